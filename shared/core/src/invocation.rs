@@ -1,0 +1,29 @@
+//! What a step function is told beside its arguments: the reserved key `Sidestep` of the event.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{ExecutionId, PipelineName, StepName};
+use crate::uri::S3Uri;
+
+/// The reserved key of the event, beside the step's resolved `Arguments`.
+pub const RESERVED_KEY: &str = "Sidestep";
+
+/// The name of the object whose creation is a step's report.
+pub const MANIFEST_NAME: &str = "manifest.json";
+
+/// The value of [`RESERVED_KEY`] in the event of a step function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Invocation {
+    pub execution_id: ExecutionId,
+    pub pipeline_name: PipelineName,
+    pub step_name: StepName,
+    /// 1 for the first try.
+    pub attempt_count: u32,
+    /// `s3://BUCKET/runs/PIPELINE/EXECUTION/STEP/ATTEMPT/`: where this attempt may write.
+    pub output_prefix: S3Uri,
+    /// Proves that a report comes from this attempt. Never logged.
+    pub token: String,
+    /// When the attempt's time is up, in milliseconds since 1970.
+    pub deadline_ms: u64,
+}

@@ -1,0 +1,49 @@
+//! Every limit in one place: checked where the thing is parsed, quoted in the error, listed in `docs/definition.md`.
+
+/// Characters of a definition [service model: `PipelineDefinition` 1,048,576].
+pub const DEFINITION_BYTES: usize = 1_048_576;
+/// Nesting of JSON or YAML in a definition.
+pub const DEFINITION_DEPTH: usize = 64;
+/// JSON values in a definition.
+pub const DEFINITION_NODES: usize = 200_000;
+/// Steps of a pipeline, branches included.
+pub const STEPS: usize = 4_000;
+/// Parameters of a pipeline [service model: 200 can be given at start].
+pub const PARAMETERS: usize = 200;
+/// Characters of a String parameter's default [published schema].
+pub const PARAMETER_DEFAULT_CHARS: usize = 4_096;
+/// Characters of a value given at start [service model].
+pub const PARAMETER_VALUE_CHARS: usize = 1_024;
+/// Values of an enumeration [sagemaker-python-sdk #2314: the service refuses a 17th].
+pub const ENUM_VALUES: usize = 16;
+/// Nesting of conditions within conditions, and of expressions within expressions.
+pub const EXPRESSION_DEPTH: usize = 32;
+/// Declared outputs of a Lambda or Callback step [service model].
+pub const OUTPUT_PARAMETERS: usize = 50;
+/// Retries of one policy [guide].
+pub const RETRY_MAX_ATTEMPTS: u64 = 20;
+/// Seconds between retries [guide].
+pub const RETRY_INTERVAL_SECONDS: u64 = 43_200;
+/// Minutes after which a retry policy gives up [guide].
+pub const RETRY_EXPIRE_AFTER_MINUTES: u64 = 14_400;
+/// Characters of a display name [service model].
+pub const DISPLAY_NAME_CHARS: usize = 256;
+/// Characters of a description [service model].
+pub const DESCRIPTION_CHARS: usize = 3_072;
+/// Characters of a failure reason of a step [service model: 1,024 on a step].
+pub const FAILURE_REASON_CHARS: usize = 1_024;
+/// Bytes of a resolved invocation payload. Lambda's asynchronous limit is 1 MB (since October 2025).
+pub const PAYLOAD_BYTES: usize = 1_000_000;
+/// Bytes of outputs kept in the commit record; larger ones stay in S3 behind a pointer. Above about 9 KB an S3 PUT is
+/// cheaper than DynamoDB's write units.
+pub const INLINE_OUTPUT_BYTES: usize = 8_192;
+/// Bytes of a step's outputs altogether.
+pub const OUTPUT_BYTES: usize = 1_000_000;
+/// Bytes of a document that `Std:JsonGet` reads.
+pub const JSON_DOCUMENT_BYTES: usize = 4_194_304;
+/// Bytes of one commit record. A DynamoDB item may have 400 KB; decisions that do not fit go into the next commit.
+pub const COMMIT_BYTES: usize = 300_000;
+/// Artifacts of one step.
+pub const ARTIFACTS: usize = 10_000;
+/// Attempts of one step, first included, that a lapsed lease may use up.
+pub const LEASE_ATTEMPTS: u32 = 3;

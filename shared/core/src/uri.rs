@@ -1,0 +1,105 @@
+//! `s3://bucket/key` as a value.
+//!
+//! A key that is empty or ends in `/` names a prefix: everything below it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An object or a prefix in S3.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct S3Uri {
+    bucket: String,
+    key: String,
+}
+
+/// A text that is not `s3://BUCKET/KEY`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an S3 URI of the form s3://BUCKET/KEY")]
+pub struct S3UriError(pub String);
+
+impl S3Uri {
+    /// Puts a URI together; the key is taken as it is.
+    pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { bucket: bucket.into(), key: key.into() }
+    }
+
+    /// Reads `s3://BUCKET/KEY`; the key may be empty, the bucket must look like one.
+    pub fn parse(text: &str) -> Result<Self, S3UriError> {
+        let error = || S3UriError(text.chars().take(200).collect());
+        let rest = text.strip_prefix("s3://").ok_or_else(error)?;
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+        // 3 to 63 characters: the bucket naming rules of the S3 user guide. 1,024 bytes of key likewise.
+        if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(legal) || key.len() > 1024 {
+            return Err(error());
+        }
+        Ok(Self::new(bucket, key))
+    }
+
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether this names everything below a prefix rather than one object.
+    pub fn is_prefix(&self) -> bool {
+        self.key.is_empty() || self.key.ends_with('/')
+    }
+
+    /// The URI of `name` below this prefix.
+    pub fn join(&self, name: &str) -> Self {
+        let slash = if self.is_prefix() { "" } else { "/" };
+        Self::new(self.bucket.clone(), format!("{}{slash}{name}", self.key))
+    }
+}
+
+impl fmt::Display for S3Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+impl TryFrom<String> for S3Uri {
+    type Error = S3UriError;
+    fn try_from(text: String) -> Result<Self, S3UriError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<S3Uri> for String {
+    fn from(uri: S3Uri) -> Self {
+        uri.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_reads_back_as_written() {
+        let uri = S3Uri::parse("s3://my-bucket/a b/c+d").expect("legal");
+        assert_eq!((uri.bucket(), uri.key()), ("my-bucket", "a b/c+d"));
+        assert_eq!(uri.to_string(), "s3://my-bucket/a b/c+d");
+        assert!(!uri.is_prefix());
+    }
+
+    #[test]
+    fn a_prefix_ends_in_a_slash_or_is_the_bucket() {
+        assert!(S3Uri::parse("s3://my-bucket").expect("legal").is_prefix());
+        let prefix = S3Uri::parse("s3://my-bucket/p/").expect("legal");
+        assert_eq!(prefix.join("x").to_string(), "s3://my-bucket/p/x");
+    }
+
+    #[test]
+    fn other_texts_are_not_uris() {
+        for text in ["s3:/a/b", "http://a/b", "s3://UPPER/x", "s3://a/x", ""] {
+            assert!(S3Uri::parse(text).is_err(), "{text}");
+        }
+    }
+}
