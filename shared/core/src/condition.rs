@@ -132,7 +132,9 @@ impl Condition {
             }
             Self::In { query, values } => {
                 visit(query);
-                values.iter().for_each(visit);
+                for value in values {
+                    visit(value);
+                }
             }
             Self::Not(condition) => condition.expressions(visit),
             Self::Or(conditions) => {

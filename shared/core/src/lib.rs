@@ -4,12 +4,23 @@
 //! Nothing here is async or reads a clock, the environment, files or the network (`clippy.toml` beside this crate bans the
 //! calls). What only the world knows arrives in [`facts::Facts`]; what must happen leaves as values in [`plan::Plan`].
 
+pub mod cache_key;
+pub mod commit;
 pub mod condition;
 pub mod definition;
+pub mod execution;
 pub mod expression;
+pub mod facts;
 pub mod invocation;
 pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod output;
 pub mod path;
+pub mod plan;
+mod readiness;
+pub mod report;
+mod resolver;
+pub mod start;
+pub mod token;
 pub mod uri;
