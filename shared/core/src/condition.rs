@@ -138,7 +138,9 @@ impl Condition {
             }
             Self::Not(condition) => condition.expressions(visit),
             Self::Or(conditions) => {
-                conditions.iter().for_each(|condition| condition.expressions(visit))
+                for condition in conditions {
+                    condition.expressions(visit);
+                }
             }
         }
     }

@@ -139,7 +139,7 @@ impl Expression {
     pub fn steps<'a>(&'a self, visit: &mut dyn FnMut(&'a StepName)) {
         match self {
             Self::PropertyFile { step, .. } | Self::Get(Reference::Step { step, .. }) => {
-                visit(step)
+                visit(step);
             }
             Self::Literal(_) | Self::Get(_) => {}
             Self::Join { values, .. } | Self::Array(values) => {

@@ -31,7 +31,8 @@ pub struct Facts {
     pub now_ms: u64,
     pub commits: BTreeMap<Revision, Commit>,
     pub cache: BTreeMap<CacheKey, Option<CacheEntry>>,
-    pub contents: BTreeMap<S3Uri, Content>,
+    /// What a URI holds, or why that cannot be told.
+    pub contents: BTreeMap<S3Uri, Result<Content, String>>,
     /// The document, or why it cannot be read.
     pub documents: BTreeMap<S3Uri, Result<Value, String>>,
 }

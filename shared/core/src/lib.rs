@@ -8,6 +8,7 @@ pub mod cache_key;
 pub mod commit;
 pub mod condition;
 pub mod definition;
+pub mod envelope;
 pub mod execution;
 pub mod expression;
 pub mod facts;

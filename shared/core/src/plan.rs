@@ -250,11 +250,22 @@ impl Draft<'_> {
             Some(Ok(arguments)) => arguments,
             Some(Err(why)) => return self.fail(index, "Sidestep.Arguments", why),
         };
+        if !self.start.functions.contains_key(&lambda.function_arn) {
+            let text = format!("function `{}` is not known", lambda.function_arn);
+            return self.fail(index, "Sidestep.UnknownFunction", text);
+        }
         let Some(config) = cache else {
             let reason = "caching is off for this step".to_owned();
             return self.claim(index, lambda, &arguments, None, 1, reason);
         };
-        let Some(parts) = self.key_parts(index, lambda, &arguments) else { return };
+        let parts = match self.key_parts(index, lambda, &arguments) {
+            None => return,
+            Some(Ok(parts)) => parts,
+            Some(Err(why)) => {
+                let reason = format!("not cached: {why}");
+                return self.claim(index, lambda, &arguments, None, 1, reason);
+            }
+        };
         if !self.start.use_cache {
             let reason = "cached results are not used in this execution".to_owned();
             return self.claim(index, lambda, &arguments, Some(parts), 1, reason);
@@ -270,24 +281,32 @@ impl Draft<'_> {
         }
     }
 
-    /// The parts of the step's cache key, or `None` while a content digest is missing.
+    /// The parts of the step's cache key, or why there can be none. `None` while a content digest is missing.
     fn key_parts(
         &mut self,
         index: StepIndex,
         lambda: &LambdaStep,
         arguments: &Value,
-    ) -> Option<KeyParts> {
+    ) -> Option<Result<KeyParts, String>> {
         let mut needs = BTreeSet::new();
+        let mut unknown = None;
         let resolver = self.resolver();
         let dependencies = &self.pipeline.step(index).dependencies;
-        let content = replace_content(arguments, &mut |uri| {
-            resolver.content(uri, dependencies.iter().copied()).map_err(|need| {
-                needs.insert(need);
+        let replaced = replace_content(arguments, &mut |uri| {
+            resolver.content(uri, dependencies.iter().copied()).map_err(|why| match why {
+                Unresolved::Missing(need) => drop(needs.insert(need)),
+                Unresolved::Absent(why) => unknown = Some(why),
             })
         });
-        self.plan.needs.append(&mut needs);
+        if !needs.is_empty() {
+            self.plan.needs.append(&mut needs);
+            return None;
+        }
+        if let Some(why) = unknown {
+            return Some(Err(why));
+        }
         let digest = &self.start.functions.get(&lambda.function_arn)?.code_digest;
-        Some(KeyParts::lambda(digest, content.ok()?))
+        Some(Ok(KeyParts::lambda(digest, replaced.ok()?)))
     }
 
     /// The entry under the key if it can stand in, or why it cannot. `None` while facts are missing.
@@ -307,15 +326,12 @@ impl Draft<'_> {
         let mut damaged = None;
         for artifact in &entry.produced.artifacts {
             match self.resolver().stored_content(&artifact.uri) {
-                Err(need) => {
-                    needs.insert(need);
-                }
+                Err(Unresolved::Missing(need)) => drop(needs.insert(need)),
+                Err(Unresolved::Absent(why)) => damaged = Some(why),
                 Ok(Content::Digest(digest)) => {
-                    // A digest of another kind (an ETag of a large upload) cannot be compared, and names an object that is there.
-                    let differs = digest
-                        .strip_prefix("sha256:")
-                        .is_some_and(|found| found != artifact.sha256);
-                    if differs {
+                    // A digest of another kind (the ETag of a large upload) cannot be compared, but the object is there.
+                    if digest.strip_prefix("sha256:").is_some_and(|found| found != artifact.sha256)
+                    {
                         damaged = Some(format!(
                             "`{}` of the cached result was overwritten",
                             artifact.uri
@@ -352,10 +368,7 @@ impl Draft<'_> {
         attempt_count: u32,
         reason: String,
     ) {
-        let Some(function) = self.start.functions.get(&lambda.function_arn) else {
-            let text = format!("function `{}` is not known", lambda.function_arn);
-            return self.fail(index, "Sidestep.UnknownFunction", text);
-        };
+        let Some(function) = self.start.functions.get(&lambda.function_arn) else { return };
         let lease = (u64::from(function.timeout_seconds) + QUEUE_SECONDS) * 1000;
         let lease_until_ms = self.facts.now_ms + lease;
         let revision = self.plan.commit.revision;
@@ -382,7 +395,7 @@ impl Draft<'_> {
         self.plan.effects.push(Effect::InvokeStep {
             step: index,
             attempt_count,
-            function_arn: lambda.function_arn.clone(),
+            function_arn: function.invoke_arn.clone(),
             payload,
         });
     }

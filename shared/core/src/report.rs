@@ -36,7 +36,8 @@ pub enum ReportedResult {
     Succeeded {
         outputs: Map<String, Value>,
         artifacts: Vec<Artifact>,
-        duration_ms: u64,
+        /// Absent when only the platform speaks: then the time since the claim counts.
+        duration_ms: Option<u64>,
         /// The manifest that holds the outputs, if the function wrote one.
         manifest: Option<S3Uri>,
     },
@@ -48,7 +49,7 @@ impl ReportedResult {
         Self::Succeeded {
             outputs: manifest.outputs,
             artifacts: manifest.artifacts,
-            duration_ms: manifest.duration_ms,
+            duration_ms: Some(manifest.duration_ms),
             manifest: Some(uri),
         }
     }
@@ -90,11 +91,13 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
     if !resolver.start.secret.verifies(token, id, *step, *attempt_count, state.revision) {
         return discarded("the token is not the claimed attempt's");
     }
-    let claim = match resolver.commit(state.revision) {
-        Ok(commit) => commit.claim(*step),
+    let claimed = match resolver.commit(state.revision) {
+        Ok(commit) => commit,
         Err(need) => return Weighed::Needs(need),
     };
-    let Some(claim) = claim else { return discarded("the claim is not in its commit") };
+    let Some(claim) = claimed.claim(*step) else {
+        return discarded("the claim is not in its commit");
+    };
     let completion = |result| Completion { step: *step, attempt_count: *attempt_count, result };
     match result {
         ReportedResult::Failed(failure) => Weighed::Accepted(Box::new(Accepted {
@@ -103,6 +106,8 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
             manifest: None,
         })),
         ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
+            let since_claim = resolver.facts.now_ms.saturating_sub(claimed.at_ms);
+            let duration_ms = duration_ms.unwrap_or(since_claim);
             if let Err(failure) = check_outputs(resolver, *step, outputs) {
                 let completion = completion(AttemptResult::Failed(failure));
                 let accepted = Accepted { completion, publish: None, manifest: None };
@@ -129,14 +134,13 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
                         token: token.clone(),
                         outputs: outputs.clone(),
                         artifacts: artifacts.clone(),
-                        started_at_ms: resolver.facts.now_ms.saturating_sub(*duration_ms),
-                        duration_ms: *duration_ms,
+                        started_at_ms: resolver.facts.now_ms.saturating_sub(duration_ms),
+                        duration_ms,
                     },
                 ));
                 Outputs::Stored(uri)
             };
-            let produced =
-                Produced { outputs: kept, artifacts: artifacts.clone(), duration_ms: *duration_ms };
+            let produced = Produced { outputs: kept, artifacts: artifacts.clone(), duration_ms };
             let publish = claim.cache.as_ref().map(|parts| CacheEntry {
                 parts: parts.clone(),
                 source: Source {

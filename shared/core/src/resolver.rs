@@ -48,10 +48,10 @@ impl<'a> Resolver<'a> {
         &self,
         uri: &S3Uri,
         dependencies: impl Iterator<Item = StepIndex>,
-    ) -> Result<Content, Need> {
+    ) -> Result<Content, Unresolved<Need>> {
         let mut artifacts: Vec<&Artifact> = Vec::new();
         for step in dependencies {
-            if let Some(produced) = self.produced(step)? {
+            if let Some(produced) = self.produced(step).map_err(Unresolved::Missing)? {
                 artifacts.extend(&produced.artifacts);
             }
         }
@@ -72,9 +72,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// What `uri` holds in S3 right now.
-    pub(crate) fn stored_content(&self, uri: &S3Uri) -> Result<Content, Need> {
-        let content = self.facts.contents.get(uri).cloned();
-        content.ok_or_else(|| Need::Content(uri.clone()))
+    pub(crate) fn stored_content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Need>> {
+        match self.facts.contents.get(uri) {
+            Some(Ok(content)) => Ok(content.clone()),
+            Some(Err(why)) => Err(Unresolved::Absent(why.clone())),
+            None => Err(Unresolved::Missing(Need::Content(uri.clone()))),
+        }
     }
 
     fn outputs(&self, produced: &Produced) -> Result<Map<String, Value>, Unresolved<Need>> {

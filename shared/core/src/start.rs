@@ -59,6 +59,8 @@ impl Start {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Function {
+    /// The one version that this execution invokes: a qualified ARN.
+    pub invoke_arn: String,
     /// Digest of the code; part of every cache key of its steps.
     pub code_digest: String,
     pub memory_mb: u32,
