@@ -6,10 +6,17 @@
 
 pub mod condition;
 pub mod definition;
+pub mod duration;
 pub mod expression;
 pub mod invocation;
 pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod output;
+pub mod parameter;
 pub mod path;
+pub mod problem;
+pub mod reader;
+mod source;
+mod suggest;
 pub mod uri;
