@@ -132,11 +132,15 @@ impl Condition {
             }
             Self::In { query, values } => {
                 visit(query);
-                values.iter().for_each(visit);
+                for value in values {
+                    visit(value);
+                }
             }
             Self::Not(condition) => condition.expressions(visit),
             Self::Or(conditions) => {
-                conditions.iter().for_each(|condition| condition.expressions(visit))
+                for condition in conditions {
+                    condition.expressions(visit);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::condition::Condition;
@@ -26,8 +27,9 @@ pub struct Pipeline {
     pub topological_order: Vec<StepIndex>,
 }
 
-/// A step's position in [`Pipeline::steps`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A step's position in [`Pipeline::steps`], from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct StepIndex(pub usize);
 
 /// A caller's input.

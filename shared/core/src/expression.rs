@@ -122,10 +122,16 @@ impl Expression {
             Self::Literal(_) | Self::PropertyFile { .. } => {}
             Self::Get(reference) => visit(reference),
             Self::Join { values, .. } | Self::Array(values) => {
-                values.iter().for_each(|value| value.references(visit));
+                for value in values {
+                    value.references(visit);
+                }
             }
             Self::JsonGet { uri, .. } => uri.references(visit),
-            Self::Object(members) => members.values().for_each(|value| value.references(visit)),
+            Self::Object(members) => {
+                for value in members.values() {
+                    value.references(visit);
+                }
+            }
         }
     }
 
@@ -133,14 +139,20 @@ impl Expression {
     pub fn steps<'a>(&'a self, visit: &mut dyn FnMut(&'a StepName)) {
         match self {
             Self::PropertyFile { step, .. } | Self::Get(Reference::Step { step, .. }) => {
-                visit(step)
+                visit(step);
             }
             Self::Literal(_) | Self::Get(_) => {}
             Self::Join { values, .. } | Self::Array(values) => {
-                values.iter().for_each(|value| value.steps(visit));
+                for value in values {
+                    value.steps(visit);
+                }
             }
             Self::JsonGet { uri, .. } => uri.steps(visit),
-            Self::Object(members) => members.values().for_each(|value| value.steps(visit)),
+            Self::Object(members) => {
+                for value in members.values() {
+                    value.steps(visit);
+                }
+            }
         }
     }
 

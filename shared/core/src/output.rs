@@ -1,61 +1,52 @@
-//! A step's declared outputs: what a function answered, converted to the declared type.
+//! Declared outputs: what a function returned, turned into the type that the definition declares.
 
 use serde_json::{Number, Value};
 
 use crate::definition::ScalarType;
-use crate::expression::{is_integer, type_name};
-use crate::parameter::parse_scalar;
+use crate::expression::type_name;
 
-/// Converts one answered value to its declared type, without losing anything: digits are kept, or the conversion fails.
+/// Converts `value` to the declared type, or says why that cannot be.
 ///
-/// Objects and lists become one string of compact JSON where a String is declared, as in SageMaker. Fails with a text for the
-/// step's failure reason.
-pub fn convert_output(value: &Value, declared: ScalarType) -> Result<Value, String> {
-    let converted = match (declared, value) {
-        (_, Value::Null) => None,
+/// `"1"` becomes Integer 1, `1` becomes String `"1"`, `3.0` Integer 3; digits are never lost. A list or an object becomes one string of
+/// compact JSON, as SageMaker does; `null` is no value of any type.
+pub fn convert_output(value: &Value, output_type: ScalarType) -> Result<Value, String> {
+    let refuse = || {
+        let shown: String = value.to_string().chars().take(80).collect();
+        Err(format!("{shown} ({}) is not of type {}", type_name(value), output_type.name()))
+    };
+    match (output_type, value) {
+        (_, Value::Null) => refuse(),
         (ScalarType::String, Value::String(_)) | (ScalarType::Boolean, Value::Bool(_)) => {
-            Some(value.clone())
+            Ok(value.clone())
         }
-        // `Value` prints compact JSON; scalars come out as they would be written.
-        (ScalarType::String, _) => Some(Value::String(value.to_string())),
-        (_, Value::String(text)) => parse_scalar(text, declared),
-        (ScalarType::Integer, Value::Number(number)) => {
-            if is_integer(number) {
-                Some(value.clone())
-            } else {
-                whole(number)
+        (ScalarType::String, other) => Ok(Value::String(other.to_string())),
+        (ScalarType::Boolean, Value::String(text)) => match text.as_str() {
+            "true" | "True" => Ok(Value::Bool(true)),
+            "false" | "False" => Ok(Value::Bool(false)),
+            _ => refuse(),
+        },
+        (ScalarType::Integer, Value::Number(number)) => integer(number).map_or_else(refuse, Ok),
+        (ScalarType::Float, Value::Number(_)) => Ok(value.clone()),
+        (ScalarType::Integer | ScalarType::Float, Value::String(text)) => {
+            match serde_json::from_str::<Number>(text.trim()) {
+                Ok(number) => {
+                    convert_output(&Value::Number(number), output_type).or_else(|_| refuse())
+                }
+                Err(_) => refuse(),
             }
         }
-        (ScalarType::Float, Value::Number(number)) => exact_float(number),
-        _ => None,
-    };
-    converted.ok_or_else(|| {
-        let shown: String = value.to_string().chars().take(80).collect();
-        format!("{shown} ({}) is not of the declared type {}", type_name(value), declared.name())
-    })
-}
-
-/// `3.0` as `3`.
-fn whole(number: &Number) -> Option<Value> {
-    // Up to 2^53 a float names one integer only.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let float = number.as_f64()?;
-    if float.fract() != 0.0 || float.abs() > EXACT {
-        return None;
+        _ => refuse(),
     }
-    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-    Some(Value::from(float as i64))
 }
 
-fn exact_float(number: &Number) -> Option<Value> {
-    let float = number.as_f64()?;
-    #[expect(clippy::cast_possible_truncation, reason = "i128 holds every 64-bit integer")]
-    let is_exact = match (number.as_i64(), number.as_u64()) {
-        (Some(integer), _) => float as i128 == i128::from(integer),
-        (None, Some(integer)) => float as i128 == i128::from(integer),
-        (None, None) => true,
-    };
-    if is_exact { Number::from_f64(float).map(Value::Number) } else { None }
+/// The number as an integer, if it is one. Floats beyond 2^53 are not exact, and refused.
+fn integer(number: &Number) -> Option<Value> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.is_i64() || number.is_u64() {
+        return Some(Value::Number(number.clone()));
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
+    format!("{float:.0}").parse::<i64>().ok().map(Value::from)
 }
 
 #[cfg(test)]
@@ -64,57 +55,35 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn declared_types_convert_what_loses_nothing() {
-        use ScalarType::{Boolean, Float, Integer, String};
-        for (value, declared, expected) in [
-            (json!("a"), String, json!("a")),
-            (json!(1), String, json!("1")),
-            (json!(0.5), String, json!("0.5")),
-            (json!(true), String, json!("true")),
-            (json!(9_007_199_254_740_993_i64), String, json!("9007199254740993")),
-            (json!({"b": [1, 2], "a": null}), String, json!("{\"a\":null,\"b\":[1,2]}")),
-            (json!([]), String, json!("[]")),
-            (json!(1), Integer, json!(1)),
-            (json!("1"), Integer, json!(1)),
-            (json!("9007199254740993"), Integer, json!(9_007_199_254_740_993_i64)),
-            (json!(u64::MAX), Integer, json!(u64::MAX)),
-            (json!(3.0), Integer, json!(3)),
-            (json!(-3.0), Integer, json!(-3)),
-            (json!(3), Float, json!(3.0)),
-            (json!(0.1), Float, json!(0.1)),
-            (json!("1e-07"), Float, json!(1e-7)),
-            (json!(true), Boolean, json!(true)),
-            (json!("True"), Boolean, json!(true)),
-            (json!("false"), Boolean, json!(false)),
-        ] {
-            let converted = convert_output(&value, declared);
-            // As texts, since 3 and 3.0 differ there.
-            assert_eq!(converted.map(|value| value.to_string()), Ok(expected.to_string()));
+    fn a_declared_type_converts_and_keeps_every_digit() {
+        let cases = [
+            (json!("1"), ScalarType::Integer, json!(1)),
+            (json!(1), ScalarType::String, json!("1")),
+            (json!(3.0), ScalarType::Integer, json!(3)),
+            (json!(2), ScalarType::Float, json!(2)),
+            (json!("9007199254740993"), ScalarType::Integer, json!(9_007_199_254_740_993_i64)),
+            (json!("True"), ScalarType::Boolean, json!(true)),
+            (json!({"a": [1, 2]}), ScalarType::String, json!(r#"{"a":[1,2]}"#)),
+        ];
+        for (value, output_type, expected) in cases {
+            assert_eq!(convert_output(&value, output_type), Ok(expected), "{value}");
         }
     }
 
     #[test]
-    fn what_would_lose_something_fails_with_value_and_types() {
-        use ScalarType::{Boolean, Float, Integer, String};
-        for (value, declared) in [
-            (json!(null), String),
-            (json!(null), Integer),
-            (json!(3.5), Integer),
-            (json!(1e300), Integer),
-            (json!("3.0"), Integer),
-            (json!("x"), Integer),
-            (json!(true), Integer),
-            (json!([1]), Integer),
-            (json!(9_007_199_254_740_993_i64), Float),
-            (json!("inf"), Float),
-            (json!(false), Float),
-            (json!({}), Float),
-            (json!(1), Boolean),
-            (json!("yes"), Boolean),
-        ] {
-            assert!(convert_output(&value, declared).is_err(), "{value} as {}", declared.name());
+    fn what_does_not_convert_is_named_with_its_type() {
+        let cases = [
+            (json!(3.5), ScalarType::Integer),
+            (json!("x"), ScalarType::Float),
+            (json!(null), ScalarType::String),
+            (json!([1]), ScalarType::Integer),
+            (json!(1), ScalarType::Boolean),
+            (json!(1e300), ScalarType::Integer),
+        ];
+        for (value, output_type) in cases {
+            assert!(convert_output(&value, output_type).is_err(), "{value}");
         }
-        let expected = "3.5 (Float) is not of the declared type Integer";
-        assert_eq!(convert_output(&json!(3.5), Integer), Err(expected.to_owned()));
+        let error = convert_output(&json!(3.5), ScalarType::Integer);
+        assert_eq!(error, Err("3.5 (Float) is not of type Integer".to_owned()));
     }
 }

@@ -87,7 +87,7 @@ fn parse(parameter: &Parameter, text: &str) -> Result<Value, ParameterError> {
 }
 
 /// Reads a text as a scalar. `None` where it is none of that type, or out of its range.
-pub(crate) fn parse_scalar(text: &str, scalar_type: ScalarType) -> Option<Value> {
+fn parse_scalar(text: &str, scalar_type: ScalarType) -> Option<Value> {
     match scalar_type {
         ScalarType::String => Some(Value::String(text.to_owned())),
         ScalarType::Integer => {

@@ -1,0 +1,205 @@
+//! Looks names up in one execution: parameters, outputs of finished steps, execution variables, S3 content.
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::cache_key::{Content, listing_digest};
+use crate::commit::{Commit, Outputs, Produced, Revision};
+use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::execution::{Phase, StepState};
+use crate::expression::{
+    ExecutionVariable, ExperimentVariable, Expression, Reference, Scope, Unresolved,
+};
+use crate::facts::{Facts, Need};
+use crate::manifest::Artifact;
+use crate::output::convert_output;
+use crate::path::{PropertyPath, Segment};
+use crate::start::Start;
+use crate::uri::S3Uri;
+
+/// The state of an execution while a commit is being drafted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resolver<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) start: &'a Start,
+    pub(crate) facts: &'a Facts,
+    pub(crate) states: &'a [StepState],
+    pub(crate) draft: &'a Commit,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn commit(&self, revision: Revision) -> Result<&'a Commit, Need> {
+        if revision == self.draft.revision {
+            return Ok(self.draft);
+        }
+        self.facts.commits.get(&revision).ok_or(Need::Commit(revision))
+    }
+
+    /// What a step that succeeded left behind; `None` for steps without outputs.
+    fn produced(&self, step: StepIndex) -> Result<Option<&'a Produced>, Need> {
+        Ok(self.commit(self.states[step.0].revision)?.produced(step))
+    }
+
+    /// What `uri` holds, as the arguments of a step see it that waits for `dependencies`.
+    ///
+    /// The digest of an artifact is taken from the manifest of the step that wrote it, without a request.
+    pub(crate) fn content(
+        &self,
+        uri: &S3Uri,
+        dependencies: impl Iterator<Item = StepIndex>,
+    ) -> Result<Content, Unresolved<Need>> {
+        let mut artifacts: Vec<&Artifact> = Vec::new();
+        for step in dependencies {
+            if let Some(produced) = self.produced(step).map_err(Unresolved::Missing)? {
+                artifacts.extend(&produced.artifacts);
+            }
+        }
+        if let Some(artifact) = artifacts.iter().find(|artifact| artifact.uri == *uri) {
+            return Ok(Content::Digest(format!("sha256:{}", artifact.sha256)));
+        }
+        let below = |artifact: &&Artifact| -> Option<(String, String)> {
+            let is_below = uri.is_prefix() && artifact.uri.bucket() == uri.bucket();
+            let name = artifact.uri.key().strip_prefix(uri.key()).filter(|_| is_below)?;
+            Some((name.to_owned(), format!("sha256:{}", artifact.sha256)))
+        };
+        let listing: Vec<_> = artifacts.iter().filter_map(below).collect();
+        if !listing.is_empty() {
+            let pairs = listing.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
+            return Ok(Content::Digest(listing_digest(pairs)));
+        }
+        self.stored_content(uri)
+    }
+
+    /// What `uri` holds in S3 right now.
+    pub(crate) fn stored_content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Need>> {
+        match self.facts.contents.get(uri) {
+            Some(Ok(content)) => Ok(content.clone()),
+            Some(Err(why)) => Err(Unresolved::Absent(why.clone())),
+            None => Err(Unresolved::Missing(Need::Content(uri.clone()))),
+        }
+    }
+
+    fn outputs(&self, produced: &Produced) -> Result<Map<String, Value>, Unresolved<Need>> {
+        match &produced.outputs {
+            Outputs::Inline(outputs) => Ok(outputs.clone()),
+            Outputs::Stored(uri) => match self.document(uri)?.get("Outputs") {
+                Some(Value::Object(outputs)) => Ok(outputs.clone()),
+                _ => Err(Unresolved::Absent(format!("`{uri}` is not a manifest"))),
+            },
+        }
+    }
+
+    fn property(
+        &self,
+        reference: &Reference,
+        step: StepIndex,
+        path: &PropertyPath,
+    ) -> Result<Value, Unresolved<Need>> {
+        let absent =
+            |why: String| Err(Unresolved::Absent(format!("`{reference}` has no value: {why}")));
+        let definition = self.pipeline.step(step);
+        match (&definition.kind, self.states[step.0].phase, path.0.as_slice()) {
+            (StepKind::Condition { .. }, Phase::ConditionTrue, [Segment::Key(key)])
+                if key == "Outcome" =>
+            {
+                Ok(Value::String("true".to_owned()))
+            }
+            (StepKind::Condition { .. }, Phase::ConditionFalse, [Segment::Key(key)])
+                if key == "Outcome" =>
+            {
+                Ok(Value::String("false".to_owned()))
+            }
+            (StepKind::Lambda(_), _, [Segment::Key(root), Segment::Key(name)])
+                if root == "OutputParameters" =>
+            {
+                let Some(produced) = self.produced(step).map_err(Unresolved::Missing)? else {
+                    return absent(format!("step `{}` has no outputs", definition.name));
+                };
+                let Some(declared) = definition.outputs().iter().find(|out| out.name == *name)
+                else {
+                    return absent(format!("step `{}` does not declare it", definition.name));
+                };
+                match self.outputs(produced)?.get(name) {
+                    Some(value) => convert_output(value, declared.output_type).or_else(absent),
+                    None => absent(format!("step `{}` did not return it", definition.name)),
+                }
+            }
+            _ => absent(format!("step `{}` has no such property", definition.name)),
+        }
+    }
+
+    fn variable(&self, variable: ExecutionVariable) -> Result<Value, Unresolved<Need>> {
+        let start = self.start;
+        let time = |at_ms: u64| {
+            let nanoseconds = i128::from(at_ms) * 1_000_000;
+            let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
+            time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+        };
+        Ok(Value::String(match variable {
+            ExecutionVariable::StartDateTime => time(start.started_at_ms),
+            ExecutionVariable::CurrentDateTime => time(self.facts.now_ms),
+            ExecutionVariable::PipelineName => start.pipeline_name.to_string(),
+            ExecutionVariable::PipelineArn => start.pipeline_arn.clone(),
+            ExecutionVariable::PipelineExecutionId => start.execution_id.to_string(),
+            ExecutionVariable::PipelineExecutionArn => start.execution_arn(),
+            ExecutionVariable::TrainingJobName | ExecutionVariable::ProcessingJobName => {
+                let name = variable.name();
+                let text = format!("`Execution.{name}` exists only inside such a job");
+                return Err(Unresolved::Absent(text));
+            }
+        }))
+    }
+}
+
+impl Scope for Resolver<'_> {
+    type Need = Need;
+
+    fn reference(&self, reference: &Reference) -> Result<Value, Unresolved<Need>> {
+        let absent = || Unresolved::Absent(format!("`{reference}` does not exist"));
+        match reference {
+            Reference::Parameter(name) => {
+                self.start.parameters.get(name).cloned().ok_or_else(absent)
+            }
+            Reference::Step { step, path } => {
+                let index = self.pipeline.find(step).ok_or_else(absent)?;
+                self.property(reference, index, path)
+            }
+            Reference::Execution(variable) => self.variable(*variable),
+            Reference::Experiment(variable) => {
+                let config = self.pipeline.experiment.as_ref().ok_or_else(absent)?;
+                match variable {
+                    ExperimentVariable::ExperimentName => config.experiment_name.evaluate(self),
+                    ExperimentVariable::TrialName => config.trial_name.evaluate(self),
+                }
+            }
+        }
+    }
+
+    fn document(&self, uri: &S3Uri) -> Result<Value, Unresolved<Need>> {
+        match self.facts.documents.get(uri) {
+            Some(Ok(document)) => Ok(document.clone()),
+            Some(Err(why)) => Err(Unresolved::Absent(why.clone())),
+            None => Err(Unresolved::Missing(Need::Document(uri.clone()))),
+        }
+    }
+}
+
+/// Evaluates and collects every fact that is missing, not only the first.
+pub(crate) fn evaluate_all(
+    expression: &Expression,
+    resolver: &Resolver<'_>,
+    needs: &mut std::collections::BTreeSet<Need>,
+) -> Option<Result<Value, String>> {
+    match expression.evaluate(resolver) {
+        Ok(value) => return Some(Ok(value)),
+        Err(Unresolved::Absent(why)) => return Some(Err(why)),
+        Err(Unresolved::Missing(need)) => needs.insert(need),
+    };
+    expression.references(&mut |reference| {
+        if let Err(Unresolved::Missing(need)) = resolver.reference(reference) {
+            needs.insert(need);
+        }
+    });
+    None
+}

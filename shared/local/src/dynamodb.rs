@@ -1,0 +1,63 @@
+//! The embedded DynamoDB: `dynoxide` on a file or in memory, served on loopback.
+//!
+//! Streams are never enabled: with them every write scans all stream records. Requests are not counted here, because
+//! `dynoxide` keeps its routes to itself; count them in the client.
+
+use std::future::Future;
+use std::path::Path;
+
+use dynoxide::Database;
+use tokio::net::TcpListener;
+
+/// A failure of the embedded DynamoDB.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DynamoDbServerError {
+    #[error("could not open the DynamoDB file")]
+    Open { source: dynoxide::DynoxideError },
+    #[error("could not serve DynamoDB: {reason}")]
+    Serve { reason: String },
+    #[error("could not remove expired DynamoDB items")]
+    Sweep { source: dynoxide::DynoxideError },
+}
+
+/// A DynamoDB. Clones share it.
+#[derive(Clone)]
+pub struct DynamoDbServer {
+    database: Database,
+}
+
+impl std::fmt::Debug for DynamoDbServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DynamoDbServer").finish_non_exhaustive()
+    }
+}
+
+impl DynamoDbServer {
+    /// Opens the file at `path`, which is created if need be, or a database in memory.
+    pub fn open(path: Option<&Path>) -> Result<Self, DynamoDbServerError> {
+        let database = match path {
+            Some(path) => Database::new(&path.to_string_lossy()),
+            None => Database::memory(),
+        };
+        let database = database.map_err(|source| DynamoDbServerError::Open { source })?;
+        Ok(Self { database })
+    }
+
+    /// Serves the DynamoDB protocol until `shutdown`, then finishes the requests that are running.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), DynamoDbServerError> {
+        let database = self.database.clone();
+        dynoxide::server::serve_with_shutdown(listener, database, shutdown)
+            .await
+            .map_err(|reason| DynamoDbServerError::Serve { reason })
+    }
+
+    /// Removes items whose time to live is over; DynamoDB does this by itself, `dynoxide` when asked. Returns how many.
+    pub fn sweep_expired(&self) -> Result<usize, DynamoDbServerError> {
+        self.database.sweep_ttl().map_err(|source| DynamoDbServerError::Sweep { source })
+    }
+}

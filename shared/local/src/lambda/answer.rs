@@ -1,0 +1,85 @@
+//! What passes between a runtime and the host: the headers of an event, and the judgement of an answer.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{
+    body::ReadBody,
+    function::FunctionError,
+    invocation::{Failure, Invocation},
+    limits::RESPONSE_PAYLOAD_BYTES,
+    runtime_api::RuntimeReply,
+};
+
+/// Judges the body of a response: the invocation's result, and what the runtime is told.
+pub(super) fn response(request_id: &str, body: ReadBody) -> (Result<Bytes, Failure>, RuntimeReply) {
+    let body = match body {
+        ReadBody::Complete(body) if body.is_empty() => Bytes::from_static(b"null"),
+        ReadBody::Complete(body) => body,
+        ReadBody::TooLarge(bytes) => {
+            return (Err(response_too_large(bytes)), RuntimeReply::TooLarge);
+        }
+    };
+    let result = match serde_json::from_slice::<IgnoredAny>(&body) {
+        Ok(_) => Ok(body),
+        Err(error) => {
+            let message = format!("The response is not valid JSON: {error}");
+            Err(Failure::platform("Runtime.InvalidResponse", request_id, &message))
+        }
+    };
+    (result, RuntimeReply::Accepted)
+}
+
+pub(super) fn response_too_large(bytes: usize) -> Failure {
+    let message = format!(
+        "Response payload size ({bytes} bytes) exceeded maximum allowed payload size \
+         ({RESPONSE_PAYLOAD_BYTES} bytes)."
+    );
+    Failure::new(&FunctionError::new("Function.ResponseSizeTooLarge", message))
+}
+
+/// Takes an error document of the runtime as it is, if it is JSON.
+pub(super) fn error(error_type: Option<String>, body: ReadBody) -> Failure {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document {
+        error_type: Option<String>,
+    }
+    let unknown = || "Runtime.Unknown".to_owned();
+    match body {
+        ReadBody::Complete(body) => match serde_json::from_slice::<Document>(&body) {
+            Ok(document) => Failure {
+                error_type: error_type.or(document.error_type).unwrap_or_else(unknown),
+                payload: body,
+                is_shutdown: false,
+            },
+            Err(_) => Failure::new(&FunctionError::new(
+                error_type.unwrap_or_else(unknown),
+                String::from_utf8_lossy(&body),
+            )),
+        },
+        ReadBody::TooLarge(bytes) => response_too_large(bytes),
+    }
+}
+
+/// The headers of `next`, with a deadline from now on.
+pub(super) fn event_headers(
+    invocation: &Invocation,
+    timeout: Duration,
+) -> Vec<(&'static str, String)> {
+    let deadline = SystemTime::now() + timeout;
+    let deadline_ms =
+        deadline.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let mut headers = vec![
+        ("lambda-runtime-aws-request-id", invocation.request_id.to_string()),
+        ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
+        ("lambda-runtime-invoked-function-arn", invocation.function.arn.clone()),
+        ("lambda-runtime-trace-id", invocation.trace_id.clone()),
+    ];
+    if let Some(client_context) = &invocation.client_context {
+        headers.push(("lambda-runtime-client-context", client_context.clone()));
+    }
+    headers
+}

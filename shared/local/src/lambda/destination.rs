@@ -1,0 +1,127 @@
+//! Records of asynchronous invocations, and where they go.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::{
+    function::Destination,
+    host::Shared,
+    invocation::{Failure, Invocation, InvocationType, InvokeRequest},
+    log::TIMESTAMP,
+};
+
+/// Why a record is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) enum Condition {
+    Success,
+    RetriesExhausted,
+    EventAgeExceeded,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InvocationRecord<'a> {
+    version: &'static str,
+    timestamp: String,
+    request_context: RequestContext<'a>,
+    request_payload: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_context: Option<ResponseContext>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_payload: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    request_id: &'a str,
+    function_arn: String,
+    condition: Condition,
+    approximate_invoke_count: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseContext {
+    status_code: u16,
+    executed_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_error: Option<&'static str>,
+}
+
+/// Makes the record of an invocation after `attempts` and the result of the last one, if there was any.
+pub(super) fn record(
+    invocation: &Invocation,
+    condition: Condition,
+    attempts: u32,
+    last_result: Option<&Result<Bytes, Failure>>,
+) -> Value {
+    let record = InvocationRecord {
+        version: "1.0",
+        timestamp: OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default(),
+        request_context: RequestContext {
+            request_id: &invocation.request_id,
+            function_arn: format!("{}:$LATEST", invocation.function.arn),
+            condition,
+            approximate_invoke_count: attempts,
+        },
+        request_payload: parse(&invocation.payload),
+        response_context: last_result.map(|result| ResponseContext {
+            status_code: 200,
+            executed_version: "$LATEST",
+            function_error: result.is_err().then_some("Unhandled"),
+        }),
+        response_payload: last_result.map(|result| match result {
+            Ok(payload) => parse(payload),
+            Err(failure) => parse(&failure.payload),
+        }),
+    };
+    serde_json::to_value(record).expect("a record has string keys only")
+}
+
+/// Hands the record to the function's destination for `condition`, if it has one.
+///
+/// As on Lambda it is handed over once; a record that is over the limit of an event, or whose function is
+/// unknown, is counted and dropped.
+pub(super) fn deliver(
+    shared: &Arc<Shared>,
+    invocation: &Invocation,
+    record: Value,
+    condition: Condition,
+) {
+    let config = &invocation.function.config;
+    let destination = match condition {
+        Condition::Success => &config.on_success,
+        Condition::RetriesExhausted | Condition::EventAgeExceeded => &config.on_failure,
+    };
+    match destination {
+        None => {}
+        Some(Destination::Sink(sink)) => sink(record),
+        Some(Destination::Function(name)) => {
+            let request = InvokeRequest {
+                function: name.to_string(),
+                payload: record.to_string().into(),
+                invocation_type: InvocationType::Event,
+                client_context: None,
+                trace_id: Some(invocation.trace_id.clone()),
+            };
+            if let Err(error) = shared.accept_event(request) {
+                shared.metrics.update(|counts| counts.destination_delivery_failures += 1);
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(function = %config.name, destination = %name, error, "a record is lost");
+            }
+        }
+    }
+}
+
+/// Reads JSON; what nests too deeply for a tree is carried as text.
+fn parse(json: &[u8]) -> Value {
+    serde_json::from_slice(json)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(json).into_owned()))
+}

@@ -1,0 +1,59 @@
+//! What the host refuses: configurations at registration, requests at invocation.
+//!
+//! A function that fails is not an error of the host: that is [`FunctionError`](super::FunctionError) and
+//! ends up in [`InvokeOutput`](super::InvokeOutput), as with Lambda.
+
+use std::io;
+
+use super::function::FunctionName;
+
+/// A host or a function that cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// Names are 1 to 64 letters, digits, `-` and `_`.
+    #[error("`{name}` is not a function name: 1 to 64 letters, digits, `-` or `_`")]
+    InvalidFunctionName { name: String },
+    /// A number of the configuration is outside Lambda's range.
+    #[error("`{field}` of function `{function}` is {actual}, allowed is {allowed}")]
+    OutOfRange {
+        function: FunctionName,
+        field: &'static str,
+        actual: String,
+        allowed: &'static str,
+    },
+    /// Keys are relative paths of letters, digits, `.`, `_`, `-` and `/`.
+    #[error(
+        "`{key}` is not a log key: segments of letters, digits, `.`, `_` and `-`, joined by `/`"
+    )]
+    InvalidLogKey { key: String },
+    /// The folder for logs could not be created.
+    #[error("could not create the log folder `{path}`")]
+    LogFolder { path: String, source: io::Error },
+}
+
+/// An invocation that was not accepted: nothing ran and nothing will.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// No such function, or a version or alias other than `$LATEST`.
+    #[error("function not found: `{function}`")]
+    FunctionNotFound { function: String },
+    /// The concurrency of the function or of the host is used up, or the queue of events is full.
+    #[error("function `{function}` is throttled: {reason}")]
+    TooManyRequests { function: FunctionName, reason: &'static str },
+    /// The payload is over Lambda's limit for the invocation type.
+    #[error(
+        "request of {actual} bytes must be smaller than {limit} bytes for the Invoke operation"
+    )]
+    RequestTooLarge { limit: usize, actual: usize },
+    /// The payload is not JSON.
+    #[error("could not parse request body into json")]
+    InvalidRequestContent { source: serde_json::Error },
+    /// A header or a name of the request has an invalid value.
+    #[error("`{value}` is not a valid {parameter}")]
+    InvalidParameterValue { parameter: &'static str, value: String },
+    /// The host is shutting down.
+    #[error("the lambda host is shutting down")]
+    ShuttingDown,
+}

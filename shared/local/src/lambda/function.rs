@@ -1,0 +1,273 @@
+//! What a function is: its name, its code, its limits and where its results go.
+//!
+//! The words and defaults are those of Lambda's `CreateFunction` and `PutFunctionEventInvokeConfig`.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    error::{HostError, InvokeError},
+    limits::{FUNCTION_NAME_CHARS, MAX_RETRY_ATTEMPTS, MAX_TIMEOUT},
+};
+
+/// The name of a function: 1 to 64 letters, digits, `-` and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionName(Arc<str>);
+
+impl FunctionName {
+    pub fn parse(name: &str) -> Result<Self, HostError> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if name.is_empty() || name.len() > FUNCTION_NAME_CHARS || !name.bytes().all(is_allowed) {
+            return Err(HostError::InvalidFunctionName { name: name.to_owned() });
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// Reads what the Invoke API takes as a function: a name, a partial or a full ARN, with or without the
+    /// qualifier `$LATEST`. Region and account are not compared: every ARN is looked up here.
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+    pub fn from_reference(reference: &str) -> Result<Self, InvokeError> {
+        let not_found = || InvokeError::FunctionNotFound { function: reference.to_owned() };
+        let qualified = match reference.split_once("function:") {
+            Some((prefix, rest)) if prefix.is_empty() || prefix.ends_with(':') => rest,
+            _ => reference,
+        };
+        let name = match qualified.split_once(':') {
+            Some((name, "$LATEST")) => name,
+            Some(_) => return Err(not_found()),
+            None => qualified,
+        };
+        Self::parse(name).map_err(|_| not_found())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FunctionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A function as it is registered. [`FunctionConfig::new`] gives Lambda's defaults, except for retries.
+#[derive(Debug, Clone)]
+pub struct FunctionConfig {
+    pub name: FunctionName,
+    pub code: Code,
+    /// Shown to the function and in its log; see [`Command`] for what it bounds.
+    pub memory_mb: u32,
+    /// An invocation that takes longer is killed. 1 ms to 15 minutes.
+    pub timeout: Duration,
+    /// Digest of the code, reported by `GetFunctionConfiguration` as it is given here.
+    pub code_sha256: String,
+    /// Reserved concurrency: the most invocations of this function at one time. None: only the host's cap.
+    pub max_concurrency: Option<usize>,
+    /// Where the record of a successful asynchronous invocation goes.
+    pub on_success: Option<Destination>,
+    /// Where the record of an asynchronous invocation goes that failed for good.
+    pub on_failure: Option<Destination>,
+    /// Further attempts at a failed asynchronous invocation, 0 to 2. Default 0: retries are the caller's.
+    pub max_retry_attempts: u32,
+}
+
+impl FunctionConfig {
+    pub fn new(name: FunctionName, code: Code) -> Self {
+        Self {
+            name,
+            code,
+            memory_mb: 128,
+            timeout: Duration::from_secs(3),
+            code_sha256: String::new(),
+            max_concurrency: None,
+            on_success: None,
+            on_failure: None,
+            max_retry_attempts: 0,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), HostError> {
+        let refuse = |field, actual: String, allowed| {
+            Err(HostError::OutOfRange { function: self.name.clone(), field, actual, allowed })
+        };
+        if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
+            return refuse("timeout", format!("{:?}", self.timeout), "over 0 s to 900 s");
+        }
+        if !(128..=10_240).contains(&self.memory_mb) {
+            return refuse("memory_mb", self.memory_mb.to_string(), "128 to 10240");
+        }
+        if self.max_retry_attempts > MAX_RETRY_ATTEMPTS {
+            return refuse("max_retry_attempts", self.max_retry_attempts.to_string(), "0 to 2");
+        }
+        if self.max_concurrency == Some(0) {
+            return refuse("max_concurrency", "0".to_owned(), "1 or more");
+        }
+        Ok(())
+    }
+}
+
+/// What runs when the function is invoked.
+#[derive(Clone)]
+pub enum Code {
+    /// A process per environment that speaks the Runtime API.
+    Process(Command),
+    /// A handler in the host's own process. It costs no process, so the host's concurrency cap does not apply,
+    /// and it writes no log file.
+    InProcess(Arc<dyn Handler>),
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(command) => f.debug_tuple("Process").field(command).finish(),
+            Self::InProcess(_) => f.write_str("InProcess"),
+        }
+    }
+}
+
+/// How an environment of a function is started.
+///
+/// The process does not inherit the host's environment: it gets what Lambda sets, `PATH`, `HOME` and `TMPDIR`
+/// of the host, then [`HostOptions::environment`](super::HostOptions), then `environment`.
+///
+/// On Linux its private writable memory (`RLIMIT_DATA`) is bounded to `memory_mb` and 1 GiB of headroom. That
+/// stops a runaway function and leaves room for what is reserved but hardly used: thread stacks, allocator
+/// arenas, an unoptimised build. Address space (`RLIMIT_AS`) is not bounded, because runtimes with a garbage
+/// collector reserve far more of it than they touch.
+#[derive(Debug, Clone, Default)]
+pub struct Command {
+    /// A path, or a name looked up in `PATH`.
+    pub program: PathBuf,
+    pub args: Vec<OsString>,
+    /// The folder the process starts in, also its `LAMBDA_TASK_ROOT`. None: the host's.
+    pub working_dir: Option<PathBuf>,
+    pub environment: BTreeMap<String, String>,
+    /// Lambda's identifier of the runtime, such as `provided.al2023` or `python3.13`.
+    pub runtime: String,
+    /// What `_HANDLER` is set to, such as `app.handler`.
+    pub handler: String,
+}
+
+/// Where the record of an asynchronous invocation goes.
+#[derive(Clone)]
+pub enum Destination {
+    /// Another function of this host, invoked asynchronously with the record.
+    Function(FunctionName),
+    /// A closure in this process. It must not block.
+    Sink(Arc<dyn Fn(Value) + Send + Sync>),
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(name) => f.debug_tuple("Function").field(name).finish(),
+            Self::Sink(_) => f.write_str("Sink"),
+        }
+    }
+}
+
+/// A function in the host's own process.
+///
+/// Implemented for closures `Fn(Value, InvocationMeta) -> impl Future<Output = Result<Value, FunctionError>>`.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// Handles one event. It is dropped at the function's timeout; a panic is reported like a crash.
+    async fn handle(&self, event: Value, meta: InvocationMeta) -> Result<Value, FunctionError>;
+}
+
+#[async_trait]
+impl<F, Fut> Handler for F
+where
+    F: Fn(Value, InvocationMeta) -> Fut + Send + Sync,
+    Fut: Future<Output = Result<Value, FunctionError>> + Send,
+{
+    async fn handle(&self, event: Value, meta: InvocationMeta) -> Result<Value, FunctionError> {
+        self(event, meta).await
+    }
+}
+
+/// What a handler learns about its invocation beside the event.
+#[derive(Debug, Clone)]
+pub struct InvocationMeta {
+    pub request_id: String,
+    pub function_name: FunctionName,
+    pub invoked_function_arn: String,
+    pub trace_id: String,
+    /// The handler is dropped at this time.
+    pub deadline: SystemTime,
+}
+
+/// How a function failed, in the two words that Lambda reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{error_type}: {error_message}")]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionError {
+    /// Such as `Runtime.ExitError`, or the runtime's name of an exception.
+    pub error_type: String,
+    pub error_message: String,
+}
+
+impl FunctionError {
+    pub fn new(error_type: impl Into<String>, error_message: impl Into<String>) -> Self {
+        Self { error_type: error_type.into(), error_message: error_message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_arns_refer_to_the_function() {
+        for reference in [
+            "step",
+            "step:$LATEST",
+            "function:step",
+            "123456789012:function:step",
+            "arn:aws:lambda:us-east-1:123456789012:function:step",
+            "arn:aws:lambda:us-east-1:123456789012:function:step:$LATEST",
+        ] {
+            let name = FunctionName::from_reference(reference).expect(reference);
+            assert_eq!(name.as_str(), "step", "{reference}");
+        }
+    }
+
+    #[test]
+    fn versions_aliases_and_paths_are_not_found() {
+        for reference in
+            ["step:7", "step:live", "../step", "", "arn:aws:lambda:x:1:function:", "a b"]
+        {
+            assert!(FunctionName::from_reference(reference).is_err(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_outside_lambdas_range_is_refused() {
+        let name = FunctionName::parse("step").unwrap();
+        let good = FunctionConfig::new(name, Code::Process(Command::default()));
+        assert!(good.check().is_ok());
+
+        let cases = [
+            FunctionConfig { timeout: Duration::ZERO, ..good.clone() },
+            FunctionConfig { timeout: Duration::from_secs(901), ..good.clone() },
+            FunctionConfig { memory_mb: 64, ..good.clone() },
+            FunctionConfig { max_retry_attempts: 3, ..good.clone() },
+            FunctionConfig { max_concurrency: Some(0), ..good.clone() },
+        ];
+        for case in cases {
+            assert!(matches!(case.check(), Err(HostError::OutOfRange { .. })), "{case:?}");
+        }
+    }
+}

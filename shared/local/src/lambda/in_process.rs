@@ -1,0 +1,73 @@
+//! Invocations of handlers in the host's own process.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+
+use super::{
+    answer::response_too_large,
+    function::{FunctionError, Handler, InvocationMeta},
+    host::Shared,
+    invocation::{Failure, Invocation, Outcome},
+    limits::RESPONSE_PAYLOAD_BYTES,
+};
+
+/// Runs a handler on a task of its own, so that a panic is its own too.
+pub(super) async fn invoke(
+    shared: &Shared,
+    handler: &Arc<dyn Handler>,
+    invocation: &Invocation,
+) -> Outcome {
+    let timeout = invocation.function.config.timeout;
+    let request_id = &invocation.request_id;
+    let meta = InvocationMeta {
+        request_id: request_id.to_string(),
+        function_name: invocation.function.config.name.clone(),
+        invoked_function_arn: invocation.function.arn.clone(),
+        trace_id: invocation.trace_id.clone(),
+        deadline: SystemTime::now() + timeout,
+    };
+    let result = match serde_json::from_slice(&invocation.payload) {
+        Err(error) => {
+            Err(Failure::new(&FunctionError::new("Runtime.UnmarshalError", error.to_string())))
+        }
+        Ok(event) => {
+            let handler = handler.clone();
+            let task = tokio::spawn(async move { handler.handle(event, meta).await });
+            let abort = task.abort_handle();
+            tokio::select! {
+                () = shared.kill.cancelled() => {
+                    abort.abort();
+                    Err(Failure::shutdown(request_id))
+                }
+                ended = tokio::time::timeout(timeout, task) => match ended {
+                    Ok(Ok(Ok(value))) => response(value.to_string().into()),
+                    Ok(Ok(Err(error))) => Err(Failure::new(&error)),
+                    Ok(Err(panicked)) => {
+                        Err(Failure::platform("Runtime.ExitError", request_id, &panicked.to_string()))
+                    }
+                    Err(_elapsed) => {
+                        abort.abort();
+                        Err(timed_out(request_id, timeout))
+                    }
+                },
+            }
+        }
+    };
+    Outcome { result, log_tail: String::new() }
+}
+
+fn response(payload: Bytes) -> Result<Bytes, Failure> {
+    if payload.len() > RESPONSE_PAYLOAD_BYTES {
+        return Err(response_too_large(payload.len()));
+    }
+    Ok(payload)
+}
+
+fn timed_out(request_id: &str, timeout: Duration) -> Failure {
+    let message = format!("Task timed out after {:.2} seconds", timeout.as_secs_f64());
+    Failure::platform("Sandbox.Timedout", request_id, &message)
+}

@@ -1,0 +1,129 @@
+//! One invocation, from the request that asks for it to the outcome that ends it.
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::{sync::oneshot, time::Instant};
+use uuid::Uuid;
+
+use super::function::{FunctionConfig, FunctionError};
+
+/// How an invocation is asked for.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvocationType {
+    /// Queued; retries and destinations apply.
+    Event,
+    /// Runs now and answers with the function's response.
+    RequestResponse,
+    /// Only checks that the function exists.
+    DryRun,
+}
+
+/// A request to invoke a function.
+#[derive(Debug, Clone)]
+pub struct InvokeRequest {
+    /// A name or an ARN.
+    pub function: String,
+    /// JSON; empty counts as `{}`.
+    pub payload: Bytes,
+    pub invocation_type: InvocationType,
+    /// The client's context as JSON, handed to the function as it is.
+    pub client_context: Option<String>,
+    /// `X-Amzn-Trace-Id` of the caller; a new one is made when there is none.
+    pub trace_id: Option<String>,
+}
+
+/// What the caller of an invocation gets.
+#[derive(Debug, Clone)]
+pub struct InvokeOutput {
+    pub request_id: String,
+    /// 200, 202 for `Event`, 204 for `DryRun`.
+    pub status_code: u16,
+    /// The function's response, or the error document when `function_error` is set. Empty for `Event`.
+    pub payload: Bytes,
+    /// `Unhandled` when the function failed.
+    pub function_error: Option<&'static str>,
+    /// The last 4 KB of the log. Empty for `Event` and for in-process handlers.
+    pub log_tail: String,
+}
+
+/// An accepted invocation.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub(super) request_id: Arc<str>,
+    pub(super) function: Arc<Function>,
+    pub(super) payload: Bytes,
+    pub(super) client_context: Option<String>,
+    pub(super) trace_id: String,
+    pub(super) accepted_at: Instant,
+}
+
+/// A registered function with what is derived from its configuration.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) config: FunctionConfig,
+    pub(super) arn: String,
+}
+
+/// An invocation on its way to an environment.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) invocation: Arc<Invocation>,
+    /// 1 for the first attempt.
+    pub(super) attempt: u32,
+    /// Who waits for the outcome; none for `Event`.
+    pub(super) waiting: Option<oneshot::Sender<Outcome>>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    pub(super) result: Result<Bytes, Failure>,
+    pub(super) log_tail: String,
+}
+
+/// A failed attempt: the error's type, and the document that callers and destinations get.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) error_type: String,
+    pub(super) payload: Bytes,
+    /// The host stopped the invocation because it shuts down; nothing more happens to it.
+    pub(super) is_shutdown: bool,
+}
+
+impl Failure {
+    pub(super) fn new(error: &FunctionError) -> Self {
+        let document =
+            json!({ "errorType": error.error_type, "errorMessage": error.error_message });
+        Self {
+            error_type: error.error_type.clone(),
+            payload: document.to_string().into(),
+            is_shutdown: false,
+        }
+    }
+
+    /// A failure that the platform found, worded as Lambda does: `RequestId: ... Error: ...`.
+    pub(super) fn platform(error_type: &str, request_id: &str, message: &str) -> Self {
+        let message = format!("RequestId: {request_id} Error: {message}");
+        Self::new(&FunctionError::new(error_type, message))
+    }
+
+    pub(super) fn shutdown(request_id: &str) -> Self {
+        let stopped = Self::platform("Sandbox.Shutdown", request_id, "The host is shutting down");
+        Self { is_shutdown: true, ..stopped }
+    }
+}
+
+/// A fresh trace header that asks for no sampling.
+///
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+pub(super) fn new_trace_id() -> String {
+    let id = Uuid::new_v4().simple().to_string();
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since_epoch| since_epoch.as_secs());
+    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &id[..24], &id[16..])
+}

@@ -1,0 +1,56 @@
+//! Counters of what the host did, for tests and benchmarks.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{function::FunctionName, limits::REMEMBERED};
+
+/// What a host did since it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests of the Lambda API by operation (`Invoke`, `GetFunction`...), in Rust or over HTTP, also the
+    /// refused ones.
+    pub operations: BTreeMap<&'static str, u64>,
+    /// Attempts that were started, by function.
+    pub invocations: BTreeMap<FunctionName, u64>,
+    /// Attempts that failed, by error type.
+    pub errors: BTreeMap<String, u64>,
+    /// Requests refused because of a concurrency limit or a full queue.
+    pub throttles: u64,
+    pub environments_started: u64,
+    /// Attempts that found an idle environment.
+    pub warm_starts: u64,
+    /// Records that could not be handed to their destination.
+    pub destination_delivery_failures: u64,
+    /// From spawning a process to its first `next`; the latest 10,000.
+    pub init_durations: VecDeque<Duration>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Metrics(Mutex<Counts>);
+
+impl Metrics {
+    pub(super) fn update(&self, update: impl FnOnce(&mut Counts)) {
+        update(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn operation(&self, name: &'static str) {
+        self.update(|counts| *counts.operations.entry(name).or_default() += 1);
+    }
+
+    pub(super) fn init(&self, duration: Duration) {
+        self.update(|counts| {
+            if counts.init_durations.len() == REMEMBERED {
+                counts.init_durations.pop_front();
+            }
+            counts.init_durations.push_back(duration);
+        });
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,44 @@
+//! A Lambda host: runs unmodified Lambda functions as local processes.
+//!
+//! A function is a command that speaks the Lambda Runtime API (`lambda_runtime`, `awslambdaric`, any other
+//! runtime interface client) or a [`Handler`] hosted in this process. Around it stands what Lambda gives:
+//!
+//! ```text
+//! Invoke (HTTP or Rust) -> scheduler: queue, concurrency -> environment: one process, one Runtime API
+//!                               ^                                   |
+//!                               +---- retries, destinations <-------+-> one log per invocation
+//! ```
+//!
+//! What it deliberately is not: the asynchronous queue lives in memory, so events that were accepted but not
+//! finished are lost when the host dies (callers repair that with their sweep, as they must on AWS for other
+//! reasons); there are no versions, aliases, layers, extensions, response streams or CPU shares.
+
+mod answer;
+mod api;
+mod body;
+mod destination;
+mod environment;
+mod error;
+mod function;
+mod host;
+mod in_process;
+mod invocation;
+mod limits;
+mod log;
+mod metrics;
+mod process;
+mod report;
+mod runtime_api;
+mod scheduler;
+mod watchdog;
+
+pub use error::{HostError, InvokeError};
+pub use function::{
+    Code, Command, Destination, FunctionConfig, FunctionError, FunctionName, Handler,
+    InvocationMeta,
+};
+pub use host::{HostOptions, LambdaHost, LogKeyFn};
+pub use invocation::{InvocationType, InvokeOutput, InvokeRequest};
+pub use limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES, RESPONSE_PAYLOAD_BYTES};
+pub use log::{LogKey, LogLine};
+pub use metrics::Counts;

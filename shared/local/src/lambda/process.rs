@@ -1,0 +1,200 @@
+//! The operating system's side of an environment: spawn, limit, measure, kill.
+
+use std::{
+    collections::BTreeMap,
+    env, future, io,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    process::{ExitStatus, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    net::unix::pipe,
+    process::{Child, Command as Spawn},
+};
+
+use super::{function::Command, invocation::Function};
+
+/// Private memory that a function may use beyond its memory size, in MiB; see [`Command`].
+#[cfg(target_os = "linux")]
+const MEMORY_HEADROOM_MB: u64 = 1024;
+
+/// What a function needs from the host's environment to find programs and folders.
+const INHERITED: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
+
+/// Reads at a time: the capacity of a pipe.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Chunks read when a pipe is emptied: more than a pipe can hold, unless something keeps on writing.
+const DRAINED_CHUNKS: usize = 32;
+
+/// A process of a function, leader of its own process group.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) child: Child,
+    pub(super) output: Output,
+    pub(super) group: Pid,
+}
+
+impl Process {
+    pub(super) fn spawn(
+        command: &Command,
+        environment: &BTreeMap<String, String>,
+        memory_mb: u32,
+    ) -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        let mut spawn = Spawn::new(&command.program);
+        spawn
+            .args(&command.args)
+            .env_clear()
+            .envs(INHERITED.iter().filter_map(|name| Some((name, env::var_os(name)?))))
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(folder) = &command.working_dir {
+            spawn.current_dir(folder);
+        }
+        let child = spawn.spawn()?;
+        let group = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+            .ok_or_else(|| io::Error::other("the process has no id"))?;
+        limit_memory(group, memory_mb);
+        let pipe = Some(pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?);
+        Ok(Self { child, output: Output { pipe }, group })
+    }
+
+    /// Kills the process and everything it started that did not leave its group.
+    pub(super) async fn kill(&mut self) {
+        // Fails only when the whole group is gone already.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        if let Err(error) = self.child.wait().await {
+            tracing::warn!(%error, "could not wait for a killed function");
+        }
+    }
+
+    /// The most memory that the process has held at one time, in MB, where the system tells.
+    pub(super) fn max_memory_used_mb(&self) -> Option<u64> {
+        let path = format!("/proc/{}/status", self.group.as_raw_nonzero());
+        let status = std::fs::read_to_string(path).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kilobytes.div_ceil(1024))
+    }
+}
+
+/// What a process prints: standard output and standard error in one pipe, so that their order is kept.
+#[derive(Debug)]
+pub(super) struct Output {
+    // None once the process has closed it.
+    pipe: Option<pipe::Receiver>,
+}
+
+impl Output {
+    /// Waits until there is output and reads it. Never returns once the process has closed its output.
+    pub(super) async fn read(&mut self) -> Vec<u8> {
+        loop {
+            let Some(pipe) = &self.pipe else { return future::pending().await };
+            let mut chunk = vec![0; CHUNK_BYTES];
+            match pipe.readable().await.and_then(|()| pipe.try_read(&mut chunk)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => self.pipe = None,
+                Ok(read) => {
+                    chunk.truncate(read);
+                    return chunk;
+                }
+            }
+        }
+    }
+
+    /// Empties the pipe into `take`.
+    ///
+    /// This asks the system and not tokio, whose view of the pipe may be older than a request that the process
+    /// sent after it printed; so what was printed before a response is always in that invocation's log.
+    pub(super) fn drain(&self, mut take: impl FnMut(&[u8])) {
+        let Some(pipe) = &self.pipe else { return };
+        let mut chunk = vec![0; CHUNK_BYTES];
+        for _ in 0..DRAINED_CHUNKS {
+            match rustix::io::read(pipe, chunk.as_mut_slice()) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => take(&chunk[..read]),
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn limit_memory(process: Pid, memory_mb: u32) {
+    use rustix::process::{Resource, Rlimit, prlimit};
+
+    let bytes = Some((u64::from(memory_mb) + MEMORY_HEADROOM_MB) * 1024 * 1024);
+    if let Err(error) =
+        prlimit(Some(process), Resource::Data, Rlimit { current: bytes, maximum: bytes })
+    {
+        tracing::debug!(%error, "the memory of a function is not limited");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_memory(_process: Pid, _memory_mb: u32) {}
+
+/// The environment variables of a function, those of Lambda first.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
+pub(super) fn environment(
+    function: &Function,
+    command: &Command,
+    region: &str,
+    runtime_api: &str,
+    shared: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let name = &function.config.name;
+    let task_root = match &command.working_dir {
+        Some(folder) => folder.clone(),
+        None => env::current_dir().unwrap_or_default(),
+    };
+    let reserved = [
+        ("AWS_LAMBDA_FUNCTION_NAME", name.to_string()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.config.memory_mb.to_string()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", format!("[$LATEST]{}", uuid::Uuid::new_v4().simple())),
+        ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_owned()),
+        ("AWS_REGION", region.to_owned()),
+        ("AWS_DEFAULT_REGION", region.to_owned()),
+        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", command.runtime)),
+        ("LAMBDA_TASK_ROOT", task_root.display().to_string()),
+        ("_HANDLER", command.handler.clone()),
+        ("TZ", ":UTC".to_owned()),
+        ("LANG", "C.UTF-8".to_owned()),
+    ];
+    let reserved = reserved.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let given = shared.iter().chain(&command.environment);
+    reserved.chain(given.map(|(name, value)| (name.clone(), value.clone()))).collect()
+}
+
+/// Words an exit as Lambda does. A runtime has no reason to exit, so even status 0 is an error.
+pub(super) fn describe_exit(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, Some(signal)) => {
+            let name = match signal {
+                4 => "illegal instruction",
+                6 => "aborted",
+                7 => "bus error",
+                8 => "floating point exception",
+                9 => "killed",
+                11 => "segmentation fault",
+                15 => "terminated",
+                _ => return format!("Runtime exited with error: signal: {signal}"),
+            };
+            format!("Runtime exited with error: signal: {name}")
+        }
+        (None, None) => "Runtime exited".to_owned(),
+    }
+}

@@ -1,0 +1,79 @@
+//! The platform's lines in a log: START, END and REPORT, worded as in CloudWatch Logs.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html>
+
+use std::{fmt, time::Duration};
+
+use super::{invocation::Failure, log::InvocationLog};
+
+/// What the REPORT line of an invocation says.
+#[derive(Debug, Clone)]
+pub(super) struct Report<'a> {
+    pub(super) request_id: &'a str,
+    pub(super) duration: Duration,
+    /// Only for the first invocation of an environment.
+    pub(super) init_duration: Option<Duration>,
+    pub(super) memory_mb: u32,
+    /// None where the system does not tell.
+    pub(super) max_memory_used_mb: Option<u64>,
+    /// The platform's failure, if the environment did not survive the invocation.
+    pub(super) failure: Option<&'a Failure>,
+}
+
+pub(super) fn write_start(log: &mut InvocationLog, request_id: &str) {
+    log.platform(&format!("START RequestId: {request_id} Version: $LATEST"));
+}
+
+pub(super) fn write_end(log: &mut InvocationLog, report: &Report<'_>) {
+    log.end_line();
+    log.platform(&format!("END RequestId: {}", report.request_id));
+    log.platform(&report.to_string());
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let billed = (self.duration + self.init_duration.unwrap_or_default()).as_secs_f64() * 1e3;
+        write!(f, "REPORT RequestId: {}\t", self.request_id)?;
+        write!(f, "Duration: {:.2} ms\t", self.duration.as_secs_f64() * 1e3)?;
+        write!(f, "Billed Duration: {} ms\t", billed.ceil())?;
+        write!(f, "Memory Size: {} MB\t", self.memory_mb)?;
+        if let Some(used) = self.max_memory_used_mb {
+            write!(f, "Max Memory Used: {used} MB\t")?;
+        }
+        if let Some(init) = self.init_duration {
+            write!(f, "Init Duration: {:.2} ms\t", init.as_secs_f64() * 1e3)?;
+        }
+        match self.failure.map(|failure| failure.error_type.as_str()) {
+            None => Ok(()),
+            Some("Sandbox.Timedout") => f.write_str("Status: timeout"),
+            Some(error_type) => write!(f, "Status: error\tError Type: {error_type}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_worded_as_lambda_words_it() {
+        let report = Report {
+            request_id: "c0ffee",
+            duration: Duration::from_micros(2_264),
+            init_duration: Some(Duration::from_micros(14_020)),
+            memory_mb: 128,
+            max_memory_used_mb: Some(31),
+            failure: None,
+        };
+        insta::assert_snapshot!(report.to_string().replace('\t', " | "), @"REPORT RequestId: c0ffee | Duration: 2.26 ms | Billed Duration: 17 ms | Memory Size: 128 MB | Max Memory Used: 31 MB | Init Duration: 14.02 ms | ");
+
+        let failure = Failure::platform("Runtime.ExitError", "c0ffee", "Runtime exited");
+        let crashed = Report {
+            failure: Some(&failure),
+            init_duration: None,
+            max_memory_used_mb: None,
+            ..report
+        };
+        insta::assert_snapshot!(crashed.to_string().replace('\t', " | "), @"REPORT RequestId: c0ffee | Duration: 2.26 ms | Billed Duration: 3 ms | Memory Size: 128 MB | Status: error | Error Type: Runtime.ExitError");
+    }
+}

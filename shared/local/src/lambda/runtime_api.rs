@@ -1,0 +1,163 @@
+//! The Lambda Runtime API of one environment: four routes on a loopback port of its own.
+//!
+//! A port per environment, because `AWS_LAMBDA_RUNTIME_API` may only be `host:port` (`awslambdaric` reports its
+//! initialisation errors through a client that takes no path), and because it ties every request to one process.
+//! The routes decide nothing: they turn a request into a [`RuntimeCall`], and the environment answers.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+    serve::ListenerExt,
+};
+use bytes::Bytes;
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use super::{
+    body::{self, ReadBody},
+    limits::RESPONSE_PAYLOAD_BYTES,
+};
+
+const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+
+/// A request of the runtime, with the way back.
+#[derive(Debug)]
+pub(super) struct RuntimeCall {
+    pub(super) request: RuntimeRequest,
+    pub(super) reply: oneshot::Sender<RuntimeReply>,
+}
+
+#[derive(Debug)]
+pub(super) enum RuntimeRequest {
+    Next,
+    Response { request_id: String, body: ReadBody },
+    Error { request_id: String, error_type: Option<String>, body: ReadBody },
+    InitError { error_type: Option<String>, body: ReadBody },
+}
+
+#[derive(Debug)]
+pub(super) enum RuntimeReply {
+    Event { headers: Vec<(&'static str, String)>, payload: Bytes },
+    Accepted,
+    TooLarge,
+    InvalidRequestId,
+    InvalidStateTransition,
+}
+
+/// Serves the Runtime API until the task is aborted. Without an environment behind it, it answers 410.
+pub(super) fn serve(listener: TcpListener, calls: mpsc::Sender<RuntimeCall>) -> JoinHandle<()> {
+    let router = Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{request_id}/response", post(response))
+        .route("/2018-06-01/runtime/invocation/{request_id}/error", post(error))
+        .route("/2018-06-01/runtime/init/error", post(init_error))
+        .with_state(calls);
+    let listener = listener.tap_io(|stream| {
+        // Nagle's algorithm would hold small answers back for up to 40 ms.
+        let _ = stream.set_nodelay(true);
+    });
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::warn!(%error, "a runtime API stopped");
+        }
+    })
+}
+
+type Calls = State<mpsc::Sender<RuntimeCall>>;
+
+async fn next(State(calls): Calls) -> Response {
+    call(calls, RuntimeRequest::Next).await
+}
+
+async fn response(State(calls): Calls, Path(request_id): Path<String>, body: Body) -> Response {
+    match read(body).await {
+        Ok(body) => call(calls, RuntimeRequest::Response { request_id, body }).await,
+        Err(refusal) => refusal,
+    }
+}
+
+async fn error(
+    State(calls): Calls,
+    Path(request_id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let error_type = error_type(&headers);
+    match read(body).await {
+        Ok(body) => call(calls, RuntimeRequest::Error { request_id, error_type, body }).await,
+        Err(refusal) => refusal,
+    }
+}
+
+async fn init_error(State(calls): Calls, headers: HeaderMap, body: Body) -> Response {
+    let error_type = error_type(&headers);
+    match read(body).await {
+        Ok(body) => call(calls, RuntimeRequest::InitError { error_type, body }).await,
+        Err(refusal) => refusal,
+    }
+}
+
+fn error_type(headers: &HeaderMap) -> Option<String> {
+    headers.get(ERROR_TYPE)?.to_str().ok().map(ToOwned::to_owned)
+}
+
+async fn read(body: Body) -> Result<ReadBody, Response> {
+    body::read(body, RESPONSE_PAYLOAD_BYTES).await.map_err(|_| {
+        let message = "HTTP request detected as truncated";
+        refuse(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", message)
+    })
+}
+
+async fn call(calls: mpsc::Sender<RuntimeCall>, request: RuntimeRequest) -> Response {
+    let (reply, answer) = oneshot::channel();
+    let gone = || refuse(StatusCode::GONE, "EnvironmentGone", "the environment has ended");
+    if calls.send(RuntimeCall { request, reply }).await.is_err() {
+        return gone();
+    }
+    match answer.await {
+        Ok(RuntimeReply::Event { headers, payload }) => event(headers, payload),
+        Ok(RuntimeReply::Accepted) => {
+            (StatusCode::ACCEPTED, Json(json!({ "status": "OK" }))).into_response()
+        }
+        Ok(RuntimeReply::TooLarge) => refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            &format!("Exceeded maximum allowed payload size ({RESPONSE_PAYLOAD_BYTES} bytes)."),
+        ),
+        Ok(RuntimeReply::InvalidRequestId) => {
+            refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
+        }
+        Ok(RuntimeReply::InvalidStateTransition) => refuse(
+            StatusCode::FORBIDDEN,
+            "InvalidStateTransition",
+            "the runtime may not make this request in its present state",
+        ),
+        Err(_) => gone(),
+    }
+}
+
+fn event(headers: Vec<(&'static str, String)>, payload: Bytes) -> Response {
+    let mut response = payload.into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in headers {
+        // The Lambda API lets no value through that a header cannot hold.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    response
+}
+
+fn refuse(status: StatusCode, error_type: &str, message: &str) -> Response {
+    (status, Json(json!({ "errorMessage": message, "errorType": error_type }))).into_response()
+}

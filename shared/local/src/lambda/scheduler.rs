@@ -1,0 +1,263 @@
+//! Who runs when: the queue of events, the concurrency limits and the pool of idle environments.
+//!
+//! Plain data behind one lock, no I/O. Events wait per function and start in the order in which they came,
+//! except that a function at its limit lets others pass. Synchronous requests never wait. Environments are
+//! reused last in, first out, so that surplus ones grow old and are retired.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    environment::EnvironmentHandle,
+    error::InvokeError,
+    function::{Code, FunctionName},
+    invocation::{Function, Job},
+    limits::{IN_PROCESS_CONCURRENCY, QUEUED_BYTES, QUEUED_EVENT_OVERHEAD_BYTES},
+};
+
+#[derive(Debug)]
+pub(super) struct Scheduler {
+    max_concurrency: usize,
+    max_environments: usize,
+    state: Mutex<State>,
+    /// Told when an attempt or an environment ends.
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    functions: BTreeMap<FunctionName, Entry>,
+    /// Running attempts: all, and those of processes, which the host's cap counts.
+    running: usize,
+    running_processes: usize,
+    /// Environments with a process, busy or idle.
+    environments: usize,
+    last_environment_id: u64,
+    queued_bytes: usize,
+    last_event: u64,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    function: Arc<Function>,
+    queue: VecDeque<(u64, Job)>,
+    running: usize,
+    idle: Vec<EnvironmentHandle>,
+}
+
+/// The environment for an attempt.
+#[derive(Debug)]
+pub(super) enum Place {
+    Warm(EnvironmentHandle),
+    /// To be started under this id.
+    Cold(u64),
+}
+
+impl Scheduler {
+    pub(super) fn new(max_concurrency: usize, max_environments: usize) -> Self {
+        Self { max_concurrency, max_environments, state: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Adds a function, or replaces it: the old one's idle environments end, its queued events stay.
+    pub(super) fn register(&self, function: Arc<Function>) {
+        let mut state = self.lock();
+        let name = function.config.name.clone();
+        if let Some(entry) = state.functions.get_mut(&name) {
+            entry.function = function;
+            entry.idle.clear();
+        } else {
+            let entry = Entry { function, queue: VecDeque::new(), running: 0, idle: Vec::new() };
+            state.functions.insert(name, entry);
+        }
+    }
+
+    pub(super) fn function(&self, name: &FunctionName) -> Option<Arc<Function>> {
+        self.lock().functions.get(name).map(|entry| entry.function.clone())
+    }
+
+    pub(super) fn functions(&self) -> Vec<Arc<Function>> {
+        self.lock().functions.values().map(|entry| entry.function.clone()).collect()
+    }
+
+    /// Takes a place for a synchronous attempt, which [`Scheduler::release`] gives back.
+    pub(super) fn admit(&self, function: &Function) -> Result<(), InvokeError> {
+        let name = &function.config.name;
+        let mut state = self.lock();
+        if state.is_closed {
+            return Err(InvokeError::ShuttingDown);
+        }
+        let throttled = |reason| InvokeError::TooManyRequests { function: name.clone(), reason };
+        let not_found = || InvokeError::FunctionNotFound { function: name.to_string() };
+        let entry = state.functions.get(name).ok_or_else(not_found)?;
+        if entry.running >= entry.limit() {
+            return Err(throttled("ReservedFunctionConcurrentInvocationLimitExceeded"));
+        }
+        if function.is_process() && state.running_processes >= self.max_concurrency {
+            return Err(throttled("ConcurrentInvocationLimitExceeded"));
+        }
+        state.occupy(function);
+        Ok(())
+    }
+
+    /// Queues an event. [`Scheduler::next`] hands it out when there is a place.
+    pub(super) fn enqueue(&self, job: Job) -> Result<(), InvokeError> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return Err(InvokeError::ShuttingDown);
+        }
+        let name = job.invocation.function.config.name.clone();
+        let bytes = job.queued_bytes();
+        if state.queued_bytes + bytes > QUEUED_BYTES {
+            let reason = "the queue of events is full";
+            return Err(InvokeError::TooManyRequests { function: name, reason });
+        }
+        state.last_event += 1;
+        let number = state.last_event;
+        let not_found = || InvokeError::FunctionNotFound { function: name.to_string() };
+        let entry = state.functions.get_mut(&name).ok_or_else(not_found)?;
+        entry.queue.push_back((number, job));
+        state.queued_bytes += bytes;
+        Ok(())
+    }
+
+    /// Takes the oldest event that may run now, and a place for it.
+    pub(super) fn next(&self) -> Option<Job> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return None;
+        }
+        let is_host_full = state.running_processes >= self.max_concurrency;
+        let may_run = |entry: &&mut Entry| {
+            entry.running < entry.limit() && !(entry.function.is_process() && is_host_full)
+        };
+        let oldest = state
+            .functions
+            .values_mut()
+            .filter(may_run)
+            .filter(|entry| !entry.queue.is_empty())
+            .min_by_key(|entry| entry.queue.front().map(|(number, _)| *number))?;
+        let (_, job) = oldest.queue.pop_front()?;
+        state.queued_bytes -= job.queued_bytes();
+        state.occupy(&job.invocation.function);
+        Some(job)
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.lock().functions.values().map(|entry| entry.queue.len()).sum()
+    }
+
+    /// Finds an environment for an attempt that has a place: the one idle for the shortest time, or a new one,
+    /// for which the one idle for the longest time may have to go.
+    pub(super) fn place(&self, function: &Arc<Function>) -> Place {
+        let mut state = self.lock();
+        let entry = state.functions.get_mut(&function.config.name);
+        // An attempt of a replaced function keeps its own code, and gets a new environment.
+        let current = entry.filter(|entry| Arc::ptr_eq(&entry.function, function));
+        if let Some(environment) = current.and_then(|entry| entry.idle.pop()) {
+            return Place::Warm(environment);
+        }
+        if state.environments >= self.max_environments {
+            let idle = state.functions.values_mut().filter(|entry| !entry.idle.is_empty());
+            if let Some(entry) = idle.min_by_key(|entry| entry.idle[0].idle_since) {
+                entry.idle.remove(0);
+            }
+        }
+        state.environments += 1;
+        state.last_environment_id += 1;
+        Place::Cold(state.last_environment_id)
+    }
+
+    /// Gives a place back, and the environment if it is still good.
+    pub(super) fn release(&self, function: &Arc<Function>, environment: Option<EnvironmentHandle>) {
+        let mut state = self.lock();
+        let is_closed = state.is_closed;
+        state.running -= 1;
+        if function.is_process() {
+            state.running_processes -= 1;
+        }
+        if let Some(entry) = state.functions.get_mut(&function.config.name) {
+            entry.running -= 1;
+            if let Some(mut environment) = environment
+                && Arc::ptr_eq(&entry.function, function)
+                && !is_closed
+            {
+                environment.idle_since = Instant::now();
+                entry.idle.push(environment);
+            }
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Takes an environment out of the idle ones; false if it is not among them.
+    pub(super) fn retire(&self, name: &FunctionName, id: u64) -> bool {
+        let mut state = self.lock();
+        let Some(entry) = state.functions.get_mut(name) else { return false };
+        let before = entry.idle.len();
+        entry.idle.retain(|environment| environment.id != id);
+        entry.idle.len() < before
+    }
+
+    /// Counts an environment as gone, after its process is.
+    pub(super) fn environment_ended(&self) {
+        self.lock().environments -= 1;
+        self.changed.notify_waiters();
+    }
+
+    /// Refuses new work, drops queued events and ends idle environments.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.queued_bytes = 0;
+        for entry in state.functions.values_mut() {
+            entry.queue.clear();
+            entry.idle.clear();
+        }
+    }
+
+    /// Attempts that run and environments that have a process.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.running, state.environments)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn occupy(&mut self, function: &Function) {
+        self.running += 1;
+        if function.is_process() {
+            self.running_processes += 1;
+        }
+        if let Some(entry) = self.functions.get_mut(&function.config.name) {
+            entry.running += 1;
+        }
+    }
+}
+
+impl Entry {
+    fn limit(&self) -> usize {
+        let default = if self.function.is_process() { usize::MAX } else { IN_PROCESS_CONCURRENCY };
+        self.function.config.max_concurrency.unwrap_or(default)
+    }
+}
+
+impl Function {
+    fn is_process(&self) -> bool {
+        matches!(self.config.code, Code::Process(_))
+    }
+}
+
+impl Job {
+    fn queued_bytes(&self) -> usize {
+        self.invocation.payload.len() + QUEUED_EVENT_OVERHEAD_BYTES
+    }
+}

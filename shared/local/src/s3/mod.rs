@@ -1,0 +1,150 @@
+//! The embedded S3: the wire protocol over a folder on disk, durable and atomic where S3 is.
+//!
+//! ```text
+//! wire: any signature, aws-chunked -> s3s: HTTP, XML -> service: S3's rules -> store: one SQLite transaction + blobs
+//! ```
+//!
+//! A write is one transaction, which decides `If-None-Match` and `If-Match`, replaces the object's row and files its
+//! event. So of many writers that must be first exactly one is, readers see the old or the new object whole, and kill
+//! -9 at any time leaves both an object and its event or neither.
+//!
+//! Left out: versions, access control, tags, encryption, lifecycle. It listens on loopback and accepts any credentials.
+
+mod blob;
+mod checksum;
+mod error;
+mod index;
+mod listing;
+mod object;
+mod outbox;
+mod receive;
+mod service;
+mod store;
+mod upload;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use axum::serve::ListenerExt as _;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tokio::net::TcpListener;
+
+use crate::events::{self, EventSink, FunctionNotification};
+
+pub use error::S3ServerError;
+
+pub(crate) use store::{Store, timestamp};
+
+use service::{Counts, NoSecrets, Service};
+
+/// An S3 whose objects live below a folder. Clones share it.
+#[derive(Clone)]
+pub struct S3Server {
+    store: Arc<Store>,
+    service: S3Service,
+    counts: Counts,
+}
+
+impl fmt::Debug for S3Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Server").field("region", &self.store.region).finish_non_exhaustive()
+    }
+}
+
+impl S3Server {
+    /// Opens the store below `dir`, which is created if need be, and removes what a crash left behind.
+    ///
+    /// One process at a time owns a store; another gets [`S3ServerError::InUse`].
+    pub fn open(dir: &Path, region: &str, account_id: &str) -> Result<Self, S3ServerError> {
+        let store = Arc::new(Store::open(dir, region, account_id)?);
+        let counts = Counts::default();
+        let mut builder = S3ServiceBuilder::new(Service { store: Arc::clone(&store) });
+        builder.set_auth(NoSecrets);
+        builder.set_access(counts.clone());
+        Ok(Self { store, service: builder.build(), counts })
+    }
+
+    /// Serves the S3 protocol until `shutdown`, then finishes the requests that are running.
+    ///
+    /// Clients must address buckets by path, as with `force_path_style`.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let service = self.service.clone();
+        let handler = move |request| answer(service.clone(), request);
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "could not set TCP_NODELAY");
+            }
+        });
+        axum::serve(listener, Router::new().fallback(handler))
+            .with_graceful_shutdown(shutdown)
+            .await
+    }
+
+    /// Creates a bucket, unless it exists.
+    pub async fn create_bucket(&self, bucket: &str) -> Result<(), S3ServerError> {
+        if !s3s::path::check_bucket_name(bucket) {
+            return Err(S3ServerError::InvalidBucketName { bucket: bucket.to_owned() });
+        }
+        let bucket = bucket.to_owned();
+        self.store
+            .run(move |store| match store.index.create_bucket(&bucket, store::now_ms()) {
+                Err(S3ServerError::BucketAlreadyOwnedByYou { .. }) => Ok(()),
+                result => result,
+            })
+            .await
+    }
+
+    /// Replaces the bucket's notification configuration, which is kept across restarts.
+    pub async fn set_notifications(
+        &self,
+        bucket: &str,
+        notifications: Vec<FunctionNotification>,
+    ) -> Result<(), S3ServerError> {
+        let bucket = bucket.to_owned();
+        self.store.run(move |store| store.set_notifications(&bucket, &notifications)).await
+    }
+
+    /// Delivers events to `sink`, those of earlier lives first, until the returned future is dropped.
+    ///
+    /// To be running once per store: two would both deliver every event.
+    pub async fn dispatch(&self, sink: Arc<dyn EventSink>) {
+        events::dispatch(Arc::clone(&self.store), sink).await;
+    }
+
+    /// Waits until every event so far was taken. Someone must [`dispatch`](Self::dispatch) meanwhile, and a function
+    /// that never takes its events makes this wait for ever.
+    pub async fn drained(&self) {
+        let mut undelivered = self.store.undelivered.subscribe();
+        // The sender lives in the store, which `self` holds, so this cannot fail.
+        let _ = undelivered.wait_for(|count| *count == 0).await;
+    }
+
+    /// Returns how often each operation was requested over HTTP, by S3's name, such as `PutObject`.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.counts.get()
+    }
+}
+
+async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
+    match service.call(wire::unsigned(request)).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => {
+            tracing::error!(?error, "could not answer an S3 request");
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}

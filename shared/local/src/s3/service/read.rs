@@ -1,0 +1,205 @@
+//! GetObject and HeadObject: conditions, ranges, and a body that streams.
+
+use std::io::SeekFrom;
+use std::ops::Range;
+
+use bytes::Bytes;
+use s3s::dto::{
+    ChecksumMode, ChecksumType, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
+    HeadObjectOutput, StreamingBlob, Timestamp,
+};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
+use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use super::Service;
+use super::object::{etag, require_current_version};
+use crate::s3::checksum::set_checksums;
+use crate::s3::error::S3ServerError;
+use crate::s3::object::{Content, Object};
+use crate::s3::store::timestamp;
+
+const READ_BYTES: usize = 256 * 1024;
+
+/// The conditions of a read, which compare with the object as it is.
+#[derive(Debug, Default)]
+pub(super) struct ReadCondition {
+    pub(super) if_match: Option<ETagCondition>,
+    pub(super) if_none_match: Option<ETagCondition>,
+    pub(super) if_modified_since: Option<Timestamp>,
+    pub(super) if_unmodified_since: Option<Timestamp>,
+}
+
+impl ReadCondition {
+    /// Decides in the order of RFC 9110, section 13.2.2. `unchanged` is the answer when the client's copy is good.
+    pub(super) fn check(self, object: &Object, unchanged: S3ErrorCode) -> S3Result<()> {
+        let is_same = |condition: &ETagCondition| match condition {
+            ETagCondition::Any => true,
+            ETagCondition::ETag(etag) => etag.value() == object.etag,
+        };
+        let failed = || S3Error::from(S3ErrorCode::PreconditionFailed);
+        match (&self.if_match, &self.if_unmodified_since) {
+            (Some(condition), _) if !is_same(condition) => return Err(failed()),
+            (None, Some(since)) if is_modified_after(object, since) => return Err(failed()),
+            _ => {}
+        }
+        match (&self.if_none_match, &self.if_modified_since) {
+            (Some(condition), _) if is_same(condition) => Err(unchanged.into()),
+            (None, Some(since)) if !is_modified_after(object, since) => Err(unchanged.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// HTTP's times are whole seconds, so the object's is cut to that.
+fn is_modified_after(object: &Object, since: &Timestamp) -> bool {
+    timestamp(object.modified_ms).unix_timestamp()
+        > OffsetDateTime::from(since.clone()).unix_timestamp()
+}
+
+impl Service {
+    pub(super) async fn get_object(
+        &self,
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<GetObjectOutput> {
+        let input = request.input;
+        require_current_version(input.version_id.as_deref())?;
+        let (bucket, key) = (input.bucket, input.key);
+        let (object, content) =
+            self.store.run(move |store| store.open_object(&bucket, &key)).await?;
+        let condition = ReadCondition {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            if_modified_since: input.if_modified_since,
+            if_unmodified_since: input.if_unmodified_since,
+        };
+        condition.check(&object, S3ErrorCode::NotModified)?;
+
+        let range = requested(&object, input.range, input.part_number)?;
+        let mut output = GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: object.attributes.cache_control.clone(),
+            content_disposition: object.attributes.content_disposition.clone(),
+            content_encoding: object.attributes.content_encoding.clone(),
+            content_language: object.attributes.content_language.clone(),
+            content_length: Some(length(&object, range.as_ref())),
+            content_range: range.as_ref().map(|range| content_range(range, object.bytes)),
+            content_type: object.attributes.content_type.clone(),
+            e_tag: Some(etag(object.etag.clone())),
+            expires: object.attributes.expires_ms.map(|ms| timestamp(ms).into()),
+            last_modified: Some(object.modified()),
+            metadata: Some(object.attributes.metadata.clone().into_iter().collect()),
+            ..GetObjectOutput::default()
+        };
+        if input.checksum_mode.is_some_and(is_enabled) && range.is_none() {
+            set_checksums!(output, object.attributes.checksums.clone());
+            output.checksum_type = checksum_type(&object);
+        }
+        output.body = Some(body(content, range.unwrap_or(0..object.bytes)).await?);
+        Ok(output)
+    }
+
+    pub(super) async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<HeadObjectOutput> {
+        let input = request.input;
+        require_current_version(input.version_id.as_deref())?;
+        let (bucket, key) = (input.bucket, input.key);
+        let object = self.store.run(move |store| store.head_object(&bucket, &key)).await?;
+        let condition = ReadCondition {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            if_modified_since: input.if_modified_since,
+            if_unmodified_since: input.if_unmodified_since,
+        };
+        condition.check(&object, S3ErrorCode::NotModified)?;
+
+        let range = requested(&object, input.range, input.part_number)?;
+        let mut output = HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: object.attributes.cache_control.clone(),
+            content_disposition: object.attributes.content_disposition.clone(),
+            content_encoding: object.attributes.content_encoding.clone(),
+            content_language: object.attributes.content_language.clone(),
+            content_length: Some(length(&object, range.as_ref())),
+            content_range: range.as_ref().map(|range| content_range(range, object.bytes)),
+            content_type: object.attributes.content_type.clone(),
+            e_tag: Some(etag(object.etag.clone())),
+            expires: object.attributes.expires_ms.map(|ms| timestamp(ms).into()),
+            last_modified: Some(object.modified()),
+            metadata: Some(object.attributes.metadata.clone().into_iter().collect()),
+            ..HeadObjectOutput::default()
+        };
+        if input.checksum_mode.is_some_and(is_enabled) && range.is_none() {
+            set_checksums!(output, object.attributes.checksums.clone());
+            output.checksum_type = checksum_type(&object);
+        }
+        Ok(output)
+    }
+}
+
+/// Returns the part of the object that is asked for, or `None` for the whole.
+pub(super) fn requested(
+    object: &Object,
+    range: Option<s3s::dto::Range>,
+    part_number: Option<i32>,
+) -> S3Result<Option<Range<u64>>> {
+    match (range, part_number) {
+        (Some(_), Some(_)) => {
+            Err(s3_error!(InvalidRequest, "range and partNumber exclude each other"))
+        }
+        (None, Some(_)) => {
+            Err(s3_error!(NotImplemented, "an object cannot be read by part number"))
+        }
+        (None, None) => Ok(None),
+        // An empty object has no satisfiable range, and a suffix of it no first byte to name.
+        (Some(_), None) if object.bytes == 0 => Err(s3_error!(InvalidRange)),
+        (Some(range), None) => Ok(Some(range.check(object.bytes)?)),
+    }
+}
+
+/// Streams `range` of `content`.
+pub(super) async fn body(
+    content: Content,
+    range: Range<u64>,
+) -> Result<StreamingBlob, S3ServerError> {
+    match content {
+        Content::Inline(content) => {
+            // A range was checked against the object's size, which is the content's.
+            let at = |position: u64| {
+                usize::try_from(position).unwrap_or(content.len()).min(content.len())
+            };
+            let (start, end) = (at(range.start), at(range.end));
+            Ok(StreamingBlob::from(s3s::Body::from(Bytes::from(content).slice(start..end))))
+        }
+        Content::File(file) => {
+            let mut file = tokio::fs::File::from_std(file);
+            if range.start > 0 {
+                file.seek(SeekFrom::Start(range.start))
+                    .await
+                    .map_err(S3ServerError::file("read a blob"))?;
+            }
+            let rest = file.take(range.end - range.start);
+            Ok(StreamingBlob::wrap(ReaderStream::with_capacity(rest, READ_BYTES)))
+        }
+    }
+}
+
+fn is_enabled(mode: ChecksumMode) -> bool {
+    mode.as_str() == ChecksumMode::ENABLED
+}
+
+fn checksum_type(object: &Object) -> Option<ChecksumType> {
+    object.attributes.checksum_type.clone().map(ChecksumType::from)
+}
+
+fn length(object: &Object, range: Option<&Range<u64>>) -> i64 {
+    let bytes = range.map_or(object.bytes, |range| range.end - range.start);
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn content_range(range: &Range<u64>, bytes: u64) -> String {
+    format!("bytes {}-{}/{bytes}", range.start, range.end.saturating_sub(1))
+}
