@@ -6,6 +6,10 @@ pub const DEFINITION_BYTES: usize = 1_048_576;
 pub const DEFINITION_DEPTH: usize = 64;
 /// JSON values in a definition.
 pub const DEFINITION_NODES: usize = 200_000;
+/// Bytes of one key in a definition.
+pub const KEY_BYTES: usize = 1_024;
+/// Problems listed for one definition.
+pub const PROBLEMS: usize = 1_000;
 /// Steps of a pipeline, branches included.
 pub const STEPS: usize = 4_000;
 /// Parameters of a pipeline [service model: 200 can be given at start].
@@ -20,6 +24,8 @@ pub const ENUM_VALUES: usize = 16;
 pub const EXPRESSION_DEPTH: usize = 32;
 /// Declared outputs of a Lambda or Callback step [service model].
 pub const OUTPUT_PARAMETERS: usize = 50;
+/// Characters of an output's name [service model].
+pub const OUTPUT_NAME_CHARS: usize = 256;
 /// Retries of one policy [guide].
 pub const RETRY_MAX_ATTEMPTS: u64 = 20;
 /// Seconds between retries [guide].

@@ -1,0 +1,336 @@
+//! YAML 1.2 with positions, from the event stream of `saphyr-parser`, which keeps its own stack and does not recurse.
+//!
+//! Plain scalars follow the core schema. Refused, each with its place: tags, anchors, aliases, merge keys, keys that are no
+//! scalars, and a second document. Without aliases a text cannot grow when it is read.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde_json::Number;
+
+use crate::limits;
+use crate::problem::Code;
+
+use super::{Content, Document, Draft, Problems, Slot, json, measure};
+
+pub(super) fn read(
+    text: &str,
+    document: &mut Document<'_>,
+    problems: &mut Problems,
+) -> Result<(), Draft> {
+    let offsets = Offsets::new(text);
+    let mut builder = Builder { document, problems, frames: Vec::new(), documents: 0 };
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((event, span)) => {
+                let offset = offsets.bytes(span.start.index());
+                if builder.on_event(event, offset)? == Step::Done {
+                    break;
+                }
+            }
+            Err(error) => {
+                let offset = offsets.bytes(error.marker().index());
+                return Err(if error.info() == "recursion limit exceeded" {
+                    measure::too_deep(offset)
+                } else {
+                    let message = format!("not YAML: {}", error.info());
+                    Draft::at_offset(offset, Code::InvalidSyntax, message)
+                });
+            }
+        }
+    }
+    if document.entries.is_empty() {
+        return Err(Draft::at_offset(0, Code::EmptyDocument, "the definition is empty"));
+    }
+    Ok(())
+}
+
+/// The parser counts characters; texts beyond ASCII need a table.
+struct Offsets(Option<Vec<u32>>, usize);
+
+impl Offsets {
+    fn new(text: &str) -> Self {
+        let table = || text.char_indices().map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX));
+        Self((!text.is_ascii()).then(|| table().collect()), text.len())
+    }
+
+    fn bytes(&self, characters: usize) -> usize {
+        match &self.0 {
+            None => characters.min(self.1),
+            Some(table) => table.get(characters).map_or(self.1, |at| *at as usize),
+        }
+    }
+}
+
+#[derive(PartialEq)]
+enum Step {
+    More,
+    Done,
+}
+
+enum Frame {
+    Array {
+        id: u32,
+        next: usize,
+    },
+    Object {
+        id: u32,
+        key: Option<(String, usize)>,
+        seen: HashMap<String, usize>,
+    },
+    /// The value of a duplicate key: read, and thrown away.
+    Dropped,
+}
+
+struct Builder<'a, 't> {
+    document: &'a mut Document<'t>,
+    problems: &'a mut Problems,
+    frames: Vec<Frame>,
+    documents: usize,
+}
+
+/// Where the next value goes.
+enum Target {
+    Slot(Slot),
+    Key,
+    Nowhere,
+}
+
+impl Builder<'_, '_> {
+    fn on_event(&mut self, event: Event<'_>, offset: usize) -> Result<Step, Draft> {
+        match event {
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    self.refuse(offset, "a second document", "one document in a file");
+                    return Ok(Step::Done);
+                }
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.check_properties(anchor, tag.is_some(), offset);
+                self.on_scalar(&text, style, offset)?;
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.check_properties(anchor, tag.is_some(), offset);
+                self.open(offset, Content::Array(Vec::new()))?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.check_properties(anchor, tag.is_some(), offset);
+                self.open(offset, Content::Object(Vec::new()))?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.frames.pop();
+            }
+            Event::Alias(_) => {
+                self.refuse(offset, "an alias (`*name`)", "the value itself");
+                self.put(offset, Content::Unreadable)?;
+            }
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        Ok(Step::More)
+    }
+
+    fn refuse(&mut self, offset: usize, what: &str, allowed: &str) {
+        let draft =
+            Draft::at_offset(offset, Code::UnsupportedYaml, format!("{what} is not supported"));
+        self.problems.add(draft.allowed(allowed));
+    }
+
+    fn check_properties(&mut self, anchor: usize, has_tag: bool, offset: usize) {
+        if anchor != 0 {
+            self.refuse(offset, "an anchor (`&name`)", "the value itself");
+        }
+        if has_tag {
+            self.refuse(
+                offset,
+                "a tag (`!name`)",
+                "plain values; quote a string that looks otherwise",
+            );
+        }
+    }
+
+    fn target(&mut self) -> Target {
+        match self.frames.last_mut() {
+            None => Target::Slot(Slot::Root),
+            Some(Frame::Dropped) => Target::Nowhere,
+            Some(Frame::Array { id, next }) => {
+                *next += 1;
+                Target::Slot(Slot::Element { parent: *id, index: *next - 1 })
+            }
+            Some(Frame::Object { id, key, seen }) => {
+                let Some((key, key_offset)) = key.take() else { return Target::Key };
+                if let Some(first) = seen.get(&key) {
+                    let draft = json::duplicate_key(self.document, *id, &key, *first, key_offset);
+                    self.problems.add(draft);
+                    return Target::Nowhere;
+                }
+                seen.insert(key.clone(), key_offset);
+                Target::Slot(Slot::Member { parent: *id, key, key_offset })
+            }
+        }
+    }
+
+    fn open(&mut self, offset: usize, content: Content) -> Result<(), Draft> {
+        if self.frames.len() >= limits::DEFINITION_DEPTH {
+            return Err(measure::too_deep(offset));
+        }
+        self.document.check_count(offset)?;
+        let is_array = matches!(content, Content::Array(_));
+        let frame = match self.target() {
+            Target::Key => return Err(no_scalar_key(offset)),
+            Target::Nowhere => Frame::Dropped,
+            Target::Slot(slot) => {
+                let id = self.document.add(slot, offset, content);
+                if is_array {
+                    Frame::Array { id, next: 0 }
+                } else {
+                    Frame::Object { id, key: None, seen: HashMap::new() }
+                }
+            }
+        };
+        self.frames.push(frame);
+        Ok(())
+    }
+
+    fn put(&mut self, offset: usize, content: Content) -> Result<(), Draft> {
+        self.document.check_count(offset)?;
+        match self.target() {
+            Target::Key => return Err(no_scalar_key(offset)),
+            Target::Nowhere => {}
+            Target::Slot(slot) => {
+                self.document.add(slot, offset, content);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_scalar(&mut self, text: &str, style: ScalarStyle, offset: usize) -> Result<(), Draft> {
+        if let Some(Frame::Object { key: key @ None, .. }) = self.frames.last_mut() {
+            if text.len() > limits::KEY_BYTES {
+                return Err(measure::long_key(offset, text.len()));
+            }
+            *key = Some((text.to_owned(), offset));
+            if text == "<<" && style == ScalarStyle::Plain {
+                self.refuse(offset, "a merge key (`<<`)", "the keys themselves");
+            }
+            return Ok(());
+        }
+        let content = match (style, resolve(text)) {
+            (ScalarStyle::Plain, Some(content)) => content,
+            (ScalarStyle::Plain, None) => {
+                self.problems.add(json::out_of_range(offset, text));
+                Content::Unreadable
+            }
+            _ => Content::String(text.to_owned()),
+        };
+        self.put(offset, content)
+    }
+}
+
+fn no_scalar_key(offset: usize) -> Draft {
+    let message = "a key that is a list, a mapping or an alias is not supported";
+    Draft::at_offset(offset, Code::UnsupportedYaml, message).allowed("strings")
+}
+
+/// A plain scalar by YAML 1.2.2, section 10.3.2. `None`: a number that no 64-bit type can hold.
+fn resolve(text: &str) -> Option<Content> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let radix = |digits: &str, radix| match u64::from_str_radix(digits, radix) {
+        Ok(number) => Some(Content::Number(number.into())),
+        Err(error) if *error.kind() == std::num::IntErrorKind::PosOverflow => None,
+        Err(_) => Some(Content::String(text.to_owned())),
+    };
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Some(Content::Null),
+        "true" | "True" | "TRUE" => Some(Content::Bool(true)),
+        "false" | "False" | "FALSE" => Some(Content::Bool(false)),
+        ".nan" | ".NaN" | ".NAN" => None,
+        _ if matches!(unsigned, ".inf" | ".Inf" | ".INF") => None,
+        _ if is_digits(unsigned) => {
+            json::number(text.strip_prefix('+').unwrap_or(text)).map(Content::Number)
+        }
+        _ if is_float(unsigned) => {
+            text.parse().ok().and_then(Number::from_f64).map(Content::Number)
+        }
+        _ => match (text.strip_prefix("0x"), text.strip_prefix("0o")) {
+            (Some(digits), _) if !digits.starts_with('+') => radix(digits, 16),
+            (_, Some(digits)) if !digits.starts_with('+') => radix(digits, 8),
+            _ => Some(Content::String(text.to_owned())),
+        },
+    }
+}
+
+/// `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`
+fn is_float(text: &str) -> bool {
+    let (mantissa, exponent) = match text.find(['e', 'E']) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let are_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let is_mantissa = match mantissa.split_once('.') {
+        Some((whole, fraction)) => {
+            are_digits(whole) && are_digits(fraction) && !(whole.is_empty() && fraction.is_empty())
+        }
+        None => !mantissa.is_empty() && are_digits(mantissa),
+    };
+    let is_exponent = exponent.is_none_or(|exponent| {
+        let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+        !digits.is_empty() && are_digits(digits)
+    });
+    is_mantissa && is_exponent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn value(text: &str) -> Option<Value> {
+        Some(match resolve(text)? {
+            Content::Null => Value::Null,
+            Content::Bool(flag) => flag.into(),
+            Content::Number(number) => number.into(),
+            Content::String(text) => text.into(),
+            _ => return None,
+        })
+    }
+
+    #[test]
+    fn plain_scalars_follow_the_core_schema() {
+        for (text, expected) in [
+            ("~", json!(null)),
+            ("True", json!(true)),
+            ("yes", json!("yes")),
+            ("007", json!(7)),
+            ("+5", json!(5)),
+            ("-5", json!(-5)),
+            ("9007199254740993", json!(9_007_199_254_740_993_i64)),
+            ("0x1F", json!(31)),
+            ("0o17", json!(15)),
+            ("0x", json!("0x")),
+            ("0x+1", json!("0x+1")),
+            ("0b11", json!("0b11")),
+            (".5", json!(0.5)),
+            ("5.", json!(5.0)),
+            ("-1e3", json!(-1000.0)),
+            ("1e", json!("1e")),
+            (".", json!(".")),
+            ("+", json!("+")),
+            ("e5", json!("e5")),
+            ("1_000", json!("1_000")),
+            ("2020-12-01", json!("2020-12-01")),
+        ] {
+            assert_eq!(value(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_json_cannot_hold_are_told_apart() {
+        for text in
+            [".inf", "-.inf", ".nan", "1e400", "99999999999999999999", "0xfffffffffffffffff"]
+        {
+            assert_eq!(value(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Definitions as the SageMaker Python SDK prints them: all of them parse, and mean what they mean there.
+
+use std::path::{Path, PathBuf};
+
+use sidestep_core::definition::{Pipeline, StepIndex};
+use sidestep_core::reader::{Format, Parsed, parse, unrunnable};
+
+fn fixtures(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(folder)
+}
+
+fn corpus(name: &str) -> Parsed {
+    let bytes = std::fs::read(fixtures("corpus").join(name)).expect("a file of the corpus");
+    parse(&bytes, Format::Json).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"))
+}
+
+/// Every step as `NAME <- what it waits for`, in running order; the enclosing condition in brackets.
+fn edges(pipeline: &Pipeline) -> Vec<String> {
+    let name = |index: &StepIndex| pipeline.step(*index).name.to_string();
+    let lines = pipeline.topological_order.iter().map(|index| {
+        let step = pipeline.step(*index);
+        let mut names: Vec<_> = step.dependencies.iter().map(name).collect();
+        names.extend(step.parent.map(|parent| format!("[{}]", name(&parent.condition))));
+        format!("{} <- {}", step.name, names.join(" ")).trim_end().to_owned()
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_file_of_the_corpus_parses_and_what_it_warns_of_is_known() {
+    let mut found = String::new();
+    let mut files: Vec<_> = std::fs::read_dir(fixtures("corpus"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name"))
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 14);
+    for name in files {
+        let parsed = corpus(&name);
+        assert_eq!(parsed.pipeline.topological_order.len(), parsed.pipeline.steps.len(), "{name}");
+        found += &format!("{name}: {} steps\n", parsed.pipeline.steps.len());
+        for problem in &parsed.warnings {
+            let place = (problem.line, problem.column);
+            found += &format!("  {place:?} {} {problem}\n", problem.code.name());
+        }
+    }
+    insta::assert_snapshot!(found);
+}
+
+#[test]
+fn a_diamond_joins_where_its_data_does() {
+    let edges = edges(&corpus("lambda-diamond.json").pipeline).join("\n");
+    insta::assert_snapshot!(edges, @r"
+    Snapshot <-
+    Features <- Snapshot
+    Labels <- Snapshot
+    Dataset <- Features Labels
+    Audit <- Features Labels
+    ");
+}
+
+#[test]
+fn a_gate_waits_for_its_values_and_its_branches_wait_for_it() {
+    let edges = edges(&corpus("quality-gate.json").pipeline).join("\n");
+    insta::assert_snapshot!(edges, @r"
+    Evaluate <-
+    Gate <- Evaluate
+    Publish <- Evaluate [Gate]
+    Notify <- Publish [Gate]
+    Reject <- Evaluate [Gate]
+    ");
+}
+
+#[test]
+fn steps_outside_may_depend_on_steps_of_a_branch() {
+    let edges = edges(&corpus("depends-on-branch.json").pipeline).join("\n");
+    insta::assert_snapshot!(edges, @r"
+    Prepare <-
+    Choose <- Prepare
+    FastPath <- Prepare [Choose]
+    SlowPath <- Prepare [Choose]
+    AfterFast <- FastPath
+    AfterSlow <- SlowPath
+    AfterChoice <- Choose
+    Unrelated <-
+    ");
+}
+
+#[test]
+fn edges_of_functions_written_in_python_are_found_in_their_arguments() {
+    let edges = edges(&corpus("step-decorator.json").pipeline).join("\n");
+    insta::assert_snapshot!(edges, @r"
+    load <-
+    train <- load
+    good-enough <- train
+    publish <- train [good-enough]
+    too-weak <- [good-enough]
+    ");
+}
+
+#[test]
+fn steps_that_cannot_run_yet_are_listed_with_their_types() {
+    let list = |name: &str| {
+        let steps = unrunnable(&corpus(name).pipeline);
+        steps.iter().map(|(step, kind)| format!("{step} {kind}")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(list("lambda-chain.json"), "");
+    assert_eq!(list("callback-approval.json"), "AskHuman Callback");
+    insta::assert_snapshot!(list("abalone.json"), @r"
+    AbaloneProcess Processing
+    AbaloneTrain Training
+    AbaloneEval Processing
+    AbaloneRegisterModel-RegisterModel RegisterModel
+    AbaloneCreateModel-CreateModel Model
+    AbaloneTransform Transform
+    ");
+    insta::assert_snapshot!(list("emr-and-notebook.json"), @r"
+    OnRunning EMR
+    OnFresh EMR
+    Report Training
+    ");
+}
