@@ -4,3 +4,5 @@ pub mod dynamodb;
 pub mod events;
 pub mod lambda;
 pub mod s3;
+pub mod cloud;
+pub mod folder;

@@ -1,0 +1,198 @@
+//! The embedded cloud: DynamoDB, S3 and Lambda of one state folder, served on loopback by this process.
+//!
+//! It knows nothing of pipelines. S3 events reach functions through the outbox; the planner and the trigger are functions like any other,
+//! registered by whoever puts a deployment together.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::dynamodb::{DynamoDbServer, DynamoDbServerError};
+use crate::events::{BoxError, EventSink};
+use crate::folder::{Endpoints, FolderError, StateFolder};
+use crate::lambda::{HostError, HostOptions, InvocationType, LambdaHost, LogKey};
+use crate::s3::{S3Server, S3ServerError};
+
+/// The region that the embedded cloud says it is in.
+pub const REGION: &str = "us-east-1";
+/// The account that the embedded cloud says it is.
+pub const ACCOUNT_ID: &str = "000000000000";
+
+/// Loopback ports; 0 takes a free one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ports {
+    pub s3: u16,
+    pub dynamodb: u16,
+    pub lambda: u16,
+}
+
+/// Why the embedded cloud could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloudError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("could not listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    S3(#[from] S3ServerError),
+    #[error(transparent)]
+    DynamoDb(#[from] DynamoDbServerError),
+    #[error(transparent)]
+    Lambda(#[from] HostError),
+}
+
+/// The running servers. Dropped, they stop at once, as at a crash; see [`Cloud::shutdown`] for a good end.
+#[derive(Debug)]
+pub struct Cloud {
+    folder: StateFolder,
+    endpoints: Endpoints,
+    s3: S3Server,
+    lambda: LambdaHost,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Cloud {
+    /// Takes the folder and serves. Events are not delivered before [`Cloud::deliver_events`].
+    pub async fn start(path: &Path, ports: Ports) -> Result<Self, CloudError> {
+        let folder = StateFolder::open(path)?;
+        let s3 = S3Server::open(&path.join("s3"), REGION, ACCOUNT_ID)?;
+        let dynamodb = DynamoDbServer::open(Some(&path.join("dynamodb.sqlite")))?;
+        let (s3_listener, s3_url) = listen(ports.s3).await?;
+        let (dynamodb_listener, dynamodb_url) = listen(ports.dynamodb).await?;
+        let (lambda_listener, lambda_url) = listen(ports.lambda).await?;
+        let endpoints = Endpoints { s3: s3_url, dynamodb: dynamodb_url, lambda: lambda_url };
+        let lambda = LambdaHost::new(HostOptions {
+            log_key: Some(Arc::new(|_, payload| log_key(payload))),
+            region: REGION.to_owned(),
+            account_id: ACCOUNT_ID.to_owned(),
+            environment: environment(&endpoints),
+            ..HostOptions::new(path.join("logs"))
+        })?;
+
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let stopped = || stop.clone().cancelled_owned();
+        let (server, stopped_s3) = (s3.clone(), stopped());
+        tasks.spawn(async move { log_end("S3", server.serve(s3_listener, stopped_s3).await) });
+        let stopped_dynamodb = stopped();
+        tasks.spawn(async move {
+            log_end("DynamoDB", dynamodb.serve(dynamodb_listener, stopped_dynamodb).await);
+        });
+        let (host, stopped_lambda) = (lambda.clone(), stopped());
+        tasks.spawn(async move { log_end("Lambda", host.serve_api(lambda_listener, stopped_lambda).await) });
+        Ok(Self { folder, endpoints, s3, lambda, tasks, stop })
+    }
+
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    pub fn folder(&self) -> &StateFolder {
+        &self.folder
+    }
+
+    pub fn s3(&self) -> &S3Server {
+        &self.s3
+    }
+
+    pub fn lambda(&self) -> &LambdaHost {
+        &self.lambda
+    }
+
+    /// From now on S3 events reach the functions that ask for them, those of earlier lives first.
+    pub fn deliver_events(&mut self, direct: BTreeMap<String, Arc<dyn EventHandler>>) {
+        let s3 = self.s3.clone();
+        let sink = Sink { lambda: self.lambda.clone(), direct };
+        self.tasks.spawn(async move { s3.dispatch(Arc::new(sink)).await });
+    }
+
+    /// Waits until the events so far were taken, but not longer than `limit`.
+    pub async fn drained(&self, limit: Duration) {
+        if tokio::time::timeout(limit, self.s3.drained()).await.is_err() {
+            tracing::warn!("some S3 events are still waiting for their functions");
+        }
+    }
+
+    /// Stops: running functions get `grace`, then everything ends. State stays in the folder.
+    pub async fn shutdown(mut self, grace: Duration) {
+        self.lambda.shutdown(grace).await;
+        self.stop.cancel();
+        // Connections that clients keep open would hold the servers; nothing is lost by cutting them.
+        self.tasks.shutdown().await;
+        if let Err(error) = self.folder.forget_endpoints() {
+            tracing::debug!(%error, "the endpoints file stays");
+        }
+    }
+}
+
+/// A handler in this process that takes S3 events without a queue between: an event is forgotten only after it was handled.
+#[async_trait]
+pub trait EventHandler: Send + Sync {
+    async fn handle(&self, event: Value) -> Result<(), BoxError>;
+}
+
+struct Sink {
+    lambda: LambdaHost,
+    /// By function ARN.
+    direct: BTreeMap<String, Arc<dyn EventHandler>>,
+}
+
+#[async_trait]
+impl EventSink for Sink {
+    async fn deliver(&self, function_arn: &str, event: Value) -> Result<(), BoxError> {
+        match self.direct.get(function_arn) {
+            Some(handler) => handler.handle(event).await,
+            None => {
+                let payload = event.to_string();
+                self.lambda.invoke(function_arn, payload, InvocationType::Event).await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn listen(port: u16) -> Result<(TcpListener, String), CloudError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let refused = |source| CloudError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, format!("http://{address}")))
+}
+
+/// Logs of step attempts are found by execution, step and attempt: `EXECUTION/STEP/ATTEMPT.log`.
+fn log_key(payload: &[u8]) -> Option<LogKey> {
+    let event: Value = serde_json::from_slice(payload).ok()?;
+    let invocation = &event["Sidestep"];
+    let (execution, step) = (invocation["ExecutionId"].as_str()?, invocation["StepName"].as_str()?);
+    LogKey::parse(&format!("{execution}/{step}/{}", invocation["AttemptCount"].as_u64()?)).ok()
+}
+
+/// What a function needs to reach the servers through any AWS SDK.
+fn environment(endpoints: &Endpoints) -> BTreeMap<String, String> {
+    [
+        ("AWS_ENDPOINT_URL_S3", endpoints.s3.as_str()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
+        ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),
+        ("AWS_ACCESS_KEY_ID", "sidestep"),
+        ("AWS_SECRET_ACCESS_KEY", "sidestep"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+fn log_end<E: std::fmt::Display>(server: &str, result: Result<(), E>) {
+    if let Err(error) = result {
+        tracing::error!(%error, server, "an embedded server ended");
+    }
+}

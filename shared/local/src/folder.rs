@@ -1,0 +1,163 @@
+//! The folder `.sidestep/`: where the embedded cloud keeps its state, and who owns it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The layout of the folder that this program writes and reads.
+const FOLDER_VERSION: u32 = 1;
+
+/// The three servers' addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    #[serde(rename = "S3")]
+    pub s3: String,
+    #[serde(rename = "DynamoDB")]
+    pub dynamodb: String,
+    #[serde(rename = "Lambda")]
+    pub lambda: String,
+}
+
+/// Why a state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    #[error("could not {operation} `{}`", path.display())]
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "`{}` was written by a newer sidestep (layout {found}, this one knows up to {FOLDER_VERSION})",
+        path.display()
+    )]
+    Newer { path: PathBuf, found: u32 },
+    #[error("`{}` holds no layout number", path.display())]
+    Unreadable { path: PathBuf },
+    /// Another process serves from the folder.
+    #[error("another sidestep is using `{}`", path.display())]
+    InUse { path: PathBuf },
+}
+
+/// A state folder that this process owns until it is dropped. The system frees it when the process dies.
+#[derive(Debug)]
+pub struct StateFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateFolder {
+    /// Takes the folder, or says at once that it is [in use](FolderError::InUse). Creates it if need be.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self { path: path.to_owned(), _lock: lock_file(path)? };
+        match folder._lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(io_error("lock", path)(source)),
+        }
+        folder.check_version()?;
+        folder.forget_endpoints()?;
+        Ok(folder)
+    }
+
+    fn check_version(&self) -> Result<(), FolderError> {
+        let path = self.path.join("version");
+        match fs::read_to_string(&path) {
+            Ok(text) => match text.trim().parse::<u32>() {
+                Ok(FOLDER_VERSION) => Ok(()),
+                Ok(found) => Err(FolderError::Newer { path: self.path.clone(), found }),
+                Err(_) => Err(FolderError::Unreadable { path }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::write(&path, format!("{FOLDER_VERSION}\n")).map_err(io_error("write", &path))
+            }
+            Err(error) => Err(io_error("read", &path)(error)),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lets other processes find the servers.
+    pub fn publish_endpoints(&self, endpoints: &Endpoints) -> Result<(), FolderError> {
+        let path = self.path.join(ENDPOINTS);
+        let temporary = self.path.join("endpoints.json.new");
+        let text = serde_json::to_string(endpoints).expect("three strings always serialize");
+        fs::write(&temporary, text).map_err(io_error("write", &temporary))?;
+        fs::rename(&temporary, &path).map_err(io_error("write", &path))
+    }
+
+    /// No server of this folder is running any more.
+    pub fn forget_endpoints(&self) -> Result<(), FolderError> {
+        let path = self.path.join(ENDPOINTS);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+const ENDPOINTS: &str = "endpoints.json";
+
+/// The servers of another process that owns the folder and lets others in; `None` where there are none.
+pub fn published_endpoints(path: &Path) -> Option<Endpoints> {
+    // The file outlives a process that was killed, so the lock decides.
+    match lock_file(path).ok()?.try_lock() {
+        Err(TryLockError::WouldBlock) => {}
+        _ => return None,
+    }
+    serde_json::from_str(&fs::read_to_string(path.join(ENDPOINTS)).ok()?).ok()
+}
+
+/// Waits until no process owns the folder. Blocks the thread.
+pub fn wait_until_free(path: &Path) -> Result<(), FolderError> {
+    lock_file(path)?.lock().map_err(io_error("lock", path))
+}
+
+fn lock_file(folder: &Path) -> Result<File, FolderError> {
+    fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    file.map_err(io_error("open", &path))
+}
+
+fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Io { operation, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_owner_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = StateFolder::open(folder.path()).unwrap();
+        assert!(matches!(StateFolder::open(folder.path()), Err(FolderError::InUse { .. })));
+        drop(first);
+        StateFolder::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_of_a_newer_version_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("version"), "7\n").unwrap();
+        let error = StateFolder::open(folder.path()).unwrap_err();
+        assert!(matches!(error, FolderError::Newer { found: 7, .. }), "{error}");
+        assert_eq!(fs::read_to_string(folder.path().join("version")).unwrap(), "7\n");
+    }
+
+    #[test]
+    fn endpoints_count_only_while_their_owner_lives() {
+        let path = tempfile::tempdir().unwrap();
+        let address = |port: u16| format!("http://127.0.0.1:{port}");
+        let endpoints = Endpoints { s3: address(1), dynamodb: address(2), lambda: address(3) };
+        let owner = StateFolder::open(path.path()).unwrap();
+        assert_eq!(published_endpoints(path.path()), None);
+        owner.publish_endpoints(&endpoints).unwrap();
+        assert_eq!(published_endpoints(path.path()), Some(endpoints));
+        drop(owner);
+        assert_eq!(published_endpoints(path.path()), None);
+    }
+}
