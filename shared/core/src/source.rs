@@ -18,7 +18,8 @@ use lines::Lines;
 pub(crate) use report::{Draft, Problems};
 
 /// How a definition is written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// RFC 8259, strictly: no comments, no trailing commas.
     Json,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::name::{ExecutionId, ParameterName, PipelineName};
+use crate::reader::Format;
 use crate::token::Secret;
 use crate::uri::S3Uri;
 
@@ -21,8 +22,8 @@ pub struct Start {
     pub pipeline_name: PipelineName,
     /// SHA-256 of the definition's text; the text lies in S3 under this digest.
     pub definition_digest: String,
-    /// `json` or `yaml`: how to read the text.
-    pub definition_format: String,
+    /// How to read the text.
+    pub definition_format: Format,
     /// Every parameter of the definition, defaults included.
     pub parameters: BTreeMap<ParameterName, Value>,
     /// Functions by the `FunctionArn` of the definition, as they were at the start: an execution never sees new code.
