@@ -1,0 +1,236 @@
+//! From an event to the function's answer: everything around a handler that is not Lambda.
+//!
+//! ```text
+//! event -> split -> arguments -> handler, until the deadline -> outputs -> manifest -> answer
+//! ```
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use sidestep_core::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::limits;
+use sidestep_core::manifest::{self, Manifest};
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::object::ObjectStore;
+use tokio::task::JoinError;
+use tracing::Instrument;
+
+use crate::context::StepContext;
+use crate::error::{self, StepError};
+use crate::{event, logging, report};
+
+/// How long before the deadline an attempt is ended: a tenth of its time, and never more than this.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// The time of a function that nobody gave a deadline: Lambda's longest.
+const LONGEST: Duration = Duration::from_mins(15);
+
+/// What Lambda says about an invocation.
+#[derive(Debug, Default)]
+pub(crate) struct Request {
+    pub(crate) id: String,
+    /// In milliseconds since 1970; 0 where there is none.
+    pub(crate) deadline_ms: u64,
+    /// Where a function that is invoked by hand may write.
+    pub(crate) output_prefix: Option<S3Uri>,
+}
+
+/// Runs the handler on one event.
+pub(crate) async fn answer<A, O, H, F>(
+    handler: &H,
+    store: Arc<dyn ObjectStore>,
+    event: Value,
+    request: Request,
+) -> Result<Value, StepError>
+where
+    A: DeserializeOwned,
+    O: Serialize + 'static,
+    H: Fn(A, StepContext) -> F,
+    F: Future<Output = Result<O, StepError>> + Send + 'static,
+{
+    let (invocation, rest) = event::split(event)?;
+    let span = logging::span(invocation.as_ref(), &request.id);
+    let attempt = async {
+        let arguments = event::arguments(rest)?;
+        let started = (Instant::now(), now_ms());
+        let ctx = context(invocation.clone(), request, Arc::clone(&store));
+        let outputs = match supervise(handler(arguments, ctx.clone()), &ctx).await {
+            Ok(outputs) => outputs,
+            Err(error) => match &invocation {
+                // Lambda delivered this invocation twice, and the other run has come further: it will report.
+                Some(invocation) if error.error_type() == error::ARTIFACT_CONFLICT => {
+                    tracing::warn!(%error, "retiring in favour of another run of this attempt");
+                    return Ok(report::discarded(invocation, &error));
+                }
+                _ => return Err(error),
+            },
+        };
+        let Some(invocation) = invocation else { return Ok(Value::Object(outputs)) };
+        let manifest = Manifest {
+            version: manifest::VERSION,
+            token: invocation.token.clone(),
+            outputs,
+            artifacts: ctx.artifacts().written(),
+            started_at_ms: started.1,
+            duration_ms: started.0.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
+        };
+        report::publish(store.as_ref(), &invocation, manifest).await
+    };
+    let answered = attempt.instrument(span.clone()).await;
+    if let Err(error) = &answered {
+        span.in_scope(|| tracing::error!(error_type = error.error_type(), "{error}"));
+    }
+    answered
+}
+
+fn context(
+    invocation: Option<Invocation>,
+    request: Request,
+    store: Arc<dyn ObjectStore>,
+) -> StepContext {
+    let deadlines = [invocation.as_ref().map_or(0, |it| it.deadline_ms), request.deadline_ms];
+    let deadline = Instant::now() + time_left(deadlines, now_ms());
+    let output_prefix = match &invocation {
+        Some(invocation) => Some(invocation.output_prefix.clone()),
+        // A folder per request: what is written is create-only, and by hand one tries again and again.
+        None => request.output_prefix.map(|prefix| prefix.join(&format!("{}/", request.id))),
+    };
+    StepContext::new(invocation, output_prefix, deadline, store)
+}
+
+/// The time until the earlier deadline (0 where there is none), less what it takes to answer.
+fn time_left(deadlines_ms: [u64; 2], now_ms: u64) -> Duration {
+    let earlier = deadlines_ms.into_iter().filter(|ms| *ms > 0).min();
+    let left = earlier.map_or(LONGEST, |ms| Duration::from_millis(ms.saturating_sub(now_ms)));
+    let left = left.min(LONGEST);
+    left.saturating_sub((left / 10).min(MARGIN))
+}
+
+/// Runs the handler in a task of its own until the deadline, so that neither a panic nor a handler that blocks its thread
+/// keeps the answer from being sent.
+async fn supervise<O, F>(future: F, ctx: &StepContext) -> Result<Map<String, Value>, StepError>
+where
+    O: Serialize + 'static,
+    F: Future<Output = Result<O, StepError>> + Send + 'static,
+{
+    let time = ctx.remaining();
+    let run = async { future.await.and_then(|outputs| object(&outputs)) };
+    let mut task = tokio::spawn(run.in_current_span());
+    match tokio::time::timeout_at(ctx.deadline().into(), &mut task).await {
+        Ok(Ok(outputs)) => outputs,
+        Ok(Err(error)) => Err(panicked(error)),
+        Err(_) => {
+            task.abort();
+            let seconds = time.as_secs_f64();
+            let message = format!("ended after {seconds:.1} s, shortly before its time was up");
+            Err(StepError::new(error::TIMEOUT, message))
+        }
+    }
+}
+
+/// Turns what a handler returned into the step's outputs. Nothing (`()`) is an object without keys.
+fn object(outputs: &impl Serialize) -> Result<Map<String, Value>, StepError> {
+    let outputs = match serde_json::to_value(outputs)? {
+        Value::Object(outputs) => outputs,
+        Value::Null => Map::new(),
+        _ => {
+            let message = "the handler's outputs are not a JSON object: return a struct or a map";
+            return Err(StepError::new(error::OUTPUT_NOT_OBJECT, message));
+        }
+    };
+    if outputs.contains_key(RESERVED_KEY) {
+        let message = format!("`{RESERVED_KEY}` is a reserved key and cannot be an output");
+        return Err(StepError::new(error::OUTPUT_NOT_OBJECT, message));
+    }
+    let bytes = serde_json::to_vec(&outputs)?.len();
+    if bytes > limits::OUTPUT_BYTES {
+        let limit = limits::OUTPUT_BYTES;
+        let message =
+            format!("the outputs have {bytes} bytes, over the limit of {limit}: write an artifact");
+        return Err(StepError::new(error::OUTPUT_TOO_LARGE, message));
+    }
+    Ok(outputs)
+}
+
+/// The panic's message, where it has one.
+pub(crate) fn panicked(error: JoinError) -> StepError {
+    let message = match error.try_into_panic() {
+        Ok(panic) => panic_message(panic.as_ref()),
+        Err(error) => error.to_string(),
+    };
+    StepError::new(error::PANIC, message)
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the handler panicked: {}", text.unwrap_or("no message"))
+}
+
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sidestep_engine::object::memory::MemoryObjectStore;
+
+    use super::*;
+
+    async fn write(_: Value, ctx: StepContext) -> Result<Value, StepError> {
+        let artifact = ctx.put_artifact("a.txt", "x").await?;
+        Ok(json!({"Uri": artifact.uri, "Attempt": ctx.attempt_count()}))
+    }
+
+    async fn by_hand(output_prefix: Option<S3Uri>) -> Result<Value, StepError> {
+        let store = Arc::new(MemoryObjectStore::default());
+        let request = Request { id: "id-1".to_owned(), deadline_ms: 0, output_prefix };
+        let answered = answer(&write, store.clone(), json!({"Any": 1}), request).await;
+        assert!(!store.objects().keys().any(|uri| uri.key().ends_with("manifest.json")));
+        answered
+    }
+
+    #[tokio::test]
+    async fn by_hand_there_is_no_report_and_artifacts_need_a_place() {
+        let error = by_hand(None).await.unwrap_err();
+        assert_eq!(error.error_type(), "Sidestep.NoOutputPrefix");
+
+        let answered = by_hand(Some(S3Uri::new("bucket", "tries/"))).await.unwrap();
+        assert_eq!(answered, json!({"Uri": "s3://bucket/tries/id-1/a.txt", "Attempt": 1}));
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_no_object_still_reaches_the_handler() {
+        async fn echo(arguments: Vec<u8>, _: StepContext) -> Result<Value, StepError> {
+            Ok(json!({"Count": arguments.len()}))
+        }
+        let store = Arc::new(MemoryObjectStore::default());
+        let answered = answer(&echo, store, json!([1, 2]), Request::default()).await.unwrap();
+        assert_eq!(answered, json!({"Count": 2}));
+    }
+
+    #[test]
+    fn the_earlier_deadline_counts_less_a_tenth_or_half_a_second() {
+        let cases = [
+            ([60_000, 30_000], 19_500),
+            ([20_000, 30_000], 9_500),
+            ([0, 11_000], 900),
+            ([5_000, 0], 0),
+            ([0, 0], 899_500),
+            ([u64::MAX, 0], 899_500),
+        ];
+        for (deadlines, left_ms) in cases {
+            assert_eq!(
+                time_left(deadlines, 10_000),
+                Duration::from_millis(left_ms),
+                "{deadlines:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a handler is given beside its arguments.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sidestep_core::invocation::Invocation;
+use sidestep_core::manifest::Artifact;
+use sidestep_core::name::{ExecutionId, StepName};
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::object::ObjectStore;
+
+use crate::artifact::{Artifacts, Content};
+use crate::download::Download;
+use crate::error::{self, StepError};
+use crate::progress::{Progress, Throttle};
+
+/// One attempt of a step, as its handler sees it. Clones are the same attempt.
+#[derive(Clone)]
+pub struct StepContext {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    invocation: Option<Invocation>,
+    output_prefix: Option<S3Uri>,
+    deadline: Instant,
+    store: Arc<dyn ObjectStore>,
+    artifacts: Mutex<Artifacts>,
+    throttle: Mutex<Throttle>,
+}
+
+impl StepContext {
+    pub(crate) fn new(
+        invocation: Option<Invocation>,
+        output_prefix: Option<S3Uri>,
+        deadline: Instant,
+        store: Arc<dyn ObjectStore>,
+    ) -> Self {
+        let artifacts = Mutex::default();
+        let throttle = Mutex::default();
+        let inner = Inner { invocation, output_prefix, deadline, store, artifacts, throttle };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The execution, unless the function was invoked by hand.
+    pub fn execution_id(&self) -> Option<&ExecutionId> {
+        self.inner.invocation.as_ref().map(|invocation| &invocation.execution_id)
+    }
+
+    /// The step's name in the pipeline, unless the function was invoked by hand.
+    pub fn step_name(&self) -> Option<&StepName> {
+        self.inner.invocation.as_ref().map(|invocation| &invocation.step_name)
+    }
+
+    /// Which try this is, from 1.
+    pub fn attempt_count(&self) -> u32 {
+        self.inner.invocation.as_ref().map_or(1, |invocation| invocation.attempt_count)
+    }
+
+    /// The time left before the attempt is ended. It is a little shorter than the function's, so that there is time to say so.
+    pub fn remaining(&self) -> Duration {
+        self.inner.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Where this attempt may write. For most steps [`StepContext::put_artifact`] is all they need.
+    ///
+    /// A function that was invoked by hand has one only if `SIDESTEP_OUTPUT_PREFIX` is set: a folder below it per request.
+    pub fn output_prefix(&self) -> Result<&S3Uri, StepError> {
+        self.inner.output_prefix.as_ref().ok_or_else(|| {
+            StepError::new(
+                error::NO_OUTPUT_PREFIX,
+                "invoked without a pipeline there is nowhere to write: set SIDESTEP_OUTPUT_PREFIX to an s3:// prefix",
+            )
+        })
+    }
+
+    /// Opens an object for reading.
+    pub async fn download(&self, uri: &S3Uri) -> Result<Download, StepError> {
+        let Some(opened) = self.inner.store.download(uri).await? else {
+            let message = format!("there is no object `{uri}`");
+            return Err(StepError::new(error::INPUT_NOT_FOUND, message));
+        };
+        Ok(Download::new(uri.clone(), opened))
+    }
+
+    /// Writes an artifact below the output prefix, streaming, and returns its URI, size and SHA-256.
+    ///
+    /// `name` is a relative path of plain names, used once per attempt. The artifact is part of the step's result as soon as
+    /// the handler returns; of an attempt that fails nothing counts.
+    pub async fn put_artifact(
+        &self,
+        name: &str,
+        content: impl Into<Content>,
+    ) -> Result<Artifact, StepError> {
+        let uri = self.output_prefix()?.join(name);
+        self.artifacts().reserve(name)?;
+        let uploaded = self.inner.store.upload(&uri, content.into().0).await;
+        self.artifacts().settle(name, uploaded.as_ref().ok().cloned());
+        Ok(uploaded?)
+    }
+
+    /// Reports how far the step has come: `ctx.progress(0.4)`, `ctx.progress("sorting")` or both as a tuple.
+    ///
+    /// Cheap enough for a loop: at most four reports a second are passed on, and the end.
+    pub fn progress(&self, progress: impl Into<Progress>) {
+        let progress = progress.into();
+        if lock(&self.inner.throttle).admits(&progress, Instant::now()) {
+            progress.print();
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.inner.deadline
+    }
+
+    pub(crate) fn artifacts(&self) -> MutexGuard<'_, Artifacts> {
+        lock(&self.inner.artifacts)
+    }
+}
+
+/// Neither mutex ever guards a half-done change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Leaves the token out: a handler may log its context.
+impl fmt::Debug for StepContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepContext")
+            .field("execution_id", &self.execution_id())
+            .field("step_name", &self.step_name())
+            .field("attempt_count", &self.attempt_count())
+            .field("output_prefix", &self.inner.output_prefix)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,77 @@
+//! What a step reads: an object as a stream, in memory, or as a file.
+
+use std::io;
+
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::object::{self, ObjectFacts};
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncBufRead, AsyncWriteExt};
+use tokio_util::io::StreamReader;
+
+use crate::error::{self, StepError};
+
+/// An object that has been opened. Nothing is read before one of the methods is called.
+#[derive(Debug)]
+pub struct Download {
+    uri: S3Uri,
+    opened: object::Download,
+}
+
+impl Download {
+    pub(crate) fn new(uri: S3Uri, opened: object::Download) -> Self {
+        Self { uri, opened }
+    }
+
+    /// The object's size and digest.
+    pub fn facts(&self) -> &ObjectFacts {
+        &self.opened.facts
+    }
+
+    /// The content, piece by piece.
+    pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        self.opened.stream
+    }
+
+    /// The content as a buffered reader, for lines and for decoders that work on `AsyncBufRead`.
+    pub fn reader(self) -> impl AsyncBufRead + Send + Unpin + 'static {
+        StreamReader::new(self.opened.stream)
+    }
+
+    /// The content whole, in memory.
+    pub async fn bytes(self) -> Result<Bytes, StepError> {
+        let capacity = usize::try_from(self.opened.facts.bytes).unwrap_or_default();
+        let mut all = Vec::with_capacity(capacity);
+        let mut stream = self.opened.stream;
+        while let Some(piece) = stream.try_next().await.map_err(|e| unread(&self.uri, &e))? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.into())
+    }
+
+    /// The content whole, as text.
+    pub async fn text(self) -> Result<String, StepError> {
+        let uri = self.uri.clone();
+        let bytes = self.bytes().await?;
+        String::from_utf8(bytes.into()).map_err(|error| {
+            StepError::new(error::FAILED, format!("`{uri}` is not UTF-8 text: {error}"))
+        })
+    }
+
+    /// The content as a file in the temporary folder (Lambda's `/tmp`), which is removed when the value is dropped.
+    pub async fn file(self) -> Result<NamedTempFile, StepError> {
+        let file = NamedTempFile::new()?;
+        let mut sink = tokio::fs::File::from_std(file.reopen()?);
+        let mut stream = self.opened.stream;
+        while let Some(piece) = stream.try_next().await.map_err(|e| unread(&self.uri, &e))? {
+            sink.write_all(&piece).await?;
+        }
+        sink.flush().await?;
+        Ok(file)
+    }
+}
+
+fn unread(uri: &S3Uri, error: &io::Error) -> StepError {
+    StepError::new(error::STORE, format!("could not read `{uri}`: {error}"))
+}

@@ -1,0 +1,139 @@
+//! Why a step failed, with a type that stays the same from release to release.
+//!
+//! An alarm, a retry policy and a reader of `sidestep show` go by the type; the message is for people.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use lambda_runtime::Diagnostic;
+use sidestep_engine::object::StoreError;
+
+/// The step's arguments do not fit what the handler takes.
+pub(crate) const ARGUMENTS: &str = "Sidestep.Arguments";
+/// The reserved key of the event is malformed.
+pub(crate) const INVOCATION: &str = "Sidestep.Invocation";
+/// The attempt's time is up.
+pub(crate) const TIMEOUT: &str = "Sidestep.Timeout";
+/// The handler panicked.
+pub(crate) const PANIC: &str = "Sidestep.Panic";
+/// The handler returned something that is not a JSON object, or used the reserved key. The planner has the same type for
+/// functions without this crate.
+pub(crate) const OUTPUT_NOT_OBJECT: &str = "Sidestep.OutputNotObject";
+/// The handler's outputs are over the limit.
+pub(crate) const OUTPUT_TOO_LARGE: &str = "Sidestep.OutputTooLarge";
+/// An artifact's name is not allowed, or was used before, or there are too many.
+pub(crate) const ARTIFACT: &str = "Sidestep.Artifact";
+/// Another run of this attempt wrote the artifact, with other content.
+pub(crate) const ARTIFACT_CONFLICT: &str = "Sidestep.ArtifactConflict";
+/// Invoked by hand, without a place to write to.
+pub(crate) const NO_OUTPUT_PREFIX: &str = "Sidestep.NoOutputPrefix";
+/// An object to be read does not exist.
+pub(crate) const INPUT_NOT_FOUND: &str = "Sidestep.InputNotFound";
+/// The object store failed.
+pub(crate) const STORE: &str = "Sidestep.Store";
+/// The manifest could not be written.
+pub(crate) const REPORT: &str = "Sidestep.Report";
+/// The handler's own error, where it gave no type.
+pub(crate) const FAILED: &str = "Sidestep.StepFailed";
+
+/// Why a step failed.
+///
+/// Any error becomes one through `?`, with the type `Sidestep.StepFailed` and its chain of causes as message. For a failure
+/// that someone will want to tell from others, give a type of your own: [`StepError::new`].
+pub struct StepError {
+    error_type: Cow<'static, str>,
+    message: String,
+}
+
+impl StepError {
+    /// Makes an error with a stable type, by convention `Name.OfTheProblem`, and a message for people.
+    pub fn new(error_type: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { error_type: error_type.into(), message: message.into() }
+    }
+
+    pub fn error_type(&self) -> &str {
+        &self.error_type
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Makes an error of `error_type` whose message is the error and its causes.
+    pub(crate) fn caused(error_type: &'static str, error: &(dyn Error + 'static)) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some errors print their cause themselves.
+            if !message.ends_with(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        Self::new(error_type, message)
+    }
+}
+
+/// Like `anyhow::Error`, this is not itself a [`std::error::Error`]: that is what makes this conversion possible.
+impl<E: Error + Send + Sync + 'static> From<E> for StepError {
+    fn from(error: E) -> Self {
+        let error: &(dyn Error + 'static) = &error;
+        let error_type = match error.downcast_ref::<StoreError>() {
+            Some(StoreError::Conflict { .. }) => ARTIFACT_CONFLICT,
+            Some(_) => STORE,
+            None => FAILED,
+        };
+        Self::caused(error_type, error)
+    }
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.error_type, self.message)
+    }
+}
+
+impl From<StepError> for Diagnostic {
+    fn from(error: StepError) -> Self {
+        Self { error_type: error.error_type.into_owned(), error_message: error.message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_error_becomes_a_step_error_with_its_causes() {
+        #[derive(Debug)]
+        struct Outer(std::num::ParseIntError);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("could not read the year")
+            }
+        }
+        impl Error for Outer {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let error = StepError::from(Outer("x".parse::<u8>().unwrap_err()));
+        assert_eq!(error.error_type(), "Sidestep.StepFailed");
+        assert_eq!(error.message(), "could not read the year: invalid digit found in string");
+    }
+
+    #[test]
+    fn the_type_reaches_lambda_unchanged() {
+        let diagnostic = Diagnostic::from(StepError::new("Words.None", "no words"));
+        assert_eq!(diagnostic.error_type, "Words.None");
+        assert_eq!(diagnostic.error_message, "no words");
+    }
+}

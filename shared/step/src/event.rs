@@ -1,0 +1,75 @@
+//! The event of a step function, taken apart: the reserved key, and everything else, which is the handler's arguments.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sidestep_core::invocation::{Invocation, RESERVED_KEY};
+
+use crate::error::{self, StepError};
+
+/// Takes the reserved key out of the event. There is none when someone invokes the function by hand.
+pub(crate) fn split(mut event: Value) -> Result<(Option<Invocation>, Value), StepError> {
+    let reserved = event.as_object_mut().and_then(|keys| keys.remove(RESERVED_KEY));
+    let invocation = reserved.map(|value| parse(value, error::INVOCATION, RESERVED_KEY));
+    Ok((invocation.transpose()?, event))
+}
+
+/// Reads the rest of the event into what the handler takes.
+pub(crate) fn arguments<A: DeserializeOwned>(rest: Value) -> Result<A, StepError> {
+    parse(rest, error::ARGUMENTS, "Arguments")
+}
+
+/// Deserializes, and says which value does not fit, below `root`.
+fn parse<T: DeserializeOwned>(
+    value: Value,
+    error_type: &'static str,
+    root: &str,
+) -> Result<T, StepError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = match error.path().to_string().as_str() {
+            "." => root.to_owned(),
+            path if path.starts_with('[') => format!("{root}{path}"),
+            path => format!("{root}.{path}"),
+        };
+        StepError::new(error_type, format!("`{path}`: {}", error.inner()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "PascalCase", deny_unknown_fields)]
+    struct Arguments {
+        #[expect(dead_code, reason = "only the reading of it is tested")]
+        rates: Vec<f64>,
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_are_named_by_path() {
+        let cases = [
+            (json!({"Rates": [0.1, "x"]}), "`Arguments.Rates[1]`: invalid type: string \"x\""),
+            (json!({}), "`Arguments`: missing field `Rates`"),
+            (json!({"Rates": [], "Rate": 1}), "`Arguments.Rate`: unknown field `Rate`"),
+            (json!(null), "`Arguments`: invalid type: null"),
+        ];
+        for (event, expected) in cases {
+            let error = arguments::<Arguments>(event).unwrap_err();
+            assert_eq!(error.error_type(), "Sidestep.Arguments");
+            assert!(error.message().starts_with(expected), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn the_reserved_key_is_no_argument() {
+        let (invocation, rest) = split(json!({"Rates": []})).unwrap();
+        assert_eq!((invocation, &rest), (None, &json!({"Rates": []})));
+
+        let error = split(json!({"Sidestep": {"ExecutionId": 1}})).unwrap_err();
+        assert_eq!(error.error_type(), "Sidestep.Invocation");
+        assert!(error.message().starts_with("`Sidestep.ExecutionId`: "), "{}", error.message());
+    }
+}

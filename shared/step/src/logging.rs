@@ -1,0 +1,37 @@
+//! Logs: structured fields on every line, JSON in a function and text for a person at a terminal.
+
+use std::io;
+
+use sidestep_core::invocation::Invocation;
+use tracing::Span;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Sends `tracing` events to stderr.
+///
+/// The level is `AWS_LAMBDA_LOG_LEVEL` (Lambda's logging controls) or `RUST_LOG`, as one word, else `INFO`. A subscriber that
+/// the author installed before stays.
+pub(crate) fn init() {
+    let variable = |name| std::env::var(name).ok();
+    let level = variable("AWS_LAMBDA_LOG_LEVEL").or_else(|| variable("RUST_LOG"));
+    // No `EnvFilter`: its directives need a regular expression engine, which is a fifth of a small step's binary.
+    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
+    if variable("AWS_LAMBDA_FUNCTION_NAME").is_some() {
+        let json = builder.json().flatten_event(true).with_span_list(false);
+        drop(json.try_init());
+    } else {
+        drop(builder.try_init());
+    }
+}
+
+/// The span in which a handler runs. The token is not in it, nor anywhere else in a log.
+pub(crate) fn span(invocation: Option<&Invocation>, request_id: &str) -> Span {
+    let Some(invocation) = invocation else { return tracing::info_span!("step", request_id) };
+    tracing::info_span!(
+        "step",
+        execution_id = %invocation.execution_id,
+        step_name = %invocation.step_name,
+        attempt_count = invocation.attempt_count,
+        request_id,
+    )
+}

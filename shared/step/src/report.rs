@@ -1,0 +1,55 @@
+//! The report of an attempt: `manifest.json`, written last and create-only.
+//!
+//! Its S3 event is what starts the steps that wait. The function's own answer repeats the outputs for whoever invoked it by
+//! hand, and names the manifest, so that the planner does not count the answer as a second report.
+
+use serde_json::{Map, Value, json};
+use sidestep_core::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
+use sidestep_core::limits;
+use sidestep_core::manifest::Manifest;
+use sidestep_engine::object::{Created, ObjectStore};
+
+use crate::error::{self, StepError};
+
+/// Outputs, and for each of the artifacts a key of at most 1 KiB and change.
+const MANIFEST_BYTES: u64 = (limits::OUTPUT_BYTES + limits::ARTIFACTS * 2048) as u64;
+
+/// Writes the manifest and returns the function's answer.
+///
+/// Where the same attempt has reported before (Lambda delivered the invocation twice), the first report stands and its
+/// outputs are the answer.
+pub(crate) async fn publish(
+    store: &dyn ObjectStore,
+    invocation: &Invocation,
+    manifest: Manifest,
+) -> Result<Value, StepError> {
+    let uri = invocation.output_prefix.join(MANIFEST_NAME);
+    let unwritten = |error| StepError::caused(error::REPORT, &error);
+    let text = serde_json::to_vec(&manifest)?;
+    let created = store.create(&uri, text.into(), "application/json").await.map_err(unwritten)?;
+    if created == Created::New {
+        return Ok(answer(invocation, manifest.outputs));
+    }
+    let text = store.get(&uri, MANIFEST_BYTES).await.map_err(unwritten)?.unwrap_or_default();
+    match serde_json::from_slice::<Manifest>(&text) {
+        Ok(first) if first.token == manifest.token => Ok(answer(invocation, first.outputs)),
+        _ => {
+            let message = format!("`{uri}` exists and is not from this attempt");
+            Err(StepError::new(error::REPORT, message))
+        }
+    }
+}
+
+/// The answer of a run that retires in favour of another one of the same attempt. It names the manifest too, which the
+/// other one will write: the planner takes no notice of this answer.
+pub(crate) fn discarded(invocation: &Invocation, why: &StepError) -> Value {
+    let mut answer = answer(invocation, Map::new());
+    answer[RESERVED_KEY]["Discarded"] = why.message().into();
+    answer
+}
+
+fn answer(invocation: &Invocation, outputs: Map<String, Value>) -> Value {
+    let mut answer = Value::Object(outputs);
+    answer[RESERVED_KEY] = json!({"Manifest": invocation.output_prefix.join(MANIFEST_NAME)});
+    answer
+}

@@ -1,0 +1,59 @@
+//! The step as a Lambda function: one loop over the Runtime API.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sidestep_aws::object::S3ObjectStore;
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::object::ObjectStore;
+
+use crate::answer::{self, Request, answer};
+use crate::context::StepContext;
+use crate::error::StepError;
+use crate::logging;
+
+/// Where a function that is invoked by hand may write.
+const OUTPUT_PREFIX: &str = "SIDESTEP_OUTPUT_PREFIX";
+
+/// Serves `handler` as a Lambda function until the environment ends. Call it at the end of `main`.
+///
+/// The handler takes the step's `Arguments` and the attempt's context, and returns the step's outputs: anything that
+/// serializes as a JSON object, or `()`.
+pub async fn run<A, O, H, F>(handler: H) -> Result<(), Error>
+where
+    A: DeserializeOwned,
+    O: Serialize + 'static,
+    H: Fn(A, StepContext) -> F,
+    F: Future<Output = Result<O, StepError>> + Send + 'static,
+{
+    logging::init();
+    let store: Arc<dyn ObjectStore> = Arc::new(S3ObjectStore::from_env());
+    let output_prefix = match std::env::var(OUTPUT_PREFIX) {
+        Ok(text) if !text.is_empty() => Some(S3Uri::parse(&text)?),
+        _ => None,
+    };
+    let serve = async |event: LambdaEvent<Value>| {
+        let request = Request {
+            id: event.context.request_id,
+            deadline_ms: event.context.deadline,
+            output_prefix: output_prefix.clone(),
+        };
+        let answered = answer(&handler, Arc::clone(&store), event.payload, request).await;
+        answered.map_err(Diagnostic::from)
+    };
+    lambda_runtime::run(service_fn(serve)).await
+}
+
+/// Runs work that keeps a processor busy on a thread of its own, so that the attempt's deadline is kept and progress flows.
+///
+/// A panic in it is the step's failure. It cannot be interrupted: when the attempt ends first, it goes on unobserved.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StepError> {
+    let span = tracing::Span::current();
+    let task = tokio::task::spawn_blocking(move || span.in_scope(work));
+    task.await.map_err(answer::panicked)
+}
