@@ -20,8 +20,8 @@ pub const PARAMETER_DEFAULT_CHARS: usize = 4_096;
 pub const PARAMETER_VALUE_CHARS: usize = 1_024;
 /// Values of an enumeration [sagemaker-python-sdk #2314: the service refuses a 17th].
 pub const ENUM_VALUES: usize = 16;
-/// Nesting of conditions within conditions, and of expressions within expressions.
-pub const EXPRESSION_DEPTH: usize = 32;
+/// Nesting of conditions within conditions.
+pub const CONDITION_DEPTH: usize = 32;
 /// Declared outputs of a Lambda or Callback step [service model].
 pub const OUTPUT_PARAMETERS: usize = 50;
 /// Characters of an output's name [service model].

@@ -16,6 +16,7 @@ mod kind;
 mod member;
 mod outline;
 mod parameter;
+mod property;
 mod reference;
 mod retry;
 mod step;

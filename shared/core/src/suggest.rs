@@ -22,7 +22,7 @@ impl Suggester {
     ) -> Option<&'a str> {
         let length = word.chars().count();
         let lower = word.to_lowercase();
-        let near = length.div_ceil(3).min(4);
+        let near = (length / 3).min(3);
         let mut best: Option<(usize, &str)> = None;
         for candidate in candidates {
             if self.comparisons_left == 0 {

@@ -1,5 +1,7 @@
 //! Definitions as the SageMaker Python SDK prints them: all of them parse, and mean what they mean there.
 
+#![expect(clippy::disallowed_methods, reason = "core does no I/O; its tests read fixtures")]
+
 use std::path::{Path, PathBuf};
 
 use sidestep_core::definition::{Pipeline, StepIndex};
@@ -118,5 +120,33 @@ fn steps_that_cannot_run_yet_are_listed_with_their_types() {
     OnRunning EMR
     OnFresh EMR
     Report Training
+    ");
+}
+
+#[test]
+fn yaml_means_the_same_as_json() {
+    for name in ["lambda-diamond", "quality-gate"] {
+        let json = corpus(&format!("{name}.json")).pipeline;
+        let bytes = std::fs::read(fixtures("valid").join(format!("{name}.yaml"))).expect("a twin");
+        let yaml = parse(&bytes, Format::Yaml).expect("legal").pipeline;
+        assert_eq!(yaml, json, "{name}");
+    }
+}
+
+#[test]
+fn the_published_schema_s_spellings_and_our_extensions_are_read() {
+    let bytes = std::fs::read(fixtures("valid").join("aliases.json")).expect("the file");
+    let Parsed { pipeline, warnings } = parse(&bytes, Format::Json).expect("legal");
+    let warnings: Vec<_> = warnings.iter().map(|problem| problem.pointer.as_str()).collect();
+    assert_eq!(warnings, ["/Steps/0/RetryPolicies"], "this version does not carry them out");
+    insta::assert_debug_snapshot!(pipeline);
+    insta::assert_snapshot!(edges(&pipeline).join("\n"), @r"
+    Plain <-
+    Fresh <-
+    Choose <-
+    Inner <- [Choose]
+    Stop <- [Inner]
+    Train <- Choose
+    Each <- Train
     ");
 }

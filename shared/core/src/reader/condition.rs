@@ -52,8 +52,8 @@ impl<'d> Reader<'d> {
         site: &mut Site<'d>,
         depth: usize,
     ) -> Option<Condition> {
-        if depth == limits::EXPRESSION_DEPTH {
-            let limit = limits::EXPRESSION_DEPTH;
+        if depth == limits::CONDITION_DEPTH {
+            let limit = limits::CONDITION_DEPTH;
             let message = format!("conditions are nested more than {limit} deep, over the limit");
             self.report(Draft::at(node, Code::LimitExceeded, message));
             return None;
@@ -109,8 +109,8 @@ impl<'d> Reader<'d> {
     ) -> Option<Condition> {
         self.object(node, &["Type", "LeftValue", "RightValue"]);
         let (left, right) = (self.required(node, "LeftValue"), self.required(node, "RightValue"));
-        let left = left.map(|node| self.scalar(node, site, 0));
-        let right = right.map(|node| self.scalar(node, site, 0));
+        let left = left.map(|node| self.scalar(node, site));
+        let right = right.map(|node| self.scalar(node, site));
         let (left, right) = (left?, right?);
         self.check_comparable(node, operator, left.scalar_type, right.scalar_type);
         let (left, right) = (left.expression, right.expression);
@@ -140,7 +140,7 @@ impl<'d> Reader<'d> {
     fn membership(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<Condition> {
         self.object(node, &["Type", "QueryValue", "Values", "Value", "In"]);
         let query = self.either(node, "QueryValue", "Value");
-        let query = query.map(|node| self.scalar(node, site, 0));
+        let query = query.map(|node| self.scalar(node, site));
         let list = self.either(node, "Values", "In")?;
         if !self.array(list, "values", usize::MAX) {
             return None;
@@ -148,7 +148,7 @@ impl<'d> Reader<'d> {
         let query_type = query.as_ref().and_then(|query| query.scalar_type);
         let mut values: Vec<Expression> = Vec::new();
         for element in list.elements() {
-            let value = self.scalar(element, site, 0);
+            let value = self.scalar(element, site);
             if let (Some(query), Some(found)) = (query_type, value.scalar_type)
                 && kind(query) != kind(found)
             {

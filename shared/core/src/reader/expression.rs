@@ -1,10 +1,11 @@
 //! Expressions: `Get`, `Std:Join`, `Std:JsonGet`, and plain data with expressions anywhere inside.
+//!
+//! All of it recurses along the document, whose depth the source has bounded.
 
 use serde_json::{Map, Value};
 
 use crate::definition::ScalarType;
 use crate::expression::Expression;
-use crate::limits;
 use crate::path::PropertyPath;
 use crate::problem::Code;
 use crate::source::{Content, Draft, Node};
@@ -42,16 +43,14 @@ pub(super) fn with_article(scalar_type: ScalarType) -> String {
 
 impl<'d> Reader<'d> {
     /// Any JSON, in which any part may be an expression.
-    ///
-    /// Recursive along the document, whose depth the source has bounded.
-    pub(super) fn any(&mut self, node: Node<'d>, site: &mut Site<'d>, depth: usize) -> Expression {
+    pub(super) fn any(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Expression {
         match node.content() {
             Content::Object(_) => match self.function(node) {
-                Some((name, argument)) => self.call(name, argument, site, depth).expression,
-                None => self.any_members(node, site, depth),
+                Some((name, argument)) => self.call(name, argument, site).expression,
+                None => self.any_members(node, site),
             },
             Content::Array(_) => {
-                let elements = node.elements().map(|node| self.any(node, site, depth));
+                let elements = node.elements().map(|node| self.any(node, site));
                 let elements: Vec<_> = elements.collect();
                 if elements.iter().all(is_literal) {
                     let values = elements.into_iter().filter_map(into_literal);
@@ -64,16 +63,9 @@ impl<'d> Reader<'d> {
     }
 
     /// As [`Reader::any`], for an object that is no expression itself.
-    pub(super) fn any_members(
-        &mut self,
-        node: Node<'d>,
-        site: &mut Site<'d>,
-        depth: usize,
-    ) -> Expression {
-        let members: Vec<(String, Expression)> = node
-            .members()
-            .map(|(key, node)| (key.to_owned(), self.any(node, site, depth)))
-            .collect();
+    pub(super) fn any_members(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Expression {
+        let members: Vec<(String, Expression)> =
+            node.members().map(|(key, node)| (key.to_owned(), self.any(node, site))).collect();
         if members.iter().all(|(_, value)| is_literal(value)) {
             let members =
                 members.into_iter().filter_map(|(key, value)| Some((key, into_literal(value)?)));
@@ -83,7 +75,7 @@ impl<'d> Reader<'d> {
     }
 
     /// A string, number, boolean, or expression.
-    pub(super) fn scalar(&mut self, node: Node<'d>, site: &mut Site<'d>, depth: usize) -> Typed {
+    pub(super) fn scalar(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Typed {
         let scalar_type = match node.content() {
             Content::String(_) => ScalarType::String,
             Content::Bool(_) => ScalarType::Boolean,
@@ -92,7 +84,7 @@ impl<'d> Reader<'d> {
             Content::Unreadable => return Typed::unknown(),
             Content::Object(_) => {
                 if let Some((name, argument)) = self.function(node) {
-                    return self.call(name, argument, site, depth);
+                    return self.call(name, argument, site);
                 }
                 let message = "an object here must be an expression with one key";
                 let draft = Draft::at(node, Code::InvalidExpression, message);
@@ -137,21 +129,15 @@ impl<'d> Reader<'d> {
         None
     }
 
-    fn call(&mut self, name: &str, node: Node<'d>, site: &mut Site<'d>, depth: usize) -> Typed {
-        if depth == limits::EXPRESSION_DEPTH {
-            let limit = limits::EXPRESSION_DEPTH;
-            let message = format!("expressions are nested more than {limit} deep, over the limit");
-            self.report(Draft::at(node, Code::LimitExceeded, message));
-            return Typed::unknown();
-        }
+    fn call(&mut self, name: &str, node: Node<'d>, site: &mut Site<'d>) -> Typed {
         match name {
             "Get" => self.get(node, site),
-            "Std:Join" => self.join(node, site, depth + 1).unwrap_or_else(Typed::unknown),
-            _ => self.json_get(node, site, depth + 1).unwrap_or_else(Typed::unknown),
+            "Std:Join" => self.join(node, site).unwrap_or_else(Typed::unknown),
+            _ => self.json_get(node, site).unwrap_or_else(Typed::unknown),
         }
     }
 
-    fn join(&mut self, node: Node<'d>, site: &mut Site<'d>, depth: usize) -> Option<Typed> {
+    fn join(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<Typed> {
         if !self.object(node, &["On", "Values"]) {
             return None;
         }
@@ -163,19 +149,19 @@ impl<'d> Reader<'d> {
         if !self.array(list, "values", usize::MAX) {
             return None;
         }
-        let values = list.elements().map(|node| self.scalar(node, site, depth).expression);
+        let values = list.elements().map(|node| self.scalar(node, site).expression);
         let join = Expression::Join { on: on.to_owned(), values: values.collect() };
         Some(Typed::new(join, Some(ScalarType::String)))
     }
 
-    fn json_get(&mut self, node: Node<'d>, site: &mut Site<'d>, depth: usize) -> Option<Typed> {
+    fn json_get(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<Typed> {
         if !self.object(node, &["S3Uri", "PropertyFile", "Path"]) {
             return None;
         }
         let path = self.required(node, "Path").and_then(|node| self.json_path(node));
         let expression = match (node.get("S3Uri"), node.get("PropertyFile")) {
             (Some(uri), None) => {
-                let uri = Box::new(self.s3_uri(uri, site, depth));
+                let uri = Box::new(self.s3_uri(uri, site));
                 Expression::JsonGet { uri, path: path? }
             }
             (None, Some(file)) => {
@@ -208,8 +194,8 @@ impl<'d> Reader<'d> {
         }
     }
 
-    fn s3_uri(&mut self, node: Node<'d>, site: &mut Site<'d>, depth: usize) -> Expression {
-        let typed = self.scalar(node, site, depth);
+    fn s3_uri(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Expression {
+        let typed = self.scalar(node, site);
         if let Some(found) = typed.scalar_type.filter(|found| *found != ScalarType::String) {
             let message = format!("`S3Uri` takes a String, and this is {}", with_article(found));
             self.report(Draft::at(node, Code::TypeMismatch, message));

@@ -71,7 +71,7 @@ impl<'d> Reader<'d> {
             let is_checked = PLAIN_KEYS[..5].contains(&key)
                 || matches!(key, "CacheConfig" | "RetryPolicies" | "PropertyFiles");
             if !is_checked {
-                self.any(member, site, 0);
+                self.any(member, site);
             }
         }
         Some(StepKind::Job { step_type: step_type.to_owned() })
@@ -98,7 +98,8 @@ impl<'d> Reader<'d> {
                 {
                     let message = format!("the step has no output `{}`", cut(text));
                     let draft = Draft::at(member, Code::UnknownProperty, message);
-                    self.report(draft.allowed(list(outputs.iter().copied())));
+                    let names = self.names(outputs.iter().copied());
+                    self.report(draft.allowed(list(names.into_iter())));
                 }
             }
         }

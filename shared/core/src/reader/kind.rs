@@ -90,7 +90,7 @@ impl<'d> Reader<'d> {
                 self.report(Draft::at(node, Code::WrongType, message));
                 return Expression::Literal(Value::Object(Map::new()));
             }
-            self.any_members(node, site, 0)
+            self.any_members(node, site)
         });
         (arguments, node.get("OutputParameters").map(|list| self.outputs(list)).unwrap_or_default())
     }

@@ -1,9 +1,10 @@
-//! References: what a `Get` names, that it exists, and which type it has.
+//! References: what a `Get` names, that it exists, and which type it has. The properties of steps are next door, in
+//! [`super::property`].
 
 use crate::definition::{ScalarType, StepIndex};
 use crate::expression::{ExecutionVariable, ExperimentVariable, Expression, Reference};
 use crate::name::{ParameterName, StepName};
-use crate::path::{PropertyPath, Segment};
+use crate::path::PropertyPath;
 use crate::problem::Code;
 use crate::source::{Draft, Node};
 use crate::suggest::list;
@@ -15,9 +16,6 @@ use super::member::cut;
 
 const ROOTS: &str = "Parameters.NAME, Steps.STEP.PROPERTY, Execution.VARIABLE, \
                      PipelineExperimentConfig.ExperimentName, PipelineExperimentConfig.TrialName";
-
-/// A mistake that is among the problems already.
-struct Reported;
 
 impl<'d> Reader<'d> {
     /// The reference in the argument of a `Get`.
@@ -33,7 +31,10 @@ impl<'d> Reader<'d> {
             "ForEach" | "ChildOutput" if site.step_type == "ForEach" => None,
             _ => {
                 let message = format!("`{}` names nothing", cut(text));
-                self.report(Draft::at(node, Code::InvalidExpression, message).allowed(ROOTS));
+                let hint = (root == "ForEach")
+                    .then(|| "it has a value only inside a ForEach step".to_owned());
+                let draft = Draft::at(node, Code::InvalidExpression, message).allowed(ROOTS);
+                self.report(draft.hint(hint));
                 None
             }
         };
@@ -73,19 +74,30 @@ impl<'d> Reader<'d> {
             let message = format!("`Execution.{name}` has a value only inside a {home} step");
             self.report(Draft::at(node, Code::MisplacedReference, message));
         }
-        self.warn_never_cached(node, site, &format!("Execution.{name}"));
+        self.warn_never_cached(node, site, &format!("Execution.{name}"), variable);
         let reference = Reference::Execution(variable);
         Some(Typed::new(Expression::Get(reference), Some(ScalarType::String)))
     }
 
-    fn warn_never_cached(&mut self, node: Node<'d>, site: &Site<'d>, what: &str) {
-        if site.is_cached {
-            let message = format!(
-                "the step asks for caching, but its arguments hold `{what}`: no other execution or \
-                 pipeline can share its result"
-            );
-            self.report(Draft::at(node, Code::NeverCached, message));
+    /// A value that is never, or not for long, the same makes a cache key that is never met again.
+    fn warn_never_cached(
+        &mut self,
+        node: Node<'d>,
+        site: &Site<'d>,
+        what: &str,
+        variable: ExecutionVariable,
+    ) {
+        if !site.is_cached {
+            return;
         }
+        let cost = match variable {
+            ExecutionVariable::PipelineName | ExecutionVariable::PipelineArn => {
+                "another name of the pipeline loses all its cached results"
+            }
+            _ => "no other execution can ever use its result",
+        };
+        let message = format!("caching is on, but the arguments hold `{what}`: {cost}");
+        self.report(Draft::at(node, Code::NeverCached, message));
     }
 
     fn experiment_variable(
@@ -112,13 +124,15 @@ impl<'d> Reader<'d> {
                     ExperimentVariable::ExperimentName => &config.experiment_name,
                     ExperimentVariable::TrialName => &config.trial_name,
                 };
-                let mut holds_variable = false;
+                let mut held = None;
                 value.references(&mut |reference| {
-                    holds_variable |= matches!(reference, Reference::Execution(_));
+                    if let Reference::Execution(variable) = reference {
+                        held = Some(*variable);
+                    }
                 });
-                if holds_variable {
+                if let Some(variable) = held {
                     let what = format!("PipelineExperimentConfig.{name}");
-                    self.warn_never_cached(node, site, &what);
+                    self.warn_never_cached(node, site, &what, variable);
                 }
                 let reference = Reference::Experiment(variable);
                 return Some(Typed::new(Expression::Get(reference), Some(ScalarType::String)));
@@ -141,14 +155,17 @@ impl<'d> Reader<'d> {
     }
 
     /// Splits `STEP.PATH`, looks the step up and notes the edge.
-    fn split_step(
+    pub(super) fn split_step(
         &mut self,
         node: Node<'d>,
         rest: &'d str,
         site: &mut Site<'d>,
     ) -> Option<(StepIndex, PropertyPath)> {
         let (name, path) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
-        let target = if site.step.is_some() {
+        let target = if name.is_empty() {
+            // The path is missing as well, and says enough.
+            None
+        } else if site.step.is_some() {
             self.find_step(node, name)
         } else {
             let message = "`PipelineExperimentConfig` is evaluated before any step";
@@ -170,112 +187,5 @@ impl<'d> Reader<'d> {
                 None
             }
         }
-    }
-
-    /// The type of a property, `None` where it is known only when it is read.
-    fn property_type(
-        &mut self,
-        node: Node<'d>,
-        target: StepIndex,
-        path: &PropertyPath,
-    ) -> Result<Option<ScalarType>, Reported> {
-        let step = self.outline.step(target);
-        let (name, step_type) = (cut(step.name), step.step_type);
-        let is = |segment: &Segment, key: &str| matches!(segment, Segment::Key(k) if k == key);
-        match (step_type, path.0.as_slice()) {
-            // Reported as a dependency.
-            ("Fail", _) => Err(Reported),
-            ("Condition", [outcome]) if is(outcome, "Outcome") => Ok(Some(ScalarType::String)),
-            ("Condition", _) => {
-                let message = format!("Condition step `{name}` has no property `{path}`");
-                self.report(Draft::at(node, Code::UnknownProperty, message).allowed("Outcome"));
-                Err(Reported)
-            }
-            ("Lambda" | "Callback", [outputs, Segment::Key(output)])
-                if is(outputs, "OutputParameters") =>
-            {
-                if let Some(scalar_type) = step.outputs.get(output.as_str()) {
-                    return Ok(*scalar_type);
-                }
-                let declared = self.names(step.outputs.keys().copied());
-                let hint = self.did_you_mean(output, declared.iter().copied());
-                let message = format!("step `{name}` declares no output `{}`", cut(output));
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.allowed(list(declared.into_iter())).hint(hint));
-                Err(Reported)
-            }
-            ("Lambda" | "Callback", [outputs, Segment::Key(_), _, ..])
-                if is(outputs, "OutputParameters") =>
-            {
-                let message = format!(
-                    "`{path}` reaches into an output of step `{name}`: outputs are scalars, a list or object is one JSON string"
-                );
-                self.report(Draft::at(node, Code::UnknownProperty, message));
-                Err(Reported)
-            }
-            ("Lambda" | "Callback", _) => {
-                let message = format!("{step_type} step `{name}` has no property `{path}`");
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.allowed("OutputParameters['NAME']"));
-                Err(Reported)
-            }
-            (_, [files, ..]) if is(files, "PropertyFiles") => {
-                let message = "a property file can be read only by `Std:JsonGet`";
-                let draft = Draft::at(node, Code::MisplacedReference, message);
-                self.report(
-                    draft.allowed("{\"Std:JsonGet\": {\"PropertyFile\": ..., \"Path\": ...}}"),
-                );
-                Err(Reported)
-            }
-            (_, [outcome]) if is(outcome, "Outcome") => {
-                let message = format!("{step_type} step `{name}` has no property `Outcome`");
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.hint(Some("only Condition steps have one".to_owned())));
-                Err(Reported)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// `{"Get":"Steps.STEP.PropertyFiles.FILE"}` inside `Std:JsonGet`.
-    pub(super) fn property_file(
-        &mut self,
-        node: Node<'d>,
-        site: &mut Site<'d>,
-    ) -> Option<(StepName, String)> {
-        if !self.object(node, &["Get"]) {
-            return None;
-        }
-        let get = self.required(node, "Get")?;
-        let text = self.string(get)?;
-        let Some(rest) = text.strip_prefix("Steps.") else {
-            let message = format!("`{}` is not a property file", cut(text));
-            let draft = Draft::at(get, Code::InvalidExpression, message);
-            self.report(draft.allowed("Steps.STEP.PropertyFiles.FILE"));
-            return None;
-        };
-        let (target, path) = self.split_step(get, rest, site)?;
-        let step = self.outline.step(target);
-        let name = StepName::parse(step.name).ok()?;
-        let [Segment::Key(key), Segment::Key(file)] = path.0.as_slice() else {
-            let message = format!("`{path}` is not a property file");
-            let draft = Draft::at(get, Code::UnknownProperty, message);
-            self.report(draft.allowed("Steps.STEP.PropertyFiles.FILE"));
-            return None;
-        };
-        if key == "PropertyFiles"
-            && step.step_type == "Processing"
-            && step.property_files.contains(file.as_str())
-        {
-            return Some((name, file.clone()));
-        }
-        let is_processing = step.step_type == "Processing";
-        let files = step.property_files.iter().copied().filter(|_| is_processing);
-        let files = self.names(files);
-        let hint = self.did_you_mean(file, files.iter().copied());
-        let message = format!("step `{name}` declares no property file `{}`", cut(file));
-        let draft = Draft::at(get, Code::UnknownProperty, message);
-        self.report(draft.allowed(list(files.into_iter())).hint(hint));
-        None
     }
 }

@@ -92,6 +92,10 @@ impl<'d> Reader<'d> {
         let has_retries = !matches!(step_type, "Callback" | "Condition" | "Fail");
         let policies = node.get("RetryPolicies").filter(|_| has_retries);
         let retry_policies = policies.map(|node| self.retry_policies(node)).unwrap_or_default();
+        if let Some(node) = policies.filter(|_| step_type == "Lambda") {
+            let message = "retry policies are checked, but this version does not carry them out";
+            self.report(Draft::at_key(node, Code::NoEffect, message));
+        }
         let (Some(name), Some(kind)) = (name, kind) else { return (None, site) };
         let step = Step {
             name,

@@ -80,7 +80,7 @@ impl<'d> Reader<'d> {
         what: &str,
         site: &mut Site<'d>,
     ) -> Expression {
-        let typed = self.scalar(node, site, 0);
+        let typed = self.scalar(node, site);
         if let Some(found) = typed.scalar_type.filter(|found| *found != ScalarType::String) {
             let message = format!("`{what}` takes a String, and this is {}", with_article(found));
             let hint = "a `Std:Join` of this one value makes it a String".to_owned();

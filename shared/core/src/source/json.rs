@@ -1,7 +1,7 @@
 //! JSON with positions.
 //!
 //! `jsonc-parser` gives the byte range of every value, but its scanner lets some things pass that RFC 8259 forbids (control
-//! characters in strings, other white space). So `serde_json` has the last word on what is JSON, and words its syntax errors.
+//! characters in strings, other white space). So `serde_json` has the last word on what is JSON.
 
 use std::collections::HashMap;
 
@@ -40,9 +40,12 @@ pub(super) fn read(
     let ast = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
         Ok(result) => result.value,
         Err(error) => {
-            let offset = error.range().start;
-            let said = || Draft::at_offset(offset, Code::InvalidSyntax, error.kind().to_string());
-            return Err(syntax_error(text).unwrap_or_else(said));
+            let said = error.kind().to_string();
+            let mut letters = said.chars();
+            let first = letters.next().map(|c| c.to_ascii_lowercase());
+            let said: String = first.into_iter().chain(letters).collect();
+            let message = format!("not JSON: {said}");
+            return Err(Draft::at_offset(error.range().start, Code::InvalidSyntax, message));
         }
     };
     let Some(ast) = ast else {
@@ -83,13 +86,13 @@ impl Builder<'_, '_> {
             Ast::BooleanLit(literal) => Content::Bool(literal.value),
             Ast::StringLit(literal) => Content::String(literal.value.into_owned()),
             Ast::NumberLit(literal) => {
-                if let Some(number) = number(literal.value) {
-                    Content::Number(number)
-                } else {
+                let Some(number) = number(literal.value) else {
                     self.out_of_range = true;
-                    self.problems.add(out_of_range(offset, literal.value));
-                    Content::Unreadable
-                }
+                    let id = self.document.add(slot, offset, Content::Unreadable);
+                    self.problems.add(out_of_range(id, literal.value));
+                    return Ok(());
+                };
+                Content::Number(number)
             }
             Ast::Array(array) => {
                 let parent = self.document.add(slot, offset, Content::Array(Vec::new()));
@@ -140,9 +143,9 @@ pub(super) fn number(text: &str) -> Option<Number> {
     text.parse().ok().and_then(Number::from_f64)
 }
 
-pub(super) fn out_of_range(offset: usize, text: &str) -> Draft {
+pub(super) fn out_of_range(node: u32, text: &str) -> Draft {
     let shown: String = text.chars().take(40).collect();
-    Draft::at_offset(offset, Code::NumberOutOfRange, format!("`{shown}` is out of range"))
+    Draft::at_node(node, Code::NumberOutOfRange, format!("`{shown}` is out of range"))
         .allowed("integers from -9223372036854775808 to 18446744073709551615, finite 64-bit floats")
 }
 

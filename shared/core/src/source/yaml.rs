@@ -102,50 +102,51 @@ impl Builder<'_, '_> {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    self.refuse(offset, "a second document", "one document in a file");
+                    self.refuse(None, offset, "a second document", "one document in a file");
                     return Ok(Step::Done);
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.check_properties(anchor, tag.is_some(), offset);
-                self.on_scalar(&text, style, offset)?;
+                let id = self.on_scalar(&text, style, offset)?;
+                self.check_properties(id, anchor, tag.is_some(), offset);
             }
             Event::SequenceStart(anchor, tag) => {
-                self.check_properties(anchor, tag.is_some(), offset);
-                self.open(offset, Content::Array(Vec::new()))?;
+                let id = self.open(offset, Content::Array(Vec::new()))?;
+                self.check_properties(id, anchor, tag.is_some(), offset);
             }
             Event::MappingStart(anchor, tag) => {
-                self.check_properties(anchor, tag.is_some(), offset);
-                self.open(offset, Content::Object(Vec::new()))?;
+                let id = self.open(offset, Content::Object(Vec::new()))?;
+                self.check_properties(id, anchor, tag.is_some(), offset);
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 self.frames.pop();
             }
             Event::Alias(_) => {
-                self.refuse(offset, "an alias (`*name`)", "the value itself");
-                self.put(offset, Content::Unreadable)?;
+                let id = self.put(offset, Content::Unreadable)?;
+                self.refuse(id, offset, "an alias (`*name`)", "the value itself");
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
         Ok(Step::More)
     }
 
-    fn refuse(&mut self, offset: usize, what: &str, allowed: &str) {
-        let draft =
-            Draft::at_offset(offset, Code::UnsupportedYaml, format!("{what} is not supported"));
+    fn refuse(&mut self, id: Option<u32>, offset: usize, what: &str, allowed: &str) {
+        let message = format!("{what} is not supported");
+        let code = Code::UnsupportedYaml;
+        let draft = match id {
+            Some(id) => Draft::at_node(id, code, message),
+            None => Draft::at_offset(offset, code, message),
+        };
         self.problems.add(draft.allowed(allowed));
     }
 
-    fn check_properties(&mut self, anchor: usize, has_tag: bool, offset: usize) {
+    fn check_properties(&mut self, id: Option<u32>, anchor: usize, has_tag: bool, offset: usize) {
         if anchor != 0 {
-            self.refuse(offset, "an anchor (`&name`)", "the value itself");
+            self.refuse(id, offset, "an anchor (`&name`)", "the value itself");
         }
         if has_tag {
-            self.refuse(
-                offset,
-                "a tag (`!name`)",
-                "plain values; quote a string that looks otherwise",
-            );
+            let allowed = "plain values; quote a string that looks otherwise";
+            self.refuse(id, offset, "a tag (`!name`)", allowed);
         }
     }
 
@@ -170,60 +171,69 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn open(&mut self, offset: usize, content: Content) -> Result<(), Draft> {
+    /// The new node; none in the value of a duplicate key.
+    fn open(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Draft> {
         if self.frames.len() >= limits::DEFINITION_DEPTH {
             return Err(measure::too_deep(offset));
         }
         self.document.check_count(offset)?;
         let is_array = matches!(content, Content::Array(_));
-        let frame = match self.target() {
+        let (id, frame) = match self.target() {
             Target::Key => return Err(no_scalar_key(offset)),
-            Target::Nowhere => Frame::Dropped,
+            Target::Nowhere => (None, Frame::Dropped),
             Target::Slot(slot) => {
                 let id = self.document.add(slot, offset, content);
-                if is_array {
+                let frame = if is_array {
                     Frame::Array { id, next: 0 }
                 } else {
                     Frame::Object { id, key: None, seen: HashMap::new() }
-                }
+                };
+                (Some(id), frame)
             }
         };
         self.frames.push(frame);
-        Ok(())
+        Ok(id)
     }
 
-    fn put(&mut self, offset: usize, content: Content) -> Result<(), Draft> {
+    fn put(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Draft> {
         self.document.check_count(offset)?;
         match self.target() {
-            Target::Key => return Err(no_scalar_key(offset)),
-            Target::Nowhere => {}
-            Target::Slot(slot) => {
-                self.document.add(slot, offset, content);
-            }
+            Target::Key => Err(no_scalar_key(offset)),
+            Target::Nowhere => Ok(None),
+            Target::Slot(slot) => Ok(Some(self.document.add(slot, offset, content))),
         }
-        Ok(())
     }
 
-    fn on_scalar(&mut self, text: &str, style: ScalarStyle, offset: usize) -> Result<(), Draft> {
-        if let Some(Frame::Object { key: key @ None, .. }) = self.frames.last_mut() {
+    fn on_scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        offset: usize,
+    ) -> Result<Option<u32>, Draft> {
+        if let Some(Frame::Object { id, key: key @ None, .. }) = self.frames.last_mut() {
             if text.len() > limits::KEY_BYTES {
                 return Err(measure::long_key(offset, text.len()));
             }
             *key = Some((text.to_owned(), offset));
+            let id = *id;
             if text == "<<" && style == ScalarStyle::Plain {
-                self.refuse(offset, "a merge key (`<<`)", "the keys themselves");
+                let draft = "a merge key (`<<`) is not supported";
+                let draft = Draft::at_node(id, Code::UnsupportedYaml, draft).moved_to(offset);
+                self.problems.add(draft.allowed("the keys themselves"));
             }
-            return Ok(());
+            return Ok(None);
         }
-        let content = match (style, resolve(text)) {
-            (ScalarStyle::Plain, Some(content)) => content,
-            (ScalarStyle::Plain, None) => {
-                self.problems.add(json::out_of_range(offset, text));
-                Content::Unreadable
-            }
-            _ => Content::String(text.to_owned()),
-        };
-        self.put(offset, content)
+        if style != ScalarStyle::Plain {
+            return self.put(offset, Content::String(text.to_owned()));
+        }
+        if let Some(content) = resolve(text) {
+            return self.put(offset, content);
+        }
+        let id = self.put(offset, Content::Unreadable)?;
+        if let Some(id) = id {
+            self.problems.add(json::out_of_range(id, text));
+        }
+        Ok(id)
     }
 }
 
