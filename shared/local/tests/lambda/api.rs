@@ -146,7 +146,7 @@ async fn the_sdk_sees_a_throttle() {
     let sleep = Blob::new(r#"{"sleep_ms": 3600000}"#);
     let event = client.invoke().function_name("one").invocation_type(InvocationType::Event);
     event.payload(sleep).send().await.unwrap();
-    crate::fixture::eventually("it runs", || test.host.load().0 == 1).await;
+    crate::fixture::eventually("it runs", || test.host.load().running == 1).await;
 
     let throttled = client.invoke().function_name("one").send().await.unwrap_err();
 

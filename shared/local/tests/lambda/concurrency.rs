@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sidestep_local::lambda::{Destination, InvocationType, InvokeError};
+use sidestep_local::lambda::{Destination, InvocationType, InvokeError, Load};
 
 use crate::fixture::{TestHost, eventually};
 
@@ -34,7 +34,8 @@ async fn events_over_a_functions_concurrency_wait_and_run_in_order() {
 
     eventually("all have run", || records.lock().unwrap().len() == 6).await;
     let records = records.lock().unwrap();
-    let numbers: Vec<_> = records.iter().map(|record| &record["requestPayload"]["number"]).collect();
+    let numbers: Vec<_> =
+        records.iter().map(|record| &record["requestPayload"]["number"]).collect();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     let pid = &records[0]["responsePayload"]["pid"];
     assert!(records.iter().all(|record| &record["responsePayload"]["pid"] == pid));
@@ -54,7 +55,7 @@ async fn a_busy_function_lets_the_events_of_others_pass() {
     test.host.invoke("quick", "{}", InvocationType::Event).await.unwrap();
 
     eventually("the quick one has run", || records.lock().unwrap().len() == 1).await;
-    assert_eq!(test.host.load().1, 2, "events of the busy function still wait");
+    assert_eq!(test.host.load().queued, 2, "events of the busy function still wait");
     test.host.shutdown(Duration::ZERO).await;
 }
 
@@ -66,12 +67,12 @@ async fn a_synchronous_request_over_a_limit_is_throttled() {
     test.register("three");
     let sleep = json!({ "sleep_ms": 3_600_000 }).to_string();
     test.host.invoke("one", sleep.clone(), InvocationType::Event).await.unwrap();
-    eventually("the first runs", || test.host.load().0 == 1).await;
+    eventually("the first runs", || test.host.load().running == 1).await;
 
     let sync = InvocationType::RequestResponse;
     let by_function = test.host.invoke("one", "{}", sync).await;
     test.host.invoke("two", sleep, InvocationType::Event).await.unwrap();
-    eventually("the second runs", || test.host.load().0 == 2).await;
+    eventually("the second runs", || test.host.load().running == 2).await;
     let by_host = test.host.invoke("three", "{}", sync).await;
 
     let reason = |result| match result {
@@ -102,7 +103,8 @@ async fn payloads_are_bounded_by_the_type_of_the_invocation() {
     let malformed = test.host.invoke("echo", "{\"a\":", sync).await;
     assert!(matches!(malformed, Err(InvokeError::InvalidRequestContent { .. })));
     let invocations = || test.host.counts().invocations.values().sum::<u64>();
-    eventually("the accepted one has run", || invocations() == 1 && test.host.load().0 == 0).await;
+    eventually("the accepted one has run", || invocations() == 1 && test.host.load().running == 0)
+        .await;
     assert_eq!(invocations(), 1, "and no other");
 }
 
@@ -114,14 +116,15 @@ async fn a_host_that_shuts_down_leaves_no_process_and_takes_no_work() {
     test.answer("idle", &json!({})).await;
     let host = test.host.clone();
     let event = json!({ "sleep_ms": 3_600_000 }).to_string();
-    let interrupted = tokio::spawn(async move {
-        host.invoke("busy", event, InvocationType::RequestResponse).await
-    });
-    eventually("it runs", || test.host.load().2 == 2).await;
+    let interrupted =
+        tokio::spawn(
+            async move { host.invoke("busy", event, InvocationType::RequestResponse).await },
+        );
+    eventually("it runs", || test.host.load().environments == 2).await;
 
     test.host.shutdown(Duration::from_millis(100)).await;
 
-    assert_eq!(test.host.load(), (0, 0, 0));
+    assert_eq!(test.host.load(), Load::default());
     let output = interrupted.await.unwrap().unwrap();
     assert_eq!(output.function_error, Some("Unhandled"));
     assert!(String::from_utf8_lossy(&output.payload).contains("Sandbox.Shutdown"));
@@ -137,10 +140,11 @@ async fn a_shutdown_lets_what_runs_finish_within_its_grace() {
     test.register("busy");
     let host = test.host.clone();
     let event = json!({ "sleep_ms": 300 }).to_string();
-    let running = tokio::spawn(async move {
-        host.invoke("busy", event, InvocationType::RequestResponse).await
-    });
-    eventually("it runs", || test.host.load().0 == 1).await;
+    let running =
+        tokio::spawn(
+            async move { host.invoke("busy", event, InvocationType::RequestResponse).await },
+        );
+    eventually("it runs", || test.host.load().running == 1).await;
 
     test.host.shutdown(Duration::from_mins(2)).await;
 

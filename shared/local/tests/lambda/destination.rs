@@ -31,8 +31,7 @@ fn destination(name: &str) -> Destination {
 
 /// Invokes and waits for the record; replaces in it what differs from run to run.
 async fn record(test: &TestHost, events: &Mutex<Vec<Value>>, event: &Value) -> String {
-    let output =
-        test.host.invoke("step", event.to_string(), InvocationType::Event).await.unwrap();
+    let output = test.host.invoke("step", event.to_string(), InvocationType::Event).await.unwrap();
     eventually("the record came", || !events.lock().unwrap().is_empty()).await;
     let mut record = events.lock().unwrap().remove(0);
     let timestamp = record["timestamp"].as_str().unwrap();
@@ -152,7 +151,9 @@ async fn an_event_that_waited_too_long_is_recorded_without_running() {
     let events = register_collector(&test, "planner");
     let recorded = events.clone();
     let sink = move |record| recorded.lock().unwrap().push(record);
-    test.register_with("step", |config| config.on_failure = Some(Destination::Sink(Arc::new(sink))));
+    test.register_with("step", |config| {
+        config.on_failure = Some(Destination::Sink(Arc::new(sink)));
+    });
 
     let record = record(&test, &events, &json!({})).await;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sidestep_local::lambda::Command;
+use sidestep_local::lambda::{Command, Load};
 
 use crate::fixture::{TestHost, config, is_alive};
 
@@ -12,7 +12,6 @@ async fn a_function_over_its_timeout_is_killed_and_the_next_event_is_served() {
     let test = TestHost::new();
     test.register("warm");
     let warm = test.answer("warm", &json!({ "leave_child": true })).await;
-    // The same environment would be gone after a registration, so the time-out is short from the start.
     test.register_with("slow", |config| config.timeout = Duration::from_millis(1500));
     let before = test.answer("slow", &json!({ "leave_child": true })).await;
 
@@ -57,7 +56,7 @@ async fn a_function_that_never_asks_for_an_event_is_killed_after_the_init_timeou
     let error = test.error("mute", &json!({})).await;
 
     insta::assert_snapshot!(error, @r#"{"errorMessage":"RequestId: REQUEST_ID Error: Init timed out after 0.50 seconds","errorType":"Sandbox.Timedout"}"#);
-    assert_eq!(test.host.load(), (0, 0, 0));
+    assert_eq!(test.host.load(), Load::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +78,7 @@ async fn a_program_that_does_not_exist_is_named() {
     let error = test.error("missing", &json!({})).await;
 
     insta::assert_snapshot!(error, @r#"{"errorMessage":"RequestId: REQUEST_ID Error: could not start `/nowhere/bootstrap`: No such file or directory (os error 2)","errorType":"Runtime.InvalidEntrypoint"}"#);
-    assert_eq!(test.host.load(), (0, 0, 0));
+    assert_eq!(test.host.load(), Load::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,10 +123,11 @@ async fn requests_that_are_out_of_turn_are_refused_and_change_nothing() {
     ]);
 
     let first = test.answer("raw", &out_of_turn).await;
-    let second = test.answer("raw", &json!([])).await;
+    let late = json!([{ "path": "invocation/PREVIOUS/response", "body": "\"too late\"" }]);
+    let second = test.answer("raw", &late).await;
 
     assert_eq!(first, json!("the answer"));
-    assert_eq!(second, json!({ "statuses": [403, 400, 403, 202, 403, 403, 404] }));
+    assert_eq!(second, json!({ "statuses": [403, 400, 403, 202, 403, 403, 404, 400] }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +138,7 @@ async fn an_answer_stands_even_if_the_process_dies_after_it() {
     let answer = test.answer("raw", &json!([{ "body": "\"done\"", "then": "exit" }])).await;
 
     assert_eq!(answer, json!("done"));
-    assert_eq!(test.host.load(), (0, 0, 0));
+    assert_eq!(test.host.load(), Load::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use sidestep_local::lambda::{
-    Code, FunctionConfig, FunctionError, FunctionName, Handler, InvocationMeta,
+    Code, FunctionConfig, FunctionError, FunctionName, Handler, InvocationMeta, InvocationType,
+    Load,
 };
 
 use crate::fixture::TestHost;
@@ -47,5 +48,18 @@ async fn errors_panics_and_timeouts_of_a_handler_are_told_apart() {
     assert!(panic.contains("Runtime.ExitError") && panic.contains("lost my mind"), "{panic}");
     let hang = test.error("planner", &json!("hang")).await;
     insta::assert_snapshot!(hang, @r#"{"errorMessage":"RequestId: REQUEST_ID Error: Task timed out after 1.00 seconds","errorType":"Sandbox.Timedout"}"#);
-    assert_eq!(test.host.load(), (0, 0, 0));
+    assert_eq!(test.host.load(), Load::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_nested_too_deeply_for_the_handler_is_its_error() {
+    let test = TestHost::new();
+    register(&test, Duration::from_mins(1), |event: Value, _: InvocationMeta| async { Ok(event) });
+    let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+
+    let invocation_type = InvocationType::RequestResponse;
+    let output = test.host.invoke("planner", nested, invocation_type).await.unwrap();
+
+    let error = String::from_utf8_lossy(&output.payload);
+    assert!(error.contains("Runtime.UnmarshalError") && error.contains("recursion"), "{error}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sidestep_local::lambda::{InvocationType, InvokeError, InvokeRequest};
+use sidestep_local::lambda::{InvocationType, InvokeError, InvokeRequest, Load};
 
 use crate::fixture::{TestHost, eventually};
 
@@ -106,7 +106,7 @@ async fn an_environment_that_stays_idle_ends() {
     test.register("echo");
     let first = test.answer("echo", &json!({})).await;
 
-    eventually("no environment is left", || test.host.load() == (0, 0, 0)).await;
+    eventually("no environment is left", || test.host.load() == Load::default()).await;
     let second = test.answer("echo", &json!({})).await;
 
     assert_ne!(second["pid"], first["pid"]);
@@ -123,7 +123,7 @@ async fn the_longest_idle_environment_makes_room_for_another_function() {
     let b = test.answer("b", &json!({})).await;
     test.answer("c", &json!({})).await;
 
-    eventually("one environment ended", || test.host.load().2 == 2).await;
+    eventually("one environment ended", || test.host.load().environments == 2).await;
     assert_eq!(test.answer("b", &json!({})).await["pid"], b["pid"]);
     assert_ne!(test.answer("a", &json!({})).await["pid"], a["pid"]);
 }
@@ -139,7 +139,7 @@ async fn a_function_registered_again_runs_its_new_code() {
 
     assert_ne!(new["pid"], old["pid"]);
     assert_eq!(new["environment"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], "256");
-    eventually("the old environment ended", || test.host.load().2 == 1).await;
+    eventually("the old environment ended", || test.host.load().environments == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

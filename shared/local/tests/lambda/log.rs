@@ -90,7 +90,10 @@ async fn a_flood_is_cut_and_does_not_stop_the_function() {
     let end: Vec<_> = log.lines().rev().take(3).collect();
     assert!(end[0].contains("REPORT RequestId"), "{end:?}");
     assert!(end[1].contains("END RequestId"), "{end:?}");
-    assert!(end[2].ends_with("[log truncated: over 4194304 bytes, the rest is dropped]"), "{end:?}");
+    assert!(
+        end[2].ends_with("[log truncated: over 4194304 bytes, the rest is dropped]"),
+        "{end:?}"
+    );
     // The next invocation has its own space.
     let next = test.call("flood", &json!({ "print": "quiet" })).await;
     assert!(test.host.logs(&next.request_id).unwrap().contains("quiet"));
@@ -136,7 +139,7 @@ async fn followers_see_lines_while_the_function_runs() {
             break;
         }
     }
-    assert_eq!(test.host.load().0, 1, "it still runs");
+    assert_eq!(test.host.load().running, 1, "it still runs");
     test.host.shutdown(std::time::Duration::ZERO).await;
 }
 
@@ -151,5 +154,5 @@ async fn a_log_that_cannot_be_written_costs_no_invocation() {
 
     assert_eq!(output.function_error, None);
     assert!(output.log_tail.contains("lost"));
-    eventually("it is idle", || test.host.load().0 == 0).await;
+    eventually("it is idle", || test.host.load().running == 0).await;
 }
