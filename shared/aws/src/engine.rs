@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use sidestep_engine::clock::SystemClock;
 use sidestep_engine::engine::{Deployment, Engine, Ports};
 
@@ -41,6 +42,16 @@ impl ServiceEndpoints {
     }
 }
 
+/// A configuration with fixed keys, for services that check none.
+pub fn local_config(region: &str) -> SdkConfig {
+    let credentials = Credentials::new("sidestep", "sidestep", None, None, "embedded");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
 /// Makes the engine over AWS or over other endpoints. No request is made.
 pub fn engine(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: Settings) -> Engine {
     let with = |endpoint: &Option<String>| {
@@ -51,7 +62,8 @@ pub fn engine(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: Settin
     let table = Arc::new(DynamoTable::new(&with(&endpoints.dynamodb), settings.table));
     let ports = Ports {
         executions: table.clone(),
-        cache: table,
+        cache: table.clone(),
+        triggers: table,
         objects: Arc::new(S3ObjectStore::new(&with(&endpoints.s3))),
         functions: Arc::new(LambdaFunctions::new(&with(&endpoints.lambda))),
         clock: Arc::new(SystemClock),

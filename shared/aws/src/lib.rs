@@ -11,4 +11,4 @@ pub mod object;
 pub mod table;
 
 #[cfg(feature = "planner")]
-pub use self::engine::{ServiceEndpoints, Settings, engine, engine_from_env};
+pub use self::engine::{ServiceEndpoints, Settings, engine, engine_from_env, local_config};

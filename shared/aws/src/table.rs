@@ -8,6 +8,7 @@
 //! | `P#PIPELINE` | `X#000001700000000#EXECUTION` | a line of the list of executions |
 //! | `P` | `PIPELINE` | a pipeline that was ever started |
 //! | `K#KEY` | `ENTRY` | a cache entry |
+//! | `T#BUCKET` | `PIPELINE#N` | a trigger; `T`, `BUCKET` lists the buckets that have any |
 //!
 //! The one index, `Live`, is sparse: only a `HEAD` that is not over has its key, and no ordinary commit touches it, so it costs two
 //! writes an execution and none a step.
@@ -17,6 +18,7 @@ mod error;
 mod executions;
 mod item;
 mod schema;
+mod triggers;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

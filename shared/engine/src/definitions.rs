@@ -69,14 +69,25 @@ impl Definitions {
         if let Some(pipeline) = kept {
             return Ok(pipeline);
         }
-        let bytes = self.objects.get(&self.uri(digest), DEFINITION_BYTES as u64).await?;
-        let missing = || EngineError::DefinitionMissing { digest: digest.to_owned() };
-        let bytes = bytes.filter(|bytes| sha256_hex(bytes) == digest).ok_or_else(missing)?;
-        let parsed =
-            sidestep_core::reader::parse(&bytes, format).map_err(EngineError::Definition)?;
+        let definition = self.read(digest, format).await?;
+        let parsed = sidestep_core::reader::parse(definition.text.as_bytes(), format)
+            .map_err(EngineError::Definition)?;
         let pipeline = Arc::new(parsed.pipeline);
         self.keep(digest.to_owned(), Arc::clone(&pipeline));
         Ok(pipeline)
+    }
+
+    /// The text of the definition with this digest.
+    pub(crate) async fn read(
+        &self,
+        digest: &str,
+        format: Format,
+    ) -> Result<Definition, EngineError> {
+        let missing = || EngineError::DefinitionMissing { digest: digest.to_owned() };
+        let bytes = self.objects.get(&self.uri(digest), DEFINITION_BYTES as u64).await?;
+        let bytes = bytes.filter(|bytes| sha256_hex(bytes) == digest).ok_or_else(missing)?;
+        let text = String::from_utf8(bytes.into()).map_err(|_| missing())?;
+        Ok(Definition { text, format })
     }
 
     fn keep(&self, digest: String, pipeline: Arc<Pipeline>) {

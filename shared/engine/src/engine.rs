@@ -22,6 +22,7 @@ use crate::definitions::Definitions;
 use crate::functions::{FunctionError, Functions};
 use crate::object::{ObjectStore, StoreError};
 use crate::store::{CacheIndex, Committed, ExecutionStore, TableError};
+use crate::trigger::TriggerStore;
 
 /// A failure of the engine. One that is not about the user's input makes the platform deliver the event again.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,7 @@ pub struct Ports {
     pub cache: Arc<dyn CacheIndex>,
     pub objects: Arc<dyn ObjectStore>,
     pub functions: Arc<dyn Functions>,
+    pub triggers: Arc<dyn TriggerStore>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -78,6 +80,7 @@ pub struct Engine {
     pub(crate) cache: Arc<dyn CacheIndex>,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) functions: Arc<dyn Functions>,
+    pub(crate) triggers: Arc<dyn TriggerStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) definitions: Definitions,
     /// Within one process an execution is advanced by one task at a time: racing it would only cost lost commits.
@@ -101,7 +104,7 @@ pub struct Loaded {
 
 impl Engine {
     pub fn new(deployment: Deployment, ports: Ports) -> Self {
-        let Ports { executions, cache, objects, functions, clock } = ports;
+        let Ports { executions, cache, objects, functions, triggers, clock } = ports;
         let definitions =
             Definitions::new(Arc::clone(&objects), deployment.artifact_bucket.clone());
         Self {
@@ -110,6 +113,7 @@ impl Engine {
             cache,
             objects,
             functions,
+            triggers,
             clock,
             definitions,
             turns: Mutex::default(),

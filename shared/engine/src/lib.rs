@@ -14,3 +14,4 @@ mod planner;
 pub mod start;
 pub mod store;
 pub mod sweep;
+pub mod trigger;

@@ -135,6 +135,14 @@ impl Engine {
         Ok(id)
     }
 
+    /// Stores a definition after checking it, without starting anything, and returns its digest.
+    pub async fn register(&self, definition: &Definition) -> Result<String, EngineError> {
+        let parsed = parse(definition.text.as_bytes(), definition.format)
+            .map_err(EngineError::Definition)?;
+        self.definitions.put(definition, Arc::new(parsed.pipeline)).await?;
+        Ok(definition.digest())
+    }
+
     async fn describe_functions(
         &self,
         pipeline: &Pipeline,

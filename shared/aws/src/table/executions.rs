@@ -242,11 +242,17 @@ impl DynamoTable {
         Ok(found)
     }
 
-    async fn pipelines(&self) -> Result<Vec<PipelineName>, TableError> {
-        let query = self.client.query().table_name(&self.name).key_condition_expression("PK = :pk");
-        let query = query.expression_attribute_values(":pk", text("P"));
+    /// All items of a partition.
+    pub(super) async fn query_all(&self, pk: &str) -> Result<Vec<Item>, TableError> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true);
+        let query = query.key_condition_expression("PK = :pk");
+        let query = query.expression_attribute_values(":pk", text(pk));
         let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        let items = items.map_err(|error| classify("query", "P", error))?;
+        items.map_err(|error| classify("query", pk, error))
+    }
+
+    async fn pipelines(&self) -> Result<Vec<PipelineName>, TableError> {
+        let items = self.query_all("P").await?;
         let name = |item: &Item| {
             PipelineName::parse(string(item, "SK")?)
                 .map_err(|error| unreadable(item, &error.to_string()))
