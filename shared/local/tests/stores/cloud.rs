@@ -20,10 +20,10 @@ pub(crate) const BUCKET: &str = "bucket";
 pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const ACCOUNT: &str = "000000000000";
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Larger than what the index holds inline, so in a blob of its own.
-pub(crate) const LARGE: usize = 300_000;
+pub(crate) const LARGE: usize = 100_000;
 
 pub(crate) struct Cloud {
     pub(crate) s3: S3Server,
@@ -56,10 +56,10 @@ impl Cloud {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let server = s3.clone();
+        let shared = s3.clone();
         let served =
             tokio::spawn(
-                async move { server.serve(listener, async { drop(stopped.await) }).await },
+                async move { shared.serve(listener, async { drop(stopped.await) }).await },
             );
         Self { s3, client: client(address), address, folder, stop, served }
     }

@@ -5,7 +5,7 @@ use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadErr
 use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, Part,
 };
 
 use crate::cloud::{BUCKET, Cloud, code, content};
@@ -46,7 +46,7 @@ async fn parts_in_any_order_of_arrival_become_one_object() {
 
     let listed = cloud.client.list_parts().bucket(BUCKET).key("k").upload_id(&id).max_parts(2);
     let listed = listed.send().await.unwrap();
-    let numbers: Vec<_> = listed.parts().iter().filter_map(|part| part.part_number()).collect();
+    let numbers: Vec<_> = listed.parts().iter().filter_map(Part::part_number).collect();
     assert_eq!((numbers.as_slice(), listed.is_truncated()), (&[2, 7][..], Some(true)));
     let uploads = cloud.client.list_multipart_uploads().bucket(BUCKET).send().await.unwrap();
     assert_eq!(uploads.uploads()[0].upload_id(), Some(id.as_str()));
