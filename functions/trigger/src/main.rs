@@ -1,1 +1,17 @@
-fn main() {}
+//! The trigger function: wires Lambda's events to the engine and decides nothing.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let engine = Arc::new(sidestep_aws::engine_from_env()?);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let engine = Arc::clone(&engine);
+        async move { engine.uploaded(event.payload).await.map_err(Error::from) }
+    }))
+    .await
+}

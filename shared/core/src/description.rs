@@ -123,7 +123,7 @@ pub fn describe(
                     step.take(produced, pipeline.step(completion.step), documents);
                 }
                 AttemptResult::Failed(failure) => {
-                    step.failure_reason = Some(failure.message.clone())
+                    step.failure_reason = Some(failure.message.clone());
                 }
             }
         }

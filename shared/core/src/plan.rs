@@ -16,7 +16,7 @@ use crate::execution::{Execution, Phase, StepState};
 use crate::expression::Unresolved;
 use crate::facts::{Facts, Need};
 use crate::invocation::{Invocation, RESERVED_KEY};
-use crate::limits::{COMMIT_BYTES, LEASE_ATTEMPTS, PAYLOAD_BYTES};
+use crate::limits::{COMMIT_BYTES, PAYLOAD_BYTES};
 use crate::manifest::Manifest;
 use crate::readiness::{Readiness, readiness};
 use crate::report::{Accepted, Discarded, Event, Weighed, weigh};
@@ -86,7 +86,7 @@ pub fn plan(
     for event in events {
         match event {
             Event::Reported(report) => draft.report(report),
-            Event::LeaseLapsed { step } => draft.lease_lapsed(*step),
+            Event::AttemptLost { step, last_attempt } => draft.attempt_lost(*step, *last_attempt),
         }
     }
     for index in &pipeline.topological_order {
@@ -156,8 +156,8 @@ impl Draft<'_> {
         self.plan.commit.completions.push(completion);
     }
 
-    /// Begins a new attempt in place of one that was lost, or gives up after [`LEASE_ATTEMPTS`].
-    fn lease_lapsed(&mut self, step: StepIndex) {
+    /// Begins a new attempt in place of one that was lost, or gives up.
+    fn attempt_lost(&mut self, step: StepIndex, last_attempt: u32) {
         let Some(state) = self.states.get(step.0).filter(|state| state.phase == Phase::Executing)
         else {
             return;
@@ -171,10 +171,10 @@ impl Draft<'_> {
         };
         let Some(claim) = claim else { return };
         let StepKind::Lambda(lambda) = &self.pipeline.step(step).kind else { return };
-        if claim.attempt_count >= LEASE_ATTEMPTS {
+        if claim.attempt_count >= last_attempt {
             let failure = Failure {
-                error_type: "Sidestep.LeaseLapsed".to_owned(),
-                message: format!("nothing was heard of {LEASE_ATTEMPTS} attempts"),
+                error_type: "Sidestep.AttemptLost".to_owned(),
+                message: format!("nothing was heard of {} attempts", claim.attempt_count),
             };
             let result = crate::commit::AttemptResult::Failed(failure);
             let attempt_count = claim.attempt_count;

@@ -17,8 +17,9 @@ use crate::uri::S3Uri;
 pub enum Event {
     /// An attempt ended, or says so.
     Reported(Report),
-    /// Nothing was heard of a step's attempt within its lease.
-    LeaseLapsed { step: StepIndex },
+    /// A step's attempt is taken for lost: its lease lapsed, or its host is known to be dead. A new one begins, unless the lost one
+    /// was the `last_attempt`.
+    AttemptLost { step: StepIndex, last_attempt: u32 },
 }
 
 /// The end of an attempt, as reported.

@@ -90,7 +90,9 @@ impl Cloud {
             log_end("DynamoDB", dynamodb.serve(dynamodb_listener, stopped_dynamodb).await);
         });
         let (host, stopped_lambda) = (lambda.clone(), stopped());
-        tasks.spawn(async move { log_end("Lambda", host.serve_api(lambda_listener, stopped_lambda).await) });
+        tasks.spawn(async move {
+            log_end("Lambda", host.serve_api(lambda_listener, stopped_lambda).await);
+        });
         Ok(Self { folder, endpoints, s3, lambda, tasks, stop })
     }
 
@@ -151,14 +153,11 @@ struct Sink {
 #[async_trait]
 impl EventSink for Sink {
     async fn deliver(&self, function_arn: &str, event: Value) -> Result<(), BoxError> {
-        match self.direct.get(function_arn) {
-            Some(handler) => handler.handle(event).await,
-            None => {
-                let payload = event.to_string();
-                self.lambda.invoke(function_arn, payload, InvocationType::Event).await?;
-                Ok(())
-            }
+        if let Some(handler) = self.direct.get(function_arn) {
+            return handler.handle(event).await;
         }
+        self.lambda.invoke(function_arn, event.to_string(), InvocationType::Event).await?;
+        Ok(())
     }
 }
 

@@ -42,16 +42,19 @@ pub enum FolderError {
 #[derive(Debug)]
 pub struct StateFolder {
     path: PathBuf,
-    _lock: File,
+    /// Held, not read: the lock goes with the file.
+    lock: File,
 }
 
 impl StateFolder {
     /// Takes the folder, or says at once that it is [in use](FolderError::InUse). Creates it if need be.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let folder = Self { path: path.to_owned(), _lock: lock_file(path)? };
-        match folder._lock.try_lock() {
+        let folder = Self { path: path.to_owned(), lock: lock_file(path)? };
+        match folder.lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FolderError::InUse { path: path.to_owned() }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(FolderError::InUse { path: path.to_owned() });
+            }
             Err(TryLockError::Error(source)) => return Err(io_error("lock", path)(source)),
         }
         folder.check_version()?;
@@ -91,7 +94,9 @@ impl StateFolder {
     pub fn forget_endpoints(&self) -> Result<(), FolderError> {
         let path = self.path.join(ENDPOINTS);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(io_error("remove", &path)(error))
+            }
             _ => Ok(()),
         }
     }

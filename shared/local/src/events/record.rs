@@ -20,19 +20,19 @@ const KEY: &AsciiSet =
 /// The events that the embedded S3 raises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventName {
-    ObjectCreatedPut,
-    ObjectCreatedCopy,
-    ObjectCreatedCompleteMultipartUpload,
-    ObjectRemovedDelete,
+    Put,
+    Copy,
+    CompleteMultipartUpload,
+    Delete,
 }
 
 impl EventName {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::ObjectCreatedPut => "ObjectCreated:Put",
-            Self::ObjectCreatedCopy => "ObjectCreated:Copy",
-            Self::ObjectCreatedCompleteMultipartUpload => "ObjectCreated:CompleteMultipartUpload",
-            Self::ObjectRemovedDelete => "ObjectRemoved:Delete",
+            Self::Put => "ObjectCreated:Put",
+            Self::Copy => "ObjectCreated:Copy",
+            Self::CompleteMultipartUpload => "ObjectCreated:CompleteMultipartUpload",
+            Self::Delete => "ObjectRemoved:Delete",
         }
     }
 }

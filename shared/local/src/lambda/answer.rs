@@ -51,7 +51,8 @@ pub(super) fn error(error_type: Option<String>, body: ReadBody) -> Failure {
     match body {
         ReadBody::Complete(body) => match serde_json::from_slice::<Document>(&body) {
             Ok(document) => Failure {
-                error_type: error_type.or(document.error_type).unwrap_or_else(unknown),
+                // `lambda_runtime` puts `unhandled` into the header, whatever the error.
+                error_type: document.error_type.or(error_type).unwrap_or_else(unknown),
                 payload: body,
                 is_shutdown: false,
             },

@@ -23,9 +23,9 @@ use uuid::Uuid;
 
 use super::{
     body::{self, ReadBody},
+    dispatch::Shared,
     error::InvokeError,
     function::{Code, FunctionName},
-    host::Shared,
     invocation::{Function, InvocationType, InvokeOutput, InvokeRequest},
     limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES},
 };

@@ -10,8 +10,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
+    dispatch::Shared,
     function::Destination,
-    host::Shared,
     invocation::{Failure, Invocation, InvocationType, InvokeRequest},
     log::TIMESTAMP,
 };

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::{
     answer::response_too_large,
+    dispatch::Shared,
     function::{FunctionError, Handler, InvocationMeta},
-    host::Shared,
     invocation::{Failure, Invocation, Outcome},
     limits::RESPONSE_PAYLOAD_BYTES,
 };

@@ -22,9 +22,9 @@ use tokio::sync::broadcast;
 use super::{
     error::HostError,
     function::FunctionName,
-    host::LogKeyFn,
     invocation::Invocation,
     limits::{LIVE_LOG_LINES, LOG_KEY_BYTES, LOG_LINE_BYTES, LOG_TAIL_BYTES, REMEMBERED},
+    options::LogKeyFn,
 };
 
 /// The timestamps of Lambda: UTC with milliseconds.

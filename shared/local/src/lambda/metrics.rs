@@ -16,7 +16,7 @@ pub struct Counts {
     pub operations: BTreeMap<&'static str, u64>,
     /// Attempts that were started, by function.
     pub invocations: BTreeMap<FunctionName, u64>,
-    /// Attempts that failed, by error type.
+    /// Attempts that failed, by error type; types beyond the first 10,000 are not told apart.
     pub errors: BTreeMap<String, u64>,
     /// Requests refused because of a concurrency limit or a full queue.
     pub throttles: u64,
@@ -29,6 +29,17 @@ pub struct Counts {
     pub init_durations: VecDeque<Duration>,
 }
 
+/// What a host does at this moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Attempts that run.
+    pub running: usize,
+    /// Events that wait for a place.
+    pub queued: usize,
+    /// Environments that have a process, busy or idle.
+    pub environments: usize,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Metrics(Mutex<Counts>);
 
@@ -39,6 +50,15 @@ impl Metrics {
 
     pub(super) fn operation(&self, name: &'static str) {
         self.update(|counts| *counts.operations.entry(name).or_default() += 1);
+    }
+
+    pub(super) fn error(&self, error_type: &str) {
+        self.update(|counts| {
+            let is_known = counts.errors.contains_key(error_type);
+            let name =
+                if is_known || counts.errors.len() < REMEMBERED { error_type } else { "other" };
+            *counts.errors.entry(name.to_owned()).or_default() += 1;
+        });
     }
 
     pub(super) fn init(&self, duration: Duration) {

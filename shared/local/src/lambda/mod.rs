@@ -15,8 +15,10 @@
 
 mod answer;
 mod api;
+mod attempt;
 mod body;
 mod destination;
+mod dispatch;
 mod environment;
 mod error;
 mod function;
@@ -26,19 +28,22 @@ mod invocation;
 mod limits;
 mod log;
 mod metrics;
+mod options;
 mod process;
 mod report;
 mod runtime_api;
 mod scheduler;
 mod watchdog;
+mod worker;
 
 pub use error::{HostError, InvokeError};
 pub use function::{
     Code, Command, Destination, FunctionConfig, FunctionError, FunctionName, Handler,
     InvocationMeta,
 };
-pub use host::{HostOptions, LambdaHost, LogKeyFn};
+pub use host::LambdaHost;
 pub use invocation::{InvocationType, InvokeOutput, InvokeRequest};
 pub use limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES, RESPONSE_PAYLOAD_BYTES};
 pub use log::{LogKey, LogLine};
-pub use metrics::Counts;
+pub use metrics::{Counts, Load};
+pub use options::{HostOptions, LogKeyFn};

@@ -17,6 +17,7 @@ use super::{
     function::{Code, FunctionName},
     invocation::{Function, Job},
     limits::{IN_PROCESS_CONCURRENCY, QUEUED_BYTES, QUEUED_EVENT_OVERHEAD_BYTES},
+    metrics::Load,
 };
 
 #[derive(Debug)]
@@ -147,10 +148,6 @@ impl Scheduler {
         Some(job)
     }
 
-    pub(super) fn queued(&self) -> usize {
-        self.lock().functions.values().map(|entry| entry.queue.len()).sum()
-    }
-
     /// Finds an environment for an attempt that has a place: the one idle for the shortest time, or a new one,
     /// for which the one idle for the longest time may have to go.
     pub(super) fn place(&self, function: &Arc<Function>) -> Place {
@@ -220,10 +217,13 @@ impl Scheduler {
         }
     }
 
-    /// Attempts that run and environments that have a process.
-    pub(super) fn load(&self) -> (usize, usize) {
+    pub(super) fn load(&self) -> Load {
         let state = self.lock();
-        (state.running, state.environments)
+        Load {
+            running: state.running,
+            queued: state.functions.values().map(|entry| entry.queue.len()).sum(),
+            environments: state.environments,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -133,12 +133,12 @@ impl Checksums {
     }
 
     /// Returns the checksum of the parts' checksums, for the algorithms that every part has.
-    pub(crate) fn composite<'a>(parts: impl Iterator<Item = &'a Checksums> + Clone) -> Self {
+    pub(crate) fn composite(parts: &[&Checksums]) -> Self {
         let mut composite = Self::default();
-        let count = parts.clone().count();
+        let count = parts.len();
         for algorithm in Algorithm::ALL {
             let digests: Option<Vec<Vec<u8>>> =
-                parts.clone().map(|part| BASE64.decode(part.get(algorithm)?).ok()).collect();
+                parts.iter().map(|part| BASE64.decode(part.get(algorithm)?).ok()).collect();
             if let Some(digests) = digests {
                 let mut hasher = hasher([algorithm]);
                 hasher.update(&digests.concat());

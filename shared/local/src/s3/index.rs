@@ -3,8 +3,7 @@
 //! One connection behind one lock. Blobs are opened for reading under that lock, and removed only after the commit that
 //! replaced them, so a reader never finds a row whose blob is gone.
 //!
-//! Durability: WAL with `synchronous = FULL`, so an acknowledged write survives a power loss and not only kill -9. It
-//! was measured on 4 KB puts through the SDK: see `docs/adr`-worthy figures in [`Index::open`].
+//! Durability: DURABILITY
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -160,7 +159,7 @@ impl Index {
         &self,
         bucket: &str,
     ) -> Result<Vec<FunctionNotification>, S3ServerError> {
-        notifications(&*self.lock(), bucket)
+        notifications(&self.lock(), bucket)
     }
 
     pub(crate) fn set_notifications(

@@ -72,15 +72,12 @@ pub(crate) struct Precondition {
 impl Precondition {
     fn check(&self, bucket: &str, key: &str, current: Option<&str>) -> Result<(), S3ServerError> {
         let holds = match (&self.if_match, current) {
-            (None, None) => true,
-            (None, Some(_)) => !self.must_be_absent,
             (Some(_), None) => {
                 return Err(S3ServerError::NoSuchKey { bucket: bucket.into(), key: key.into() });
             }
-            (Some(ETagCondition::Any), Some(_)) => !self.must_be_absent,
-            (Some(ETagCondition::ETag(etag)), Some(current)) => {
-                !self.must_be_absent && etag.value() == current
-            }
+            (Some(ETagCondition::ETag(etag)), Some(current)) if etag.value() != current => false,
+            (_, Some(_)) => !self.must_be_absent,
+            (None, None) => true,
         };
         if holds { Ok(()) } else { Err(S3ServerError::PreconditionFailed { key: key.into() }) }
     }
@@ -190,7 +187,7 @@ impl Store {
                 .prepare_cached("DELETE FROM object WHERE bucket = ?1 AND key = ?2")?
                 .execute((bucket, key.as_bytes()))?;
             let happened = Happened {
-                event: EventName::ObjectRemovedDelete,
+                event: EventName::Delete,
                 bucket,
                 key,
                 written: None,

@@ -169,7 +169,7 @@ impl Store {
         let checksums = if is_full {
             Checksums::from(hasher.finalize())
         } else {
-            Checksums::composite(parts.iter().map(|part| &part.checksums))
+            Checksums::composite(&parts.iter().map(|part| &part.checksums).collect::<Vec<_>>())
         };
         Ok((NewContent::File(blob), checksums))
     }
@@ -181,7 +181,7 @@ impl Store {
         new: NewObject,
         precondition: &Precondition,
     ) -> Result<Object, S3ServerError> {
-        debug_assert_eq!(new.event, EventName::ObjectCreatedCompleteMultipartUpload);
+        debug_assert_eq!(new.event, EventName::CompleteMultipartUpload);
         let mut connection = self.index.lock();
         let transaction = begin(&mut connection)?;
         // Aborted or completed by another request while the parts were joined?

@@ -218,17 +218,17 @@ mod tests {
     fn decode(wire: &[u8], step: usize) -> io::Result<(Vec<u8>, Option<String>)> {
         let trailers = Trailers::default();
         let mut decoder = AwsChunked { state: State::Head, trailers: trailers.clone() };
-        let (mut source, mut decoded) = (BytesMut::new(), Vec::new());
+        let (mut source, mut payload) = (BytesMut::new(), Vec::new());
         for piece in wire.chunks(step) {
             source.extend_from_slice(piece);
             while let Some(data) = decoder.decode(&mut source)? {
-                decoded.extend_from_slice(&data);
+                payload.extend_from_slice(&data);
             }
         }
         while let Some(data) = decoder.decode_eof(&mut source)? {
-            decoded.extend_from_slice(&data);
+            payload.extend_from_slice(&data);
         }
-        Ok((decoded, trailers.get("x-amz-checksum-crc32")))
+        Ok((payload, trailers.get("x-amz-checksum-crc32")))
     }
 
     #[test]

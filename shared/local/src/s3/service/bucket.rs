@@ -157,7 +157,7 @@ fn configuration(asked: FunctionNotification) -> LambdaFunctionConfiguration {
         .into_iter()
         .chain(rule(FilterRuleName::SUFFIX, asked.suffix))
         .collect();
-    let filter = (!rules.is_empty()).then(|| NotificationConfigurationFilter {
+    let filter = (!rules.is_empty()).then_some(NotificationConfigurationFilter {
         key: Some(S3KeyFilter { filter_rules: Some(rules) }),
     });
     LambdaFunctionConfiguration {

@@ -69,7 +69,7 @@ impl Service {
             bytes: received.bytes,
             attributes,
             content: received.content,
-            event: EventName::ObjectCreatedPut,
+            event: EventName::Put,
         };
         let object = self.store.run(move |store| store.put_object(new, &precondition)).await?;
 
@@ -101,10 +101,10 @@ impl Service {
             ));
         }
         let condition = ReadCondition {
-            if_match: input.copy_source_if_match.take(),
-            if_none_match: input.copy_source_if_none_match.take(),
-            if_modified_since: input.copy_source_if_modified_since.take(),
-            if_unmodified_since: input.copy_source_if_unmodified_since.take(),
+            matches: input.copy_source_if_match.take(),
+            none_match: input.copy_source_if_none_match.take(),
+            modified_since: input.copy_source_if_modified_since.take(),
+            unmodified_since: input.copy_source_if_unmodified_since.take(),
         };
         let given = attributes!(input);
         let (source, content) = self
@@ -129,7 +129,7 @@ impl Service {
             bytes: source.bytes,
             attributes,
             content,
-            event: EventName::ObjectCreatedCopy,
+            event: EventName::Copy,
         };
         let object =
             self.store.run(move |store| store.put_object(new, &Precondition::default())).await?;

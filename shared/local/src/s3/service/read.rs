@@ -25,10 +25,10 @@ const READ_BYTES: usize = 256 * 1024;
 /// The conditions of a read, which compare with the object as it is.
 #[derive(Debug, Default)]
 pub(super) struct ReadCondition {
-    pub(super) if_match: Option<ETagCondition>,
-    pub(super) if_none_match: Option<ETagCondition>,
-    pub(super) if_modified_since: Option<Timestamp>,
-    pub(super) if_unmodified_since: Option<Timestamp>,
+    pub(super) matches: Option<ETagCondition>,
+    pub(super) none_match: Option<ETagCondition>,
+    pub(super) modified_since: Option<Timestamp>,
+    pub(super) unmodified_since: Option<Timestamp>,
 }
 
 impl ReadCondition {
@@ -39,12 +39,12 @@ impl ReadCondition {
             ETagCondition::ETag(etag) => etag.value() == object.etag,
         };
         let failed = || S3Error::from(S3ErrorCode::PreconditionFailed);
-        match (&self.if_match, &self.if_unmodified_since) {
+        match (&self.matches, &self.unmodified_since) {
             (Some(condition), _) if !is_same(condition) => return Err(failed()),
             (None, Some(since)) if is_modified_after(object, since) => return Err(failed()),
             _ => {}
         }
-        match (&self.if_none_match, &self.if_modified_since) {
+        match (&self.none_match, &self.modified_since) {
             (Some(condition), _) if is_same(condition) => Err(unchanged.into()),
             (None, Some(since)) if !is_modified_after(object, since) => Err(unchanged.into()),
             _ => Ok(()),
@@ -69,10 +69,10 @@ impl Service {
         let (object, content) =
             self.store.run(move |store| store.open_object(&bucket, &key)).await?;
         let condition = ReadCondition {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
+            matches: input.if_match,
+            none_match: input.if_none_match,
+            modified_since: input.if_modified_since,
+            unmodified_since: input.if_unmodified_since,
         };
         condition.check(&object, S3ErrorCode::NotModified)?;
 
@@ -92,7 +92,7 @@ impl Service {
             metadata: Some(object.attributes.metadata.clone().into_iter().collect()),
             ..GetObjectOutput::default()
         };
-        if input.checksum_mode.is_some_and(is_enabled) && range.is_none() {
+        if input.checksum_mode.as_ref().is_some_and(is_enabled) && range.is_none() {
             set_checksums!(output, object.attributes.checksums.clone());
             output.checksum_type = checksum_type(&object);
         }
@@ -109,10 +109,10 @@ impl Service {
         let (bucket, key) = (input.bucket, input.key);
         let object = self.store.run(move |store| store.head_object(&bucket, &key)).await?;
         let condition = ReadCondition {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
+            matches: input.if_match,
+            none_match: input.if_none_match,
+            modified_since: input.if_modified_since,
+            unmodified_since: input.if_unmodified_since,
         };
         condition.check(&object, S3ErrorCode::NotModified)?;
 
@@ -132,7 +132,7 @@ impl Service {
             metadata: Some(object.attributes.metadata.clone().into_iter().collect()),
             ..HeadObjectOutput::default()
         };
-        if input.checksum_mode.is_some_and(is_enabled) && range.is_none() {
+        if input.checksum_mode.as_ref().is_some_and(is_enabled) && range.is_none() {
             set_checksums!(output, object.attributes.checksums.clone());
             output.checksum_type = checksum_type(&object);
         }
@@ -187,7 +187,7 @@ pub(super) async fn body(
     }
 }
 
-fn is_enabled(mode: ChecksumMode) -> bool {
+fn is_enabled(mode: &ChecksumMode) -> bool {
     mode.as_str() == ChecksumMode::ENABLED
 }
 

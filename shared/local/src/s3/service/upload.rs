@@ -88,10 +88,10 @@ impl Service {
         let (source, content) =
             self.store.run(move |store| store.open_object(&bucket, &key)).await?;
         let condition = ReadCondition {
-            if_match: input.copy_source_if_match,
-            if_none_match: input.copy_source_if_none_match,
-            if_modified_since: input.copy_source_if_modified_since,
-            if_unmodified_since: input.copy_source_if_unmodified_since,
+            matches: input.copy_source_if_match,
+            none_match: input.copy_source_if_none_match,
+            modified_since: input.copy_source_if_modified_since,
+            unmodified_since: input.copy_source_if_unmodified_since,
         };
         condition.check(&source, S3ErrorCode::PreconditionFailed)?;
         let range = match input.copy_source_range.as_deref().map(Range::parse) {
@@ -178,7 +178,7 @@ impl Service {
             bytes,
             attributes,
             content,
-            event: EventName::ObjectCreatedCompleteMultipartUpload,
+            event: EventName::CompleteMultipartUpload,
         };
         let object = self
             .store

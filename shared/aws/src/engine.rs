@@ -1,0 +1,86 @@
+//! Puts an engine together from a configuration or from the environment of a function.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use sidestep_engine::clock::SystemClock;
+use sidestep_engine::engine::{Deployment, Engine, Ports};
+
+use crate::lambda::LambdaFunctions;
+use crate::object::{S3ObjectStore, config_from_env};
+use crate::table::DynamoTable;
+
+/// What a deployment's engine has to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub table: String,
+    pub deployment: Deployment,
+}
+
+/// A setting that is not in the environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable `{0}` is not set")]
+pub struct MissingSetting(pub &'static str);
+
+/// Where the services answer; `None` is AWS itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceEndpoints {
+    pub s3: Option<String>,
+    pub dynamodb: Option<String>,
+    pub lambda: Option<String>,
+}
+
+impl ServiceEndpoints {
+    /// `AWS_ENDPOINT_URL_S3` and its like, else `AWS_ENDPOINT_URL`, as in AWS's own tools.
+    pub fn from_env() -> Self {
+        let get = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
+        let url = |service: &str| {
+            get(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| get("AWS_ENDPOINT_URL"))
+        };
+        Self { s3: url("S3"), dynamodb: url("DYNAMODB"), lambda: url("LAMBDA") }
+    }
+}
+
+/// A configuration with fixed keys, for services that check none.
+pub fn local_config(region: &str) -> SdkConfig {
+    let credentials = Credentials::new("sidestep", "sidestep", None, None, "embedded");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
+/// Makes the engine over AWS or over other endpoints. No request is made.
+pub fn engine(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: Settings) -> Engine {
+    let with = |endpoint: &Option<String>| {
+        let mut builder = config.clone().into_builder();
+        builder.set_endpoint_url(endpoint.clone());
+        builder.build()
+    };
+    let table = Arc::new(DynamoTable::new(&with(&endpoints.dynamodb), settings.table));
+    let ports = Ports {
+        executions: table.clone(),
+        cache: table.clone(),
+        triggers: table,
+        objects: Arc::new(S3ObjectStore::new(&with(&endpoints.s3))),
+        functions: Arc::new(LambdaFunctions::new(&with(&endpoints.lambda))),
+        clock: Arc::new(SystemClock),
+    };
+    Engine::new(settings.deployment, ports)
+}
+
+/// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, and what Lambda sets.
+pub fn engine_from_env() -> Result<Engine, MissingSetting> {
+    let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
+    let settings = Settings {
+        table: get("SIDESTEP_TABLE")?,
+        deployment: Deployment {
+            artifact_bucket: get("SIDESTEP_BUCKET")?,
+            region: get("AWS_REGION")?,
+            account_id: get("SIDESTEP_ACCOUNT_ID")?,
+        },
+    };
+    Ok(engine(&config_from_env(), &ServiceEndpoints::from_env(), settings))
+}

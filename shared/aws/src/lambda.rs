@@ -1,0 +1,96 @@
+//! The functions port over AWS Lambda.
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sidestep_core::start::Function;
+use sidestep_engine::functions::{FunctionError, Functions};
+
+/// [`Functions`] over Lambda. Clones share one connection pool.
+#[derive(Debug, Clone)]
+pub struct LambdaFunctions {
+    client: Client,
+}
+
+impl LambdaFunctions {
+    /// Makes the adapter without any request.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+}
+
+#[async_trait]
+impl Functions for LambdaFunctions {
+    async fn describe(&self, function_arn: &str) -> Result<Option<Function>, FunctionError> {
+        let call =
+            self.client.get_function_configuration().function_name(function_arn).send().await;
+        match call {
+            Ok(configuration) => Ok(Some(function(function_arn, &configuration))),
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(classify("describe", function_arn, error)),
+        }
+    }
+
+    async fn invoke(&self, invoke_arn: &str, payload: &Value) -> Result<(), FunctionError> {
+        let call = self
+            .client
+            .invoke()
+            .function_name(invoke_arn)
+            .invocation_type(InvocationType::Event)
+            .payload(Blob::new(payload.to_string()));
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(classify("invoke", invoke_arn, error)),
+        }
+    }
+}
+
+/// What a result can depend on besides the arguments: the code, how it is entered, and the function's settings.
+fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Function {
+    let variables = configuration.environment().and_then(|environment| environment.variables());
+    let variables =
+        variables.map(|variables| variables.iter().collect::<std::collections::BTreeMap<_, _>>());
+    let layers: Vec<_> = configuration.layers().iter().map(|layer| layer.arn()).collect();
+    let code = json!([
+        configuration.code_sha256(),
+        configuration.runtime().map(aws_sdk_lambda::types::Runtime::as_str),
+        configuration.handler(),
+        layers,
+        variables,
+    ]);
+    let positive =
+        |value: Option<i32>, default| value.and_then(|v| u32::try_from(v).ok()).unwrap_or(default);
+    Function {
+        invoke_arn: configuration.function_arn().unwrap_or(asked).to_owned(),
+        code_digest: format!("sha256:{}", hex::encode(Sha256::digest(code.to_string()))),
+        memory_mb: positive(configuration.memory_size(), 128),
+        timeout_seconds: positive(configuration.timeout(), 3),
+    }
+}
+
+fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code)
+}
+
+fn classify<E, R>(
+    operation: &'static str,
+    function_arn: &str,
+    error: SdkError<E, R>,
+) -> FunctionError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let function_arn = function_arn.to_owned();
+    match code(&error) {
+        Some("ResourceNotFoundException") => FunctionError::NotFound { function_arn },
+        Some("TooManyRequestsException") => FunctionError::Throttled { function_arn },
+        _ => FunctionError::Unavailable { operation, function_arn, source: Box::new(error) },
+    }
+}

@@ -1,0 +1,55 @@
+//! Triggers in the table.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use sidestep_engine::store::TableError;
+use sidestep_engine::trigger::{Trigger, TriggerStore};
+
+use super::DynamoTable;
+use super::error::classify;
+use super::item::{Item, body, document, string, text};
+
+#[async_trait]
+impl TriggerStore for DynamoTable {
+    async fn triggers(&self, bucket: &str) -> Result<Vec<Trigger>, TableError> {
+        self.query_all(&bucket_key(bucket)).await?.iter().map(body).collect()
+    }
+
+    async fn replace_triggers(&self, triggers: &[Trigger]) -> Result<(), TableError> {
+        let mut wanted: Vec<Item> = Vec::new();
+        for (position, trigger) in triggers.iter().enumerate() {
+            let name = format!("{}#{position}", trigger.pipeline_name);
+            wanted.push(document(bucket_key(&trigger.bucket), name, trigger));
+            wanted.push(document("T".to_owned(), trigger.bucket.clone(), &()));
+        }
+        let keys: BTreeSet<_> = wanted.iter().map(key).collect::<Result<_, _>>()?;
+        let mut known = self.query_all("T").await?;
+        for bucket in known.clone() {
+            known.extend(self.query_all(&bucket_key(string(&bucket, "SK")?)).await?);
+        }
+        // First the new ones, so that no upload in between finds none.
+        for item in wanted {
+            let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+            put.send().await.map_err(|error| classify("write", "a trigger", error))?;
+        }
+        for item in &known {
+            let (pk, sk) = key(item)?;
+            if keys.contains(&(pk.clone(), sk.clone())) {
+                continue;
+            }
+            let delete = self.client.delete_item().table_name(&self.name);
+            let delete = delete.key("PK", text(&pk)).key("SK", text(sk)).send().await;
+            delete.map_err(|error| classify("delete", &pk, error))?;
+        }
+        Ok(())
+    }
+}
+
+fn bucket_key(bucket: &str) -> String {
+    format!("T#{bucket}")
+}
+
+fn key(item: &Item) -> Result<(String, String), TableError> {
+    Ok((string(item, "PK")?.to_owned(), string(item, "SK")?.to_owned()))
+}

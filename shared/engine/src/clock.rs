@@ -1,0 +1,27 @@
+//! The port to what differs at every look: time and randomness.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Time and randomness.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> u64;
+
+    /// Bytes that nobody can guess.
+    fn random(&self) -> [u8; 32];
+}
+
+/// The machine's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn random(&self) -> [u8; 32] {
+        rand::random()
+    }
+}

@@ -1,0 +1,49 @@
+//! Reads an execution for people and programs.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use sidestep_core::commit::{Commit, Outputs, Revision};
+use sidestep_core::description::{ExecutionDescription, describe};
+use sidestep_core::name::ExecutionId;
+
+use crate::engine::{Engine, EngineError};
+
+impl Engine {
+    /// Describes an execution with every step of its definition.
+    pub async fn describe(&self, id: &ExecutionId) -> Result<ExecutionDescription, EngineError> {
+        let (loaded, commits) = futures::try_join!(self.load(id), async {
+            Ok(self.executions.all_commits(id).await?)
+        })?;
+        let stored = commits.iter().flat_map(|commit| {
+            let steps = loaded.pipeline.indexes();
+            steps.filter_map(|step| match &commit.produced(step)?.outputs {
+                Outputs::Stored(uri) => Some(uri.clone()),
+                Outputs::Inline(_) => None,
+            })
+        });
+        let documents = try_join_all(stored.map(|uri| async move {
+            let document = self.document(&uri).await?;
+            Ok::<_, EngineError>(document.ok().map(|document| (uri, document)))
+        }))
+        .await?;
+        let documents: BTreeMap<_, _> = documents.into_iter().flatten().collect();
+        let now_ms = self.clock.now_ms();
+        Ok(describe(&loaded.start, &loaded.pipeline, &commits, &documents, now_ms))
+    }
+
+    /// The commits after `revision`, in order.
+    pub async fn commits_after(
+        &self,
+        id: &ExecutionId,
+        revision: Revision,
+    ) -> Result<Vec<Commit>, EngineError> {
+        let head = self.executions.head(id).await?;
+        let last = head.ok_or_else(|| EngineError::ExecutionNotFound(id.clone()))?.revision;
+        let revisions: Vec<_> = (revision + 1..=last).collect();
+        if revisions.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.executions.commits(id, &revisions).await?)
+    }
+}

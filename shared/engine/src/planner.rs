@@ -1,0 +1,114 @@
+//! The planner's handler: any event in, executions advanced.
+
+use serde_json::{Value, json};
+use sidestep_core::commit::Failure;
+use sidestep_core::envelope::{ManifestKey, PlannerEvent, planner_events};
+use sidestep_core::invocation::Invocation;
+use sidestep_core::limits::OUTPUT_BYTES;
+use sidestep_core::manifest::{self, Manifest};
+use sidestep_core::report::{Event, Report, ReportedResult};
+use tracing::{Instrument, info, info_span, warn};
+
+use crate::engine::{Engine, EngineError, Loaded};
+use crate::sweep::Leases;
+
+/// Room in a manifest beside its outputs: artifacts, token, times.
+const MANIFEST_BYTES: u64 = 4 * OUTPUT_BYTES as u64;
+
+impl Engine {
+    /// Handles one event of the planner function.
+    ///
+    /// Unknown events are logged and dropped. An error means that the event should be delivered again.
+    pub async fn handle(&self, event: Value) -> Result<Value, EngineError> {
+        let mut advanced = 0;
+        for event in planner_events(&event) {
+            match event {
+                PlannerEvent::Ignored(reason) => info!(reason, "event ignored"),
+                PlannerEvent::Sweep => advanced += self.sweep(Leases::ByTime).await?.len(),
+                PlannerEvent::ManifestCreated(key) => {
+                    let span = info_span!("manifest", execution_id = %key.execution_id,
+                        step_name = %key.step_name, attempt_count = key.attempt_count);
+                    self.manifest_created(key).instrument(span).await?;
+                    advanced += 1;
+                }
+                PlannerEvent::Ended { invocation, result } => {
+                    let span = info_span!("ended", execution_id = %invocation.execution_id,
+                        step_name = %invocation.step_name, attempt_count = invocation.attempt_count);
+                    self.ended(invocation, result).instrument(span).await?;
+                    advanced += 1;
+                }
+            }
+        }
+        Ok(json!({ "Advanced": advanced }))
+    }
+
+    async fn manifest_created(&self, key: ManifestKey) -> Result<(), EngineError> {
+        if key.uri.bucket() != self.deployment.artifact_bucket {
+            warn!(bucket = key.uri.bucket(), "a manifest outside the artifact bucket is ignored");
+            return Ok(());
+        }
+        let Some(bytes) = self.objects.get(&key.uri, MANIFEST_BYTES).await? else {
+            warn!("the manifest is gone");
+            return Ok(());
+        };
+        let manifest: Manifest = match serde_json::from_slice(&bytes) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                warn!(%error, "the manifest cannot be read and is ignored");
+                return Ok(());
+            }
+        };
+        if manifest.version > manifest::VERSION {
+            warn!(
+                version = manifest.version,
+                "the manifest is from a newer version and is ignored"
+            );
+            return Ok(());
+        }
+        let token = manifest.token.clone();
+        let result = ReportedResult::from_manifest(key.uri, manifest);
+        self.reported(&key.execution_id, &key.step_name, key.attempt_count, token, result).await
+    }
+
+    async fn ended(
+        &self,
+        invocation: Invocation,
+        result: Result<serde_json::Map<String, Value>, Failure>,
+    ) -> Result<(), EngineError> {
+        let result = match result {
+            Ok(outputs) => ReportedResult::Succeeded {
+                outputs,
+                artifacts: Vec::new(),
+                duration_ms: None,
+                manifest: None,
+            },
+            Err(failure) => ReportedResult::Failed(failure),
+        };
+        let Invocation { execution_id, step_name, attempt_count, token, .. } = invocation;
+        self.reported(&execution_id, &step_name, attempt_count, token, result).await
+    }
+
+    async fn reported(
+        &self,
+        id: &sidestep_core::name::ExecutionId,
+        step_name: &sidestep_core::name::StepName,
+        attempt_count: u32,
+        token: String,
+        result: ReportedResult,
+    ) -> Result<(), EngineError> {
+        let event = |loaded: &Loaded| {
+            let Some(step) = loaded.pipeline.find(step_name) else {
+                warn!("the report of an unknown step is ignored");
+                return Vec::new();
+            };
+            vec![Event::Reported(Report { step, attempt_count, token, result })]
+        };
+        match self.advance(id, event).await {
+            Err(EngineError::ExecutionNotFound(_)) => {
+                warn!("the report of an unknown execution is ignored");
+                Ok(())
+            }
+            result => result.map(drop),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The sweep: looks after executions whose messages were lost.
+
+use std::collections::BTreeMap;
+
+use sidestep_core::commit::Failure;
+use sidestep_core::definition::StepIndex;
+use sidestep_core::execution::Phase;
+use sidestep_core::invocation::MANIFEST_NAME;
+use sidestep_core::limits::{LEASE_ATTEMPTS, OUTPUT_BYTES};
+use sidestep_core::manifest::Manifest;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::plan::attempt_prefix;
+use sidestep_core::report::{Event, Report, ReportedResult};
+use sidestep_core::start::Start;
+use tracing::warn;
+
+use crate::engine::{Engine, EngineError, Loaded};
+
+/// Which leases count as lapsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leases {
+    /// Those whose time is up.
+    ByTime,
+    /// All: whoever held them is known to be dead.
+    All,
+}
+
+impl Engine {
+    /// Looks after every execution that is not over, and returns them.
+    ///
+    /// One that cannot be advanced is logged and left for the next sweep: it must not keep the others waiting.
+    pub async fn sweep(&self, leases: Leases) -> Result<Vec<ExecutionId>, EngineError> {
+        let live = self.executions.live().await?;
+        for id in &live {
+            if let Err(error) = self.resume(id, leases).await {
+                let error = crate::engine::error_chain(&error);
+                warn!(execution_id = %id, error, "the sweep could not advance the execution");
+            }
+        }
+        Ok(live)
+    }
+
+    /// Looks after one execution: takes in what was reported and not heard, and begins new attempts for what was lost.
+    pub async fn resume(&self, id: &ExecutionId, leases: Leases) -> Result<(), EngineError> {
+        let loaded = self.load(id).await?;
+        let mut events = Vec::new();
+        let executing = loaded
+            .pipeline
+            .indexes()
+            .filter(|index| loaded.execution.step(*index).phase == Phase::Executing);
+        let executing: Vec<_> = executing.collect();
+        let revisions: Vec<_> =
+            executing.iter().map(|index| loaded.execution.step(*index).revision).collect();
+        let commits = self.executions.commits(id, &revisions).await?;
+        let commits: BTreeMap<_, _> = commits.into_iter().map(|c| (c.revision, c)).collect();
+        let last_attempt = match leases {
+            Leases::ByTime => LEASE_ATTEMPTS,
+            // A host that dies says nothing about the step.
+            Leases::All => u32::MAX,
+        };
+        for index in executing {
+            let revision = loaded.execution.step(index).revision;
+            let Some(claim) = commits.get(&revision).and_then(|commit| commit.claim(index)) else {
+                continue;
+            };
+            let attempt_count = claim.attempt_count;
+            let report = |result| {
+                let token = loaded.start.secret.token(id, index, attempt_count, revision);
+                Event::Reported(Report { step: index, attempt_count, token, result })
+            };
+            if let Some(report) = self.unheard(&loaded, index, attempt_count).await? {
+                events.push(Event::Reported(report));
+            } else if leases == Leases::All || claim.lease_until_ms < self.clock.now_ms() {
+                match self.changed_code(&loaded.start, &loaded, index).await? {
+                    Some(failure) => events.push(report(ReportedResult::Failed(failure))),
+                    None => events.push(Event::AttemptLost { step: index, last_attempt }),
+                }
+            }
+        }
+        self.advance(id, |_| events).await?;
+        Ok(())
+    }
+
+    /// The report of an attempt that wrote its manifest, but whose event was lost.
+    async fn unheard(
+        &self,
+        loaded: &Loaded,
+        step: StepIndex,
+        attempt_count: u32,
+    ) -> Result<Option<Report>, EngineError> {
+        let prefix = attempt_prefix(&loaded.pipeline, &loaded.start, step, attempt_count);
+        let uri = prefix.join(MANIFEST_NAME);
+        let Some(bytes) = self.objects.get(&uri, 2 * OUTPUT_BYTES as u64).await? else {
+            return Ok(None);
+        };
+        Ok(serde_json::from_slice::<Manifest>(&bytes).ok().map(|manifest| Report {
+            step,
+            attempt_count,
+            token: manifest.token.clone(),
+            result: ReportedResult::from_manifest(uri, manifest),
+        }))
+    }
+
+    /// An execution never sees new code: a lost attempt whose function's version is gone fails.
+    async fn changed_code(
+        &self,
+        start: &Start,
+        loaded: &Loaded,
+        step: StepIndex,
+    ) -> Result<Option<Failure>, EngineError> {
+        let definition = loaded.pipeline.step(step);
+        let sidestep_core::definition::StepKind::Lambda(lambda) = &definition.kind else {
+            return Ok(None);
+        };
+        let Some(pinned) = start.functions.get(&lambda.function_arn) else { return Ok(None) };
+        let now = self.functions.describe(&pinned.invoke_arn).await?;
+        let is_same = now.is_some_and(|now| now.code_digest == pinned.code_digest);
+        Ok((!is_same).then(|| Failure {
+            error_type: "Sidestep.CodeChanged".to_owned(),
+            message: format!(
+                "attempt was lost, and the version of function `{}` that this execution uses is gone",
+                lambda.function_arn
+            ),
+        }))
+    }
+}

@@ -1,0 +1,144 @@
+//! Accepts invocations: checks a request, gives it an id, and runs it now or queues it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+use tokio::{sync::oneshot, time::Instant};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    attempt,
+    error::{HostError, InvokeError},
+    function::FunctionName,
+    invocation::{Invocation, InvocationType, InvokeOutput, InvokeRequest, Job, new_trace_id},
+    limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES},
+    log::Logs,
+    metrics::Metrics,
+    options::HostOptions,
+    scheduler::Scheduler,
+    watchdog::Watchdog,
+};
+
+/// What all tasks of a host share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: HostOptions,
+    pub(super) scheduler: Scheduler,
+    pub(super) logs: Arc<Logs>,
+    pub(super) metrics: Metrics,
+    pub(super) watchdog: Watchdog,
+    /// Cancelled when a shutdown has run out of grace.
+    pub(super) kill: CancellationToken,
+}
+
+impl Shared {
+    pub(super) fn new(options: HostOptions) -> Result<Self, HostError> {
+        let logs = Logs::new(
+            options.log_folder.clone(),
+            options.log_bytes_per_invocation,
+            options.log_key.clone(),
+        )?;
+        Ok(Self {
+            logs: Arc::new(logs),
+            scheduler: Scheduler::new(options.max_concurrency, options.max_environments),
+            metrics: Metrics::default(),
+            watchdog: Watchdog::start(),
+            kill: CancellationToken::new(),
+            options,
+        })
+    }
+
+    pub(super) async fn invoke(
+        self: &Arc<Self>,
+        request: InvokeRequest,
+    ) -> Result<InvokeOutput, InvokeError> {
+        let output = |request_id: &str, status_code| InvokeOutput {
+            request_id: request_id.to_owned(),
+            status_code,
+            payload: Bytes::new(),
+            function_error: None,
+            log_tail: String::new(),
+        };
+        match request.invocation_type {
+            InvocationType::DryRun => {
+                let invocation = self.accept(request, REQUEST_PAYLOAD_BYTES)?;
+                Ok(output(&invocation.request_id, 204))
+            }
+            InvocationType::Event => Ok(output(&self.accept_event(request)?, 202)),
+            InvocationType::RequestResponse => {
+                let invocation = self.accept(request, REQUEST_PAYLOAD_BYTES)?;
+                let admitted = self.scheduler.admit(&invocation.function);
+                admitted.inspect_err(|error| self.count_throttle(error))?;
+                let (waiting, outcome) = oneshot::channel();
+                let job =
+                    Job { invocation: invocation.clone(), attempt: 1, waiting: Some(waiting) };
+                tokio::spawn(attempt::run(self.clone(), job));
+                let outcome = outcome.await.map_err(|_| InvokeError::ShuttingDown)?;
+                let (payload, function_error) = match outcome.result {
+                    Ok(payload) => (payload, None),
+                    Err(failure) => (failure.payload, Some("Unhandled")),
+                };
+                let log_tail = outcome.log_tail;
+                Ok(InvokeOutput {
+                    payload,
+                    function_error,
+                    log_tail,
+                    ..output(&invocation.request_id, 200)
+                })
+            }
+        }
+    }
+
+    /// Queues an event and returns its request id.
+    pub(super) fn accept_event(
+        self: &Arc<Self>,
+        request: InvokeRequest,
+    ) -> Result<Arc<str>, InvokeError> {
+        let invocation = self.accept(request, EVENT_PAYLOAD_BYTES)?;
+        let request_id = invocation.request_id.clone();
+        let job = Job { invocation, attempt: 1, waiting: None };
+        self.scheduler.enqueue(job).inspect_err(|error| self.count_throttle(error))?;
+        self.dispatch();
+        Ok(request_id)
+    }
+
+    /// Checks a request and gives it an id.
+    fn accept(&self, request: InvokeRequest, limit: usize) -> Result<Arc<Invocation>, InvokeError> {
+        let name = FunctionName::from_reference(&request.function)?;
+        let not_found = || InvokeError::FunctionNotFound { function: request.function.clone() };
+        let function = self.scheduler.function(&name).ok_or_else(not_found)?;
+        let actual = request.payload.len();
+        if actual > limit {
+            return Err(InvokeError::RequestTooLarge { limit, actual });
+        }
+        let payload = match request.payload {
+            payload if payload.is_empty() => Bytes::from_static(b"{}"),
+            payload => payload,
+        };
+        serde_json::from_slice::<IgnoredAny>(&payload)
+            .map_err(|source| InvokeError::InvalidRequestContent { source })?;
+        Ok(Arc::new(Invocation {
+            request_id: Uuid::new_v4().to_string().into(),
+            function,
+            payload,
+            client_context: request.client_context,
+            trace_id: request.trace_id.unwrap_or_else(new_trace_id),
+            accepted_at: Instant::now(),
+        }))
+    }
+
+    /// Starts every queued event that may run now.
+    pub(super) fn dispatch(self: &Arc<Self>) {
+        while let Some(job) = self.scheduler.next() {
+            tokio::spawn(attempt::run(self.clone(), job));
+        }
+    }
+
+    fn count_throttle(&self, error: &InvokeError) {
+        if matches!(error, InvokeError::TooManyRequests { .. }) {
+            self.metrics.update(|counts| counts.throttles += 1);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The Lambda host with real functions: processes that run `lambda_runtime`, `awslambdaric`, or misbehave.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may")]
+
+mod api;
+mod concurrency;
+mod destination;
+mod failure;
+mod fixture;
+mod in_process;
+mod invoke;
+mod log;
+mod process;
+mod python;
