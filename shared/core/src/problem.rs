@@ -20,7 +20,7 @@ pub enum Severity {
 pub struct Problem {
     pub severity: Severity,
     pub code: Code,
-    /// RFC 6901; empty for the whole document.
+    /// RFC 6901; empty for the whole document. Exact, so that keys with control characters are not escaped as in the texts.
     pub pointer: String,
     /// The innermost step around the place, as its `Name` is written.
     #[serde(rename = "StepName", default, skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "core does no I/O; its tests read fixtures")]
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use sidestep_core::definition::{Pipeline, StepIndex};
@@ -40,10 +41,10 @@ fn every_file_of_the_corpus_parses_and_what_it_warns_of_is_known() {
     for name in files {
         let parsed = corpus(&name);
         assert_eq!(parsed.pipeline.topological_order.len(), parsed.pipeline.steps.len(), "{name}");
-        found += &format!("{name}: {} steps\n", parsed.pipeline.steps.len());
+        let _ = writeln!(found, "{name}: {} steps", parsed.pipeline.steps.len());
         for problem in &parsed.warnings {
             let place = (problem.line, problem.column);
-            found += &format!("  {place:?} {} {problem}\n", problem.code.name());
+            let _ = writeln!(found, "  {place:?} {} {problem}", problem.code.name());
         }
     }
     insta::assert_snapshot!(found);

@@ -40,8 +40,8 @@ impl<'d> Reader<'d> {
     }
 
     fn unknown_key(&mut self, key: &str, member: Node<'d>, known: &[&str]) {
-        let shown: String = key.chars().take(80).collect();
-        let mut draft = Draft::at_key(member, Code::UnknownKey, format!("unknown key `{shown}`"));
+        let message = format!("unknown key `{}`", cut(key));
+        let mut draft = Draft::at_key(member, Code::UnknownKey, message);
         if !known.is_empty() {
             draft = draft.allowed(list(known.iter().copied()));
         }

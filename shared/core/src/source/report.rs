@@ -152,16 +152,25 @@ fn problem<'d>(
     let (line, column) = document.lines.place(offset);
     let node = draft.node.map(|id| document.node(id));
     let mut around = std::iter::successors(node, |node| node.parent());
-    let step = around.find_map(step_of).map(|name| name.chars().take(80).collect());
+    let step = around.find_map(step_of).map(|name| printable(name.chars().take(80).collect()));
     Problem {
         severity: draft.severity,
         code: draft.code,
         pointer: node.map(Node::pointer).unwrap_or_default(),
         step,
-        message: draft.message,
-        allowed: draft.allowed,
-        hint: draft.hint,
+        message: printable(draft.message),
+        allowed: draft.allowed.map(printable),
+        hint: draft.hint.map(printable),
         line,
         column,
     }
+}
+
+/// Texts quote the definition, which may hold what a terminal obeys; pointers stay exact.
+fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(escape).collect()
 }
