@@ -52,6 +52,16 @@ impl S3ObjectStore {
         Self::new(&config_from_env())
     }
 
+    /// Writes an object whatever was there. No part of an execution does this: it is for files that a user keeps elsewhere.
+    pub async fn replace(&self, uri: &S3Uri, bytes: Bytes) -> Result<(), StoreError> {
+        let sha256 = sha256_hex(&bytes);
+        let put = self.client.put_object().bucket(uri.bucket()).key(uri.key());
+        let put = put.metadata(SHA256_METADATA, &sha256).checksum_sha256(to_base64(&sha256));
+        let put = put.body(bytes.into()).send().await;
+        put.map_err(|error| classify("replace", uri, error))?;
+        Ok(())
+    }
+
     /// One create-only PUT with a known digest, repeated while S3 says that another one is under way.
     async fn put(
         &self,

@@ -245,6 +245,10 @@ impl Draft<'_> {
         lambda: &LambdaStep,
         cache: Option<&CacheConfig>,
     ) {
+        if let Some(why) = self.start.left_out.get(&lambda.function_arn) {
+            let reason = format!("function `{}` is left out: {why}", lambda.function_arn);
+            return self.push(index, Verdict::Skipped, reason);
+        }
         let arguments = match self.evaluate(&lambda.arguments) {
             None => return,
             Some(Ok(arguments)) => arguments,

@@ -28,6 +28,9 @@ pub struct Start {
     pub parameters: BTreeMap<ParameterName, Value>,
     /// Functions by the `FunctionArn` of the definition, as they were at the start: an execution never sees new code.
     pub functions: BTreeMap<String, Function>,
+    /// Functions that cannot run where this execution runs, and why: their steps are skipped.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
     /// In milliseconds since 1970.
     pub started_at_ms: u64,
     /// Whether cached results are used; successes are published all the same.
@@ -50,7 +53,7 @@ impl Start {
         let work = |start: &Self| {
             let pipeline = (start.pipeline_name.clone(), start.definition_digest.clone());
             let inputs = (start.parameters.clone(), start.functions.clone());
-            (pipeline, inputs, start.use_cache)
+            (pipeline, inputs, start.use_cache, start.left_out.clone())
         };
         work(self) == work(other)
     }

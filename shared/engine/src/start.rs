@@ -25,6 +25,8 @@ pub struct StartRequest {
     /// As texts; the definition's types say how to read them.
     pub parameters: BTreeMap<String, String>,
     pub use_cache: bool,
+    /// Functions that cannot run here, by the `FunctionArn` of the definition, and why. Their steps are skipped.
+    pub left_out: BTreeMap<String, String>,
     /// What started it, in words.
     pub trigger: String,
     /// Requests with the same token start one execution: the version of an uploaded object, say.
@@ -84,7 +86,7 @@ impl Engine {
         }
         let parameters =
             resolve_parameters(&pipeline, &request.parameters).map_err(StartError::Parameters)?;
-        let functions = self.describe_functions(&pipeline).await?;
+        let functions = self.describe_functions(&pipeline, &request.left_out).await?;
         let random = self.clock.random();
         let execution_id = match &request.token {
             Some(token) => ExecutionId::from_bytes(half(&hash(&request.pipeline_name, token))),
@@ -102,6 +104,7 @@ impl Engine {
             definition_format: definition.format,
             parameters,
             functions,
+            left_out: request.left_out,
             started_at_ms: self.clock.now_ms(),
             use_cache: request.use_cache,
             pipeline_arn: format!(
@@ -146,6 +149,7 @@ impl Engine {
     async fn describe_functions(
         &self,
         pipeline: &Pipeline,
+        left_out: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, Function>, EngineError> {
         let arns: BTreeSet<&str> = pipeline
             .steps
@@ -154,6 +158,7 @@ impl Engine {
                 StepKind::Lambda(lambda) => Some(lambda.function_arn.as_str()),
                 _ => None,
             })
+            .filter(|arn| !left_out.contains_key(*arn))
             .collect();
         let described = try_join_all(arns.into_iter().map(|arn| async move {
             Ok::<_, EngineError>((arn.to_owned(), self.functions.describe(arn).await?))

@@ -28,6 +28,9 @@ pub struct Trigger {
     pub suffix: String,
     /// Values by parameter; those that begin with `$.` are taken from the object, see [`Trigger::parameters_for`].
     pub parameters: BTreeMap<String, String>,
+    /// Functions that cannot run in this deployment, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
 }
 
 /// The registered triggers.
@@ -117,6 +120,7 @@ impl Engine {
             definition,
             parameters: trigger.parameters_for(object),
             use_cache: true,
+            left_out: trigger.left_out.clone(),
             trigger: format!("upload of {uri}"),
             token: Some(format!("{uri}\0{version}")),
         };
@@ -156,6 +160,7 @@ mod tests {
             prefix: "flights/".to_owned(),
             suffix: ".csv.gz".to_owned(),
             parameters,
+            left_out: BTreeMap::new(),
         }
     }
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_aws::{ServiceEndpoints, Settings, engine, local_config};
+use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::{Deployment, Engine, EngineError, error_chain};
+use sidestep_engine::object::{ObjectFacts, ObjectStore, sha256_hex};
 use sidestep_engine::store::TableError;
 use sidestep_engine::trigger::Trigger;
 
@@ -70,6 +73,33 @@ pub fn local_engine(endpoints: &Endpoints) -> Engine {
     engine(&local_config(REGION), &endpoints, settings)
 }
 
+/// Copies of files in the embedded S3: writes those that are absent or differ. Returns how many were written.
+pub async fn seed(cloud: &Cloud, files: Vec<(S3Uri, Vec<u8>)>) -> Result<usize, DeploymentError> {
+    let mut config = local_config(REGION).into_builder();
+    config.set_endpoint_url(Some(cloud.endpoints().s3.clone()));
+    let store = S3ObjectStore::new(&config.build());
+    let mut written = 0;
+    for (uri, bytes) in files {
+        cloud.s3().create_bucket(uri.bucket()).await?;
+        let found = store.head(&uri).await.map_err(EngineError::from)?;
+        let digest = sha256_hex(&bytes);
+        if found.as_ref().and_then(ObjectFacts::sha256) != Some(digest.as_str()) {
+            store.replace(&uri, bytes.into()).await.map_err(EngineError::from)?;
+            written += 1;
+        }
+    }
+    Ok(written)
+}
+
+/// Stops the events of these buckets until the next [`deploy`].
+pub async fn silence(cloud: &Cloud, triggers: &[Trigger]) -> Result<(), DeploymentError> {
+    for trigger in triggers {
+        cloud.s3().create_bucket(&trigger.bucket).await?;
+        cloud.s3().set_notifications(&trigger.bucket, Vec::new()).await?;
+    }
+    Ok(())
+}
+
 /// Registers a step's function: its reports go to the planner.
 pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), HostError> {
     let planner = Destination::Function(name(PLANNER)?);
@@ -80,6 +110,14 @@ pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), 
     cloud.lambda().register(function)
 }
 
+/// Creates the table and the artifact bucket, unless they exist.
+pub async fn prepare(cloud: &Cloud) -> Result<(), DeploymentError> {
+    let mut config = local_config(REGION).into_builder();
+    config.set_endpoint_url(Some(cloud.endpoints().dynamodb.clone()));
+    create_table(&DynamoTable::new(&config.build(), TABLE)).await?;
+    Ok(cloud.s3().create_bucket(ARTIFACT_BUCKET).await?)
+}
+
 /// Sets table, bucket, planner, trigger and events up, and begins to deliver events.
 pub async fn deploy(
     cloud: &mut Cloud,
@@ -87,13 +125,8 @@ pub async fn deploy(
     triggers: &[Trigger],
     planner: Planner,
 ) -> Result<(), DeploymentError> {
-    let endpoint = Some(cloud.endpoints().dynamodb.clone());
-    let mut config = local_config(REGION).into_builder();
-    config.set_endpoint_url(endpoint);
-    create_table(&DynamoTable::new(&config.build(), TABLE)).await?;
-
+    prepare(cloud).await?;
     let s3 = cloud.s3();
-    s3.create_bucket(ARTIFACT_BUCKET).await?;
     let manifests = notification(PLANNER, "runs/", "/manifest.json");
     s3.set_notifications(ARTIFACT_BUCKET, vec![manifests]).await?;
     let buckets: BTreeSet<&str> = triggers.iter().map(|trigger| trigger.bucket.as_str()).collect();

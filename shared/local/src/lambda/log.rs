@@ -152,10 +152,14 @@ impl Logs {
 }
 
 fn open_file(path: &Path) -> io::Result<io::BufWriter<fs::File>> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let open = || fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = match (open(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            open()?
+        }
+        (opened, _) => opened?,
+    };
     Ok(io::BufWriter::new(file))
 }
 

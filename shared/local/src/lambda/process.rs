@@ -98,8 +98,10 @@ impl Output {
     pub(super) async fn read(&mut self) -> Vec<u8> {
         loop {
             let Some(pipe) = &self.pipe else { return future::pending().await };
+            let ready = pipe.readable().await;
+            // Not before: most waits end without any output.
             let mut chunk = vec![0; CHUNK_BYTES];
-            match pipe.readable().await.and_then(|()| pipe.try_read(&mut chunk)) {
+            match ready.and_then(|()| pipe.try_read(&mut chunk)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(0) | Err(_) => self.pipe = None,
                 Ok(read) => {

@@ -1,0 +1,252 @@
+//! `sidestep.toml`: what a definition cannot say. Which functions exist and how they are built, the pipelines, what starts them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use sidestep_core::name::{PipelineName, StepName};
+use sidestep_core::reader::Format;
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::definitions::Definition;
+
+use crate::error::user;
+
+/// The file's name, found upwards from the working folder.
+pub(crate) const FILE: &str = "sidestep.toml";
+
+/// A project: the folder of a `sidestep.toml` and what is in it.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) folder: PathBuf,
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    #[serde(default)]
+    pub(crate) functions: BTreeMap<String, FunctionSettings>,
+    #[serde(default)]
+    pub(crate) pipelines: BTreeMap<String, PipelineSettings>,
+    /// Files that the embedded cloud puts into its S3.
+    #[serde(default)]
+    pub(crate) uploads: Vec<UploadSettings>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FunctionSettings {
+    /// A Rust package with one binary, built by cargo.
+    pub(crate) package: Option<String>,
+    /// Lambda's identifier, such as `python3.11`.
+    pub(crate) runtime: Option<String>,
+    /// `module.function`.
+    pub(crate) handler: Option<String>,
+    /// The folder of the code, from the project's.
+    pub(crate) path: Option<PathBuf>,
+    #[serde(default = "default_memory_mb")]
+    pub(crate) memory_mb: u32,
+    #[serde(default = "default_timeout_seconds")]
+    pub(crate) timeout_seconds: u32,
+    #[serde(default)]
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+fn default_memory_mb() -> u32 {
+    128
+}
+
+fn default_timeout_seconds() -> u32 {
+    60
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PipelineSettings {
+    /// The definition's file, from the project's folder.
+    pub(crate) definition: PathBuf,
+    #[serde(default)]
+    pub(crate) triggers: Vec<TriggerSettings>,
+}
+
+/// Starts the pipeline when an object is uploaded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TriggerSettings {
+    pub(crate) bucket: String,
+    #[serde(default)]
+    pub(crate) prefix: String,
+    #[serde(default)]
+    pub(crate) suffix: String,
+    /// Parameters of the execution; `$.uri`, `$.bucket`, `$.key`, `$.name`, `$.stem`, `$.version`, `$.etag` and `$.size` stand for the object's.
+    #[serde(default)]
+    pub(crate) parameters: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UploadSettings {
+    /// A file or a folder, from the project's.
+    pub(crate) from: PathBuf,
+    /// A prefix, `s3://BUCKET/PREFIX/`.
+    pub(crate) to: S3Uri,
+}
+
+/// A pipeline that was asked for.
+#[derive(Debug)]
+pub(crate) struct PipelineSource {
+    pub(crate) name: PipelineName,
+    pub(crate) path: PathBuf,
+}
+
+impl PipelineSource {
+    /// Reads the definition; what it says is checked later.
+    pub(crate) fn read(&self) -> anyhow::Result<Definition> {
+        let bytes = fs::read(&self.path).with_context(|| {
+            user(format!("could not read definition `{}`", self.path.display()))
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            user(format!("`{}` is not UTF-8: byte {at} is no text", self.path.display()))
+        })?;
+        Ok(Definition { text, format: format_of(&self.path) })
+    }
+}
+
+/// How to read a definition's file: YAML by its ending, else JSON.
+pub(crate) fn format_of(path: &Path) -> Format {
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    if ending == "yaml" || ending == "yml" { Format::Yaml } else { Format::Json }
+}
+
+impl Project {
+    /// Reads the project of `folder`, or of the nearest folder upwards that has a `sidestep.toml`.
+    pub(crate) fn find(folder: Option<&Path>) -> anyhow::Result<Self> {
+        let folder = match folder {
+            Some(folder) => folder.to_owned(),
+            None => {
+                let here = std::env::current_dir().context("could not tell the working folder")?;
+                let found = here.ancestors().find(|folder| folder.join(FILE).is_file());
+                let found = found.map(Path::to_owned);
+                found.ok_or_else(|| {
+                    user(format!("no `{FILE}` in `{}` or above it", here.display()))
+                        .hint("name the project's folder with `--project DIR`")
+                })?
+            }
+        };
+        let path = folder.join(FILE);
+        let text = fs::read_to_string(&path)
+            .with_context(|| user(format!("could not read `{}`", path.display())))?;
+        let settings: Settings = toml::from_str(&text)
+            .map_err(|error| user(format!("`{}` is not right:\n{error}", path.display())))?;
+        let folder =
+            fs::canonicalize(&folder).with_context(|| format!("no `{}`", folder.display()))?;
+        let project = Self { folder, settings };
+        project.check().with_context(|| user(format!("`{}` is not right", path.display())))?;
+        Ok(project)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        for (name, function) in &self.settings.functions {
+            // The same pattern as a step's, which is Lambda's own for function names.
+            StepName::parse(name).map_err(|_| {
+                user(format!(
+                    "function name `{name}` is not 1 to 64 of letters, digits, `-` and `_`"
+                ))
+            })?;
+            let is_package = function.package.is_some();
+            let is_runtime =
+                function.runtime.is_some() && function.handler.is_some() && function.path.is_some();
+            if is_package == is_runtime || (is_package && function.handler.is_some()) {
+                anyhow::bail!(user(format!(
+                    "`[functions.{name}]` takes either `package`, or `runtime`, `handler` and `path`"
+                )));
+            }
+            if !(128..=10_240).contains(&function.memory_mb) {
+                anyhow::bail!(user(format!(
+                    "`functions.{name}.memory_mb` is not from 128 to 10240"
+                )));
+            }
+            if !(1..=900).contains(&function.timeout_seconds) {
+                anyhow::bail!(user(format!(
+                    "`functions.{name}.timeout_seconds` is not from 1 to 900"
+                )));
+            }
+        }
+        for (name, pipeline) in &self.settings.pipelines {
+            PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+            for trigger in &pipeline.triggers {
+                let known =
+                    |value: &str| sidestep_engine::trigger::OBJECT_PROPERTIES.contains(&value);
+                for value in trigger.parameters.values() {
+                    if let Some(property) = value.strip_prefix("$.").filter(|name| !known(name)) {
+                        anyhow::bail!(user(format!(
+                            "a trigger of pipeline `{name}` uses `$.{property}`, which is none of {}",
+                            sidestep_engine::trigger::OBJECT_PROPERTIES
+                                .map(|name| format!("`$.{name}`"))
+                                .join(", ")
+                        )));
+                    }
+                }
+                if trigger.bucket == sidestep_local::deployment::ARTIFACT_BUCKET {
+                    anyhow::bail!(user(format!(
+                        "a trigger of pipeline `{name}` listens to the artifact bucket, so its outputs would start it again"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of `[[uploads]]` with the objects they become.
+    pub(crate) fn uploads(&self) -> anyhow::Result<Vec<(S3Uri, Vec<u8>)>> {
+        let mut files = Vec::new();
+        for upload in &self.settings.uploads {
+            let from = self.folder.join(&upload.from);
+            for file in crate::python::files(&from)? {
+                let key = file
+                    .components()
+                    .map(|part| part.as_os_str().to_string_lossy())
+                    .collect::<Vec<_>>();
+                let path = from.join(&file);
+                let bytes = fs::read(&path)
+                    .with_context(|| format!("could not read `{}`", path.display()))?;
+                files.push((upload.to.join(&key.join("/")), bytes));
+            }
+        }
+        Ok(files)
+    }
+
+    /// The folder of the embedded cloud's state: `SIDESTEP_STATE_DIR`, else `.sidestep` of the project.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        std::env::var_os("SIDESTEP_STATE_DIR")
+            .map_or_else(|| self.folder.join(".sidestep"), Into::into)
+    }
+
+    /// A pipeline by its name in `sidestep.toml`, or by its definition's file.
+    pub(crate) fn pipeline(&self, name: &str) -> anyhow::Result<PipelineSource> {
+        if let Some(settings) = self.settings.pipelines.get(name) {
+            let name = PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+            return Ok(PipelineSource { name, path: self.folder.join(&settings.definition) });
+        }
+        let path = Path::new(name);
+        if path.is_file() {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let name = PipelineName::parse(&stem).map_err(|error| {
+                user(error.to_string()).hint("a definition's file name is the pipeline's name")
+            })?;
+            return Ok(PipelineSource { name, path: path.to_owned() });
+        }
+        let known: Vec<_> =
+            self.settings.pipelines.keys().map(|name| format!("`{name}`")).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(user(format!("no pipeline `{name}`"))
+            .hint(format!(
+                "pipelines of `{}`: {known}; or name a file",
+                self.folder.join(FILE).display()
+            ))
+            .into())
+    }
+}

@@ -1,0 +1,189 @@
+//! A connection to the embedded cloud: one that this process starts, or the one of a running `sidestep up`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::trigger::Trigger;
+use sidestep_local::cloud::{Cloud, CloudError, Ports};
+use sidestep_local::deployment::{Planner, deploy, local_engine, register_step, seed, silence};
+use sidestep_local::folder::{FolderError, published_endpoints, wait_until_free};
+use sidestep_local::lambda::FunctionConfig;
+
+use crate::error::user;
+use crate::project::Project;
+
+/// What `sidestep up` serves, beside its endpoints: the digests of its functions.
+const SERVED: &str = "up.json";
+
+/// An engine, and the cloud behind it if it is this process's own.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) cloud: Option<Cloud>,
+    pub(crate) state: PathBuf,
+}
+
+impl Session {
+    /// Reads what is there: through another process's servers where there are any.
+    pub(crate) async fn read(project: &Project) -> anyhow::Result<Self> {
+        let state = project.state_folder();
+        loop {
+            if let Some(endpoints) = published_endpoints(&state) {
+                return Ok(Self { engine: Arc::new(local_engine(&endpoints)), cloud: None, state });
+            }
+            match Cloud::start(&state, Ports::default()).await {
+                Ok(mut cloud) => {
+                    let engine = Arc::new(local_engine(cloud.endpoints()));
+                    deploy(&mut cloud, &engine, &[], Planner::InProcess).await?;
+                    return Ok(Self { engine, cloud: Some(cloud), state });
+                }
+                // Its owner is about to publish its endpoints, or to end.
+                Err(CloudError::Folder(FolderError::InUse { .. })) => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Joins a running `sidestep up`, or starts a cloud of its own, waiting for another command's to end.
+    pub(crate) async fn run(
+        project: &Project,
+        functions: &[FunctionConfig],
+    ) -> anyhow::Result<Self> {
+        let state = project.state_folder();
+        let mut has_waited = false;
+        loop {
+            if let Some(session) = Self::join(&state, functions)? {
+                return Ok(session);
+            }
+            match Self::own(project, functions, &[], Ports::default()).await {
+                Err(error) if is_in_use(&error) => {
+                    if !has_waited {
+                        eprintln!(
+                            "another sidestep is running in this project: waiting for its end"
+                        );
+                    }
+                    has_waited = true;
+                    let folder = state.clone();
+                    let free = tokio::task::spawn_blocking(move || wait_until_free(&folder));
+                    tokio::select! {
+                        free = free => free??,
+                        // `up` never ends by itself, but can be joined once it serves.
+                        () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Starts a cloud with these functions and triggers, and the project's files in its S3.
+    pub(crate) async fn own(
+        project: &Project,
+        functions: &[FunctionConfig],
+        triggers: &[TriggerSource],
+        ports: Ports,
+    ) -> anyhow::Result<Self> {
+        let state = project.state_folder();
+        let mut cloud = Cloud::start(&state, ports).await?;
+        remove(&state.join(SERVED))?;
+        let engine = Arc::new(local_engine(cloud.endpoints()));
+        for function in functions {
+            register_step(&cloud, function.clone())?;
+        }
+        sidestep_local::deployment::prepare(&cloud).await?;
+        let mut registered = Vec::new();
+        for source in triggers {
+            let mut trigger = source.trigger.clone();
+            trigger.definition_digest = engine.register(&source.definition).await?;
+            registered.push(trigger);
+        }
+        silence(&cloud, &registered).await?;
+        seed(&cloud, project.uploads()?).await?;
+        deploy(&mut cloud, &engine, &registered, Planner::InProcess).await?;
+        cloud.drained(Duration::from_secs(10)).await;
+        cloud.folder().publish_endpoints(cloud.endpoints())?;
+        Ok(Self { engine, cloud: Some(cloud), state })
+    }
+
+    /// Says that other commands may run executions here.
+    pub(crate) fn serve_others(&self, functions: &[FunctionConfig]) -> anyhow::Result<()> {
+        let path = self.state.join(SERVED);
+        let text = serde_json::to_string(&digests(functions))?;
+        fs::write(&path, text).with_context(|| format!("could not write `{}`", path.display()))
+    }
+
+    fn join(state: &Path, functions: &[FunctionConfig]) -> anyhow::Result<Option<Self>> {
+        let Some(endpoints) = published_endpoints(state) else { return Ok(None) };
+        let Ok(served) = fs::read_to_string(state.join(SERVED)) else { return Ok(None) };
+        let served: BTreeMap<String, String> = serde_json::from_str(&served)?;
+        for (name, digest) in digests(functions) {
+            if served.get(&name) != Some(&digest) {
+                let hint = "stop it and start it again";
+                return Err(user(format!("`sidestep up` serves other code of function `{name}`"))
+                    .hint(hint)
+                    .into());
+            }
+        }
+        let state = state.to_owned();
+        Ok(Some(Self { engine: Arc::new(local_engine(&endpoints)), cloud: None, state }))
+    }
+
+    /// The execution that a user means by an id, an ARN or `latest`.
+    pub(crate) async fn execution(&self, text: &str) -> anyhow::Result<ExecutionId> {
+        if text == "latest" {
+            let latest = self.engine.executions().list(None, 1).await?;
+            let latest = latest.into_iter().next();
+            return Ok(latest.ok_or_else(|| user("there are no executions yet"))?.execution_id);
+        }
+        let id = text.rsplit('/').next().unwrap_or(text);
+        ExecutionId::parse(id).map_err(|error| {
+            user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`").into()
+        })
+    }
+
+    pub(crate) async fn close(self, grace: Duration) {
+        if let Some(cloud) = self.cloud {
+            cloud.shutdown(grace).await;
+        }
+    }
+}
+
+/// A trigger whose definition is not registered yet.
+#[derive(Debug, Clone)]
+pub(crate) struct TriggerSource {
+    pub(crate) trigger: Trigger,
+    pub(crate) definition: sidestep_engine::definitions::Definition,
+}
+
+/// Looks a pipeline's name up for `list`.
+pub(crate) fn pipeline_name(text: &str) -> anyhow::Result<PipelineName> {
+    PipelineName::parse(text).map_err(|error| user(error.to_string()).into())
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(CloudError::Folder(FolderError::InUse { .. })))
+}
+
+fn digests(functions: &[FunctionConfig]) -> BTreeMap<String, String> {
+    functions
+        .iter()
+        .map(|function| (function.name.to_string(), function.code_sha256.clone()))
+        .collect()
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

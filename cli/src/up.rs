@@ -1,0 +1,131 @@
+//! `sidestep up`: the embedded cloud in the foreground; uploads start pipelines.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+use sidestep_core::execution::ExecutionStatus;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::reader::parse;
+use sidestep_engine::engine::EngineError;
+use sidestep_engine::sweep::Leases;
+use sidestep_engine::trigger::Trigger;
+use sidestep_local::cloud::Ports;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::UpOptions;
+use crate::error::exit;
+use crate::functions;
+use crate::project::Project;
+use crate::run::left_out;
+use crate::session::{Session, TriggerSource};
+
+/// How often executions are looked after that may have lost a message.
+const SWEEP: Duration = Duration::from_mins(1);
+/// What running functions get to end when the command is stopped.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub(crate) async fn up(project: Option<&Path>, options: &UpOptions) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let names: Vec<_> = project.settings.functions.keys().cloned().collect();
+    let ready = functions::prepare(&project, &names)?;
+    for (name, why) in &ready.left_out {
+        eprintln!("note: function `{name}` is left out: {why}");
+    }
+    let triggers = triggers(&project, &ready.left_out)?;
+    let ports =
+        Ports { s3: options.s3_port, dynamodb: options.dynamodb_port, lambda: options.lambda_port };
+    let session = Session::own(&project, &ready.functions, &triggers, ports).await?;
+    session.serve_others(&ready.functions)?;
+    let result = serve(&session, options).await;
+    session.close(GRACE).await;
+    result.map(|()| exit::SUCCEEDED)
+}
+
+async fn serve(session: &Session, options: &UpOptions) -> anyhow::Result<()> {
+    let Some(cloud) = &session.cloud else { return Ok(()) };
+    let endpoints = cloud.endpoints();
+    if options.json {
+        println!("{}", json!({ "Endpoints": endpoints }));
+    } else {
+        println!(
+            "S3        {}\nDynamoDB  {}\nLambda    {}",
+            endpoints.s3, endpoints.dynamodb, endpoints.lambda
+        );
+        println!("try: aws --endpoint-url {} s3 ls", endpoints.s3);
+    }
+    let mut known = BTreeMap::new();
+    announce(session, &mut known, false).await?;
+    session.engine.sweep(Leases::All).await?;
+    let mut changes = session.engine.changes();
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut sweep = tokio::time::interval(SWEEP);
+    sweep.tick().await;
+    loop {
+        tokio::select! {
+            changed = changes.changed() => {
+                changed?;
+                announce(session, &mut known, true).await?;
+            }
+            _ = sweep.tick() => drop(session.engine.sweep(Leases::ByTime).await?),
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = terminated.recv() => return Ok(()),
+        }
+    }
+}
+
+/// Says what began and what ended since the last time.
+async fn announce(
+    session: &Session,
+    known: &mut BTreeMap<ExecutionId, ExecutionStatus>,
+    aloud: bool,
+) -> anyhow::Result<()> {
+    for summary in session.engine.executions().list(None, 100).await?.into_iter().rev() {
+        let before = known.insert(summary.execution_id.clone(), summary.status);
+        if before == Some(summary.status) || !aloud {
+            continue;
+        }
+        let (id, pipeline) = (&summary.execution_id, &summary.pipeline_name);
+        if before.is_none() {
+            let start = session.engine.executions().start(id).await?;
+            let trigger = start.map_or_else(String::new, |start| start.trigger);
+            eprintln!("execution {id} of {pipeline} started by {trigger}");
+        }
+        if summary.status.is_over() {
+            let reason = summary.failure_reason.unwrap_or_default();
+            eprintln!("execution {id} of {pipeline} {} {reason}", summary.status.name());
+        }
+    }
+    Ok(())
+}
+
+fn triggers(
+    project: &Project,
+    unavailable: &BTreeMap<String, String>,
+) -> anyhow::Result<Vec<TriggerSource>> {
+    let mut sources = Vec::new();
+    for (name, settings) in &project.settings.pipelines {
+        if settings.triggers.is_empty() {
+            continue;
+        }
+        let source = project.pipeline(name)?;
+        let definition = source.read()?;
+        let parsed = parse(definition.text.as_bytes(), definition.format)
+            .map_err(EngineError::Definition)?;
+        for trigger in &settings.triggers {
+            let trigger = Trigger {
+                pipeline_name: source.name.clone(),
+                definition_digest: definition.digest(),
+                definition_format: definition.format,
+                bucket: trigger.bucket.clone(),
+                prefix: trigger.prefix.clone(),
+                suffix: trigger.suffix.clone(),
+                parameters: trigger.parameters.clone(),
+                left_out: left_out(&parsed.pipeline, unavailable),
+            };
+            sources.push(TriggerSource { trigger, definition: definition.clone() });
+        }
+    }
+    Ok(sources)
+}
