@@ -8,6 +8,7 @@ mod json;
 mod lines;
 mod measure;
 mod report;
+mod scalar;
 mod yaml;
 
 use serde_json::{Map, Number, Value};
