@@ -181,6 +181,9 @@ impl Worker {
     }
 
     fn assign(&mut self, assignment: Assignment) {
+        if let Some(log) = &mut self.last_log {
+            self.process.output.drain(|output| log.output(output));
+        }
         let log = self.shared.logs.open(&assignment.invocation);
         let until = Instant::now() + self.shared.options.init_timeout;
         self.last_log = None;
@@ -205,6 +208,8 @@ impl Worker {
             // The runtime hung up; it will ask again or be dead.
             return;
         }
+        // What was printed before the event belongs above its START.
+        self.process.output.drain(|output| current.log.output(output));
         report::write_start(&mut current.log, &invocation.request_id);
         let since = Instant::now();
         current.stage = Stage::Running { since, until: since + timeout, answer: None };
