@@ -121,20 +121,22 @@ pub(crate) fn format_of(path: &Path) -> Format {
     if ending == "yaml" || ending == "yml" { Format::Yaml } else { Format::Json }
 }
 
+/// The working folder, or the nearest one above it with a `sidestep.toml`.
+fn nearest() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir().context("could not tell the working folder")?;
+    let found = here.ancestors().find(|folder| folder.join(FILE).is_file()).map(Path::to_owned);
+    found.ok_or_else(|| {
+        let hint = "name the project's folder with `--project DIR`";
+        user(format!("no `{FILE}` in `{}` or above it", here.display())).hint(hint).into()
+    })
+}
+
 impl Project {
     /// Reads the project of `folder`, or of the nearest folder upwards that has a `sidestep.toml`.
     pub(crate) fn find(folder: Option<&Path>) -> anyhow::Result<Self> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
-            None => {
-                let here = std::env::current_dir().context("could not tell the working folder")?;
-                let found = here.ancestors().find(|folder| folder.join(FILE).is_file());
-                let found = found.map(Path::to_owned);
-                found.ok_or_else(|| {
-                    user(format!("no `{FILE}` in `{}` or above it", here.display()))
-                        .hint("name the project's folder with `--project DIR`")
-                })?
-            }
+            None => nearest()?,
         };
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path)

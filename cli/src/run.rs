@@ -120,7 +120,7 @@ async fn watch(session: &Session, id: &ExecutionId, view: &mut View) -> anyhow::
             }
         }
         tokio::select! {
-            changed = changes.changed() => changed?,
+            result = changes.changed() => result?,
             () = tokio::time::sleep(POLL) => {}
             () = view.progress() => {}
         }

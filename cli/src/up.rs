@@ -64,8 +64,8 @@ async fn serve(session: &Session, options: &UpOptions) -> anyhow::Result<()> {
     sweep.tick().await;
     loop {
         tokio::select! {
-            changed = changes.changed() => {
-                changed?;
+            result = changes.changed() => {
+                result?;
                 announce(session, &mut known, true).await?;
             }
             _ = sweep.tick() => drop(session.engine.sweep(Leases::ByTime).await?),

@@ -53,7 +53,7 @@ impl View {
     fn print(&self, line: &str) {
         match &self.live {
             // A terminal that went away is no reason to fail.
-            Some(live) => drop(live.println(line)),
+            Some(terminal) => drop(terminal.println(line)),
             None if self.is_shown => eprintln!("{line}"),
             None => {}
         }

@@ -35,7 +35,8 @@ fn measure(samples: &[Sample], model: &Model) -> Result<Metrics, StepError> {
         return Err(failed("no flights were held out"));
     }
     let count = f64::from(u32::try_from(held_out.len()).map_err(failed)?);
-    let mean = |error: &dyn Fn(&Sample) -> f64| held_out.iter().map(|s| error(s)).sum::<f64>() / count;
+    let mean =
+        |error: &dyn Fn(&Sample) -> f64| held_out.iter().map(|s| error(s)).sum::<f64>() / count;
     let miss = |sample: &Sample| model.predict(sample) - sample.arrival_delay_minutes;
     Ok(Metrics {
         rows: held_out.len(),
@@ -64,8 +65,12 @@ mod tests {
 
     #[test]
     fn only_held_out_flights_count() {
-        let model =
-            Model { intercept: 10.0, coefficients: vec![0.0; 9], mean_minutes: 0.0, training_rows: 1 };
+        let model = Model {
+            intercept: 10.0,
+            coefficients: vec![0.0; 9],
+            mean_minutes: 0.0,
+            training_rows: 1,
+        };
         let samples = [sample(false, 500.0), sample(true, 7.0), sample(true, 14.0)];
         let metrics = measure(&samples, &model).unwrap();
         assert_eq!(metrics.rows, 2);

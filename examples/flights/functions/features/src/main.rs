@@ -60,9 +60,13 @@ mod tests {
             EWR,2013,1,1,5,UA,1400,2,11\nEWR,2013,1,1,6,UA,1400,2,11\n";
         let weather = "origin,year,month,day,hour,temperature_fahrenheit,wind_speed_mph,precipitation_inches,visibility_miles\n\
             EWR,2013,1,1,5,39,10,0,10\n";
-        let test = StepTest::new().object("s3://runs/f.csv", flights).object("s3://runs/w.csv", weather);
+        let test =
+            StepTest::new().object("s3://runs/f.csv", flights).object("s3://runs/w.csv", weather);
         let arguments = json!({"Flights": "s3://runs/f.csv", "Weather": "s3://runs/w.csv"});
         let report = test.run(features, arguments).await.unwrap();
-        assert_eq!((&report.outputs["Rows"], &report.outputs["WithoutWeather"]), (&json!(1), &json!(1)));
+        assert_eq!(
+            (&report.outputs["Rows"], &report.outputs["WithoutWeather"]),
+            (&json!(1), &json!(1))
+        );
     }
 }

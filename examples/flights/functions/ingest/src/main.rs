@@ -41,9 +41,11 @@ struct Row {
 
 async fn ingest(arguments: Arguments, ctx: StepContext) -> Result<Outputs, StepError> {
     let bytes = ctx.download(&arguments.flights).await?.bytes().await?;
-    let (flights, refused) = sidestep_step::blocking(move || read(GzDecoder::new(&bytes[..]))).await?;
+    let (flights, refused) =
+        sidestep_step::blocking(move || read(GzDecoder::new(&bytes[..]))).await?;
     if flights.is_empty() {
-        let text = format!("`{}` holds no flight that arrived; refused: {refused:?}", arguments.flights);
+        let text =
+            format!("`{}` holds no flight that arrived; refused: {refused:?}", arguments.flights);
         return Err(StepError::new("Ingest.NoFlights", text));
     }
     ctx.progress(format!("{} flights", flights.len()));
@@ -65,7 +67,9 @@ fn read(source: impl Read) -> (Vec<Flight>, BTreeMap<&'static str, usize>) {
 
 fn check(row: Row) -> Result<Flight, &'static str> {
     let Some(departure_delay_minutes) = row.dep_delay else { return Err("cancelled") };
-    let Some(arrival_delay_minutes) = row.arr_delay else { return Err("did not arrive as planned") };
+    let Some(arrival_delay_minutes) = row.arr_delay else {
+        return Err("did not arrive as planned");
+    };
     Ok(Flight {
         origin: row.origin,
         year: row.year,

@@ -47,13 +47,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_published_document_holds_model_and_metrics() {
-        let model = r#"{"intercept":1.0,"coefficients":[2.0],"mean_minutes":3.0,"training_rows":4}"#;
+        let model =
+            r#"{"intercept":1.0,"coefficients":[2.0],"mean_minutes":3.0,"training_rows":4}"#;
         let metrics = r#"{"Rows":5,"Rmse":6.0,"Mae":7.0,"BaselineRmse":8.0}"#;
         let test = StepTest::new().object("s3://runs/m", model).object("s3://runs/e", metrics);
-        let arguments = json!({"Month": "2013-01", "Model": "s3://runs/m", "Metrics": "s3://runs/e"});
+        let arguments =
+            json!({"Month": "2013-01", "Model": "s3://runs/m", "Metrics": "s3://runs/e"});
         let report = test.run(publish, arguments).await.unwrap();
         let document: serde_json::Value =
             serde_json::from_slice(&report.artifact("published.json")).unwrap();
-        assert_eq!((&document["Model"]["intercept"], &document["Metrics"]["Rmse"]), (&json!(1.0), &json!(6.0)));
+        assert_eq!(
+            (&document["Model"]["intercept"], &document["Metrics"]["Rmse"]),
+            (&json!(1.0), &json!(6.0))
+        );
     }
 }

@@ -64,7 +64,8 @@ mod tests {
     fn samples() -> Vec<Sample> {
         let sample = |n: u8| {
             let x = f64::from(n);
-            let mut features = [x, x * x % 7.0, x % 24.0, x % 31.0, x % 11.0, x % 3.0, x % 10.0, 0.0, 0.0];
+            let mut features =
+                [x, x * x % 7.0, x % 24.0, x % 31.0, x % 11.0, x % 3.0, x % 10.0, 0.0, 0.0];
             features[7 + usize::from(n % 2)] = 1.0;
             Sample { is_held_out: n % 5 == 4, arrival_delay_minutes: x - 5.0, features }
         };
@@ -74,7 +75,10 @@ mod tests {
     #[test]
     fn the_fit_finds_a_linear_law_and_repeats_to_the_bit() {
         let model = fit(&samples(), 0.001).unwrap();
-        let worst = samples().iter().map(|s| (model.predict(s) - s.arrival_delay_minutes).abs()).fold(0.0, f64::max);
+        let worst = samples()
+            .iter()
+            .map(|s| (model.predict(s) - s.arrival_delay_minutes).abs())
+            .fold(0.0, f64::max);
         assert!(worst < 0.1, "{worst}");
         assert_eq!(model, fit(&samples(), 0.001).unwrap());
         assert_eq!(model.training_rows, 160);

@@ -37,7 +37,8 @@ struct Row {
 
 async fn weather(arguments: Arguments, ctx: StepContext) -> Result<Outputs, StepError> {
     let bytes = ctx.download(&arguments.weather).await?.bytes().await?;
-    let (hours, incomplete) = sidestep_step::blocking(move || read(GzDecoder::new(&bytes[..]))).await?;
+    let (hours, incomplete) =
+        sidestep_step::blocking(move || read(GzDecoder::new(&bytes[..]))).await?;
     let artifact = ctx.put_artifact("weather.csv", write_csv(&hours)?).await?;
     Ok(Outputs { weather: artifact.uri, hours: hours.len(), incomplete })
 }
@@ -90,6 +91,9 @@ mod tests {
         encoder.write_all(text.as_bytes()).unwrap();
         let test = StepTest::new().object("s3://inbox/w.csv.gz", encoder.finish().unwrap());
         let report = test.run(weather, json!({"Weather": "s3://inbox/w.csv.gz"})).await.unwrap();
-        assert_eq!((&report.outputs["Hours"], &report.outputs["Incomplete"]), (&json!(1), &json!(1)));
+        assert_eq!(
+            (&report.outputs["Hours"], &report.outputs["Incomplete"]),
+            (&json!(1), &json!(1))
+        );
     }
 }
