@@ -42,9 +42,13 @@ impl S3ObjectStore {
     pub fn new(config: &SdkConfig) -> Self {
         let own_endpoint =
             config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let config =
-            aws_sdk_s3::config::Builder::from(config).force_path_style(own_endpoint).build();
-        Self { client: Client::from_conf(config) }
+        let mut builder = aws_sdk_s3::config::Builder::from(config).force_path_style(own_endpoint);
+        if config.endpoint_url().is_some_and(|url| url.starts_with("http://")) {
+            // The default client reads the system's root certificates when it is made: 2.4 of the 5.8 ms from spawn to first
+            // `next` of a step that does nothing, and for nothing where there is no TLS.
+            builder.set_http_client(Some(aws_smithy_http_client::Builder::new().build_http()));
+        }
+        Self { client: Client::from_conf(builder.build()) }
     }
 
     /// Makes the store of a function from the environment that Lambda gives it; see [`config_from_env`].

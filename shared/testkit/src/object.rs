@@ -3,6 +3,8 @@
 //! [`suite`] takes any store and a bucket of its own, so that S3, an emulator of it and the in-memory store are held to the
 //! same promises: a fake that lies fails.
 
+#![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use sidestep_core::uri::S3Uri;
