@@ -73,3 +73,8 @@ pub use self::download::Download;
 pub use self::error::StepError;
 pub use self::progress::Progress;
 pub use self::run::{blocking, run};
+
+/// The example on the page is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/steps.md")]
+struct StepsPage;

@@ -4,7 +4,10 @@ use std::io;
 
 use sidestep_core::invocation::Invocation;
 use tracing::Span;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 /// Sends `tracing` events to stderr.
 ///
@@ -13,15 +16,19 @@ use tracing_subscriber::filter::LevelFilter;
 pub(crate) fn init() {
     let variable = |name| std::env::var(name).ok();
     let level = variable("AWS_LAMBDA_LOG_LEVEL").or_else(|| variable("RUST_LOG"));
-    // No `EnvFilter`: its directives need a regular expression engine, which is a fifth of a small step's binary.
     let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
-    if variable("AWS_LAMBDA_FUNCTION_NAME").is_some() {
-        let json = builder.json().flatten_event(true).with_span_list(false);
-        drop(json.try_init());
+    // Not `EnvFilter`: its directives need a regular expression engine. And not the runtime's own line about an error, which
+    // this crate has logged with its type.
+    let filter = Targets::new()
+        .with_default(level)
+        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = if variable("AWS_LAMBDA_FUNCTION_NAME").is_some() {
+        lines.json().flatten_event(true).with_span_list(false).boxed()
     } else {
-        drop(builder.try_init());
-    }
+        lines.boxed()
+    };
+    drop(tracing_subscriber::registry().with(lines.with_filter(filter)).try_init());
 }
 
 /// The span in which a handler runs. The token is not in it, nor anywhere else in a log.
