@@ -17,7 +17,7 @@ pub struct Model {
 
 impl Model {
     pub fn predict(&self, sample: &Sample) -> f64 {
-        let terms = self.coefficients.iter().zip(&sample.features);
+        let terms = self.coefficients.iter().zip(sample.features());
         self.intercept + terms.map(|(coefficient, feature)| coefficient * feature).sum::<f64>()
     }
 }

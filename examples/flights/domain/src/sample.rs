@@ -23,7 +23,15 @@ pub struct Sample {
     /// Every fifth flight: never trained on.
     pub is_held_out: bool,
     pub arrival_delay_minutes: f64,
-    pub features: [f64; FEATURES.len()],
+    pub departure_delay_minutes: f64,
+    pub distance_miles: f64,
+    pub hour: f64,
+    pub temperature_fahrenheit: f64,
+    pub wind_speed_mph: f64,
+    pub precipitation_inches: f64,
+    pub visibility_miles: f64,
+    pub from_jfk: f64,
+    pub from_lga: f64,
 }
 
 impl Sample {
@@ -33,17 +41,30 @@ impl Sample {
         Self {
             is_held_out: position % 5 == 4,
             arrival_delay_minutes: flight.arrival_delay_minutes,
-            features: [
-                flight.departure_delay_minutes,
-                flight.distance_miles,
-                f64::from(flight.hour),
-                weather.temperature_fahrenheit,
-                weather.wind_speed_mph,
-                weather.precipitation_inches,
-                weather.visibility_miles,
-                is_from("JFK"),
-                is_from("LGA"),
-            ],
+            departure_delay_minutes: flight.departure_delay_minutes,
+            distance_miles: flight.distance_miles,
+            hour: f64::from(flight.hour),
+            temperature_fahrenheit: weather.temperature_fahrenheit,
+            wind_speed_mph: weather.wind_speed_mph,
+            precipitation_inches: weather.precipitation_inches,
+            visibility_miles: weather.visibility_miles,
+            from_jfk: is_from("JFK"),
+            from_lga: is_from("LGA"),
         }
+    }
+
+    /// The values of [`FEATURES`], in their order.
+    pub fn features(&self) -> [f64; FEATURES.len()] {
+        [
+            self.departure_delay_minutes,
+            self.distance_miles,
+            self.hour,
+            self.temperature_fahrenheit,
+            self.wind_speed_mph,
+            self.precipitation_inches,
+            self.visibility_miles,
+            self.from_jfk,
+            self.from_lga,
+        ]
     }
 }
