@@ -66,7 +66,7 @@ async fn invoke(events: Vec<Value>) -> Vec<(String, Value)> {
     let _function = Function(function.unwrap());
     let mut answers = Vec::new();
     while answers.len() < count {
-        let answer = tokio::time::timeout(Duration::from_secs(60), posted.recv()).await;
+        let answer = tokio::time::timeout(Duration::from_mins(1), posted.recv()).await;
         answers.push(answer.expect("the function answers").unwrap());
     }
     answers
