@@ -34,7 +34,8 @@ impl World {
     }
 
     fn with_id(steps: &str, id: u8, code: &str) -> Self {
-        let text = format!("Version: '2020-12-01'\nCacheConfig: {{ Enabled: true }}\nSteps:\n{steps}");
+        let text =
+            format!("Version: '2020-12-01'\nCacheConfig: {{ Enabled: true }}\nSteps:\n{steps}");
         let pipeline = parse(text.as_bytes(), Format::Yaml).expect("a definition").pipeline;
         let function = Function {
             invoke_arn: "f".to_owned(),
@@ -94,7 +95,9 @@ impl World {
                         let content = content.map_or(Content::Nothing, Content::Digest);
                         drop(facts.contents.insert(uri, Ok(content)));
                     }
-                    Need::Document(uri) => drop(facts.documents.insert(uri, Err("none".to_owned()))),
+                    Need::Document(uri) => {
+                        drop(facts.documents.insert(uri, Err("none".to_owned())))
+                    }
                 }
             }
         }
@@ -117,7 +120,10 @@ impl World {
     }
 
     fn index(&self, name: &str) -> StepIndex {
-        self.pipeline.indexes().find(|i| self.pipeline.step(*i).name.as_str() == name).expect("a step")
+        self.pipeline
+            .indexes()
+            .find(|i| self.pipeline.step(*i).name.as_str() == name)
+            .expect("a step")
     }
 
     fn report(&self, name: &str, result: ReportedResult) -> Event {
@@ -262,7 +268,13 @@ fn other_content_or_other_code_runs_the_step() {
     let changed = CHAIN.replace("k: 1", "k: 2");
     let mut second = first.again(&changed, "sha256:code");
     second.advance(&[]);
-    assert_eq!(decisions(&second, &second.plan(&[second.report("A", succeeded(json!({"uri": "x"}), Vec::new()))])), ["B run"]);
+    assert_eq!(
+        decisions(
+            &second,
+            &second.plan(&[second.report("A", succeeded(json!({"uri": "x"}), Vec::new()))])
+        ),
+        ["B run"]
+    );
     let third = first.again(CHAIN, "sha256:other");
     assert_eq!(decisions(&third, &third.plan(&[])), ["A run"]);
 }
@@ -279,7 +291,10 @@ fn a_hit_whose_artifact_is_gone_or_overwritten_is_a_miss_that_says_so() {
     let mut other = first.again(CHAIN, "sha256:code");
     other.contents.insert(uri.clone(), "sha256:zz".to_owned());
     let plan = other.plan(&[]);
-    assert_eq!(plan.commit.decisions[0].reason, format!("`{uri}` of the cached result was overwritten"));
+    assert_eq!(
+        plan.commit.decisions[0].reason,
+        format!("`{uri}` of the cached result was overwritten")
+    );
 }
 
 #[test]
@@ -308,7 +323,10 @@ fn the_untaken_branch_and_what_only_it_reaches_is_skipped_with_the_reason() {
     world.advance(&[]);
     let plan = world.succeed("A", json!({"n": 5}));
     let found = decisions(&world, &plan);
-    assert!(found.contains(&"Yes skipped".to_owned()) && found.contains(&"No failed".to_owned()), "{found:?}");
+    assert!(
+        found.contains(&"Yes skipped".to_owned()) && found.contains(&"No failed".to_owned()),
+        "{found:?}"
+    );
     let reason = plan.commit.end.expect("over").failure_reason.expect("failed");
     assert!(reason.ends_with("`No`: too small"), "{reason}");
 }
@@ -324,7 +342,10 @@ fn a_repeated_a_late_and_a_forged_report_change_nothing() {
     assert!(plan.commit.is_empty() && plan.discarded.len() == 1, "{plan:?}");
     world.advance(std::slice::from_ref(&report));
     let plan = world.plan(&[report]);
-    assert!(plan.commit.is_empty() && plan.effects.is_empty() && plan.discarded.len() == 1, "{plan:?}");
+    assert!(
+        plan.commit.is_empty() && plan.effects.is_empty() && plan.discarded.len() == 1,
+        "{plan:?}"
+    );
 }
 
 #[test]

@@ -60,7 +60,13 @@ mod tests {
     use super::*;
 
     fn sample(is_held_out: bool, arrival_delay_minutes: f64) -> Sample {
-        Sample { is_held_out, arrival_delay_minutes, features: [0.0; 9] }
+        let weather = r#"{"origin":"EWR","year":2013,"month":1,"day":1,"hour":5,"temperature_fahrenheit":39,
+            "wind_speed_mph":10,"precipitation_inches":0,"visibility_miles":10}"#;
+        let flight = r#"{"origin":"EWR","year":2013,"month":1,"day":1,"hour":5,"carrier":"UA","distance_miles":1,
+            "departure_delay_minutes":0,"arrival_delay_minutes":0}"#;
+        let (flight, weather) = (serde_json::from_str(flight), serde_json::from_str(weather));
+        let sample = Sample::new(0, &flight.unwrap(), &weather.unwrap());
+        Sample { is_held_out, arrival_delay_minutes, ..sample }
     }
 
     #[test]

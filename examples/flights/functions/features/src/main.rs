@@ -64,6 +64,8 @@ mod tests {
             StepTest::new().object("s3://runs/f.csv", flights).object("s3://runs/w.csv", weather);
         let arguments = json!({"Flights": "s3://runs/f.csv", "Weather": "s3://runs/w.csv"});
         let report = test.run(features, arguments).await.unwrap();
+        let samples: Vec<Sample> = read_csv(&report.artifact("features.csv")).unwrap();
+        assert!((samples[0].temperature_fahrenheit - 39.0).abs() < 1e-9, "{samples:?}");
         assert_eq!(
             (&report.outputs["Rows"], &report.outputs["WithoutWeather"]),
             (&json!(1), &json!(1))

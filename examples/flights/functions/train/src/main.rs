@@ -32,7 +32,7 @@ async fn train(arguments: Arguments, ctx: StepContext) -> Result<Outputs, StepEr
 
 fn fit(samples: &[Sample], alpha: f64) -> Result<Model, StepError> {
     let training: Vec<_> = samples.iter().filter(|sample| !sample.is_held_out).collect();
-    let rows: Vec<Vec<f64>> = training.iter().map(|sample| sample.features.to_vec()).collect();
+    let rows: Vec<Vec<f64>> = training.iter().map(|sample| sample.features().to_vec()).collect();
     let delays: Vec<f64> = training.iter().map(|sample| sample.arrival_delay_minutes).collect();
     let matrix = DenseMatrix::from_2d_vec(&rows).map_err(failed)?;
     let parameters = RidgeRegressionParameters::default().with_alpha(alpha);
@@ -64,10 +64,19 @@ mod tests {
     fn samples() -> Vec<Sample> {
         let sample = |n: u8| {
             let x = f64::from(n);
-            let mut features =
-                [x, x * x % 7.0, x % 24.0, x % 31.0, x % 11.0, x % 3.0, x % 10.0, 0.0, 0.0];
-            features[7 + usize::from(n % 2)] = 1.0;
-            Sample { is_held_out: n % 5 == 4, arrival_delay_minutes: x - 5.0, features }
+            Sample {
+                is_held_out: n % 5 == 4,
+                arrival_delay_minutes: x - 5.0,
+                departure_delay_minutes: x,
+                distance_miles: x * x % 7.0,
+                hour: x % 24.0,
+                temperature_fahrenheit: x % 31.0,
+                wind_speed_mph: x % 11.0,
+                precipitation_inches: x % 3.0,
+                visibility_miles: x % 10.0,
+                from_jfk: f64::from(n % 2),
+                from_lga: f64::from(u8::from(n % 3 == 0)),
+            }
         };
         (0..200).map(sample).collect()
     }

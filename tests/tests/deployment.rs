@@ -1,0 +1,193 @@
+//! Whole executions on the embedded cloud, with a plain Lambda function as the step and the planner as its deployed binary.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sidestep_core::description::ExecutionDescription;
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::reader::Format;
+use sidestep_engine::definitions::Definition;
+use sidestep_engine::engine::Engine;
+use sidestep_engine::start::StartRequest;
+use sidestep_local::cloud::{Cloud, Ports};
+use sidestep_local::deployment::{
+    Planner, deploy, local_engine, planner_environment, prepare, register_step,
+};
+use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
+
+/// Long enough for a busy machine; nothing is asserted on the time itself.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+struct Setup {
+    cloud: Cloud,
+    engine: Arc<Engine>,
+    folder: tempfile::TempDir,
+}
+
+async fn setup(planner: Planner) -> Setup {
+    let folder = tempfile::tempdir().unwrap();
+    let (cloud, engine) = start(folder.path(), planner).await;
+    Setup { cloud, engine, folder }
+}
+
+async fn start(folder: &Path, planner: Planner) -> (Cloud, Arc<Engine>) {
+    let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
+    prepare(&cloud).await.unwrap();
+    let engine = Arc::new(local_engine(cloud.endpoints()));
+    let command =
+        Command { program: PathBuf::from(env!("CARGO_BIN_EXE_test-step")), ..Command::default() };
+    let mut function =
+        FunctionConfig::new(FunctionName::parse("step").unwrap(), Code::Process(command));
+    function.timeout = Duration::from_secs(2);
+    function.code_sha256 = "code".to_owned();
+    register_step(&cloud, function).unwrap();
+    deploy(&mut cloud, &engine, &[], planner).await.unwrap();
+    (cloud, engine)
+}
+
+fn request(steps: &Value) -> StartRequest {
+    let definition =
+        json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true}, "Steps": steps});
+    StartRequest {
+        pipeline_name: PipelineName::parse("test").unwrap(),
+        definition: Definition { text: definition.to_string(), format: Format::Json },
+        parameters: BTreeMap::new(),
+        use_cache: true,
+        left_out: BTreeMap::new(),
+        trigger: "a test".to_owned(),
+        token: None,
+    }
+}
+
+fn step(name: &str, arguments: &Value) -> Value {
+    json!({"Name": name, "Type": "Lambda", "FunctionArn": "step", "Arguments": arguments,
+        "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
+}
+
+/// A chain of three whose values go from step to step.
+fn chain() -> Value {
+    let value =
+        |step: &str| json!({"Value": {"Get": format!("Steps.{step}.OutputParameters['Value']")}});
+    json!([step("A", &json!({"Value": 7})), step("B", &value("A")), step("C", &value("B"))])
+}
+
+impl Setup {
+    async fn run(&self, steps: &Value) -> ExecutionDescription {
+        let prepared = self.engine.prepare(request(steps)).await.unwrap();
+        let id = self.engine.begin(prepared).await.unwrap();
+        self.end(&id).await
+    }
+
+    async fn end(&self, id: &ExecutionId) -> ExecutionDescription {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let description = self.engine.describe(id).await.unwrap();
+            if description.pipeline_execution_status != "Executing" {
+                return description;
+            }
+            assert!(Instant::now() < until, "still executing: {description:#?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// The deployed planner, built by cargo as a user would.
+fn binary(package: &str) -> Command {
+    let output = Process::new(env!("CARGO"))
+        .args(["build", "--quiet", "--message-format=json", "--package", package])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8(output.stdout).unwrap();
+    let executable = messages.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_wanted = message["target"]["name"] == package;
+        message["executable"].as_str().filter(|_| is_wanted).map(PathBuf::from)
+    });
+    Command {
+        program: executable.expect("cargo names the executable"),
+        environment: planner_environment(),
+        ..Command::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_planners_binary_runs_a_pipeline_of_plain_lambda_functions() {
+    let planner = Box::new(binary("sidestep-planner"));
+    let trigger = Box::new(binary("sidestep-trigger"));
+    let setup = setup(Planner::Binaries { planner, trigger }).await;
+    let first = setup.run(&chain()).await;
+    assert_eq!(first.pipeline_execution_status, "Succeeded", "{first:#?}");
+    assert_eq!(first.steps[2].output_parameters["Value"], 7);
+    assert_eq!(first.summary.run, 3);
+    setup.cloud.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_with_nothing_changed_invokes_no_function() {
+    let setup = setup(Planner::InProcess).await;
+    let first = setup.run(&chain()).await;
+    assert_eq!(
+        (first.summary.run, first.pipeline_execution_status),
+        (3, "Succeeded"),
+        "{first:#?}"
+    );
+    let invocations = |cloud: &Cloud| cloud.lambda().counts().invocations.get("step").copied();
+    let before = invocations(&setup.cloud);
+    let second = setup.run(&chain()).await;
+    assert_eq!((second.summary.run, second.summary.cache_hit), (0, 3), "{second:#?}");
+    assert_eq!(invocations(&setup.cloud), before);
+    assert_eq!(second.steps[2].output_parameters["Value"], 7);
+    setup.cloud.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_fails_dies_or_hangs_fails_its_step_with_a_reason() {
+    let setup = setup(Planner::InProcess).await;
+    for (what, expected) in [("fail", "asked to fail"), ("die", "exit"), ("hang", "timed out")] {
+        let description = setup.run(&json!([step("A", &json!({ "Do": what }))])).await;
+        assert_eq!(description.pipeline_execution_status, "Failed", "{what}");
+        let reason = description.steps[0].failure_reason.clone().unwrap();
+        assert!(reason.to_lowercase().contains(expected), "{what}: {reason}");
+    }
+    setup.cloud.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_was_cut_off_goes_on_and_finished_steps_do_not_run_again() {
+    let first = setup(Planner::InProcess).await;
+    let mut steps = chain();
+    steps[1]["Arguments"]["Do"] = json!("hang");
+    let prepared = first.engine.prepare(request(&steps)).await.unwrap();
+    let id = first.engine.begin(prepared).await.unwrap();
+    let until = Instant::now() + DEADLINE;
+    while first.engine.describe(&id).await.unwrap().steps[1].step_status != Some("Executing") {
+        assert!(Instant::now() < until, "B never began");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Dropped as at a crash: nothing is told to anyone.
+    let Setup { cloud, engine, folder } = first;
+    drop((cloud, engine));
+    let until = Instant::now() + DEADLINE;
+    let (cloud, engine) = loop {
+        match Cloud::start(folder.path(), Ports::default()).await {
+            Ok(cloud) => {
+                drop(cloud);
+                break start(folder.path(), Planner::InProcess).await;
+            }
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    engine.resume(&id, sidestep_engine::sweep::Leases::All).await.unwrap();
+    let second = Setup { cloud, engine, folder };
+    let description = second.end(&id).await;
+    assert_eq!(description.steps[0].attempt_count, 1, "A had finished");
+    assert_eq!(description.steps[1].attempt_count, 2, "B was lost and hangs again");
+    assert_eq!(description.pipeline_execution_status, "Failed");
+    second.cloud.shutdown(Duration::ZERO).await;
+}
