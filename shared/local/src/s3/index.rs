@@ -3,7 +3,9 @@
 //! One connection behind one lock. Blobs are opened for reading under that lock, and removed only after the commit that
 //! replaced them, so a reader never finds a row whose blob is gone.
 //!
-//! Durability: DURABILITY
+//! Durability: WAL with `synchronous = FULL`, so an acknowledged write survives a power loss and not only kill -9. With
+//! `NORMAL` a put of 4 KB through the SDK took 0.44 ms instead of 0.58 ms, and put to delivered event 0.56 ms instead of
+//! 0.87 ms (medians of 500, two runs each, release build on 2 cores, a sync of a file taking 0.24 ms): not worth it.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -76,9 +76,13 @@ impl Cloud {
         Ok(found.body.collect().await.unwrap().to_vec())
     }
 
+    pub(crate) fn blob_folder(&self) -> PathBuf {
+        store(self.folder.path()).join("blobs")
+    }
+
     /// Returns how many blobs are on disk.
     pub(crate) fn blobs(&self) -> usize {
-        std::fs::read_dir(store(self.folder.path()).join("blobs")).unwrap().count()
+        std::fs::read_dir(self.blob_folder()).unwrap().count()
     }
 }
 

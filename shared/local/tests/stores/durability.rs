@@ -29,14 +29,25 @@ async fn serves_until_killed() {
     s3.serve(listener, std::future::pending()).await.unwrap();
 }
 
-fn spawn(dir: &Path) -> (Child, std::net::SocketAddr) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn spawn(dir: &Path) -> (Killed, std::net::SocketAddr) {
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", CHILD, "--ignored", "--nocapture"])
         .env(CHILD_DIR, dir)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut child = Killed(child);
+    let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
     let address =
         lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening ")?.parse().ok());
     (child, address.expect("the child listens"))
@@ -48,7 +59,8 @@ async fn a_kill_at_any_moment_loses_no_acknowledged_object_and_no_event() {
     let dir = store(folder.path());
     let mut acknowledged = BTreeSet::new();
     for round in 0..4 {
-        let (mut child, address) = spawn(&dir);
+        let (child, address) = spawn(&dir);
+        let mut child = Some(child);
         let client = client(address);
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         for writer in 0..8 {
@@ -69,8 +81,7 @@ async fn a_kill_at_any_moment_loses_no_acknowledged_object_and_no_event() {
         for count in 0.. {
             // Killed in the middle of eight writes, at another moment each round.
             if count == 40 + 7 * round {
-                child.kill().unwrap();
-                child.wait().unwrap();
+                child = None;
             }
             match soon(receiver.recv()).await {
                 Some(object) => acknowledged.insert(object),
@@ -123,6 +134,7 @@ async fn objects_are_there_after_a_restart_and_strays_are_not() {
     let cloud = Cloud::start().await;
     cloud.put("small", content(10)).send().await.unwrap();
     cloud.put("large", content(LARGE)).send().await.unwrap();
+    std::fs::write(cloud.blob_folder().join("stray"), "left by a crash").unwrap();
     let cloud = cloud.restart().await;
     assert_eq!(cloud.get("small").await.unwrap(), content(10));
     assert_eq!(cloud.get("large").await.unwrap(), content(LARGE));

@@ -224,6 +224,7 @@ async fn what_is_said_of_an_object_is_kept_with_it() {
     let head = cloud.client.head_object().bucket(BUCKET).key("default");
     let head = head.checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
     assert_eq!(head.checksum_crc32(), Some("NhCmhg=="), "the SDK's default trailer");
+    assert_eq!(head.content_type(), Some("application/octet-stream"), "the SDK's default type");
 }
 
 #[tokio::test]

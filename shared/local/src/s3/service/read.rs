@@ -85,7 +85,7 @@ impl Service {
             content_language: object.attributes.content_language.clone(),
             content_length: Some(length(&object, range.as_ref())),
             content_range: range.as_ref().map(|range| content_range(range, object.bytes)),
-            content_type: object.attributes.content_type.clone(),
+            content_type: Some(content_type(&object)),
             e_tag: Some(etag(object.etag.clone())),
             expires: object.attributes.expires_ms.map(|ms| timestamp(ms).into()),
             last_modified: Some(object.modified()),
@@ -125,7 +125,7 @@ impl Service {
             content_language: object.attributes.content_language.clone(),
             content_length: Some(length(&object, range.as_ref())),
             content_range: range.as_ref().map(|range| content_range(range, object.bytes)),
-            content_type: object.attributes.content_type.clone(),
+            content_type: Some(content_type(&object)),
             e_tag: Some(etag(object.etag.clone())),
             expires: object.attributes.expires_ms.map(|ms| timestamp(ms).into()),
             last_modified: Some(object.modified()),
@@ -193,6 +193,11 @@ fn is_enabled(mode: &ChecksumMode) -> bool {
 
 fn checksum_type(object: &Object) -> Option<ChecksumType> {
     object.attributes.checksum_type.clone().map(ChecksumType::from)
+}
+
+/// S3's answer for an object that was stored without a type.
+fn content_type(object: &Object) -> String {
+    object.attributes.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())
 }
 
 fn length(object: &Object, range: Option<&Range<u64>>) -> i64 {
