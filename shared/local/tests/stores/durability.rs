@@ -81,7 +81,7 @@ async fn a_kill_at_any_moment_loses_no_acknowledged_object_and_no_event() {
         for count in 0.. {
             // Killed in the middle of eight writes, at another moment each round.
             if count == 40 + 7 * round {
-                child = None;
+                drop(child.take());
             }
             match soon(receiver.recv()).await {
                 Some(object) => acknowledged.insert(object),
