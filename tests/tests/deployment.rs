@@ -78,9 +78,12 @@ fn step(name: &str, arguments: &Value) -> Value {
 
 /// A chain of three whose values go from step to step.
 fn chain() -> Value {
-    let value =
-        |step: &str| json!({"Value": {"Get": format!("Steps.{step}.OutputParameters['Value']")}});
-    json!([step("A", &json!({"Value": 7})), step("B", &value("A")), step("C", &value("B"))])
+    // Equal steps share a result, so each says which it is.
+    let value = |name: &str, of: &str| {
+        let value = json!({"Get": format!("Steps.{of}.OutputParameters['Value']")});
+        step(name, &json!({"Value": value, "Step": name}))
+    };
+    json!([step("A", &json!({"Value": 7})), value("B", "A"), value("C", "B")])
 }
 
 impl Setup {

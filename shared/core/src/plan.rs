@@ -316,12 +316,19 @@ impl Draft<'_> {
     /// The entry under the key if it can stand in, or why it cannot. `None` while facts are missing.
     fn look_up(&mut self, parts: &KeyParts, config: &CacheConfig) -> Option<Result<Hit, String>> {
         let key = parts.key();
-        let Some(entry) = self.facts.cache.get(&key) else {
-            self.plan.needs.insert(Need::CacheEntry(key));
-            return None;
-        };
-        let Some(entry) = entry else {
-            return Some(Err("no result of this code with these arguments is cached".to_owned()));
+        // What a step of this very plan leaves behind is not in the index yet.
+        let fresh = self.plan.publish.iter().find(|entry| entry.key() == key).cloned();
+        let entry = match (fresh, self.facts.cache.get(&key)) {
+            (Some(entry), _) => entry,
+            (None, Some(Some(entry))) => entry.clone(),
+            (None, Some(None)) => {
+                let reason = "no result of this code with these arguments is cached";
+                return Some(Err(reason.to_owned()));
+            }
+            (None, None) => {
+                self.plan.needs.insert(Need::CacheEntry(key));
+                return None;
+            }
         };
         if entry.is_expired(self.facts.now_ms, config.expire_after) {
             return Some(Err("the cached result has expired".to_owned()));
