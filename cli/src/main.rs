@@ -23,7 +23,8 @@ use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let level = if arguments.verbose { "info" } else { "error" };
+    // The S3 protocol crate logs every answer that a client may well expect, such as 404, as an error.
+    let level = if arguments.verbose { "info,s3s=off" } else { "error,s3s=off" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

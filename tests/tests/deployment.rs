@@ -1,6 +1,7 @@
 //! Whole executions on the embedded cloud, with a plain Lambda function as the step and the planner as its deployed binary.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 struct Setup {
     cloud: Cloud,
     engine: Arc<Engine>,
+    /// Removed with the test.
+    #[expect(dead_code, reason = "held, not read")]
     folder: tempfile::TempDir,
 }
 
@@ -184,27 +187,53 @@ async fn a_function_that_fails_dies_or_hangs_fails_its_step_with_a_reason() {
     setup.cloud.shutdown(Duration::ZERO).await;
 }
 
+/// Tells the child which folder to serve.
+const FOLDER: &str = "SIDESTEP_TEST_FOLDER";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_execution_that_was_cut_off_goes_on_and_finished_steps_do_not_run_again() {
-    let first = setup(Planner::InProcess).await;
+#[ignore = "run by another test"]
+async fn child_that_is_killed() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let (_cloud, engine) = start(Path::new(&folder), Planner::InProcess).await;
     let mut steps = chain();
     steps[1]["Arguments"]["Do"] = json!("hang");
-    let prepared = first.engine.prepare(request(&steps)).await.unwrap();
-    let id = first.engine.begin(prepared).await.unwrap();
-    let until = Instant::now() + DEADLINE;
-    while first.engine.describe(&id).await.unwrap().steps[1].step_status != Some("Executing") {
-        assert!(Instant::now() < until, "B never began");
+    let prepared = engine.prepare(request(&steps)).await.unwrap();
+    let id = engine.begin(prepared).await.unwrap();
+    while engine.describe(&id).await.unwrap().steps[1].step_status != Some("Executing") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // Dropped as at a crash: nothing is told to anyone.
-    let Setup { cloud, engine, folder } = first;
-    drop((cloud, engine));
+    println!("executing {id}");
+    std::future::pending().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_was_cut_off_goes_on_and_finished_steps_do_not_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Process::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_is_killed", "--ignored", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = lines.find_map(|line| {
+        let line = line.unwrap();
+        line.split_once("executing ").map(|(_, id)| id.trim().to_owned())
+    });
+    // On Unix this is SIGKILL: no code of the child runs after it.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let id = ExecutionId::parse(&line.expect("the child says its execution")).unwrap();
+
     let (cloud, engine) = start(folder.path(), Planner::InProcess).await;
     engine.resume(&id, sidestep_engine::sweep::Leases::All).await.unwrap();
     let second = Setup { cloud, engine, folder };
     let description = second.end(&id).await;
-    assert_eq!(description.steps[0].attempt_count, 1, "A had finished");
-    assert_eq!(description.steps[1].attempt_count, 2, "B was lost and hangs again");
-    assert_eq!(description.pipeline_execution_status, "Failed");
+    assert_eq!(description.steps[0].attempt_count, 1, "A had finished: {description:#?}");
+    assert_eq!(
+        description.steps[1].attempt_count, 2,
+        "B was lost and began again: {description:#?}"
+    );
+    assert_eq!(description.pipeline_execution_status, "Failed", "B hangs again and is timed out");
     second.cloud.shutdown(Duration::ZERO).await;
 }
