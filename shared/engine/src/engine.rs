@@ -251,7 +251,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn advance_head(
+    pub(crate) async fn advance_head(
         &self,
         start: &Start,
         execution: &Execution,
@@ -289,7 +289,11 @@ impl Engine {
     }
 }
 
-fn fold(id: &ExecutionId, execution: &mut Execution, commit: &Commit) -> Result<(), EngineError> {
+pub(crate) fn fold(
+    id: &ExecutionId,
+    execution: &mut Execution,
+    commit: &Commit,
+) -> Result<(), EngineError> {
     let damaged = |source| EngineError::Damaged { execution_id: id.clone(), source };
     execution.apply(commit).map_err(damaged)
 }

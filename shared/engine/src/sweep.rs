@@ -14,7 +14,7 @@ use sidestep_core::report::{Event, Report, ReportedResult};
 use sidestep_core::start::Start;
 use tracing::warn;
 
-use crate::engine::{Engine, EngineError, Loaded};
+use crate::engine::{Engine, EngineError, Loaded, fold};
 
 /// Which leases count as lapsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,8 @@ impl Engine {
 
     /// Looks after one execution: takes in what was reported and not heard, and begins new attempts for what was lost.
     pub async fn resume(&self, id: &ExecutionId, leases: Leases) -> Result<(), EngineError> {
-        let loaded = self.load(id).await?;
+        let mut loaded = self.load(id).await?;
+        self.catch_up(&mut loaded).await?;
         let mut events = Vec::new();
         let executing = loaded
             .pipeline
@@ -78,6 +79,18 @@ impl Engine {
             }
         }
         self.advance(id, |_| events).await?;
+        Ok(())
+    }
+
+    /// Folds in the commits whose planner died before it came to `HEAD`.
+    async fn catch_up(&self, loaded: &mut Loaded) -> Result<(), EngineError> {
+        let id = &loaded.start.execution_id;
+        while !loaded.execution.status.is_over() {
+            let next = self.executions.commits(id, &[loaded.execution.revision + 1]).await?;
+            let Some(commit) = next.first() else { break };
+            fold(id, &mut loaded.execution, commit)?;
+            self.advance_head(&loaded.start, &loaded.execution, commit).await?;
+        }
         Ok(())
     }
 

@@ -75,7 +75,7 @@ mod tests {
                 precipitation_inches: x % 3.0,
                 visibility_miles: x % 10.0,
                 from_jfk: f64::from(n % 2),
-                from_lga: f64::from(u8::from(n % 3 == 0)),
+                from_lga: f64::from(u8::from(n.is_multiple_of(3))),
             }
         };
         (0..200).map(sample).collect()
