@@ -1,4 +1,5 @@
 //! The example, through the command, as a newcomer runs it.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
 //! Whole executions on the embedded cloud, with a plain Lambda function as the step and the planner as its deployed binary.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -21,7 +22,7 @@ use sidestep_local::deployment::{
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 /// Long enough for a busy machine; nothing is asserted on the time itself.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 struct Setup {
     cloud: Cloud,
@@ -54,7 +55,7 @@ async fn start(folder: &Path, planner: Planner) -> (Cloud, Arc<Engine>) {
     let mut function =
         FunctionConfig::new(FunctionName::parse("step").unwrap(), Code::Process(command));
     function.timeout = Duration::from_secs(2);
-    function.code_sha256 = "code".to_owned();
+    "code".clone_into(&mut function.code_sha256);
     register_step(&cloud, function).unwrap();
     deploy(&mut cloud, &engine, &[], planner).await.unwrap();
     (cloud, engine)
@@ -203,7 +204,7 @@ async fn child_that_is_killed() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     println!("executing {id}");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -96,7 +96,7 @@ impl World {
                         drop(facts.contents.insert(uri, Ok(content)));
                     }
                     Need::Document(uri) => {
-                        drop(facts.documents.insert(uri, Err("none".to_owned())))
+                        drop(facts.documents.insert(uri, Err("none".to_owned())));
                     }
                 }
             }
