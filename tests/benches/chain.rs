@@ -93,10 +93,10 @@ async fn main() {
             };
             after.into_iter().filter_map(less).collect()
         };
-    for name in ["chain of 10", "its no-op repeat"] {
+    for name in ["a chain of 10", "its no-op repeat"] {
         let before = cloud.s3().counts();
         run(&engine, request(10, 99)).await;
-        println!("S3 requests of a {name}: {:?}", counted(&before, cloud.s3().counts()));
+        println!("S3 requests of {name}: {:?}", counted(&before, cloud.s3().counts()));
     }
     cloud.shutdown(Duration::ZERO).await;
 }
