@@ -28,6 +28,7 @@ pub mod reader;
 mod readiness;
 pub mod report;
 mod resolver;
+mod reuse;
 mod source;
 pub mod start;
 mod suggest;
