@@ -8,18 +8,27 @@ use std::time::Duration;
 
 use sidestep_core::name::StepName;
 
-use crate::arguments::LogsOptions;
+use crate::arguments::{LogsOptions, Target};
 use crate::error::{exit, user};
+use crate::output::reader_left;
 use crate::project::Project;
+use crate::remote_logs;
 use crate::session::Session;
 
 /// How often files are looked at that still grow.
 const POLL: Duration = Duration::from_millis(200);
 
-pub(crate) async fn logs(project: Option<&Path>, options: &LogsOptions) -> anyhow::Result<u8> {
+pub(crate) async fn logs(
+    project: Option<&Path>,
+    target: Target,
+    options: &LogsOptions,
+) -> anyhow::Result<u8> {
     let project = Project::find(project)?;
     let step = options.step.as_deref().map(StepName::parse).transpose();
     let step = step.map_err(|error| user(error.to_string()))?;
+    if target == Target::Aws {
+        return remote_logs::logs(&project, options, step.as_ref()).await;
+    }
     let session = Session::read(&project).await?;
     let result = print(&session, options, step.as_ref()).await;
     session.close(Duration::ZERO).await;
@@ -47,7 +56,14 @@ async fn print(
         let is_over = session.engine.load(&id).await?.execution.status.is_over();
         for path in files(&folder, step) {
             let position = printed.entry(path.clone()).or_default();
-            *position += copy(&folder, &path, *position)?;
+            match copy(&folder, &path, *position) {
+                Ok(end) => *position += end,
+                // Whoever reads has seen enough, and `--follow` would go on for nobody.
+                Err(error) if error.downcast_ref().is_some_and(reader_left) => {
+                    return Ok(exit::SUCCEEDED);
+                }
+                Err(error) => return Err(error),
+            }
         }
         if !options.follow || is_over {
             return Ok(exit::SUCCEEDED);

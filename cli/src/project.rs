@@ -11,6 +11,7 @@ use sidestep_core::reader::Format;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::definitions::Definition;
 
+use crate::blueprint::DeploySettings;
 use crate::error::user;
 
 /// The file's name, found upwards from the working folder.
@@ -30,6 +31,9 @@ pub(crate) struct Settings {
     pub(crate) functions: BTreeMap<String, FunctionSettings>,
     #[serde(default)]
     pub(crate) pipelines: BTreeMap<String, PipelineSettings>,
+    /// The stack on AWS.
+    #[serde(default)]
+    pub(crate) deploy: DeploySettings,
     /// Files that the embedded cloud puts into its S3.
     #[serde(default)]
     pub(crate) uploads: Vec<UploadSettings>,
@@ -52,6 +56,11 @@ pub(crate) struct FunctionSettings {
     pub(crate) timeout_seconds: u32,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// On AWS: what it may read and write besides what its steps' arguments say.
+    #[serde(default)]
+    pub(crate) reads: Vec<S3Uri>,
+    #[serde(default)]
+    pub(crate) writes: Vec<S3Uri>,
 }
 
 fn default_memory_mb() -> u32 {
@@ -67,15 +76,21 @@ fn default_timeout_seconds() -> u32 {
 pub(crate) struct PipelineSettings {
     /// The definition's file, from the project's folder.
     pub(crate) definition: PathBuf,
+    /// SageMaker's limit of steps that run at a time.
+    pub(crate) max_parallel_execution_steps: Option<u32>,
     #[serde(default)]
     pub(crate) triggers: Vec<TriggerSettings>,
 }
 
-/// Starts the pipeline when an object is uploaded.
+/// Starts the pipeline when an object is uploaded, or, on AWS, at set times.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TriggerSettings {
+    /// Empty if there is a schedule.
+    #[serde(default)]
     pub(crate) bucket: String,
+    /// An expression of EventBridge Scheduler: `rate(1 day)`, `cron(0 6 * * ? *)`.
+    pub(crate) schedule: Option<String>,
     #[serde(default)]
     pub(crate) prefix: String,
     #[serde(default)]
@@ -102,6 +117,15 @@ pub(crate) struct PipelineSource {
 }
 
 impl PipelineSource {
+    /// The pipeline of a definition's file, named after it.
+    pub(crate) fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = PipelineName::parse(&stem).map_err(|error| {
+            user(error.to_string()).hint("a definition's file name is the pipeline's name")
+        })?;
+        Ok(Self { name, path: path.to_owned() })
+    }
+
     /// Reads the definition; what it says is checked later.
     pub(crate) fn read(&self) -> anyhow::Result<Definition> {
         let bytes = fs::read(&self.path).with_context(|| {
@@ -180,8 +204,15 @@ impl Project {
         for (name, pipeline) in &self.settings.pipelines {
             PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
             for trigger in &pipeline.triggers {
-                let known =
-                    |value: &str| sidestep_engine::trigger::OBJECT_PROPERTIES.contains(&value);
+                if trigger.bucket.is_empty() == trigger.schedule.is_none() {
+                    anyhow::bail!(user(format!(
+                        "a trigger of pipeline `{name}` takes either `bucket` or `schedule`"
+                    )));
+                }
+                let known = |value: &str| match trigger.schedule {
+                    Some(_) => value == "time",
+                    None => sidestep_engine::trigger::OBJECT_PROPERTIES.contains(&value),
+                };
                 for value in trigger.parameters.values() {
                     if let Some(property) = value.strip_prefix("$.").filter(|name| !known(name)) {
                         anyhow::bail!(user(format!(
@@ -224,6 +255,7 @@ impl Project {
     /// The folder of the embedded cloud's state: `SIDESTEP_STATE_DIR`, else `.sidestep` of the project.
     pub(crate) fn state_folder(&self) -> PathBuf {
         std::env::var_os("SIDESTEP_STATE_DIR")
+            .filter(|folder| !folder.is_empty())
             .map_or_else(|| self.folder.join(".sidestep"), Into::into)
     }
 
@@ -235,11 +267,7 @@ impl Project {
         }
         let path = Path::new(name);
         if path.is_file() {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            let name = PipelineName::parse(&stem).map_err(|error| {
-                user(error.to_string()).hint("a definition's file name is the pipeline's name")
-            })?;
-            return Ok(PipelineSource { name, path: path.to_owned() });
+            return PipelineSource::of_file(path);
         }
         let known: Vec<_> =
             self.settings.pipelines.keys().map(|name| format!("`{name}`")).collect();

@@ -1,8 +1,9 @@
 //! Python functions: found interpreter, runtime client, digest of the folder.
 
+mod interpreter;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
 
 use anyhow::Context as _;
 use sha2::{Digest, Sha256};
@@ -18,9 +19,6 @@ pub(crate) enum Found {
     Code(Box<Stored>),
     LeftOut(String),
 }
-
-/// The version of Lambda's own runtime client for Python, which speaks the Runtime API.
-const RUNTIME_CLIENT: &str = "awslambdaric==4.2.2";
 
 /// Puts a Python function's folder into the store and finds what runs it.
 pub(crate) fn command(
@@ -41,7 +39,7 @@ pub(crate) fn command(
     let source = project.join(path);
     let files = files(&source)?;
     let digest = digest(&source, &files)?;
-    let interpreter = match interpreter(store) {
+    let interpreter = match interpreter::interpreter(store) {
         Ok(interpreter) => interpreter,
         Err(why) => return Ok(Found::LeftOut(why)),
     };
@@ -59,38 +57,6 @@ pub(crate) fn command(
     code.extend(format!("\0{runtime}\0{handler}\0").into_bytes());
     let sha256 = lambda_digest(&code, settings);
     Ok(Found::Code(Box::new(Stored { command, sha256 })))
-}
-
-/// A Python that has the runtime client: the user's, else one in a virtual environment that is made once.
-fn interpreter(store: &Path) -> Result<PathBuf, String> {
-    let quiet = |program: &Path, args: &[&str]| {
-        let mut command = Process::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    let has_client = |program: &Path| quiet(program, &["-c", "import awslambdaric"]);
-    let system = PathBuf::from("python3");
-    if has_client(&system) {
-        return Ok(system);
-    }
-    let environment = store.join("python");
-    let python = environment.join("bin").join("python");
-    if has_client(&python) {
-        return Ok(python);
-    }
-    if !quiet(&system, &["--version"]) {
-        return Err("python3 is not installed".to_owned());
-    }
-    eprintln!("preparing Python once: {RUNTIME_CLIENT}");
-    let folder = environment.to_string_lossy().into_owned();
-    if !quiet(&system, &["-m", "venv", &folder]) {
-        return Err("python3 cannot make a virtual environment".to_owned());
-    }
-    if !quiet(&python, &["-m", "pip", "install", "--quiet", RUNTIME_CLIENT]) || !has_client(&python)
-    {
-        return Err(format!("pip could not install {RUNTIME_CLIENT}"));
-    }
-    Ok(python)
 }
 
 /// The folder's files, relative and sorted; without caches and hidden files.

@@ -7,50 +7,46 @@ use std::time::Duration;
 use sidestep_core::commit::Revision;
 use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::name::ExecutionId;
-use sidestep_core::reader::parse;
-use sidestep_engine::engine::EngineError;
 use sidestep_engine::start::{Prepared, StartRequest};
 use sidestep_engine::sweep::Leases;
+use sidestep_local::cloud::CloudError;
+use sidestep_local::folder;
 
-use crate::arguments::RunOptions;
+use crate::arguments::{RunOptions, Target};
 use crate::error::{exit, user};
-use crate::functions;
 use crate::project::Project;
+use crate::reasons;
+use crate::remote::Remote;
+use crate::request::{Asked, ask, note_empty_selection, read};
 use crate::session::Session;
 use crate::table;
 use crate::view::View;
 
+/// How often executions are looked after that may have lost a message.
+pub(crate) const SWEEP: Duration = Duration::from_mins(1);
 /// How often another process's execution is looked at.
 const POLL: Duration = Duration::from_millis(200);
 
-pub(crate) async fn run(project: Option<&Path>, options: RunOptions) -> anyhow::Result<u8> {
+pub(crate) async fn run(
+    project: Option<&Path>,
+    target: Target,
+    options: RunOptions,
+) -> anyhow::Result<u8> {
     let project = Project::find(project)?;
-    let source = project.pipeline(&options.pipeline)?;
-    let definition = source.read()?;
-    let parsed =
-        parse(definition.text.as_bytes(), definition.format).map_err(EngineError::Definition)?;
-    for warning in &parsed.warnings {
-        eprintln!("{}", crate::validate::line(&source.path.display().to_string(), warning));
+    if target == Target::Aws {
+        let remote = Remote::open(&project).await?;
+        let (mut request, _) = read(&project, &options.start, "sidestep run")?;
+        request.definition = remote.definition(request.definition);
+        return follow(&remote.session(&project), request, &options).await;
     }
-    let ready = functions::prepare(&project, &function_names(&parsed.pipeline))?;
-    for (name, why) in &ready.left_out {
-        eprintln!("note: function `{name}` is left out: {why}");
-    }
+    folder::check(&project.state_folder()).map_err(CloudError::from)?;
+    let Asked { request, ready } = ask(&project, &options.start, "sidestep run")?;
     let session = Session::run(&project, &ready.functions).await?;
     if options.detach && session.cloud.is_some() {
         session.close(Duration::ZERO).await;
         let hint = "start `sidestep up` in another terminal";
         return Err(user("`--detach` needs a cloud that stays").hint(hint).into());
     }
-    let request = StartRequest {
-        pipeline_name: source.name,
-        definition,
-        parameters: parameters(&options.parameters)?,
-        use_cache: !options.no_cache,
-        left_out: left_out(&parsed.pipeline, &ready.left_out),
-        trigger: "sidestep run".to_owned(),
-        token: None,
-    };
     let result = follow(&session, request, &options).await;
     // Its functions have ended, and with them everything that someone waits for.
     session.close(Duration::ZERO).await;
@@ -63,25 +59,54 @@ async fn follow(
     options: &RunOptions,
 ) -> anyhow::Result<u8> {
     let prepared = session.engine.prepare(request).await?;
+    note_empty_selection(&prepared);
     let pipeline = prepared.pipeline.clone();
-    let mut view = View::new(&pipeline, session, !options.json);
+    session.create_queues(&pipeline).await?;
     let id = begin(session, prepared).await?;
     if options.detach {
         println!("{id}");
         return Ok(exit::SUCCEEDED);
     }
-    view.started(&id);
-    let watched = watch(session, &id, &mut view);
+    end_of(session, &id, &pipeline, Shown { json: options.start.json, after: 0 }).await
+}
+
+/// How an execution is followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) json: bool,
+    /// Commits up to this one are old.
+    pub(crate) after: Revision,
+}
+
+/// Shows how an execution goes, waits for its end, and prints what it came to.
+pub(crate) async fn end_of(
+    session: &Session,
+    id: &ExecutionId,
+    pipeline: &Pipeline,
+    shown: Shown,
+) -> anyhow::Result<u8> {
+    let mut view = View::new(pipeline, session, !shown.json);
+    view.started(id);
+    let watched = watch(session, id, &mut view, shown.after);
     tokio::select! {
         watched = watched => watched?,
-        _ = tokio::signal::ctrl_c() => {
+        error = session.planner_failed() => {
+            view.finish();
             eprintln!("interrupted: the same command goes on where execution {id} stopped");
+            return Err(error);
+        }
+        _ = tokio::signal::ctrl_c() => {
+            if session.cloud.is_some() {
+                eprintln!("interrupted: the same command goes on where execution {id} stopped");
+            } else {
+                eprintln!("execution {id} goes on without this command");
+            }
             return Ok(exit::INTERRUPTED);
         }
     }
     view.finish();
-    let description = session.engine.describe(&id).await?;
-    if options.json {
+    let description = reasons::describe(&session.engine, id).await?;
+    if shown.json {
         println!("{}", serde_json::to_string_pretty(&description)?);
     } else {
         print!("{}", table::execution(&description));
@@ -107,9 +132,14 @@ async fn begin(session: &Session, prepared: Prepared) -> anyhow::Result<Executio
 }
 
 /// Shows commits as they come, until the execution is over.
-async fn watch(session: &Session, id: &ExecutionId, view: &mut View) -> anyhow::Result<()> {
+async fn watch(
+    session: &Session,
+    id: &ExecutionId,
+    view: &mut View,
+    mut shown: Revision,
+) -> anyhow::Result<()> {
     let mut changes = session.engine.changes();
-    let mut shown: Revision = 0;
+    let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
     loop {
         changes.mark_unchanged();
         for commit in session.engine.commits_after(id, shown).await? {
@@ -123,18 +153,12 @@ async fn watch(session: &Session, id: &ExecutionId, view: &mut View) -> anyhow::
             result = changes.changed() => result?,
             () = tokio::time::sleep(POLL) => {}
             () = view.progress() => {}
+            // Elsewhere somebody else does.
+            _ = sweep.tick(), if session.cloud.is_some() => {
+                session.engine.resume(id, Leases::ByTime).await?;
+            }
         }
     }
-}
-
-fn parameters(given: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut parameters = BTreeMap::new();
-    for (name, value) in given {
-        if parameters.insert(name.clone(), value.clone()).is_some() {
-            return Err(user(format!("parameter `{name}` is given twice")).into());
-        }
-    }
-    Ok(parameters)
 }
 
 /// The functions of a pipeline's Lambda steps, by name.
@@ -161,7 +185,7 @@ pub(crate) fn left_out(
     arns.collect()
 }
 
-fn function_name(arn: &str) -> &str {
+pub(crate) fn function_name(arn: &str) -> &str {
     let name = arn.rsplit_once(":function:").map_or(arn, |(_, name)| name);
     name.split(':').next().unwrap_or(name)
 }

@@ -6,46 +6,67 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
+use sidestep_core::definition::Pipeline;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::trigger::Trigger;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
-use sidestep_local::deployment::{Planner, deploy, local_engine, register_step, seed, silence};
-use sidestep_local::folder::{FolderError, published_endpoints, wait_until_free};
+use sidestep_local::deployment::{
+    Planner, create_queues, deploy, local_engine, prepare, register_step, seed, silence,
+};
+use sidestep_local::event_log::EventLog;
+use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 use sidestep_local::lambda::FunctionConfig;
 
+use crate::arguments::Target;
 use crate::error::user;
 use crate::project::Project;
+use crate::remote::Remote;
 
 /// What `sidestep up` serves, beside its endpoints: the digests of its functions.
 const SERVED: &str = "up.json";
+
+/// How often a folder that is in use is looked at.
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// An engine, and the cloud behind it if it is this process's own.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) engine: Arc<Engine>,
     pub(crate) cloud: Option<Cloud>,
+    /// Of the embedded cloud, whoever serves it.
+    pub(crate) endpoints: Option<Endpoints>,
     pub(crate) state: PathBuf,
 }
 
 impl Session {
+    /// What there is to read at `target`.
+    pub(crate) async fn open(project: &Project, target: Target) -> anyhow::Result<Self> {
+        match target {
+            Target::Local => Self::read(project).await,
+            Target::Aws => Ok(Remote::open(project).await?.session(project)),
+        }
+    }
+
     /// Reads what is there: through another process's servers where there are any.
     pub(crate) async fn read(project: &Project) -> anyhow::Result<Self> {
         let state = project.state_folder();
         loop {
             if let Some(endpoints) = published_endpoints(&state) {
-                return Ok(Self { engine: Arc::new(local_engine(&endpoints)), cloud: None, state });
+                return Ok(Self::joined(endpoints, state));
             }
             match Cloud::start(&state, Ports::default()).await {
-                Ok(mut cloud) => {
-                    let engine = Arc::new(local_engine(cloud.endpoints()));
-                    deploy(&mut cloud, &engine, &[], Planner::InProcess).await?;
-                    return Ok(Self { engine, cloud: Some(cloud), state });
+                Ok(cloud) => {
+                    // Without functions nothing may begin, and what waits to be delivered waits for a command that has them.
+                    prepare(&cloud).await?;
+                    let engine = watched(local_engine(cloud.endpoints()), &state);
+                    let endpoints = Some(cloud.endpoints().clone());
+                    return Ok(Self { engine, cloud: Some(cloud), endpoints, state });
                 }
                 // Its owner is about to publish its endpoints, or to end.
                 Err(CloudError::Folder(FolderError::InUse { .. })) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(POLL).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -71,13 +92,8 @@ impl Session {
                         );
                     }
                     has_waited = true;
-                    let folder = state.clone();
-                    let free = tokio::task::spawn_blocking(move || wait_until_free(&folder));
-                    tokio::select! {
-                        free = free => free??,
-                        // `up` never ends by itself, but can be joined once it serves.
-                        () = tokio::time::sleep(Duration::from_millis(500)) => {}
-                    }
+                    // Asking again, rather than waiting for the lock: an `up` never ends, but can be joined once it serves.
+                    tokio::time::sleep(POLL).await;
                 }
                 result => return result,
             }
@@ -94,11 +110,11 @@ impl Session {
         let state = project.state_folder();
         let mut cloud = Cloud::start(&state, ports).await?;
         remove(&state.join(SERVED))?;
-        let engine = Arc::new(local_engine(cloud.endpoints()));
+        let engine = watched(local_engine(cloud.endpoints()).alone(), &state);
         for function in functions {
             register_step(&cloud, function.clone())?;
         }
-        sidestep_local::deployment::prepare(&cloud).await?;
+        prepare(&cloud).await?;
         let mut registered = Vec::new();
         for source in triggers {
             let mut trigger = source.trigger.clone();
@@ -110,7 +126,8 @@ impl Session {
         deploy(&mut cloud, &engine, &registered, Planner::InProcess).await?;
         cloud.drained(Duration::from_secs(10)).await;
         cloud.folder().publish_endpoints(cloud.endpoints())?;
-        Ok(Self { engine, cloud: Some(cloud), state })
+        let endpoints = Some(cloud.endpoints().clone());
+        Ok(Self { engine, cloud: Some(cloud), endpoints, state })
     }
 
     /// Says that other commands may run executions here.
@@ -132,8 +149,18 @@ impl Session {
                     .into());
             }
         }
-        let state = state.to_owned();
-        Ok(Some(Self { engine: Arc::new(local_engine(&endpoints)), cloud: None, state }))
+        Ok(Some(Self::joined(endpoints, state.to_owned())))
+    }
+
+    fn joined(endpoints: Endpoints, state: PathBuf) -> Self {
+        let engine = watched(local_engine(&endpoints), &state);
+        Self { engine, cloud: None, endpoints: Some(endpoints), state }
+    }
+
+    /// Creates the queues of a pipeline's Callback steps where nobody else would: in the embedded cloud.
+    pub(crate) async fn create_queues(&self, pipeline: &Pipeline) -> anyhow::Result<()> {
+        let Some(endpoints) = &self.endpoints else { return Ok(()) };
+        Ok(create_queues(endpoints, pipeline.queue_urls()).await?)
     }
 
     /// The execution that a user means by an id, an ARN or `latest`.
@@ -149,11 +176,25 @@ impl Session {
         })
     }
 
+    /// Waits until a store fails this process's planner, which nothing but the user can mend; for ever where the planner is elsewhere.
+    pub(crate) async fn planner_failed(&self) -> anyhow::Error {
+        let Some(cloud) = &self.cloud else { return std::future::pending().await };
+        let mut failed = cloud.failed().subscribe();
+        // The sender lives in the cloud, which this borrows.
+        let cause = failed.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+        anyhow!(cause.unwrap_or_default()).context("the planner cannot go on")
+    }
+
     pub(crate) async fn close(self, grace: Duration) {
         if let Some(cloud) = self.cloud {
             cloud.shutdown(grace).await;
         }
     }
+}
+
+/// An engine that writes down what changes in its executions.
+fn watched(engine: Engine, state: &Path) -> Arc<Engine> {
+    Arc::new(engine.watched(Arc::new(EventLog::new(state))))
 }
 
 /// A trigger whose definition is not registered yet.
@@ -168,7 +209,7 @@ pub(crate) fn pipeline_name(text: &str) -> anyhow::Result<PipelineName> {
     PipelineName::parse(text).map_err(|error| user(error.to_string()).into())
 }
 
-fn is_in_use(error: &anyhow::Error) -> bool {
+pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(CloudError::Folder(FolderError::InUse { .. })))
 }
 

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
 use sidestep_core::description::{ExecutionDescription, StepDescription, timestamp};
+use sidestep_core::forecast::{Forecast, ForecastSummary};
+use sidestep_core::saved::Saved;
 use sidestep_engine::store::Summary;
 
 /// Longer values are cut; `--json` has them whole.
-const CELL_CHARS: usize = 60;
+const VALUE_CHARS: usize = 1000;
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -30,24 +32,50 @@ pub(crate) fn execution(description: &ExecutionDescription) -> String {
     }
     let mut text = format!("{steps}\n");
     for step in &description.steps {
+        for warning in &step.warnings {
+            let _ = writeln!(text, "warning: `{}`: {warning}", step.step_name);
+        }
+        for failed in &step.failed_attempts {
+            let (count, kind) = (failed.attempt_count, &failed.failure_type);
+            let why = cut(&failed.failure_reason, VALUE_CHARS);
+            let _ =
+                writeln!(text, "note: `{}`: attempt {count} failed: {kind}: {why}", step.step_name);
+        }
+        for late in &step.discarded_results {
+            let (count, status) = (late.attempt_count, late.step_status.to_lowercase());
+            let _ = writeln!(
+                text,
+                "note: `{}`: attempt {count} {status} after it was given up; its result was discarded",
+                step.step_name
+            );
+        }
+        if !step.tainted_by.is_empty() {
+            let by = step.tainted_by.join(", ");
+            let _ =
+                writeln!(text, "note: `{}` rests on outputs given by hand: {by}", step.step_name);
+        }
+    }
+    for step in &description.steps {
         for (name, value) in &step.output_parameters {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let _ = writeln!(text, "{}.{name} = {value}", step.step_name);
+            let _ = writeln!(text, "{}.{name} = {}", step.step_name, cut(&value, VALUE_CHARS));
         }
     }
     let summary = &description.summary;
     let _ = writeln!(
         text,
-        "{} {} in {}: {} run, {} cached, {} skipped, {} failed",
+        "{} {} in {}: {} run, {} cached, {}{} skipped, {}{} failed",
         description.pipeline_name,
         description.pipeline_execution_status,
         duration(summary.duration_ms),
         summary.run,
         summary.cache_hit,
+        some(summary.reused, "reused"),
         summary.skipped,
+        some(summary.not_selected, "not selected"),
         summary.failed,
     );
-    if summary.cache_hit > 0 {
+    if summary.saved_ms > 0 {
         let _ = writeln!(
             text,
             "saved {} of function time, ${:.6} at Lambda's list price",
@@ -62,6 +90,45 @@ pub(crate) fn execution(description: &ExecutionDescription) -> String {
     text
 }
 
+/// A count that only selective executions have.
+fn some(count: usize, what: &str) -> String {
+    if count > 0 { format!("{count} {what}, ") } else { String::new() }
+}
+
+/// What a run would do.
+pub(crate) fn forecast(forecast: &Forecast) -> String {
+    let mut steps = table(&["step", "type", "decision", "reason"]);
+    for step in &forecast.steps {
+        steps.add_row([
+            step.step_name.clone(),
+            step.step_type.clone(),
+            step.decision.to_owned(),
+            cut(step.reason.lines().next().unwrap_or_default(), VALUE_CHARS),
+        ]);
+    }
+    let mut text = format!("{steps}\n");
+    for step in &forecast.steps {
+        if let Some(warning) = &step.warning {
+            let _ = writeln!(text, "warning: `{}`: {warning}", step.step_name);
+        }
+    }
+    let ForecastSummary { run, may_run, cache_hit, reused, skipped, not_selected, failed, .. } =
+        forecast.summary;
+    let counts = [
+        (run, "would run"),
+        (may_run, "may run"),
+        (cache_hit, "cached"),
+        (reused, "reused"),
+        (skipped, "skipped"),
+        (not_selected, "not selected"),
+        (failed, "would fail"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    let _ = writeln!(text, "{}: {}", forecast.pipeline_name, counts.join(", "));
+    text
+}
+
 fn time(step: &StepDescription) -> String {
     match (step.step_status, step.started_at_ms, step.ended_at_ms) {
         (Some(_), Some(start), Some(end)) => duration(end.saturating_sub(start)),
@@ -72,15 +139,19 @@ fn time(step: &StepDescription) -> String {
 fn detail(step: &StepDescription) -> String {
     let text = step.failure_reason.as_ref().or(step.reason.as_ref()).map_or("", String::as_str);
     let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(CELL_CHARS) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line.to_owned(),
+    cut(line, VALUE_CHARS)
+}
+
+fn cut(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
 /// A list of executions.
 pub(crate) fn list(summaries: &[Summary]) -> String {
-    let mut rows = table(&["execution", "pipeline", "status", "started", "took"]);
+    let mut rows = table(&["execution", "pipeline", "status", "started", "took", "saved"]);
     for summary in summaries {
         let took =
             summary.ended_at_ms.map(|end| duration(end.saturating_sub(summary.started_at_ms)));
@@ -90,9 +161,18 @@ pub(crate) fn list(summaries: &[Summary]) -> String {
             summary.status.name().to_owned(),
             timestamp(summary.started_at_ms),
             took.unwrap_or_else(|| "-".to_owned()),
+            saved(summary.saved),
         ]);
     }
     format!("{rows}\n")
+}
+
+/// Function time that reuse saved, and its price.
+fn saved(saved: Saved) -> String {
+    match saved.ms {
+        0 => "-".to_owned(),
+        ms => format!("{}, ${:.6}", duration(ms), saved.usd),
+    }
 }
 
 /// Milliseconds for people: `35 ms`, `1.2 s`, `3 min 4 s`.

@@ -8,35 +8,45 @@ use serde_json::json;
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::reader::parse;
+use sidestep_engine::definitions::Definition;
 use sidestep_engine::engine::EngineError;
 use sidestep_engine::sweep::Leases;
 use sidestep_engine::trigger::Trigger;
-use sidestep_local::cloud::Ports;
+use sidestep_local::cloud::{CloudError, Ports};
+use sidestep_local::folder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::UpOptions;
 use crate::error::exit;
 use crate::functions;
 use crate::project::Project;
-use crate::run::left_out;
+use crate::run::{SWEEP, left_out};
 use crate::session::{Session, TriggerSource};
 
-/// How often executions are looked after that may have lost a message.
-const SWEEP: Duration = Duration::from_mins(1);
 /// What running functions get to end when the command is stopped.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn up(project: Option<&Path>, options: &UpOptions) -> anyhow::Result<u8> {
     let project = Project::find(project)?;
+    folder::check(&project.state_folder()).map_err(CloudError::from)?;
     let names: Vec<_> = project.settings.functions.keys().cloned().collect();
     let ready = functions::prepare(&project, &names)?;
     for (name, why) in &ready.left_out {
         eprintln!("note: function `{name}` is left out: {why}");
     }
     let triggers = triggers(&project, &ready.left_out)?;
-    let ports =
-        Ports { s3: options.s3_port, dynamodb: options.dynamodb_port, lambda: options.lambda_port };
+    let ports = Ports {
+        s3: options.s3_port,
+        dynamodb: options.dynamodb_port,
+        lambda: options.lambda_port,
+        sqs: options.sqs_port,
+    };
     let session = Session::own(&project, &ready.functions, &triggers, ports).await?;
+    for source in &triggers {
+        let Definition { text, format } = &source.definition;
+        let parsed = parse(text.as_bytes(), *format).map_err(EngineError::Definition)?;
+        session.create_queues(&parsed.pipeline).await?;
+    }
     session.serve_others(&ready.functions)?;
     let result = serve(&session, options).await;
     session.close(GRACE).await;
@@ -50,16 +60,32 @@ async fn serve(session: &Session, options: &UpOptions) -> anyhow::Result<()> {
         println!("{}", json!({ "Endpoints": endpoints }));
     } else {
         println!(
-            "S3        {}\nDynamoDB  {}\nLambda    {}",
-            endpoints.s3, endpoints.dynamodb, endpoints.lambda
+            "S3        {}\nDynamoDB  {}\nLambda    {}\nSQS       {}",
+            endpoints.s3,
+            endpoints.dynamodb,
+            endpoints.lambda,
+            endpoints.sqs.as_deref().unwrap_or_default()
         );
         println!("try: aws --endpoint-url {} s3 ls", endpoints.s3);
     }
+    attend(session).await
+}
+
+/// Says what begins and ends, and looks after executions, until the command is told to end.
+pub(crate) async fn attend(session: &Session) -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let Some(cloud) = &session.cloud else {
+        // Another process's cloud: it looks after everything itself.
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = terminated.recv() => return Ok(()),
+        }
+    };
     let mut known = BTreeMap::new();
     announce(session, &mut known, false).await?;
     session.engine.sweep(Leases::All).await?;
     let mut changes = session.engine.changes();
-    let mut terminated = signal(SignalKind::terminate())?;
+    let mut failed = cloud.failed().subscribe();
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.tick().await;
     loop {
@@ -67,6 +93,11 @@ async fn serve(session: &Session, options: &UpOptions) -> anyhow::Result<()> {
             result = changes.changed() => {
                 result?;
                 announce(session, &mut known, true).await?;
+            }
+            result = failed.changed() => {
+                result?;
+                let cause = failed.borrow_and_update().clone().unwrap_or_default();
+                eprintln!("the planner cannot go on, and will try again: {cause}");
             }
             _ = sweep.tick() => drop(session.engine.sweep(Leases::ByTime).await?),
             _ = tokio::signal::ctrl_c() => return Ok(()),
@@ -100,7 +131,7 @@ async fn announce(
     Ok(())
 }
 
-fn triggers(
+pub(crate) fn triggers(
     project: &Project,
     unavailable: &BTreeMap<String, String>,
 ) -> anyhow::Result<Vec<TriggerSource>> {
@@ -113,7 +144,8 @@ fn triggers(
         let definition = source.read()?;
         let parsed = parse(definition.text.as_bytes(), definition.format)
             .map_err(EngineError::Definition)?;
-        for trigger in &settings.triggers {
+        // The embedded cloud has no scheduler.
+        for trigger in settings.triggers.iter().filter(|trigger| trigger.schedule.is_none()) {
             let trigger = Trigger {
                 pipeline_name: source.name.clone(),
                 definition_digest: definition.digest(),

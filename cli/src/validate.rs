@@ -13,6 +13,9 @@ use crate::arguments::ValidateOptions;
 use crate::error::{exit, user};
 use crate::project::format_of;
 
+/// Problems printed for a person; machines get all of them.
+const SHOWN: usize = 40;
+
 pub(crate) fn validate(options: &ValidateOptions) -> anyhow::Result<u8> {
     let file = options.file.display().to_string();
     let mut bytes = Vec::new();
@@ -33,8 +36,8 @@ pub(crate) fn validate(options: &ValidateOptions) -> anyhow::Result<u8> {
             .collect();
         println!("{:#}", json!({"Problems": problems, "UnrunnableSteps": waiting}));
     } else {
-        for problem in &problems {
-            println!("{}", line(&file, problem));
+        for line in lines(&file, &problems) {
+            println!("{line}");
         }
         for (name, kind) in &waiting {
             println!("{file}: note: step `{name}` of type {kind} cannot run yet");
@@ -43,6 +46,19 @@ pub(crate) fn validate(options: &ValidateOptions) -> anyhow::Result<u8> {
         eprintln!("{file}: {errors} errors, {warnings} warnings");
     }
     Ok(if errors == 0 { exit::SUCCEEDED } else { exit::USER })
+}
+
+/// Problems as a person can take them in: the first ones, errors before warnings, and how many more there are.
+pub(crate) fn lines(file: &str, problems: &[Problem]) -> Vec<String> {
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        problems.iter().partition(|problem| problem.is_error());
+    let shown = errors.iter().chain(&warnings).take(SHOWN);
+    let mut lines: Vec<_> = shown.map(|problem| line(file, problem)).collect();
+    let more = problems.len() - lines.len();
+    if more > 0 {
+        lines.push(format!("{file}: and {more} more; `sidestep validate --json` lists all"));
+    }
+    lines
 }
 
 /// A problem as compilers print it.

@@ -79,25 +79,46 @@ impl View {
             let took = duration(commit.at_ms.saturating_sub(since));
             match &completion.result {
                 AttemptResult::Succeeded(_) => self.step(completion.step, "succeeded", &took),
+                AttemptResult::Retried(retried) => {
+                    let Failure { error_type, message } = &retried.failure;
+                    let wait = duration(retried.at_ms.saturating_sub(commit.at_ms));
+                    let detail = format!("{error_type}: {message}; again in {wait}");
+                    self.step(completion.step, "retry", &detail);
+                }
                 AttemptResult::Failed(failure) => {
                     self.failed(id, completion.step, completion.attempt_count, failure);
                 }
             }
         }
+        for warning in &commit.warnings {
+            self.step(warning.step, "warning", &warning.message);
+        }
         for decision in &commit.decisions {
+            if let Some(warning) = &decision.warning {
+                self.step(decision.step, "warning", warning);
+            }
             let (step, reason) = (decision.step, decision.reason.as_str());
             match &decision.verdict {
                 Verdict::Run(claim) => {
                     self.step(step, "run", reason);
+                    if let Some(token) = &claim.callback_token {
+                        let answer =
+                            format!("for `sidestep callback success {token}` (or failure)");
+                        self.step(step, "waits", &answer);
+                    }
                     let bar = self.live.as_ref().map(|live| spinner(live, &self.names[step.0]));
                     let (since_ms, attempt_count) = (commit.at_ms, claim.attempt_count);
                     self.running.insert(step, Running { bar, since_ms, attempt_count });
                 }
                 Verdict::CacheHit(_) => self.step(step, "cached", reason),
+                Verdict::Reused(_) => self.step(step, "reused", reason),
+                // Of what was left alone on purpose only the table speaks.
+                Verdict::NotSelected => {}
                 Verdict::Condition(holds) => {
                     self.step(step, if *holds { "true" } else { "false" }, reason);
                 }
                 Verdict::Failed(_) => self.step(step, "failed", reason),
+                Verdict::Stopped { .. } => self.step(step, "stopped", reason),
                 Verdict::Skipped | Verdict::NotStarted => self.step(step, "skipped", reason),
             }
         }

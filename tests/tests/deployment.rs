@@ -1,78 +1,43 @@
 //! Whole executions on the embedded cloud, with a plain Lambda function as the step and the planner as its deployed binary.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
-use std::collections::BTreeMap;
+mod setup;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sidestep_core::description::ExecutionDescription;
-use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::reader::Format;
-use sidestep_engine::definitions::Definition;
+use sidestep_core::name::ExecutionId;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
-use sidestep_local::cloud::{Cloud, Ports};
-use sidestep_local::deployment::{
-    Planner, deploy, local_engine, planner_environment, prepare, register_step,
-};
-use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
+use sidestep_local::cloud::Cloud;
+use sidestep_local::deployment::{Planner, planner_environment};
+use sidestep_local::lambda::{Command, FunctionConfig};
 
-/// Long enough for a busy machine; nothing is asserted on the time itself.
-const DEADLINE: Duration = Duration::from_mins(2);
+use setup::Setup;
 
-struct Setup {
-    cloud: Cloud,
-    engine: Arc<Engine>,
-    /// Removed with the test.
-    #[expect(dead_code, reason = "held, not read")]
-    folder: tempfile::TempDir,
+fn functions() -> Vec<FunctionConfig> {
+    let mut function = setup::function("step", env!("CARGO_BIN_EXE_test-step"));
+    function.timeout = Duration::from_secs(2);
+    vec![function]
 }
 
 async fn setup(planner: Planner) -> Setup {
-    let folder = tempfile::tempdir().unwrap();
-    let (cloud, engine) = start(folder.path(), planner).await;
-    Setup { cloud, engine, folder }
+    Setup::new(planner, functions()).await
 }
 
 async fn start(folder: &Path, planner: Planner) -> (Cloud, Arc<Engine>) {
-    let until = Instant::now() + DEADLINE;
-    // A child that is just being forked elsewhere in this process holds a dropped lock for a moment.
-    let mut cloud = loop {
-        match Cloud::start(folder, Ports::default()).await {
-            Ok(cloud) => break cloud,
-            Err(error) => assert!(Instant::now() < until, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
-    prepare(&cloud).await.unwrap();
-    let engine = Arc::new(local_engine(cloud.endpoints()));
-    let command =
-        Command { program: PathBuf::from(env!("CARGO_BIN_EXE_test-step")), ..Command::default() };
-    let mut function =
-        FunctionConfig::new(FunctionName::parse("step").unwrap(), Code::Process(command));
-    function.timeout = Duration::from_secs(2);
-    "code".clone_into(&mut function.code_sha256);
-    register_step(&cloud, function).unwrap();
-    deploy(&mut cloud, &engine, &[], planner).await.unwrap();
-    (cloud, engine)
+    setup::start(folder, planner, functions()).await
 }
 
 fn request(steps: &Value) -> StartRequest {
     let definition =
         json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true}, "Steps": steps});
-    StartRequest {
-        pipeline_name: PipelineName::parse("test").unwrap(),
-        definition: Definition { text: definition.to_string(), format: Format::Json },
-        parameters: BTreeMap::new(),
-        use_cache: true,
-        left_out: BTreeMap::new(),
-        trigger: "a test".to_owned(),
-        token: None,
-    }
+    setup::request(&definition)
 }
 
 fn step(name: &str, arguments: &Value) -> Value {
@@ -90,24 +55,8 @@ fn chain() -> Value {
     json!([step("A", &json!({"Value": 7})), value("B", "A"), value("C", "B")])
 }
 
-impl Setup {
-    async fn run(&self, steps: &Value) -> ExecutionDescription {
-        let prepared = self.engine.prepare(request(steps)).await.unwrap();
-        let id = self.engine.begin(prepared).await.unwrap();
-        self.end(&id).await
-    }
-
-    async fn end(&self, id: &ExecutionId) -> ExecutionDescription {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let description = self.engine.describe(id).await.unwrap();
-            if description.pipeline_execution_status != "Executing" {
-                return description;
-            }
-            assert!(Instant::now() < until, "still executing: {description:#?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
+async fn run(setup: &Setup, steps: &Value) -> ExecutionDescription {
+    setup.run(request(steps)).await
 }
 
 /// The deployed planner, built by cargo as a user would.
@@ -135,7 +84,7 @@ async fn the_planners_binary_runs_a_pipeline_of_plain_lambda_functions() {
     let planner = Box::new(binary("sidestep-planner"));
     let trigger = Box::new(binary("sidestep-trigger"));
     let setup = setup(Planner::Binaries { planner, trigger }).await;
-    let first = setup.run(&chain()).await;
+    let first = run(&setup, &chain()).await;
     assert_eq!(first.pipeline_execution_status, "Succeeded", "{first:#?}");
     assert_eq!(first.steps[2].output_parameters["Value"], 7);
     assert_eq!(first.summary.run, 3);
@@ -145,20 +94,16 @@ async fn the_planners_binary_runs_a_pipeline_of_plain_lambda_functions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_with_nothing_changed_invokes_no_function() {
     let setup = setup(Planner::InProcess).await;
-    let first = setup.run(&chain()).await;
+    let first = run(&setup, &chain()).await;
     assert_eq!(
         (first.summary.run, first.pipeline_execution_status),
         (3, "Succeeded"),
         "{first:#?}"
     );
-    let invocations = |cloud: &Cloud| {
-        let counts = cloud.lambda().counts().invocations;
-        counts.get(&FunctionName::parse("step").unwrap()).copied()
-    };
-    let before = invocations(&setup.cloud);
-    let second = setup.run(&chain()).await;
+    let before = setup.invocations();
+    let second = run(&setup, &chain()).await;
     assert_eq!((second.summary.run, second.summary.cache_hit), (0, 3), "{second:#?}");
-    assert_eq!(invocations(&setup.cloud), before);
+    assert_eq!(setup.invocations(), before);
     assert_eq!(second.steps[2].output_parameters["Value"], 7);
     setup.cloud.shutdown(Duration::ZERO).await;
 }
@@ -167,7 +112,7 @@ async fn a_repeat_with_nothing_changed_invokes_no_function() {
 async fn equal_steps_of_one_pipeline_share_a_result() {
     let setup = setup(Planner::InProcess).await;
     let second = step("B", &json!({"Value": {"Get": "Steps.A.OutputParameters['Value']"}}));
-    let description = setup.run(&json!([step("A", &json!({"Value": 7})), second])).await;
+    let description = run(&setup, &json!([step("A", &json!({"Value": 7})), second])).await;
     assert_eq!(
         (description.summary.run, description.summary.cache_hit),
         (1, 1),
@@ -180,7 +125,7 @@ async fn equal_steps_of_one_pipeline_share_a_result() {
 async fn a_function_that_fails_dies_or_hangs_fails_its_step_with_a_reason() {
     let setup = setup(Planner::InProcess).await;
     for (what, expected) in [("fail", "asked to fail"), ("die", "exit"), ("hang", "timed out")] {
-        let description = setup.run(&json!([step("A", &json!({ "Do": what }))])).await;
+        let description = run(&setup, &json!([step("A", &json!({ "Do": what }))])).await;
         assert_eq!(description.pipeline_execution_status, "Failed", "{what}");
         let reason = description.steps[0].failure_reason.clone().unwrap();
         assert!(reason.to_lowercase().contains(expected), "{what}: {reason}");
@@ -192,7 +137,7 @@ async fn a_function_that_fails_dies_or_hangs_fails_its_step_with_a_reason() {
 const FOLDER: &str = "SIDESTEP_TEST_FOLDER";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "run by another test"]
+#[ignore = "no test: the process that another test starts and kills"]
 async fn child_that_is_killed() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let (_cloud, engine) = start(Path::new(&folder), Planner::InProcess).await;
@@ -228,13 +173,12 @@ async fn an_execution_that_was_cut_off_goes_on_and_finished_steps_do_not_run_aga
 
     let (cloud, engine) = start(folder.path(), Planner::InProcess).await;
     engine.resume(&id, sidestep_engine::sweep::Leases::All).await.unwrap();
-    let second = Setup { cloud, engine, folder };
-    let description = second.end(&id).await;
+    let description = setup::end(&engine, &id).await;
     assert_eq!(description.steps[0].attempt_count, 1, "A had finished: {description:#?}");
     assert_eq!(
         description.steps[1].attempt_count, 2,
         "B was lost and began again: {description:#?}"
     );
     assert_eq!(description.pipeline_execution_status, "Failed", "B hangs again and is timed out");
-    second.cloud.shutdown(Duration::ZERO).await;
+    cloud.shutdown(Duration::ZERO).await;
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
+use sidestep_aws::Consumer;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -11,7 +12,7 @@ async fn main() -> Result<(), Error> {
     let engine = Arc::new(sidestep_aws::engine_from_env()?);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let engine = Arc::clone(&engine);
-        async move { engine.handle(event.payload).await.map_err(Error::from) }
+        async move { engine.consume(Consumer::Planner, event.payload).await.map_err(Error::from) }
     }))
     .await
 }

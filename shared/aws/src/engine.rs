@@ -7,14 +7,18 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use sidestep_engine::clock::SystemClock;
 use sidestep_engine::engine::{Deployment, Engine, Ports};
 
+use crate::counter::Counter;
 use crate::lambda::LambdaFunctions;
 use crate::object::{S3ObjectStore, config_from_env};
+use crate::queue::SqsQueues;
 use crate::table::DynamoTable;
 
 /// What a deployment's engine has to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub table: String,
+    /// The URL of the queue that wakes the planner.
+    pub timers: Option<String>,
     pub deployment: Deployment,
 }
 
@@ -29,6 +33,7 @@ pub struct ServiceEndpoints {
     pub s3: Option<String>,
     pub dynamodb: Option<String>,
     pub lambda: Option<String>,
+    pub sqs: Option<String>,
 }
 
 impl ServiceEndpoints {
@@ -38,7 +43,7 @@ impl ServiceEndpoints {
         let url = |service: &str| {
             get(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| get("AWS_ENDPOINT_URL"))
         };
-        Self { s3: url("S3"), dynamodb: url("DYNAMODB"), lambda: url("LAMBDA") }
+        Self { s3: url("S3"), dynamodb: url("DYNAMODB"), lambda: url("LAMBDA"), sqs: url("SQS") }
     }
 }
 
@@ -54,33 +59,92 @@ pub fn local_config(region: &str) -> SdkConfig {
 
 /// Makes the engine over AWS or over other endpoints. No request is made.
 pub fn engine(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: Settings) -> Engine {
-    let with = |endpoint: &Option<String>| {
-        let mut builder = config.clone().into_builder();
-        builder.set_endpoint_url(endpoint.clone());
-        builder.build()
-    };
-    let table = Arc::new(DynamoTable::new(&with(&endpoints.dynamodb), settings.table));
-    let ports = Ports {
-        executions: table.clone(),
-        cache: table.clone(),
-        triggers: table,
-        objects: Arc::new(S3ObjectStore::new(&with(&endpoints.s3))),
-        functions: Arc::new(LambdaFunctions::new(&with(&endpoints.lambda))),
-        clock: Arc::new(SystemClock),
-    };
-    Engine::new(settings.deployment, ports)
+    Adapters::new(config, endpoints, &settings).engine(settings.deployment)
 }
 
-/// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, and what Lambda sets.
+/// The same for a stack: bare names of functions mean its functions, see [`LambdaFunctions::of_stack`].
+pub fn stack_engine(
+    config: &SdkConfig,
+    endpoints: &ServiceEndpoints,
+    settings: Settings,
+    stack: &str,
+) -> Engine {
+    let adapters = Adapters::new(config, endpoints, &settings);
+    let functions = adapters.functions.of_stack(stack);
+    Adapters { functions, ..adapters }.engine(settings.deployment)
+}
+
+/// The same as [`engine()`], counting what it asks of the services.
+pub fn counted_engine(
+    config: &SdkConfig,
+    endpoints: &ServiceEndpoints,
+    settings: Settings,
+    counter: &Counter,
+) -> Engine {
+    let Adapters { table, objects, functions, queues } =
+        Adapters::new(config, endpoints, &settings);
+    let counted = Adapters {
+        table: table.counted(counter),
+        objects: objects.counted(counter),
+        functions: functions.counted(counter),
+        queues: queues.counted(counter),
+    };
+    counted.engine(settings.deployment)
+}
+
+struct Adapters {
+    table: DynamoTable,
+    objects: S3ObjectStore,
+    functions: LambdaFunctions,
+    queues: SqsQueues,
+}
+
+impl Adapters {
+    fn new(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: &Settings) -> Self {
+        let with = |endpoint: &Option<String>| {
+            let mut builder = config.clone().into_builder();
+            builder.set_endpoint_url(endpoint.clone());
+            builder.build()
+        };
+        Self {
+            table: DynamoTable::new(&with(&endpoints.dynamodb), settings.table.as_str()),
+            objects: S3ObjectStore::new(&with(&endpoints.s3)),
+            functions: LambdaFunctions::new(&with(&endpoints.lambda)),
+            queues: SqsQueues::new(&with(&endpoints.sqs), settings.timers.clone()),
+        }
+    }
+
+    fn engine(self, deployment: Deployment) -> Engine {
+        let table = Arc::new(self.table);
+        let ports = Ports {
+            executions: table.clone(),
+            cache: table.clone(),
+            triggers: table,
+            objects: Arc::new(self.objects),
+            functions: Arc::new(self.functions),
+            queues: Arc::new(self.queues),
+            clock: Arc::new(SystemClock),
+        };
+        Engine::new(deployment, ports)
+    }
+}
+
+/// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, on AWS `SIDESTEP_STACK` and
+/// `SIDESTEP_TIMERS` (a queue's URL), and what Lambda sets.
 pub fn engine_from_env() -> Result<Engine, MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
     let settings = Settings {
         table: get("SIDESTEP_TABLE")?,
+        timers: std::env::var("SIDESTEP_TIMERS").ok().filter(|url| !url.is_empty()),
         deployment: Deployment {
             artifact_bucket: get("SIDESTEP_BUCKET")?,
             region: get("AWS_REGION")?,
             account_id: get("SIDESTEP_ACCOUNT_ID")?,
         },
     };
-    Ok(engine(&config_from_env(), &ServiceEndpoints::from_env(), settings))
+    let (config, endpoints) = (config_from_env(), ServiceEndpoints::from_env());
+    Ok(match std::env::var("SIDESTEP_STACK").ok().filter(|stack| !stack.is_empty()) {
+        Some(stack) => stack_engine(&config, &endpoints, settings, &stack),
+        None => engine(&config, &endpoints, settings),
+    })
 }

@@ -12,24 +12,52 @@ use sha2::{Digest, Sha256};
 use sidestep_core::start::Function;
 use sidestep_engine::functions::{FunctionError, Functions};
 
+use crate::counter::Counter;
+use crate::http::http_client;
+
 /// [`Functions`] over Lambda. Clones share one connection pool.
 #[derive(Debug, Clone)]
 pub struct LambdaFunctions {
     client: Client,
+    /// Whose functions bare names mean.
+    stack: Option<String>,
 }
+
+/// The alias of every step function that names the version which new executions use.
+pub const LIVE_ALIAS: &str = "live";
 
 impl LambdaFunctions {
     /// Makes the adapter without any request.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        let builder = aws_sdk_lambda::config::Builder::from(config);
+        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        Self { client: Client::from_conf(config), stack: None }
+    }
+
+    /// The same adapter, with its requests counted.
+    pub fn counted(&self, counter: &Counter) -> Self {
+        let config = self.client.config().to_builder().interceptor(counter.clone());
+        Self { client: Client::from_conf(config.build()), stack: self.stack.clone() }
+    }
+
+    /// The adapter for a stack: a bare name means the version that the stack's function has live.
+    pub fn of_stack(mut self, stack: impl Into<String>) -> Self {
+        self.stack = Some(stack.into());
+        self
     }
 }
 
 #[async_trait]
 impl Functions for LambdaFunctions {
     async fn describe(&self, function_arn: &str) -> Result<Option<Function>, FunctionError> {
-        let call =
-            self.client.get_function_configuration().function_name(function_arn).send().await;
+        let call = self.client.get_function_configuration();
+        let call = match &self.stack {
+            Some(stack) if !function_arn.starts_with("arn:") => {
+                call.function_name(format!("{stack}-{function_arn}")).qualifier(LIVE_ALIAS)
+            }
+            _ => call.function_name(function_arn),
+        };
+        let call = call.send().await;
         match call {
             Ok(configuration) => Ok(Some(function(function_arn, &configuration))),
             Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
@@ -67,10 +95,19 @@ fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Func
     let positive =
         |value: Option<i32>, default| value.and_then(|v| u32::try_from(v).ok()).unwrap_or(default);
     Function {
-        invoke_arn: configuration.function_arn().unwrap_or(asked).to_owned(),
+        invoke_arn: pinned(asked, configuration),
         code_digest: format!("sha256:{}", hex::encode(Sha256::digest(code.to_string()))),
         memory_mb: positive(configuration.memory_size(), 128),
         timeout_seconds: positive(configuration.timeout(), 3),
+    }
+}
+
+/// The ARN with the version's number, where the function was asked for by an alias: the alias may move while an execution runs.
+fn pinned(asked: &str, configuration: &GetFunctionConfigurationOutput) -> String {
+    let arn = configuration.function_arn().unwrap_or(asked);
+    match (arn.strip_suffix(&format!(":{LIVE_ALIAS}")), configuration.version()) {
+        (Some(function), Some(version)) => format!("{function}:{version}"),
+        _ => arn.to_owned(),
     }
 }
 

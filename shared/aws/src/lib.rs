@@ -1,14 +1,28 @@
 //! The ports of sidestep over AWS: the only crate that names a service's SDK.
 //!
-//! A step needs only S3 and takes this crate without default features; `planner` adds DynamoDB and Lambda.
+//! A step needs only S3 and takes this crate without default features; `planner` adds DynamoDB and Lambda,
+//! `deploy` what the command needs to set a stack up.
 
 #[cfg(feature = "planner")]
+pub mod counter;
+#[cfg(feature = "deploy")]
+pub mod deploy;
+#[cfg(feature = "planner")]
 mod engine;
+mod http;
 #[cfg(feature = "planner")]
 pub mod lambda;
 pub mod object;
 #[cfg(feature = "planner")]
+pub mod queue;
+#[cfg(feature = "planner")]
 pub mod table;
 
 #[cfg(feature = "planner")]
-pub use self::engine::{ServiceEndpoints, Settings, engine, engine_from_env, local_config};
+pub use sidestep_engine::queue::Consumer;
+
+#[cfg(feature = "planner")]
+pub use self::engine::{
+    ServiceEndpoints, Settings, counted_engine, engine, engine_from_env, local_config, stack_engine,
+};
+pub use self::http::http_client;

@@ -5,23 +5,36 @@
 //! | `E#EXECUTION` | `START` | what the execution was started with, never edited |
 //! | `E#EXECUTION` | `HEAD` | the fold: status, revision, four bytes a step; `Live` while it is not over |
 //! | `E#EXECUTION` | `C#00000007` | commit 7, never edited; creating it is the commit point |
+//! | `E#EXECUTION` | `D#0003#000001` | attempt 1 of step 3 reported after it was given up |
 //! | `P#PIPELINE` | `X#000001700000000#EXECUTION` | a line of the list of executions |
-//! | `P` | `PIPELINE` | a pipeline that was ever started |
+//! | `E#EXECUTION` | `LABEL` | what a caller of the SageMaker API said about it |
+//! | `P` | `PIPELINE` | a pipeline that was ever started or registered |
+//! | `P#PIPELINE` | `PIPELINE` | a registered pipeline: names, tags, aliases, the latest version |
+//! | `P#PIPELINE` | `V#0000000007` | version 7 of its definition |
+//! | `I#OPERATION#TOKEN` | `ANSWER` | what was answered under an idempotency token |
+//! | `B#TOKEN` | `CALLBACK` | what the token of a Callback step stands for |
 //! | `K#KEY` | `ENTRY` | a cache entry |
 //! | `T#BUCKET` | `PIPELINE#N` | a trigger; `T`, `BUCKET` lists the buckets that have any |
+//!
+//! Documents are the text `Body`, or `Deflated` where that is shorter.
 //!
 //! The one index, `Live`, is sparse: only a `HEAD` that is not over has its key, and no ordinary commit touches it, so it costs two
 //! writes an execution and none a step.
 
+mod access;
 mod cache;
 mod error;
 mod executions;
 mod item;
+mod pipelines;
 mod schema;
 mod triggers;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+
+use crate::counter::Counter;
+use crate::http::http_client;
 
 pub use self::schema::{LIVE_INDEX, create_table};
 
@@ -35,6 +48,14 @@ pub struct DynamoTable {
 impl DynamoTable {
     /// Makes the adapter without any request.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into() }
+        let builder = aws_sdk_dynamodb::config::Builder::from(config);
+        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        Self { client: Client::from_conf(config), name: name.into() }
+    }
+
+    /// The same adapter, with its requests counted.
+    pub fn counted(&self, counter: &Counter) -> Self {
+        let config = self.client.config().to_builder().interceptor(counter.clone());
+        Self { client: Client::from_conf(config.build()), name: self.name.clone() }
     }
 }

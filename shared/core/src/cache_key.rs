@@ -21,7 +21,7 @@ const KEY_VERSION: u32 = 1;
 
 /// Marks a string of [`KeyParts::arguments`] as the digest of S3 content. NUL can not occur in a real URI or path, so
 /// no literal argument reads like it by accident.
-const CONTENT_MARK: &str = "\u{0}s3:";
+pub(crate) const CONTENT_MARK: &str = "\u{0}s3:";
 
 /// 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct KeyParts {
     pub code_digest: String,
     /// The resolved arguments with content digests in place of S3 URIs.
     pub arguments: Value,
+    /// Who shares the result, where it is not the whole deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 impl KeyParts {
@@ -59,6 +62,7 @@ impl KeyParts {
             step_type: "Lambda".to_owned(),
             code_digest: code_digest.to_owned(),
             arguments,
+            scope: None,
         }
     }
 

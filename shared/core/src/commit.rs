@@ -4,17 +4,20 @@
 //! wins and the other finds the winner's record, folds it and decides again. `HEAD` is the fold of the commits and only saves
 //! reading them all (ADR 0001).
 
-use std::time::Duration;
+mod earlier;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cache_key::{CacheKey, KeyParts};
+use crate::cache_key::KeyParts;
 use crate::definition::StepIndex;
 use crate::execution::Phase;
 use crate::manifest::Artifact;
-use crate::name::{ExecutionId, StepName};
 use crate::uri::S3Uri;
+
+pub use self::earlier::{CacheEntry, Hit, Reuse, Source, Supplied};
 
 /// Counts the commits of an execution; the first is 1, and 0 stands for "before the first".
 pub type Revision = u32;
@@ -29,12 +32,37 @@ pub struct Commit {
     /// Attempts that ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub completions: Vec<Completion>,
+    /// What was noticed about results, and deserves attention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// Steps that were decided, in the order in which the planner came to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
+    /// Somebody asked for a stop: nothing new starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop: bool,
+    /// The execution is taken up again: what failed, was stopped or never started waits once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// Set by the last commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
+}
+
+/// What an execution keeps when it is taken up again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Retry {
+    /// Attempts begun so far, of steps that wait again: numbers go on, since every attempt has a place of its own in S3.
+    pub attempts: BTreeMap<StepIndex, u32>,
+}
+
+/// Something about a step that deserves attention and is no error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Warning {
+    pub step: StepIndex,
+    pub message: String,
 }
 
 /// How an execution ended.
@@ -44,6 +72,9 @@ pub struct End {
     /// The reason, when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// It was stopped, and nothing failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
 }
 
 /// The accepted end of an attempt.
@@ -60,6 +91,19 @@ pub struct Completion {
 pub enum AttemptResult {
     Succeeded(Produced),
     Failed(Failure),
+    /// It failed, and another attempt follows.
+    Retried(Retried),
+}
+
+/// An attempt that failed and is followed by another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Retried {
+    pub failure: Failure,
+    /// When the next attempt begins, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The claim that failed.
+    pub claim: Claim,
 }
 
 /// Why a step failed.
@@ -99,6 +143,18 @@ pub struct Decision {
     pub verdict: Verdict,
     /// In words, for people.
     pub reason: String,
+    /// What deserves attention although it is no error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// Digests behind the values of the step's `Changed` conditions, by the values' text: what a later execution compares with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observed: BTreeMap<String, String>,
+}
+
+impl Decision {
+    pub fn new(step: StepIndex, verdict: Verdict, reason: String) -> Self {
+        Self { step, verdict, reason, warning: None, observed: BTreeMap::new() }
+    }
 }
 
 impl AttemptResult {
@@ -107,21 +163,40 @@ impl AttemptResult {
         match self {
             Self::Succeeded(_) => Phase::Succeeded,
             Self::Failed(_) => Phase::Failed,
+            Self::Retried(_) => Phase::Retrying,
         }
     }
 }
 
 impl Verdict {
+    /// The word that people and programs see.
+    pub fn decision(&self) -> &'static str {
+        match self {
+            Self::Run(_) | Self::Condition(_) | Self::Failed(_) | Self::Stopped { .. } => "Run",
+            Self::CacheHit(_) => "CacheHit",
+            Self::Reused(_) => "Reused",
+            Self::NotSelected => "NotSelected",
+            Self::Skipped | Self::NotStarted => "Skipped",
+        }
+    }
+
     /// The phase that a step enters with this verdict.
     pub fn phase(&self) -> Phase {
         match self {
             Self::Run(_) => Phase::Executing,
             Self::CacheHit(_) => Phase::CacheHit,
-            Self::Condition(true) => Phase::ConditionTrue,
-            Self::Condition(false) => Phase::ConditionFalse,
+            Self::Reused(Reuse { outcome: None, .. }) => Phase::Reused,
+            Self::NotSelected => Phase::NotSelected,
+            Self::Condition(true) | Self::Reused(Reuse { outcome: Some(true), .. }) => {
+                Phase::ConditionTrue
+            }
+            Self::Condition(false) | Self::Reused(Reuse { outcome: Some(false), .. }) => {
+                Phase::ConditionFalse
+            }
             Self::Failed(_) => Phase::Failed,
             Self::Skipped => Phase::Skipped,
             Self::NotStarted => Phase::NotStarted,
+            Self::Stopped { .. } => Phase::Stopped,
         }
     }
 }
@@ -133,6 +208,10 @@ pub enum Verdict {
     Run(Claim),
     /// An equal step succeeded before.
     CacheHit(Hit),
+    /// It is not selected, or its `When` does not hold; an earlier result or one given by hand stands in.
+    Reused(Reuse),
+    /// It is not selected, and nothing that is selected needs it.
+    NotSelected,
     /// A condition was evaluated.
     Condition(bool),
     /// It ended without being invoked: a Fail step fired, or the arguments could not be resolved.
@@ -141,6 +220,8 @@ pub enum Verdict {
     Skipped,
     /// It will not run because something failed.
     NotStarted,
+    /// It was about to be tried again when the execution was stopped.
+    Stopped { attempt_count: u32 },
 }
 
 /// An attempt that begins.
@@ -150,61 +231,41 @@ pub struct Claim {
     pub attempt_count: u32,
     /// After this time, in milliseconds since 1970, the attempt may be taken for lost.
     pub lease_until_ms: u64,
+    /// When the step's first attempt began.
+    #[serde(default)]
+    pub started_at_ms: u64,
+    /// When the attempt's `TimeoutSeconds` are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+    /// Of a Callback step: what the answer has to name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_token: Option<String>,
     /// Where a success is published; absent when the step is not cached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<KeyParts>,
 }
 
-/// A cache entry that was found, copied so that the execution keeps it when the entry goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Hit {
-    pub key: CacheKey,
-    pub source: Source,
-    pub produced: Produced,
-    pub memory_mb: u32,
-}
-
-/// Where a reused result was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Source {
-    pub pipeline_execution_arn: String,
-    pub execution_id: ExecutionId,
-    pub step_name: StepName,
-}
-
-/// An entry of the cache index.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct CacheEntry {
-    pub parts: KeyParts,
-    pub source: Source,
-    pub produced: Produced,
-    pub memory_mb: u32,
-    /// When the step succeeded, in milliseconds since 1970: `ExpireAfter` counts from here.
-    pub created_at_ms: u64,
-}
-
-impl CacheEntry {
-    pub fn key(&self) -> CacheKey {
-        self.parts.key()
-    }
-
-    pub fn is_expired(&self, now_ms: u64, expire_after: Option<Duration>) -> bool {
-        let age = Duration::from_millis(now_ms.saturating_sub(self.created_at_ms));
-        expire_after.is_some_and(|limit| age >= limit)
-    }
-}
-
 impl Commit {
     pub fn new(revision: Revision, at_ms: u64) -> Self {
-        Self { revision, at_ms, completions: Vec::new(), decisions: Vec::new(), end: None }
+        Self {
+            revision,
+            at_ms,
+            completions: Vec::new(),
+            warnings: Vec::new(),
+            stop: false,
+            retry: None,
+            decisions: Vec::new(),
+            end: None,
+        }
     }
 
     /// Whether this changes nothing and need not be written.
     pub fn is_empty(&self) -> bool {
-        self.completions.is_empty() && self.decisions.is_empty() && self.end.is_none()
+        self.completions.is_empty()
+            && self.decisions.is_empty()
+            && self.end.is_none()
+            && self.retry.is_none()
+            && !self.stop
     }
 
     /// What `step` produced, if this commit is where it succeeded.
@@ -216,9 +277,15 @@ impl Commit {
         completed.or_else(|| {
             self.decisions.iter().find_map(|decision| match &decision.verdict {
                 Verdict::CacheHit(hit) if decision.step == step => Some(&hit.produced),
+                Verdict::Reused(reuse) if decision.step == step => Some(&reuse.produced),
                 _ => None,
             })
         })
+    }
+
+    /// The decision about `step`, if this commit holds one.
+    pub fn decision(&self, step: StepIndex) -> Option<&Decision> {
+        self.decisions.iter().rev().find(|decision| decision.step == step)
     }
 
     /// The claim on `step`, if this commit is where its attempt began.
@@ -227,6 +294,22 @@ impl Commit {
             Verdict::Run(claim) if decision.step == step => Some(claim),
             _ => None,
         })
+    }
+
+    /// The end of an attempt of `step`, if this commit holds one.
+    pub fn completion(&self, step: StepIndex) -> Option<&Completion> {
+        self.completions.iter().find(|completion| completion.step == step)
+    }
+
+    /// Attempts of `step` that had begun when this commit ended it.
+    pub fn attempts(&self, step: StepIndex) -> u32 {
+        let completed = self.completion(step).map(|completion| completion.attempt_count);
+        let decided = self.decision(step).map(|decision| match &decision.verdict {
+            Verdict::Stopped { attempt_count } => *attempt_count,
+            _ => 0,
+        });
+        let kept = self.retry.as_ref().and_then(|retry| retry.attempts.get(&step).copied());
+        completed.or(kept).or(decided).unwrap_or_default()
     }
 
     /// Why `step` failed, if this commit is where it did.

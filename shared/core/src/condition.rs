@@ -9,14 +9,40 @@ use std::cmp::Ordering;
 use serde_json::{Number, Value};
 
 use crate::expression::{Expression, Scope, Unresolved, type_name};
+use crate::name::StepName;
 
 /// One condition of a Condition step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
-    Compare { operator: Operator, left: Expression, right: Expression },
-    In { query: Expression, values: Vec<Expression> },
+    Compare {
+        operator: Operator,
+        left: Expression,
+        right: Expression,
+    },
+    In {
+        query: Expression,
+        values: Vec<Expression>,
+    },
     Not(Box<Condition>),
     Or(Vec<Condition>),
+    /// The content behind a value differs from the earlier execution's: an extension.
+    Changed {
+        value: Expression,
+        /// The value as the definition writes it, as canonical JSON: what executions are compared by.
+        text: String,
+    },
+    /// The code of a step's function differs from the earlier execution's: an extension.
+    CodeChanged {
+        step: StepName,
+    },
+}
+
+/// A scope that can be compared with an earlier execution: the source, or the last one that succeeded.
+pub trait ChangeScope: Scope {
+    /// Whether the content behind `value` differs from what stood behind `text` then.
+    fn changed(&self, value: &Expression, text: &str) -> Result<Verdict, Unresolved<Self::Need>>;
+
+    fn code_changed(&self, step: &StepName) -> Result<Verdict, Unresolved<Self::Need>>;
 }
 
 /// How two values are compared.
@@ -71,7 +97,10 @@ pub struct Verdict {
 }
 
 /// Whether all of `conditions` hold, from left to right; the first that does not decides.
-pub fn all<S: Scope>(conditions: &[Condition], scope: &S) -> Result<Verdict, Unresolved<S::Need>> {
+pub fn all<S: ChangeScope>(
+    conditions: &[Condition],
+    scope: &S,
+) -> Result<Verdict, Unresolved<S::Need>> {
     let mut because = Vec::new();
     for condition in conditions {
         let verdict = condition.evaluate(scope)?;
@@ -87,7 +116,7 @@ pub fn all<S: Scope>(conditions: &[Condition], scope: &S) -> Result<Verdict, Unr
 
 impl Condition {
     /// Whether this holds. Values of the wrong types are [`Unresolved::Absent`]: the condition step fails with the text.
-    pub fn evaluate<S: Scope>(&self, scope: &S) -> Result<Verdict, Unresolved<S::Need>> {
+    pub fn evaluate<S: ChangeScope>(&self, scope: &S) -> Result<Verdict, Unresolved<S::Need>> {
         match self {
             Self::Compare { operator, left, right } => {
                 let (left, right) = (left.evaluate(scope)?, right.evaluate(scope)?);
@@ -120,6 +149,8 @@ impl Condition {
                 }
                 Ok(Verdict { holds: false, because: because.join(" and ") })
             }
+            Self::Changed { value, text } => scope.changed(value, text),
+            Self::CodeChanged { step } => scope.code_changed(step),
         }
     }
 
@@ -142,6 +173,32 @@ impl Condition {
                     condition.expressions(visit);
                 }
             }
+            Self::Changed { value, .. } => visit(value),
+            Self::CodeChanged { .. } => {}
+        }
+    }
+
+    /// Calls `visit` for every `Changed` in this condition, at any depth.
+    pub fn observed<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression, &'a str)) {
+        match self {
+            Self::Changed { value, text } => visit(value, text),
+            Self::Not(condition) => condition.observed(visit),
+            Self::Or(conditions) => {
+                for condition in conditions {
+                    condition.observed(visit);
+                }
+            }
+            Self::Compare { .. } | Self::In { .. } | Self::CodeChanged { .. } => {}
+        }
+    }
+
+    /// Whether an earlier execution is asked for.
+    pub fn looks_back(&self) -> bool {
+        match self {
+            Self::Changed { .. } | Self::CodeChanged { .. } => true,
+            Self::Not(condition) => condition.looks_back(),
+            Self::Or(conditions) => conditions.iter().any(Self::looks_back),
+            Self::Compare { .. } | Self::In { .. } => false,
         }
     }
 }
@@ -211,6 +268,15 @@ mod tests {
             Err(Unresolved::Missing(()))
         }
         fn document(&self, _: &S3Uri) -> Result<Value, Unresolved<()>> {
+            Err(Unresolved::Missing(()))
+        }
+    }
+
+    impl ChangeScope for Nothing {
+        fn changed(&self, _: &Expression, _: &str) -> Result<Verdict, Unresolved<()>> {
+            Err(Unresolved::Missing(()))
+        }
+        fn code_changed(&self, _: &StepName) -> Result<Verdict, Unresolved<()>> {
             Err(Unresolved::Missing(()))
         }
     }

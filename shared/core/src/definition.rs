@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::condition::Condition;
 use crate::expression::Expression;
+use crate::extension::{CacheScope, OnFailure, TriggerRule, When};
 use crate::name::{ParameterName, StepName};
 
 /// The one definition version there is.
@@ -42,6 +43,8 @@ pub struct Parameter {
     /// Only on String parameters; empty when any value will do.
     pub enum_values: Vec<String>,
     pub description: Option<String>,
+    /// An extension: the value never reaches logs, reasons, keys or descriptions.
+    pub no_echo: bool,
 }
 
 /// The types of parameters and of declared outputs.
@@ -87,6 +90,12 @@ pub struct Step {
     /// The step's own setting, or the pipeline's default. `None`: never cached.
     pub cache: Option<CacheConfig>,
     pub retry_policies: Vec<RetryPolicy>,
+    /// An attempt fails after this.
+    pub timeout_seconds: Option<u32>,
+    pub tags: Vec<String>,
+    pub trigger_rule: TriggerRule,
+    pub on_failure: OnFailure,
+    pub when: Option<When>,
     /// Where the step stands in the document, as a JSON pointer.
     pub pointer: String,
 }
@@ -130,6 +139,8 @@ pub struct LambdaStep {
     /// Always an object.
     pub arguments: Expression,
     pub outputs: Vec<OutputParameter>,
+    /// Stands for the code's digest in the cache key: the author answers for what the code does.
+    pub code_version: Option<String>,
 }
 
 /// Sends a message to a queue and waits for the answer.
@@ -153,9 +164,10 @@ pub struct OutputParameter {
 pub struct CacheConfig {
     /// How old an entry may be; `None`: any age. Years and months count as 365 and 30 days.
     pub expire_after: Option<Duration>,
+    pub scope: CacheScope,
 }
 
-/// SageMaker's retry policy, checked; carried out by a later version.
+/// SageMaker's retry policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetryPolicy {
     pub exception_types: Vec<String>,
@@ -178,6 +190,14 @@ impl Pipeline {
     pub fn indexes(&self) -> impl Iterator<Item = StepIndex> + use<> {
         (0..self.steps.len()).map(StepIndex)
     }
+
+    /// URLs of the queues that Callback steps send to.
+    pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Callback(callback) => Some(callback.sqs_queue_url.as_str()),
+            _ => None,
+        })
+    }
 }
 
 impl Step {
@@ -194,10 +214,7 @@ impl Step {
 
     /// Whether this version can execute the step. Others are parsed and checked, and refused at start.
     pub fn is_runnable(&self) -> bool {
-        matches!(
-            self.kind,
-            StepKind::Lambda(_) | StepKind::Condition { .. } | StepKind::Fail { .. }
-        )
+        !matches!(self.kind, StepKind::Job { .. })
     }
 
     /// The declared outputs; empty for types that declare none.

@@ -1,19 +1,27 @@
 //! An execution as people and programs see it: the one JSON document of `run` and `show`, with SageMaker's names.
 
+mod step;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::commit::{AttemptResult, Commit, Outputs, Produced, Verdict};
-use crate::definition::{Pipeline, Step, StepIndex};
+use crate::commit::Commit;
+use crate::definition::Pipeline;
 use crate::execution::{Execution, Phase};
-use crate::output::convert_output;
-use crate::price::invocation_usd;
+use crate::graph::{Direction, Graph};
+use crate::late::LateReport;
+use crate::no_echo::MASK;
 use crate::start::Start;
 use crate::uri::S3Uri;
+
+pub use self::step::{
+    CacheHitResult, DiscardedResult, FailedAttempt, SelectiveExecutionResult, StepDescription,
+    SuppliedResult,
+};
 
 /// An execution with every step of its definition.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,56 +38,34 @@ pub struct ExecutionDescription {
     /// What started it, in words.
     pub trigger: String,
     pub pipeline_parameters: BTreeMap<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selective_execution_config: Option<SelectiveExecutionConfig>,
     pub steps: Vec<StepDescription>,
     pub summary: Summary,
+    /// The last commit, in milliseconds since 1970.
+    #[serde(skip)]
+    pub changed_at_ms: u64,
 }
 
-/// A step. `StepStatus` and times are absent where SageMaker would not list the step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct StepDescription {
-    pub step_name: String,
-    pub step_type: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step_status: Option<&'static str>,
-    /// Absent while the step's turn has not come.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decision: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Attempts begun; 0 for a step that was not invoked.
-    pub attempt_count: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<String>,
-    /// The declared outputs by name, with their types.
-    pub output_parameters: Map<String, Value>,
-    /// Of a Condition step: `True` or `False`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache_hit_result: Option<CacheHitResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure_reason: Option<String>,
-    /// How long the function worked, now or when the reused result was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub duration_ms: Option<u64>,
-    #[serde(skip)]
-    pub index: StepIndex,
-    #[serde(skip)]
-    pub phase: Phase,
-    #[serde(skip)]
-    pub started_at_ms: Option<u64>,
-    #[serde(skip)]
-    pub ended_at_ms: Option<u64>,
-}
-
-/// Where a cached result came from.
+/// What was selected, with SageMaker's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct CacheHitResult {
-    pub source_pipeline_execution_arn: String,
+pub struct SelectiveExecutionConfig {
+    pub selected_steps: Vec<SelectedStep>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_pipeline_execution_arn: Option<String>,
+    /// The selectors as they were given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub select: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+}
+
+/// A member of [`SelectiveExecutionConfig::selected_steps`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SelectedStep {
+    pub step_name: String,
 }
 
 /// Steps by decision. `Run` counts invoked functions only: conditions and Fail steps cost no invocation.
@@ -108,57 +94,37 @@ pub fn describe(
     now_ms: u64,
 ) -> ExecutionDescription {
     let mut execution = Execution::new(pipeline.steps.len());
-    let mut steps: Vec<_> = pipeline.indexes().map(|i| waiting(i, pipeline.step(i))).collect();
-    let mut saved = (0, 0.0);
+    let mut steps: Vec<_> =
+        pipeline.indexes().map(|i| StepDescription::waiting(i, pipeline.step(i))).collect();
     for commit in commits {
+        let before = execution.clone();
         if execution.apply(commit).is_err() {
             break;
         }
-        for completion in &commit.completions {
-            let step = &mut steps[completion.step.0];
-            step.attempt_count = completion.attempt_count;
-            step.ended_at_ms = Some(commit.at_ms);
-            match &completion.result {
-                AttemptResult::Succeeded(produced) => {
-                    step.take(produced, pipeline.step(completion.step), documents);
-                }
-                AttemptResult::Failed(failure) => {
-                    step.failure_reason = Some(failure.message.clone());
-                }
+        if commit.retry.is_some() {
+            let again = pipeline.indexes().filter(|i| before.step(*i).phase.is_retried());
+            for index in again {
+                steps[index.0].wait_again(pipeline.step(index));
             }
         }
+        for completion in &commit.completions {
+            let definition = pipeline.step(completion.step);
+            steps[completion.step.0].complete(completion, commit.at_ms, definition, documents);
+        }
         for decision in &commit.decisions {
-            let step = &mut steps[decision.step.0];
-            step.reason = Some(decision.reason.clone());
-            step.started_at_ms = step.started_at_ms.or(Some(commit.at_ms));
-            match &decision.verdict {
-                Verdict::Run(claim) => step.attempt_count = claim.attempt_count,
-                Verdict::CacheHit(hit) => {
-                    step.ended_at_ms = Some(commit.at_ms);
-                    step.take(&hit.produced, pipeline.step(decision.step), documents);
-                    let source_pipeline_execution_arn = hit.source.pipeline_execution_arn.clone();
-                    step.cache_hit_result = Some(CacheHitResult { source_pipeline_execution_arn });
-                    saved.0 += hit.produced.duration_ms;
-                    saved.1 += invocation_usd(hit.produced.duration_ms, hit.memory_mb);
-                }
-                Verdict::Condition(holds) => {
-                    step.ended_at_ms = Some(commit.at_ms);
-                    step.outcome = Some(if *holds { "True" } else { "False" });
-                }
-                Verdict::Failed(failure) => {
-                    step.ended_at_ms = Some(commit.at_ms);
-                    step.failure_reason =
-                        Some(failure.message.clone()).filter(|text| !text.is_empty());
-                }
-                Verdict::Skipped | Verdict::NotStarted => step.started_at_ms = None,
-            }
+            let definition = pipeline.step(decision.step);
+            steps[decision.step.0].decide(decision, commit.at_ms, start, definition, documents);
+        }
+        for warning in &commit.warnings {
+            steps[warning.step.0].warnings.push(warning.message.clone());
         }
     }
     for (step, state) in steps.iter_mut().zip(&execution.steps) {
-        step.phase = state.phase;
-        step.finish();
+        step.finish(state.phase);
     }
-    let last = commits.iter().find(|commit| commit.end.is_some());
+    taint(pipeline, &mut steps);
+    let is_over = execution.status.is_over();
+    let last = commits.iter().rev().find(|commit| commit.end.is_some() && is_over);
     let ended_at_ms = last.map(|commit| commit.at_ms);
     let count = |decision| steps.iter().filter(|step| step.decision == Some(decision)).count();
     let is_failed = |step: &&StepDescription| step.phase == Phase::Failed;
@@ -171,8 +137,8 @@ pub fn describe(
         not_selected: count("NotSelected"),
         failed: steps.iter().filter(is_failed).count(),
         duration_ms: ended_at_ms.unwrap_or(now_ms).saturating_sub(start.started_at_ms),
-        saved_ms: saved.0,
-        saved_usd: saved.1,
+        saved_ms: execution.saved.ms,
+        saved_usd: execution.saved.usd,
     };
     ExecutionDescription {
         pipeline_name: start.pipeline_name.to_string(),
@@ -185,66 +151,57 @@ pub fn describe(
         pipeline_parameters: start
             .parameters
             .iter()
-            .map(|(n, v)| (n.to_string(), v.clone()))
+            .map(|(name, value)| {
+                let declared = pipeline.parameters.iter().find(|p| p.name == *name);
+                let is_secret = declared.is_some_and(|parameter| parameter.no_echo);
+                (name.to_string(), if is_secret { Value::from(MASK) } else { value.clone() })
+            })
             .collect(),
+        selective_execution_config: start.selection.as_ref().map(|selection| {
+            let selected = selection.selected.iter().filter_map(|step| pipeline.steps.get(step.0));
+            SelectiveExecutionConfig {
+                selected_steps: selected
+                    .map(|step| SelectedStep { step_name: step.name.to_string() })
+                    .collect(),
+                source_pipeline_execution_arn: selection.source.as_ref().map(|id| start.arn_of(id)),
+                select: selection.select.clone(),
+                exclude: selection.exclude.clone(),
+            }
+        }),
         steps,
         summary,
+        changed_at_ms: commits.last().map_or(start.started_at_ms, |commit| commit.at_ms),
     }
 }
 
-fn waiting(index: StepIndex, step: &Step) -> StepDescription {
-    StepDescription {
-        step_name: step.name.to_string(),
-        step_type: step.step_type().to_owned(),
-        step_status: None,
-        decision: None,
-        reason: None,
-        attempt_count: 0,
-        start_time: None,
-        end_time: None,
-        output_parameters: Map::new(),
-        outcome: None,
-        cache_hit_result: None,
-        failure_reason: None,
-        duration_ms: None,
-        index,
-        phase: Phase::Waiting,
-        started_at_ms: None,
-        ended_at_ms: None,
-    }
-}
-
-impl StepDescription {
-    fn take(&mut self, produced: &Produced, step: &Step, documents: &BTreeMap<S3Uri, Value>) {
-        self.duration_ms = Some(produced.duration_ms);
-        let empty = Map::new();
-        let outputs = match &produced.outputs {
-            Outputs::Inline(outputs) => outputs,
-            Outputs::Stored(uri) => {
-                let manifest = documents.get(uri);
-                manifest.and_then(|document| document["Outputs"].as_object()).unwrap_or(&empty)
-            }
-        };
-        for declared in step.outputs() {
-            let value = outputs.get(&declared.name);
-            let value = value.and_then(|value| convert_output(value, declared.output_type).ok());
-            self.output_parameters.extend(value.map(|value| (declared.name.clone(), value)));
+impl ExecutionDescription {
+    /// Adds what was reported after its attempt was given up.
+    pub fn with_late(mut self, late: Vec<LateReport>) -> Self {
+        for LateReport { step, attempt_count, at_ms, failure_type } in late {
+            let Some(step) = self.steps.get_mut(step.0) else { continue };
+            let step_status = if failure_type.is_some() { "Failed" } else { "Succeeded" };
+            let time = timestamp(at_ms);
+            let result = DiscardedResult { attempt_count, step_status, failure_type, time };
+            step.discarded_results.push(result);
         }
+        self
     }
+}
 
-    fn finish(&mut self) {
-        (self.step_status, self.decision) = match self.phase {
-            Phase::Waiting => (None, None),
-            Phase::Executing => (Some("Executing"), Some("Run")),
-            Phase::Succeeded | Phase::ConditionTrue | Phase::ConditionFalse => {
-                (Some("Succeeded"), Some("Run"))
+/// Marks every step that has a supplied result upstream.
+fn taint(pipeline: &Pipeline, steps: &mut [StepDescription]) {
+    let supplied = steps.iter().filter(|step| step.supplied.is_some());
+    let supplied: Vec<_> = supplied.map(|step| step.index).collect();
+    if supplied.is_empty() {
+        return;
+    }
+    let graph = Graph::new(pipeline);
+    for from in supplied {
+        for step in graph.reach([from], Direction::Downstream, usize::MAX) {
+            if steps[step.0].step_status.is_some() {
+                steps[step.0].tainted_by.push(pipeline.step(from).name.to_string());
             }
-            Phase::CacheHit => (Some("Succeeded"), Some("CacheHit")),
-            Phase::Failed => (Some("Failed"), Some("Run")),
-            Phase::Skipped | Phase::NotStarted => (None, Some("Skipped")),
-        };
-        self.start_time = self.started_at_ms.map(timestamp);
-        self.end_time = self.ended_at_ms.map(timestamp);
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub enum PlannerEvent {
     Ended { invocation: Invocation, result: Result<Map<String, Value>, Failure> },
     /// Look after executions whose messages were lost.
     Sweep,
+    /// A time has come that an execution waits for, or will have at `at_ms`.
+    Wake { execution_id: ExecutionId, at_ms: u64 },
     /// Nothing for the planner.
     Ignored(String),
 }
@@ -51,6 +53,13 @@ pub struct CreatedObject {
 pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
     if event.get("Sweep").is_some() {
         return vec![PlannerEvent::Sweep];
+    }
+    if let Some(wake) = event.get("Wake") {
+        let id = wake["ExecutionId"].as_str().and_then(|id| ExecutionId::parse(id).ok());
+        return vec![match id.zip(wake["AtMs"].as_u64()) {
+            Some((execution_id, at_ms)) => PlannerEvent::Wake { execution_id, at_ms },
+            None => PlannerEvent::Ignored("a wake-up call without execution or time".to_owned()),
+        }];
     }
     if event.get("requestContext").is_some() {
         return vec![destination(event)];

@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::commit::{Commit, Revision};
+use crate::commit::{Commit, End, Revision};
 use crate::definition::StepIndex;
+use crate::saved::Saved;
 
 /// Status of an execution, with SageMaker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,10 +42,16 @@ pub enum Phase {
     Waiting,
     /// An attempt is claimed.
     Executing,
+    /// An attempt failed, and another follows after a delay.
+    Retrying,
     /// Its function succeeded.
     Succeeded,
     /// An equal step's result stands in.
     CacheHit,
+    /// An earlier result stands in, since the step is not to run.
+    Reused,
+    /// Not selected and not needed.
+    NotSelected,
     /// A condition held.
     ConditionTrue,
     /// A condition did not hold.
@@ -54,14 +61,20 @@ pub enum Phase {
     Skipped,
     /// Not run because of a failure.
     NotStarted,
+    /// Was to be tried again when the execution was stopped.
+    Stopped,
 }
 
 impl Phase {
-    const CODES: [(Self, u8); 9] = [
+    const CODES: [(Self, u8); 13] = [
         (Self::Waiting, b'-'),
         (Self::Executing, b'x'),
+        (Self::Retrying, b'y'),
+        (Self::Stopped, b'p'),
         (Self::Succeeded, b's'),
         (Self::CacheHit, b'c'),
+        (Self::Reused, b'r'),
+        (Self::NotSelected, b'o'),
         (Self::ConditionTrue, b't'),
         (Self::ConditionFalse, b'e'),
         (Self::Failed, b'f'),
@@ -71,13 +84,34 @@ impl Phase {
 
     /// Whether the step has ended with outputs or an outcome that others may read.
     pub fn has_succeeded(self) -> bool {
-        use Phase::{CacheHit, ConditionFalse, ConditionTrue, Succeeded};
-        matches!(self, Succeeded | CacheHit | ConditionTrue | ConditionFalse)
+        use Phase::{CacheHit, ConditionFalse, ConditionTrue, Reused, Succeeded};
+        matches!(self, Succeeded | CacheHit | Reused | ConditionTrue | ConditionFalse)
+    }
+
+    /// SageMaker's status of the step; none where SageMaker would not list it.
+    pub fn step_status(self) -> Option<&'static str> {
+        match self {
+            Self::Waiting | Self::Skipped | Self::NotStarted | Self::NotSelected => None,
+            Self::Executing => Some("Executing"),
+            Self::Retrying => Some("Starting"),
+            Self::Stopped => Some("Stopped"),
+            Self::Failed => Some("Failed"),
+            Self::Succeeded
+            | Self::CacheHit
+            | Self::Reused
+            | Self::ConditionTrue
+            | Self::ConditionFalse => Some("Succeeded"),
+        }
     }
 
     /// Whether nothing more happens to the step.
     pub fn is_over(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Executing)
+        !matches!(self, Self::Waiting | Self::Executing | Self::Retrying)
+    }
+
+    /// Whether the step waits again when the execution is taken up again.
+    pub fn is_retried(self) -> bool {
+        matches!(self, Self::Failed | Self::NotStarted | Self::Stopped | Self::Skipped)
     }
 }
 
@@ -90,13 +124,14 @@ pub struct StepState {
 }
 
 /// The folded state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Execution {
     pub status: ExecutionStatus,
     /// The last commit that is folded in.
     pub revision: Revision,
     /// In definition order.
     pub steps: Vec<StepState>,
+    pub saved: Saved,
 }
 
 /// A commit that does not follow from the state it is folded into: a defect or a damaged store.
@@ -117,7 +152,8 @@ impl Execution {
     /// The state before the first commit.
     pub fn new(step_count: usize) -> Self {
         let waiting = StepState { phase: Phase::Waiting, revision: 0 };
-        Self { status: ExecutionStatus::Executing, revision: 0, steps: vec![waiting; step_count] }
+        let (status, steps) = (ExecutionStatus::Executing, vec![waiting; step_count]);
+        Self { status, revision: 0, steps, saved: Saved::default() }
     }
 
     pub fn step(&self, index: StepIndex) -> StepState {
@@ -126,20 +162,34 @@ impl Execution {
 
     /// Folds one commit in. On an error the state is as before.
     pub fn apply(&mut self, commit: &Commit) -> Result<(), FoldError> {
-        if commit.revision != self.revision + 1 || self.status.is_over() {
+        let is_legal = self.status.is_over() == commit.retry.is_some();
+        if commit.revision != self.revision + 1 || !is_legal {
             let (revision, found) = (self.revision, commit.revision);
             return Err(FoldError::OutOfOrder { revision, found });
         }
         let mut next = self.clone();
+        if commit.retry.is_some() {
+            next.status = ExecutionStatus::Executing;
+            for state in next.steps.iter_mut().filter(|state| state.phase.is_retried()) {
+                *state = StepState { phase: Phase::Waiting, revision: commit.revision };
+            }
+        }
+        if commit.stop {
+            next.status = ExecutionStatus::Stopping;
+        }
         for completion in &commit.completions {
             next.turn(completion.step, completion.result.phase(), commit.revision)?;
         }
         for decision in &commit.decisions {
             next.turn(decision.step, decision.verdict.phase(), commit.revision)?;
+            next.saved.add(&decision.verdict);
         }
         if let Some(end) = &commit.end {
-            let failed = end.failure_reason.is_some();
-            next.status = if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded };
+            next.status = match end {
+                End { failure_reason: Some(_), .. } => ExecutionStatus::Failed,
+                End { stopped: true, .. } => ExecutionStatus::Stopped,
+                End { .. } => ExecutionStatus::Succeeded,
+            };
         }
         next.revision = commit.revision;
         *self = next;
@@ -151,9 +201,21 @@ impl Execution {
         let unknown = FoldError::UnknownStep { step: step.0 };
         let state = self.steps.get_mut(step.0).ok_or(unknown)?;
         let is_legal = match state.phase {
-            Phase::Waiting => !matches!(to, Phase::Waiting | Phase::Succeeded),
+            Phase::Waiting => {
+                !matches!(to, Phase::Waiting | Phase::Succeeded | Phase::Retrying | Phase::Stopped)
+            }
             // A new attempt after a lapsed lease, or the attempt's end.
-            Phase::Executing => matches!(to, Phase::Executing | Phase::Succeeded | Phase::Failed),
+            Phase::Executing => {
+                matches!(
+                    to,
+                    Phase::Executing
+                        | Phase::Succeeded
+                        | Phase::Failed
+                        | Phase::Retrying
+                        | Phase::Stopped
+                )
+            }
+            Phase::Retrying => matches!(to, Phase::Executing | Phase::Failed | Phase::Stopped),
             _ => false,
         };
         if !is_legal {
@@ -208,12 +270,19 @@ mod tests {
     use crate::commit::{AttemptResult, Claim, Completion, Decision, Failure, Verdict};
 
     fn decide(revision: Revision, step: usize, verdict: Verdict) -> Commit {
-        let decision = Decision { step: StepIndex(step), verdict, reason: String::new() };
+        let decision = Decision::new(StepIndex(step), verdict, String::new());
         Commit { decisions: vec![decision], ..Commit::new(revision, 0) }
     }
 
     fn claim() -> Verdict {
-        Verdict::Run(Claim { attempt_count: 1, lease_until_ms: 0, cache: None })
+        Verdict::Run(Claim {
+            attempt_count: 1,
+            lease_until_ms: 0,
+            started_at_ms: 0,
+            deadline_ms: None,
+            callback_token: None,
+            cache: None,
+        })
     }
 
     #[test]
@@ -266,7 +335,7 @@ mod tests {
         let mut execution = Execution::new(1);
         assert!(execution.apply(&decide(2, 0, Verdict::Skipped)).is_err());
         let mut commit = decide(1, 0, Verdict::Skipped);
-        commit.end = Some(crate::commit::End { failure_reason: None });
+        commit.end = Some(crate::commit::End { failure_reason: None, stopped: false });
         execution.apply(&commit).expect("legal");
         assert_eq!(execution.status, ExecutionStatus::Succeeded);
         assert!(execution.apply(&Commit::new(2, 0)).is_err());

@@ -4,11 +4,14 @@
 //! again, until nothing is missing. So the rules stay free of I/O, and a plan asks for no more than it uses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::cache_key::{CacheKey, Content};
 use crate::commit::{CacheEntry, Commit, Revision};
+use crate::earlier::Earlier;
+use crate::name::ExecutionId;
 use crate::uri::S3Uri;
 
 /// A fact that is missing.
@@ -22,6 +25,8 @@ pub enum Need {
     Content(S3Uri),
     /// A JSON document.
     Document(S3Uri),
+    /// An earlier execution of the same pipeline.
+    Earlier(ExecutionId),
 }
 
 /// Answers, by question. An absent key means "not asked yet".
@@ -29,10 +34,14 @@ pub enum Need {
 pub struct Facts {
     /// In milliseconds since 1970.
     pub now_ms: u64,
+    /// Nothing may begin: whoever plans has not the functions at hand. What ended is taken in all the same.
+    pub is_held: bool,
     pub commits: BTreeMap<Revision, Commit>,
     pub cache: BTreeMap<CacheKey, Option<CacheEntry>>,
     /// What a URI holds, or why that cannot be told.
     pub contents: BTreeMap<S3Uri, Result<Content, String>>,
     /// The document, or why it cannot be read.
     pub documents: BTreeMap<S3Uri, Result<Value, String>>,
+    /// `None`: it is gone.
+    pub earlier: BTreeMap<ExecutionId, Option<Arc<Earlier>>>,
 }

@@ -53,3 +53,15 @@ pub const COMMIT_BYTES: usize = 300_000;
 pub const ARTIFACTS: usize = 10_000;
 /// Attempts of one step, first included, that a lapsed lease may use up.
 pub const LEASE_ATTEMPTS: u32 = 3;
+/// Tags of one step.
+pub const TAGS: usize = 50;
+/// Characters of a tag.
+pub const TAG_CHARS: usize = 128;
+/// Characters of a step's `CodeVersion`.
+pub const CODE_VERSION_CHARS: usize = 128;
+/// Selectors of one request, `--select` and `--exclude` together.
+pub const SELECTORS: usize = 1_000;
+/// Executions that are looked through for one whose outputs can stand in.
+pub const SOURCE_CANDIDATES: usize = 50;
+/// Seconds after which an attempt fails, at most a year: a person may have to answer.
+pub const TIMEOUT_SECONDS: u64 = 31_536_000;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A name that does not match its pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a {kind}: {allowed}")]
+#[error("`{name}` is no {kind}: {allowed}")]
 pub struct NameError {
     /// What it was meant to name, such as "step name".
     pub kind: &'static str,

@@ -64,6 +64,22 @@ pub fn resolve_parameters(
     if errors.is_empty() { Ok(values) } else { Err(errors) }
 }
 
+/// An earlier execution's values as they would be given at start, without those that the pipeline no longer takes.
+pub fn inherit(
+    pipeline: &Pipeline,
+    earlier: &BTreeMap<ParameterName, Value>,
+) -> BTreeMap<String, String> {
+    let inherited = pipeline.parameters.iter().filter_map(|parameter| {
+        let text = match earlier.get(&parameter.name)? {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        parse(parameter, &text).ok()?;
+        Some((parameter.name.to_string(), text))
+    });
+    inherited.collect()
+}
+
 fn parse(parameter: &Parameter, text: &str) -> Result<Value, ParameterError> {
     let name = || parameter.name.clone();
     if text.is_empty() {
@@ -109,7 +125,14 @@ mod tests {
 
     fn parameter(name: &str, parameter_type: ScalarType, default: Option<Value>) -> Parameter {
         let name = ParameterName::parse(name).expect("legal");
-        Parameter { name, parameter_type, default, enum_values: Vec::new(), description: None }
+        Parameter {
+            name,
+            parameter_type,
+            default,
+            enum_values: Vec::new(),
+            description: None,
+            no_echo: false,
+        }
     }
 
     fn pipeline() -> Pipeline {

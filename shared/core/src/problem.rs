@@ -145,6 +145,8 @@ codes! {
     UnusedParameter,
     /// Warning: a part that can have no effect.
     NoEffect,
+    /// Warning: a step that waits for both branches of a condition.
+    NeverRuns,
     /// Too many problems; the rest is not listed.
     TooManyProblems,
 }

@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::commit::{AttemptResult, CacheEntry, Completion, Failure, Outputs, Produced, Source};
-use crate::definition::{StepIndex, StepKind};
+use crate::commit::{
+    AttemptResult, CacheEntry, Claim, Completion, Failure, Outputs, Produced, Source,
+};
+use crate::definition::{Pipeline, StepIndex};
 use crate::execution::Phase;
 use crate::facts::Need;
-use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES};
+use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES};
 use crate::manifest::{Artifact, Manifest};
 use crate::output::convert_output;
 use crate::resolver::Resolver;
@@ -20,6 +22,12 @@ pub enum Event {
     /// A step's attempt is taken for lost: its lease lapsed, or its host is known to be dead. A new one begins, unless the lost one
     /// was the `last_attempt`.
     AttemptLost { step: StepIndex, last_attempt: u32 },
+    /// Somebody asks that nothing new starts.
+    StopRequested,
+    /// Somebody asks to take up an execution that failed or was stopped.
+    RetryRequested,
+    /// Time has passed: an attempt's `TimeoutSeconds` or the delay before the next one may be over.
+    Woken,
 }
 
 /// The end of an attempt, as reported.
@@ -73,6 +81,8 @@ pub(crate) struct Accepted {
 }
 
 pub(crate) enum Weighed {
+    /// The claimed attempt failed.
+    Failed(Box<Claim>, Failure),
     Accepted(Box<Accepted>),
     Discarded(Discarded),
     Needs(Need),
@@ -101,18 +111,14 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
     };
     let completion = |result| Completion { step: *step, attempt_count: *attempt_count, result };
     match result {
-        ReportedResult::Failed(failure) => Weighed::Accepted(Box::new(Accepted {
-            completion: completion(AttemptResult::Failed(shorten(failure))),
-            publish: None,
-            manifest: None,
-        })),
+        ReportedResult::Failed(failure) => {
+            Weighed::Failed(Box::new(claim.clone()), shorten(failure))
+        }
         ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
             let since_claim = resolver.facts.now_ms.saturating_sub(claimed.at_ms);
             let duration_ms = duration_ms.unwrap_or(since_claim);
-            if let Err(failure) = check_outputs(resolver, *step, outputs) {
-                let completion = completion(AttemptResult::Failed(failure));
-                let accepted = Accepted { completion, publish: None, manifest: None };
-                return Weighed::Accepted(Box::new(accepted));
+            if let Err(failure) = check_outputs(resolver.pipeline, *step, outputs) {
+                return Weighed::Failed(Box::new(claim.clone()), failure);
             }
             let mut to_write = None;
             let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
@@ -160,13 +166,19 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
 }
 
 /// Every declared output that was returned must convert to its type.
-fn check_outputs(
-    resolver: &Resolver<'_>,
+pub(crate) fn check_outputs(
+    pipeline: &Pipeline,
     step: StepIndex,
     outputs: &Map<String, Value>,
 ) -> Result<(), Failure> {
-    let StepKind::Lambda(definition) = &resolver.pipeline.step(step).kind else { return Ok(()) };
-    for declared in &definition.outputs {
+    let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
+    if size > OUTPUT_BYTES {
+        return Err(Failure {
+            error_type: "Sidestep.OutputTooLarge".to_owned(),
+            message: format!("the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}"),
+        });
+    }
+    for declared in pipeline.step(step).outputs() {
         let Some(value) = outputs.get(&declared.name) else { continue };
         convert_output(value, declared.output_type).map_err(|why| Failure {
             error_type: "Sidestep.OutputType".to_owned(),

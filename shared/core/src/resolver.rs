@@ -1,18 +1,25 @@
 //! Looks names up in one execution: parameters, outputs of finished steps, execution variables, S3 content.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::cache_key::{Content, listing_digest};
+use crate::cache_key::{Content, listing_digest, replace_content};
 use crate::commit::{Commit, Outputs, Produced, Revision};
+use crate::condition::{ChangeScope, Verdict};
+use crate::decide::canonical_sha256;
 use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::earlier::Earlier;
 use crate::execution::{Phase, StepState};
 use crate::expression::{
     ExecutionVariable, ExperimentVariable, Expression, Reference, Scope, Unresolved,
 };
+use crate::extension::TriggerRule;
 use crate::facts::{Facts, Need};
 use crate::manifest::Artifact;
+use crate::name::{ExecutionId, StepName};
 use crate::output::convert_output;
 use crate::path::{PropertyPath, Segment};
 use crate::start::Start;
@@ -26,6 +33,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) states: &'a [StepState],
     pub(crate) draft: &'a Commit,
+    /// The step that reads.
+    pub(crate) reader: Option<StepIndex>,
 }
 
 impl<'a> Resolver<'a> {
@@ -41,16 +50,13 @@ impl<'a> Resolver<'a> {
         Ok(self.commit(self.states[step.0].revision)?.produced(step))
     }
 
-    /// What `uri` holds, as the arguments of a step see it that waits for `dependencies`.
+    /// What `uri` holds, as the reading step sees it.
     ///
     /// The digest of an artifact is taken from the manifest of the step that wrote it, without a request.
-    pub(crate) fn content(
-        &self,
-        uri: &S3Uri,
-        dependencies: impl Iterator<Item = StepIndex>,
-    ) -> Result<Content, Unresolved<Need>> {
+    pub(crate) fn content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Need>> {
         let mut artifacts: Vec<&Artifact> = Vec::new();
-        for step in dependencies {
+        let reader = self.reader.map(|reader| &self.pipeline.step(reader).dependencies);
+        for step in reader.into_iter().flatten().copied() {
             if let Some(produced) = self.produced(step).map_err(Unresolved::Missing)? {
                 artifacts.extend(&produced.artifacts);
             }
@@ -83,11 +89,40 @@ impl<'a> Resolver<'a> {
     fn outputs(&self, produced: &Produced) -> Result<Map<String, Value>, Unresolved<Need>> {
         match &produced.outputs {
             Outputs::Inline(outputs) => Ok(outputs.clone()),
-            Outputs::Stored(uri) => match self.document(uri)?.get("Outputs") {
-                Some(Value::Object(outputs)) => Ok(outputs.clone()),
-                _ => Err(Unresolved::Absent(format!("`{uri}` is not a manifest"))),
-            },
+            Outputs::Stored(uri) => self.stored_outputs(uri),
         }
+    }
+
+    /// The outputs in a manifest.
+    pub(crate) fn stored_outputs(
+        &self,
+        uri: &S3Uri,
+    ) -> Result<Map<String, Value>, Unresolved<Need>> {
+        match self.document(uri)?.get("Outputs") {
+            Some(Value::Object(outputs)) => Ok(outputs.clone()),
+            _ => Err(Unresolved::Absent(format!("`{uri}` is not a manifest"))),
+        }
+    }
+
+    /// An earlier execution; `None` when it is gone.
+    pub(crate) fn earlier(&self, id: &ExecutionId) -> Result<Option<&'a Arc<Earlier>>, Need> {
+        match self.facts.earlier.get(id) {
+            Some(earlier) => Ok(earlier.as_ref()),
+            None => Err(Need::earlier(id)),
+        }
+    }
+
+    /// The digest of a value in which every S3 URI stands for what it holds.
+    pub(crate) fn content_digest(&self, value: &Expression) -> Result<String, Unresolved<Need>> {
+        let value = value.evaluate(self)?;
+        let value = replace_content(&value, &mut |uri| self.content(uri))?;
+        Ok(canonical_sha256(&value))
+    }
+
+    /// Whether a step that reads another one which did not succeed finds `null` there: where its trigger rule lets it start all the same.
+    fn reads_null(&self, phase: Phase) -> bool {
+        let rule = self.reader.map(|reader| self.pipeline.step(reader).trigger_rule);
+        !phase.has_succeeded() && rule.is_some_and(|rule| rule != TriggerRule::AllSucceeded)
     }
 
     fn property(
@@ -99,6 +134,9 @@ impl<'a> Resolver<'a> {
         let absent =
             |why: String| Err(Unresolved::Absent(format!("`{reference}` has no value: {why}")));
         let definition = self.pipeline.step(step);
+        if self.reads_null(self.states[step.0].phase) {
+            return Ok(Value::Null);
+        }
         match (&definition.kind, self.states[step.0].phase, path.0.as_slice()) {
             (StepKind::Condition { .. }, Phase::ConditionTrue, [Segment::Key(key)])
                 if key == "Outcome" =>
@@ -110,9 +148,11 @@ impl<'a> Resolver<'a> {
             {
                 Ok(Value::String("false".to_owned()))
             }
-            (StepKind::Lambda(_), _, [Segment::Key(root), Segment::Key(name)])
-                if root == "OutputParameters" =>
-            {
+            (
+                StepKind::Lambda(_) | StepKind::Callback(_),
+                _,
+                [Segment::Key(root), Segment::Key(name)],
+            ) if root == "OutputParameters" => {
                 let Some(produced) = self.produced(step).map_err(Unresolved::Missing)? else {
                     return absent(format!("step `{}` has no outputs", definition.name));
                 };
@@ -183,6 +223,58 @@ impl Scope for Resolver<'_> {
             None => Err(Unresolved::Missing(Need::Document(uri.clone()))),
         }
     }
+}
+
+impl ChangeScope for Resolver<'_> {
+    fn changed(&self, value: &Expression, text: &str) -> Result<Verdict, Unresolved<Need>> {
+        let shown: String = text.chars().take(80).collect();
+        let changed = |because| Ok(Verdict { holds: true, because });
+        let now = self.content_digest(value)?;
+        let Some(baseline) = &self.start.baseline else {
+            return changed(format!("{shown} is new: no execution has succeeded yet"));
+        };
+        let earlier = self.earlier(baseline).map_err(Unresolved::Missing)?;
+        match earlier.and_then(|earlier| earlier.observed(text)) {
+            None => changed(format!("{shown} was not looked at in execution {baseline}")),
+            Some(then) if *then == now => {
+                let because = format!("{shown} is as it was in execution {baseline}");
+                Ok(Verdict { holds: false, because })
+            }
+            Some(_) => changed(format!("{shown} differs from execution {baseline}")),
+        }
+    }
+
+    fn code_changed(&self, step: &StepName) -> Result<Verdict, Unresolved<Need>> {
+        let changed = |because| Ok(Verdict { holds: true, because });
+        let Some(baseline) = &self.start.baseline else {
+            return changed(format!("the code of `{step}` is new: no execution has succeeded yet"));
+        };
+        let function = self.pipeline.find(step).and_then(|index| {
+            let StepKind::Lambda(lambda) = &self.pipeline.step(index).kind else { return None };
+            self.start.functions.get(&lambda.function_arn)
+        });
+        let now = function.map(|function| function.code_digest.as_str());
+        let earlier = self.earlier(baseline).map_err(Unresolved::Missing)?;
+        let then = earlier.and_then(|earlier| earlier.code_digest(step));
+        match (then, now) {
+            (Some(then), Some(now)) if then == now => {
+                let because = format!("the code of `{step}` is as it was in execution {baseline}");
+                Ok(Verdict { holds: false, because })
+            }
+            (Some(then), Some(now)) => changed(format!(
+                "the code of `{step}` went from {} to {} since execution {baseline}",
+                short_digest(then),
+                short_digest(now)
+            )),
+            _ => changed(format!("execution {baseline} had no code of `{step}`")),
+        }
+    }
+}
+
+/// The first digits of a digest, enough for people.
+pub(crate) fn short_digest(digest: &str) -> &str {
+    let start = digest.find(':').map_or(0, |colon| colon + 1);
+    digest.get(start..start + 8).unwrap_or(digest)
 }
 
 /// Evaluates and collects every fact that is missing, not only the first.

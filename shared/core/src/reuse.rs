@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::cache_key::{Content, KeyParts, replace_content};
-use crate::commit::Hit;
+use crate::commit::{Hit, Produced};
 use crate::definition::{CacheConfig, LambdaStep, StepIndex};
 use crate::expression::Unresolved;
-use crate::facts::Need;
+use crate::extension::CacheScope;
+use crate::facts::{Facts, Need};
 use crate::plan::Draft;
+use crate::uri::S3Uri;
 
 impl Draft<'_> {
     /// The parts of the step's cache key, or why there can be none. `None` while a content digest is missing.
@@ -17,14 +19,14 @@ impl Draft<'_> {
         &mut self,
         index: StepIndex,
         lambda: &LambdaStep,
+        config: &CacheConfig,
         arguments: &Value,
     ) -> Option<Result<KeyParts, String>> {
         let mut needs = BTreeSet::new();
         let mut unknown = None;
-        let resolver = self.resolver();
-        let dependencies = &self.pipeline.step(index).dependencies;
+        let resolver = self.resolver_of(index);
         let replaced = replace_content(arguments, &mut |uri| {
-            resolver.content(uri, dependencies.iter().copied()).map_err(|why| match why {
+            resolver.content(uri).map_err(|why| match why {
                 Unresolved::Missing(need) => drop(needs.insert(need)),
                 Unresolved::Absent(why) => unknown = Some(why),
             })
@@ -36,8 +38,19 @@ impl Draft<'_> {
         if let Some(why) = unknown {
             return Some(Err(why));
         }
-        let digest = &self.start.functions.get(&lambda.function_arn)?.code_digest;
-        Some(Ok(KeyParts::lambda(digest, replaced.ok()?)))
+        let code = match &lambda.code_version {
+            // Two functions may well have the same version text, so the function's name stands beside it.
+            Some(version) => format!("version:{}:{version}", lambda.function_arn),
+            None => self.start.functions.get(&lambda.function_arn)?.code_digest.clone(),
+        };
+        let parts = KeyParts::lambda(&code, replaced.ok()?);
+        Some(Ok(match config.scope {
+            CacheScope::Deployment => parts,
+            CacheScope::Pipeline => {
+                let scope = Some(format!("pipeline:{}", self.start.pipeline_name));
+                KeyParts { scope, ..parts }
+            }
+        }))
     }
 
     /// The entry under the key if it can stand in, or why it cannot. `None` while facts are missing.
@@ -48,7 +61,8 @@ impl Draft<'_> {
     ) -> Option<Result<Hit, String>> {
         let key = parts.key();
         // What a step of this very plan leaves behind is not in the index yet.
-        let fresh = self.plan.publish.iter().find(|entry| entry.key() == key).cloned();
+        let fresh = self.plan.publish.iter().find(|fresh| fresh.entry.key() == key);
+        let fresh = fresh.map(|fresh| fresh.entry.clone());
         let entry = match (fresh, self.facts.cache.get(&key)) {
             (Some(entry), _) => entry,
             (None, Some(Some(entry))) => entry.clone(),
@@ -64,39 +78,47 @@ impl Draft<'_> {
         if entry.is_expired(self.facts.now_ms, config.expire_after) {
             return Some(Err("the cached result has expired".to_owned()));
         }
-        let mut needs = BTreeSet::new();
-        let mut damaged = None;
-        for artifact in &entry.produced.artifacts {
-            match self.resolver().stored_content(&artifact.uri) {
-                Err(Unresolved::Missing(need)) => drop(needs.insert(need)),
-                Err(Unresolved::Absent(why)) => damaged = Some(why),
-                Ok(Content::Digest(digest)) => {
-                    // A digest of another kind (the ETag of a large upload) cannot be compared, but the object is there.
-                    if digest.strip_prefix("sha256:").is_some_and(|found| found != artifact.sha256)
-                    {
-                        damaged = Some(format!(
-                            "`{}` of the cached result was overwritten",
-                            artifact.uri
-                        ));
-                    }
-                }
-                Ok(Content::Nothing) => {
-                    damaged = Some(format!("`{}` of the cached result is gone", artifact.uri));
-                }
+        let damaged = match damage(&entry.produced, self.facts) {
+            Ok(damaged) => damaged,
+            Err(needs) => {
+                self.need(needs);
+                return None;
             }
-        }
-        if !needs.is_empty() {
-            self.plan.needs.append(&mut needs);
-            return None;
-        }
+        };
         Some(match damaged {
-            Some(reason) => Err(reason),
+            Some((uri, how)) => Err(format!("`{uri}` of the cached result {how}")),
             None => Ok(Hit {
-                key,
+                parts: parts.clone(),
                 source: entry.source.clone(),
                 produced: entry.produced.clone(),
                 memory_mb: entry.memory_mb,
             }),
         })
     }
+}
+
+/// An artifact of a result that is gone or overwritten, and how; or what has to be looked at first.
+pub fn damage(
+    produced: &Produced,
+    facts: &Facts,
+) -> Result<Option<(S3Uri, String)>, BTreeSet<Need>> {
+    let mut needs = BTreeSet::new();
+    let mut damaged = None;
+    for artifact in &produced.artifacts {
+        let how = match facts.contents.get(&artifact.uri) {
+            None => {
+                needs.insert(Need::Content(artifact.uri.clone()));
+                continue;
+            }
+            Some(Err(why)) => why.clone(),
+            Some(Ok(Content::Nothing)) => "is gone".to_owned(),
+            // A digest of another kind (the ETag of a large upload) cannot be compared, but the object is there.
+            Some(Ok(Content::Digest(digest))) => match digest.strip_prefix("sha256:") {
+                Some(found) if found != artifact.sha256 => "was overwritten".to_owned(),
+                _ => continue,
+            },
+        };
+        damaged = Some((artifact.uri.clone(), how));
+    }
+    if needs.is_empty() { Ok(damaged) } else { Err(needs) }
 }

@@ -1,10 +1,12 @@
 //! What an execution was started with: written once, before anything else, and never edited.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::commit::Supplied;
+use crate::definition::StepIndex;
 use crate::name::{ExecutionId, ParameterName, PipelineName};
 use crate::reader::Format;
 use crate::token::Secret;
@@ -35,6 +37,18 @@ pub struct Start {
     pub started_at_ms: u64,
     /// Whether cached results are used; successes are published all the same.
     pub use_cache: bool,
+    /// What is to run; absent: everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
+    /// Steps that run although a cached result could stand in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub forced: BTreeSet<StepIndex>,
+    /// The execution that `Changed`, `CodeChanged` and `Else: Reuse` look at; set only where the definition has one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<ExecutionId>,
+    /// SageMaker's `MaxParallelExecutionSteps`; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel_execution_steps: Option<u32>,
     /// Where this execution's runs write, `s3://BUCKET/runs/PIPELINE/EXECUTION/`.
     pub output_prefix: S3Uri,
     pub pipeline_arn: String,
@@ -43,9 +57,34 @@ pub struct Start {
     pub secret: Secret,
 }
 
+/// Which steps run, and what stands in for the others.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Selection {
+    /// The selectors as they were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub select: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    pub selected: BTreeSet<StepIndex>,
+    /// `SourcePipelineExecutionArn`: where the results of steps come from that are not selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ExecutionId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub supplied: BTreeMap<StepIndex, Supplied>,
+    /// Whether what was supplied may be published to the cache.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publish_supplied: bool,
+}
+
 impl Start {
     pub fn execution_arn(&self) -> String {
-        format!("{}/execution/{}", self.pipeline_arn, self.execution_id)
+        self.arn_of(&self.execution_id)
+    }
+
+    /// The ARN of an execution of the same pipeline.
+    pub fn arn_of(&self, id: &ExecutionId) -> String {
+        format!("{}/execution/{id}", self.pipeline_arn)
     }
 
     /// Whether `other` asks for the same work: the same pipeline, definition, parameters and code.
@@ -53,7 +92,8 @@ impl Start {
         let work = |start: &Self| {
             let pipeline = (start.pipeline_name.clone(), start.definition_digest.clone());
             let inputs = (start.parameters.clone(), start.functions.clone());
-            (pipeline, inputs, start.use_cache, start.left_out.clone())
+            let chosen = (start.selection.clone(), start.forced.clone());
+            (pipeline, inputs, chosen, start.use_cache, start.left_out.clone())
         };
         work(self) == work(other)
     }

@@ -53,6 +53,28 @@ impl Secret {
         URL_SAFE_NO_PAD.encode(self.mac(id, step, attempt, claim).finalize().into_bytes())
     }
 
+    /// The token of a Callback step's attempt: ten letters and digits, as SageMaker's are.
+    pub fn callback_token(
+        &self,
+        id: &ExecutionId,
+        step: StepIndex,
+        attempt: u32,
+        claim: Revision,
+    ) -> String {
+        const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let mut mac = self.mac(id, step, attempt, claim);
+        // Told apart from the attempt's own token, which is never sent out.
+        mac.update(b"/callback");
+        let bytes = mac.finalize().into_bytes();
+        let mut number = bytes.iter().take(16).fold(0_u128, |n, byte| n << 8 | u128::from(*byte));
+        let digits = (0..10).map(|_| {
+            let digit = usize::try_from(number % 62).unwrap_or_default();
+            number /= 62;
+            char::from(DIGITS[digit])
+        });
+        digits.collect()
+    }
+
     /// Whether `token` belongs to that attempt, compared in constant time.
     pub fn verifies(
         &self,

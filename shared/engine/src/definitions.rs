@@ -1,6 +1,6 @@
 //! Definitions in S3: stored under the digest of their text, read once per process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -34,11 +34,13 @@ pub(crate) struct Definitions {
     objects: Arc<dyn ObjectStore>,
     bucket: String,
     parsed: Mutex<BTreeMap<String, Arc<Pipeline>>>,
+    /// Digests that this process has stored.
+    stored: Mutex<BTreeSet<String>>,
 }
 
 impl Definitions {
     pub(crate) fn new(objects: Arc<dyn ObjectStore>, bucket: String) -> Self {
-        Self { objects, bucket, parsed: Mutex::default() }
+        Self { objects, bucket, parsed: Mutex::default(), stored: Mutex::default() }
     }
 
     fn uri(&self, digest: &str) -> S3Uri {
@@ -52,9 +54,20 @@ impl Definitions {
         pipeline: Arc<Pipeline>,
     ) -> Result<(), EngineError> {
         let digest = definition.digest();
+        let is_stored =
+            self.stored.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest);
+        if is_stored {
+            return Ok(());
+        }
         let bytes = Bytes::from(definition.text.clone().into_bytes());
         // Under the digest of its own text an object that exists is the same one.
         self.objects.create(&self.uri(&digest), bytes, "text/plain; charset=utf-8").await?;
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        if stored.len() >= KEPT {
+            stored.pop_first();
+        }
+        stored.insert(digest.clone());
+        drop(stored);
         self.keep(digest, pipeline);
         Ok(())
     }

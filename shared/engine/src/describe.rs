@@ -12,9 +12,11 @@ use crate::engine::{Engine, EngineError};
 impl Engine {
     /// Describes an execution with every step of its definition.
     pub async fn describe(&self, id: &ExecutionId) -> Result<ExecutionDescription, EngineError> {
-        let (loaded, commits) = futures::try_join!(self.load(id), async {
-            Ok(self.executions.all_commits(id).await?)
-        })?;
+        let (loaded, commits, late) = futures::try_join!(
+            self.load(id),
+            async { Ok(self.executions.all_commits(id).await?) },
+            async { Ok(self.executions.late(id).await?) }
+        )?;
         let stored = commits.iter().flat_map(|commit| {
             let steps = loaded.pipeline.indexes();
             steps.filter_map(|step| match &commit.produced(step)?.outputs {
@@ -29,7 +31,8 @@ impl Engine {
         .await?;
         let documents: BTreeMap<_, _> = documents.into_iter().flatten().collect();
         let now_ms = self.clock.now_ms();
-        Ok(describe(&loaded.start, &loaded.pipeline, &commits, &documents, now_ms))
+        let described = describe(&loaded.start, &loaded.pipeline, &commits, &documents, now_ms);
+        Ok(described.with_late(late))
     }
 
     /// The commits after `revision`, in order.

@@ -1,28 +1,28 @@
 //! The one interpreter: load, gather facts, plan, commit, perform effects. It decides nothing about pipelines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use bytes::Bytes;
-use futures::future::{join_all, try_join_all};
-use sidestep_core::commit::{Commit, Failure, Revision};
+use sidestep_core::commit::{Commit, Revision};
 use sidestep_core::definition::Pipeline;
-use sidestep_core::execution::{Execution, ExecutionStatus, FoldError};
-use sidestep_core::facts::Facts;
+use sidestep_core::earlier::Earlier;
+use sidestep_core::execution::{Execution, FoldError};
 use sidestep_core::name::ExecutionId;
-use sidestep_core::plan::{Effect, Plan, plan};
 use sidestep_core::problem::Problem;
-use sidestep_core::report::{Event, Report, ReportedResult};
 use sidestep_core::start::{STATE_VERSION, Start};
 use tokio::sync::watch;
-use tracing::{debug, info, warn};
 
+use crate::at_hand::AtHand;
 use crate::clock::Clock;
+use crate::control::RequestError;
 use crate::definitions::Definitions;
 use crate::functions::{FunctionError, Functions};
+use crate::message::{QueueError, Queues};
 use crate::object::{ObjectStore, StoreError};
-use crate::store::{CacheIndex, Committed, ExecutionStore, TableError};
+use crate::recent::Recent;
+use crate::store::{CacheIndex, ExecutionStore, TableError};
 use crate::trigger::TriggerStore;
+use crate::watcher::Watcher;
 
 /// A failure of the engine. One that is not about the user's input makes the platform deliver the event again.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,10 @@ pub enum EngineError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Function(#[from] FunctionError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Request(#[from] RequestError),
 }
 
 /// What the engine needs to know of its deployment.
@@ -68,6 +72,7 @@ pub struct Ports {
     pub cache: Arc<dyn CacheIndex>,
     pub objects: Arc<dyn ObjectStore>,
     pub functions: Arc<dyn Functions>,
+    pub queues: Arc<dyn Queues>,
     pub triggers: Arc<dyn TriggerStore>,
     pub clock: Arc<dyn Clock>,
 }
@@ -80,15 +85,21 @@ pub struct Engine {
     pub(crate) cache: Arc<dyn CacheIndex>,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) functions: Arc<dyn Functions>,
+    pub(crate) queues: Arc<dyn Queues>,
     pub(crate) triggers: Arc<dyn TriggerStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) definitions: Definitions,
     /// Within one process an execution is advanced by one task at a time: racing it would only cost lost commits.
-    turns: Mutex<BTreeMap<ExecutionId, Weak<tokio::sync::Mutex<()>>>>,
+    pub(crate) turns: Mutex<BTreeMap<ExecutionId, Weak<tokio::sync::Mutex<()>>>>,
     /// Starts never change, so each is read once per process.
-    starts: Mutex<BTreeMap<ExecutionId, Arc<Start>>>,
+    pub(crate) starts: Mutex<BTreeMap<ExecutionId, Arc<Start>>>,
+    /// Executions that are over, read whole.
+    pub(crate) past: Mutex<BTreeMap<ExecutionId, Arc<Earlier>>>,
+    pub(crate) recent: Recent,
+    pub(crate) at_hand: AtHand,
+    pub(crate) watcher: Option<Arc<dyn Watcher>>,
     /// Counts the commits that this process won.
-    won: watch::Sender<u64>,
+    pub(crate) won: watch::Sender<u64>,
 }
 
 /// Starts kept in memory; the smallest id makes room.
@@ -104,7 +115,7 @@ pub struct Loaded {
 
 impl Engine {
     pub fn new(deployment: Deployment, ports: Ports) -> Self {
-        let Ports { executions, cache, objects, functions, triggers, clock } = ports;
+        let Ports { executions, cache, objects, functions, queues, triggers, clock } = ports;
         let definitions =
             Definitions::new(Arc::clone(&objects), deployment.artifact_bucket.clone());
         Self {
@@ -113,13 +124,43 @@ impl Engine {
             cache,
             objects,
             functions,
+            queues,
             triggers,
             clock,
             definitions,
             turns: Mutex::default(),
             starts: Mutex::default(),
+            past: Mutex::default(),
+            recent: Recent::default(),
+            at_hand: AtHand::default(),
+            watcher: None,
             won: watch::Sender::new(0),
         }
+    }
+
+    /// Says that an execution's functions may be absent here, or others by now: then what ended is taken in and nothing begins, until
+    /// somebody has them.
+    pub fn watchful(mut self) -> Self {
+        self.at_hand = AtHand::watchful();
+        self
+    }
+
+    /// Says that no other planner advances the same executions, as in the embedded cloud: states are then kept in memory. Another one all
+    /// the same costs lost commits, and nothing else.
+    pub fn alone(mut self) -> Self {
+        self.recent = Recent::alone();
+        self
+    }
+
+    /// The same engine over another object store, which `wrap` makes of the present one.
+    pub fn with_objects(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>,
+    ) -> Self {
+        self.objects = wrap(self.objects);
+        let bucket = self.deployment.artifact_bucket.clone();
+        self.definitions = Definitions::new(Arc::clone(&self.objects), bucket);
+        self
     }
 
     pub fn executions(&self) -> &dyn ExecutionStore {
@@ -131,7 +172,10 @@ impl Engine {
         self.won.subscribe()
     }
 
-    async fn start_of(&self, id: &ExecutionId) -> Result<Option<Arc<Start>>, EngineError> {
+    pub(crate) async fn start_of(
+        &self,
+        id: &ExecutionId,
+    ) -> Result<Option<Arc<Start>>, EngineError> {
         let kept = self.starts.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         if kept.is_some() {
             return Ok(kept);
@@ -141,12 +185,16 @@ impl Engine {
             let found = start.state_version;
             return Err(EngineError::NewerState { execution_id: id.clone(), found });
         }
+        self.keep_start(&start);
+        Ok(Some(start))
+    }
+
+    pub(crate) fn keep_start(&self, start: &Arc<Start>) {
         let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
         if starts.len() >= KEPT_STARTS {
             starts.pop_first();
         }
-        starts.insert(id.clone(), Arc::clone(&start));
-        Ok(Some(start))
+        starts.insert(start.execution_id.clone(), Arc::clone(start));
     }
 
     /// Loads an execution's start, definition and `HEAD`.
@@ -159,133 +207,6 @@ impl Engine {
         let pipeline =
             self.definitions.get(&start.definition_digest, start.definition_format).await?;
         Ok(Loaded { start, pipeline, execution })
-    }
-
-    /// Folds in the events that `events` makes of the loaded state, and does all that follows, until nothing is left to decide.
-    ///
-    /// Twice with the same events: the second finds them settled. Stopped half-way: before the commit nothing happened, after it the
-    /// sweep begins new attempts for what was not invoked.
-    pub async fn advance(
-        &self,
-        id: &ExecutionId,
-        events: impl FnOnce(&Loaded) -> Vec<Event>,
-    ) -> Result<ExecutionStatus, EngineError> {
-        let turn = self.turn(id);
-        let _turn = turn.lock().await;
-        let loaded = self.load(id).await?;
-        let mut events = events(&loaded);
-        let Loaded { start, pipeline, mut execution } = loaded;
-        let mut facts = Facts::default();
-        loop {
-            let plan = self.plan(&pipeline, &start, &execution, &events, &mut facts).await?;
-            for late in &plan.discarded {
-                info!(execution_id = %id, step = late.step.0, attempt_count = late.attempt_count,
-                    reason = late.reason, "report discarded");
-            }
-            if plan.commit.is_empty() {
-                return Ok(execution.status);
-            }
-            self.write_records(&plan).await?;
-            match self.executions.commit(id, &plan.commit).await? {
-                Committed::Lost(winner) => {
-                    debug!(execution_id = %id, revision = winner.revision, "lost the race for a commit");
-                    fold(id, &mut execution, &winner)?;
-                    // Its planner may have died before it came to this.
-                    self.advance_head(&start, &execution, &winner).await?;
-                    facts.commits.insert(winner.revision, *winner);
-                }
-                Committed::Won => {
-                    self.won.send_modify(|count| *count += 1);
-                    fold(id, &mut execution, &plan.commit)?;
-                    let head = self.advance_head(&start, &execution, &plan.commit);
-                    let (head, failed) = futures::join!(head, self.perform(&start, &plan));
-                    head?;
-                    facts.commits.insert(plan.commit.revision, plan.commit);
-                    events = failed;
-                    if events.is_empty() && !plan.is_partial {
-                        return Ok(execution.status);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Plans until no fact is missing.
-    async fn plan(
-        &self,
-        pipeline: &Pipeline,
-        start: &Start,
-        execution: &Execution,
-        events: &[Event],
-        facts: &mut Facts,
-    ) -> Result<Plan, EngineError> {
-        facts.now_ms = self.clock.now_ms();
-        loop {
-            let plan = plan(pipeline, start, execution, events, facts);
-            if plan.needs.is_empty() {
-                return Ok(plan);
-            }
-            self.gather(&start.execution_id, &plan.needs, facts).await?;
-        }
-    }
-
-    /// Writes what may be written before the commit: manifests on behalf of functions, and cache entries.
-    async fn write_records(&self, plan: &Plan) -> Result<(), EngineError> {
-        try_join_all(plan.manifests.iter().map(|(uri, manifest)| async move {
-            let bytes = serde_json::to_vec(manifest).expect("a manifest is plain JSON");
-            self.objects.create(uri, Bytes::from(bytes), "application/json").await
-        }))
-        .await?;
-        try_join_all(plan.publish.iter().map(|entry| async move {
-            let replaced = self.cache.publish(entry).await?;
-            let artifacts = |entry: &sidestep_core::commit::CacheEntry| -> BTreeSet<String> {
-                entry.produced.artifacts.iter().map(|artifact| artifact.sha256.clone()).collect()
-            };
-            if replaced.is_some_and(|previous| artifacts(&previous) != artifacts(entry)) {
-                warn!(step_name = %entry.source.step_name, key = %entry.key(),
-                    "the step is not deterministic: same code and arguments, other content");
-            }
-            Ok::<_, TableError>(())
-        }))
-        .await?;
-        Ok(())
-    }
-
-    pub(crate) async fn advance_head(
-        &self,
-        start: &Start,
-        execution: &Execution,
-        commit: &Commit,
-    ) -> Result<(), EngineError> {
-        let end = commit.end.as_ref().map(|end| (end, commit.at_ms));
-        Ok(self.executions.advance_head(start, execution, end).await?)
-    }
-
-    /// Performs the effects of a commit; what could not be started comes back as a report of its failure.
-    async fn perform(&self, start: &Start, plan: &Plan) -> Vec<Event> {
-        let revision = plan.commit.revision;
-        let invoked = plan.effects.iter().map(|effect| async move {
-            let Effect::InvokeStep { step, attempt_count, function_arn, payload } = effect;
-            let error = self.functions.invoke(function_arn, payload).await.err()?;
-            let failure =
-                Failure { error_type: error.error_type().to_owned(), message: error_chain(&error) };
-            let token = start.secret.token(&start.execution_id, *step, *attempt_count, revision);
-            let (step, attempt_count) = (*step, *attempt_count);
-            let result = ReportedResult::Failed(failure);
-            Some(Event::Reported(Report { step, attempt_count, token, result }))
-        });
-        join_all(invoked).await.into_iter().flatten().collect()
-    }
-
-    fn turn(&self, id: &ExecutionId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = turns.get(id).and_then(Weak::upgrade) {
-            return turn;
-        }
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let turn = Arc::new(tokio::sync::Mutex::new(()));
-        turns.insert(id.clone(), Arc::downgrade(&turn));
-        turn
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use sidestep_core::cache_key::{Content, listing_digest};
@@ -24,14 +25,20 @@ impl Engine {
         needs: &BTreeSet<Need>,
         facts: &mut Facts,
     ) -> Result<(), EngineError> {
-        let (mut revisions, mut keys, mut contents, mut documents) =
-            (vec![], vec![], vec![], vec![]);
+        let (mut revisions, mut keys, mut contents, mut documents, mut executions) =
+            (vec![], vec![], vec![], vec![], vec![]);
         for need in needs {
             match need {
-                Need::Commit(revision) => revisions.push(*revision),
+                Need::Commit(revision) => match self.recent.commit(id, *revision) {
+                    Some(commit) => {
+                        drop(facts.commits.insert(*revision, commit.as_ref().clone()));
+                    }
+                    None => revisions.push(*revision),
+                },
                 Need::CacheEntry(key) => keys.push(key.clone()),
                 Need::Content(uri) => contents.push(uri.clone()),
                 Need::Document(uri) => documents.push(uri.clone()),
+                Need::Earlier(id) => executions.push(id.clone()),
             }
         }
         let commits = async {
@@ -54,10 +61,21 @@ impl Engine {
             .map(|uri| async move { Ok::<_, EngineError>((self.document(&uri).await?, uri)) })
             .buffer_unordered(PARALLEL)
             .try_collect::<Vec<_>>();
-        let (commits, entries, contents, documents) =
-            futures::join!(commits, entries, contents, documents);
+        let earlier = try_join_all(executions.into_iter().map(|id| async move {
+            let earlier = match self.earlier(&id).await {
+                Err(EngineError::ExecutionNotFound(_)) => None,
+                result => Some(result?),
+            };
+            Ok::<_, EngineError>((id, earlier))
+        }));
+        let (commits, entries, contents, documents, earlier) =
+            futures::join!(commits, entries, contents, documents, earlier);
 
-        facts.commits.extend(commits?.into_iter().map(|commit| (commit.revision, commit)));
+        let commits = commits?;
+        for commit in &commits {
+            self.recent.keep_commit(id, commit);
+        }
+        facts.commits.extend(commits.into_iter().map(|commit| (commit.revision, commit)));
         if let Some(missing) =
             revisions.iter().find(|revision| !facts.commits.contains_key(revision))
         {
@@ -69,6 +87,7 @@ impl Engine {
         facts.cache.extend(keys.into_iter().map(|key| (key, None)));
         facts.cache.extend(entries?.into_iter().map(|entry| (entry.key(), Some(entry))));
         facts.contents.extend(contents?.into_iter().map(|(content, uri)| (uri, content)));
+        facts.earlier.extend(earlier?);
         facts.documents.extend(documents?.into_iter().map(|(document, uri)| (uri, document)));
         Ok(())
     }

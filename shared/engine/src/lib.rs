@@ -3,15 +3,32 @@
 //! An event is handled as: load, gather facts, `plan()`, write records, create the commit, perform the effects. Every rule is in core;
 //! an `if` about pipelines in this crate is in the wrong place.
 
+mod advance;
+mod at_hand;
+pub mod cache;
+pub mod choose;
 pub mod clock;
+pub mod control;
 pub mod definitions;
 mod describe;
 pub mod engine;
 pub mod functions;
+pub mod garbage;
 mod gather;
+mod late;
+pub mod message;
 pub mod object;
+mod past;
+pub mod pipelines;
 mod planner;
+mod prefetch;
+mod preview;
+pub mod queue;
+mod recent;
+pub mod repair;
+pub mod schedule;
 pub mod start;
 pub mod store;
 pub mod sweep;
 pub mod trigger;
+pub mod watcher;

@@ -4,7 +4,8 @@
 //! deliver one invocation twice: the first to write an object decides its content, and a second one with other bytes is
 //! told so instead of replacing a result that others may have read.
 //!
-//! Deliberately left out: deleting, copying and plain overwriting, which no part of an execution needs.
+//! Deleting is for the garbage collection alone. Deliberately left out: copying and plain overwriting, which no part of an execution
+//! needs.
 
 pub mod memory;
 
@@ -125,6 +126,10 @@ pub trait ObjectStore: Send + Sync + std::fmt::Debug {
     /// The same bytes again are fine. Other bytes are a [`StoreError::Conflict`]. After a failure there is no object,
     /// unless the failure came after the store had accepted it.
     async fn upload(&self, uri: &S3Uri, stream: ObjectStream) -> Result<Artifact, StoreError>;
+
+    /// Removes an object; where there is none, nothing happens. Afterwards it is absent, also in listings; a bucket with versions keeps
+    /// them.
+    async fn delete(&self, uri: &S3Uri) -> Result<(), StoreError>;
 }
 
 /// Refuses a URI that names no single object.

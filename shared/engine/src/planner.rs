@@ -6,6 +6,7 @@ use sidestep_core::envelope::{ManifestKey, PlannerEvent, planner_events};
 use sidestep_core::invocation::Invocation;
 use sidestep_core::limits::OUTPUT_BYTES;
 use sidestep_core::manifest::{self, Manifest};
+use sidestep_core::name::ExecutionId;
 use sidestep_core::report::{Event, Report, ReportedResult};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -25,6 +26,10 @@ impl Engine {
             match event {
                 PlannerEvent::Ignored(reason) => info!(reason, "event ignored"),
                 PlannerEvent::Sweep => advanced += self.sweep(Leases::ByTime).await?.len(),
+                PlannerEvent::Wake { execution_id, at_ms } => {
+                    self.woken(&execution_id, at_ms).await?;
+                    advanced += 1;
+                }
                 PlannerEvent::ManifestCreated(key) => {
                     let span = info_span!("manifest", execution_id = %key.execution_id,
                         step_name = %key.step_name, attempt_count = key.attempt_count);
@@ -40,6 +45,22 @@ impl Engine {
             }
         }
         Ok(json!({ "Advanced": advanced }))
+    }
+
+    /// A queue delays by 15 minutes at most, so a call may come early: then it is passed on.
+    async fn woken(&self, id: &ExecutionId, at_ms: u64) -> Result<(), EngineError> {
+        let now_ms = self.clock.now_ms();
+        if at_ms > now_ms {
+            self.queues.wake(id, at_ms, now_ms).await?;
+            return Ok(());
+        }
+        match self.wake(id).await {
+            Err(EngineError::ExecutionNotFound(_)) => {
+                warn!(execution_id = %id, "a call about an unknown execution is ignored");
+                Ok(())
+            }
+            result => result.map(drop),
+        }
     }
 
     async fn manifest_created(&self, key: ManifestKey) -> Result<(), EngineError> {
@@ -101,6 +122,7 @@ impl Engine {
                 warn!("the report of an unknown step is ignored");
                 return Vec::new();
             };
+            let (token, result) = (token.clone(), result.clone());
             vec![Event::Reported(Report { step, attempt_count, token, result })]
         };
         match self.advance(id, event).await {

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::execution::Execution;
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parameter::{ParameterError, resolve_parameters};
 use sidestep_core::reader::{parse, unrunnable};
+use sidestep_core::selection::SelectionError;
 use sidestep_core::start::{Function, STATE_VERSION, Start};
 use sidestep_core::token::Secret;
 use sidestep_core::uri::S3Uri;
 
+use crate::choose::{Chooser, SelectionRequest};
 use crate::definitions::Definition;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Loaded};
 use crate::store::Creation;
 
 /// What is to be started.
@@ -31,6 +34,10 @@ pub struct StartRequest {
     pub trigger: String,
     /// Requests with the same token start one execution: the version of an uploaded object, say.
     pub token: Option<String>,
+    /// What is to run; the default is everything.
+    pub selection: SelectionRequest,
+    /// SageMaker's `MaxParallelExecutionSteps`; `None`: no limit.
+    pub max_parallel_execution_steps: Option<u32>,
 }
 
 /// Why an execution cannot be started, in the user's terms.
@@ -45,6 +52,10 @@ pub enum StartError {
     UnknownFunctions(Vec<(String, StepName)>),
     #[error("execution {execution_id} was started by the same token for other work")]
     Conflict { execution_id: ExecutionId },
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    #[error("execution {execution_id} cannot be the source: {why}")]
+    Source { execution_id: ExecutionId, why: String },
 }
 
 fn lines(errors: &[ParameterError]) -> String {
@@ -84,8 +95,10 @@ impl Engine {
         if !unrunnable.is_empty() {
             return Err(StartError::Unrunnable(unrunnable).into());
         }
-        let parameters =
-            resolve_parameters(&pipeline, &request.parameters).map_err(StartError::Parameters)?;
+        let mut chooser = Chooser::new(self, &request.pipeline_name, &request.selection)?;
+        let mut given = chooser.inherited(&pipeline).await?;
+        given.extend(request.parameters);
+        let parameters = resolve_parameters(&pipeline, &given).map_err(StartError::Parameters)?;
         let functions = self.describe_functions(&pipeline, &request.left_out).await?;
         let random = self.clock.random();
         let execution_id = match &request.token {
@@ -96,7 +109,7 @@ impl Engine {
         let deployment = &self.deployment;
         let name = &request.pipeline_name;
         let key = format!("runs/{name}/{execution_id}/");
-        let start = Start {
+        let mut start = Start {
             state_version: STATE_VERSION,
             output_prefix: S3Uri::new(deployment.artifact_bucket.clone(), key),
             execution_id,
@@ -107,6 +120,10 @@ impl Engine {
             left_out: request.left_out,
             started_at_ms: self.clock.now_ms(),
             use_cache: request.use_cache,
+            selection: None,
+            forced: BTreeSet::new(),
+            baseline: None,
+            max_parallel_execution_steps: request.max_parallel_execution_steps,
             pipeline_arn: format!(
                 "arn:aws:sagemaker:{}:{}:pipeline/{name}",
                 deployment.region, deployment.account_id
@@ -115,6 +132,7 @@ impl Engine {
             trigger: request.trigger,
             secret,
         };
+        chooser.choose(&pipeline, &mut start).await?;
         Ok(Prepared { start, pipeline, definition })
     }
 
@@ -124,17 +142,26 @@ impl Engine {
     pub async fn begin(&self, prepared: Prepared) -> Result<ExecutionId, EngineError> {
         let Prepared { start, pipeline, definition } = prepared;
         let step_count = pipeline.steps.len();
-        self.definitions.put(&definition, pipeline).await?;
         let id = start.execution_id.clone();
-        if let Creation::Exists(existing) = self.executions.create(&start, step_count).await? {
+        let create = async {
+            // First: a start names its definition.
+            self.definitions.put(&definition, Arc::clone(&pipeline)).await?;
+            Ok(self.executions.create(&start, step_count).await?)
+        };
+        let (creation, facts) = futures::try_join!(create, self.prefetch(&start, &pipeline))?;
+        if let Creation::Exists(existing) = creation {
             // The code may have changed between two deliveries of one event; the first one's counts.
             let is_repeat = existing.pipeline_name == start.pipeline_name
                 && existing.parameters == start.parameters;
             if !is_repeat {
                 return Err(StartError::Conflict { execution_id: id }.into());
             }
+            self.advance(&id, |_| Vec::new()).await?;
+            return Ok(id);
         }
-        self.advance(&id, |_| Vec::new()).await?;
+        let execution = Execution::new(step_count);
+        let start = Arc::new(start);
+        self.advance_new(Loaded { start, pipeline, execution }, facts).await?;
         Ok(id)
     }
 
@@ -168,7 +195,10 @@ impl Engine {
         let mut unknown = Vec::new();
         for (arn, function) in described {
             match function {
-                Some(function) => drop(functions.insert(arn, function)),
+                Some(function) => {
+                    self.at_hand.note(&function);
+                    functions.insert(arn, function);
+                }
                 None => unknown.extend(first_user(pipeline, &arn).map(|step| (arn, step))),
             }
         }

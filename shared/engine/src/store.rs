@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use sidestep_core::cache_key::CacheKey;
 use sidestep_core::commit::{CacheEntry, Commit, End, Revision};
 use sidestep_core::execution::{Execution, ExecutionStatus};
+use sidestep_core::late::LateReport;
 use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::plan::CallbackRecord;
+use sidestep_core::saved::Saved;
 use sidestep_core::start::Start;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -44,8 +47,20 @@ pub enum Committed {
     Lost(Box<Commit>),
 }
 
+/// What a commit means for an execution as a whole.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum HeadChange<'a> {
+    Ongoing,
+    Ended {
+        end: &'a End,
+        at_ms: u64,
+    },
+    /// It was over and is taken up again.
+    TakenUp,
+}
+
 /// A line of the list of executions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     pub execution_id: ExecutionId,
     pub pipeline_name: PipelineName,
@@ -53,6 +68,8 @@ pub struct Summary {
     pub status: ExecutionStatus,
     pub ended_at_ms: Option<u64>,
     pub failure_reason: Option<String>,
+    /// Known when it is over.
+    pub saved: Saved,
 }
 
 /// Executions. Every method may be repeated without harm.
@@ -77,13 +94,34 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
     /// Creates the commit at its revision. This is the commit point: of any number of calls for one revision, one wins.
     async fn commit(&self, id: &ExecutionId, commit: &Commit) -> Result<Committed, TableError>;
 
-    /// Brings `HEAD` up to `execution`, unless it is further already. With `end`, also the list of executions.
+    /// Brings `HEAD` up to `execution`, unless it is further already. At its end and when it is taken up again, also the list of
+    /// executions and the index of live ones.
     async fn advance_head(
         &self,
         start: &Start,
         execution: &Execution,
-        end: Option<(&End, u64)>,
+        change: HeadChange<'_>,
     ) -> Result<(), TableError>;
+
+    /// Removes `HEAD` and the commits after a revision, the last first: for a repair, which makes them anew. A store that keeps nothing
+    /// beyond its process refuses.
+    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
+        let source = format!("nothing after revision {after} can be damaged here").into();
+        let item = id.to_string();
+        Err(TableError::Unavailable { operation: "repair", item, retryable: false, source })
+    }
+
+    /// Notes what a callback token stands for. Twice with the same record is fine. One that is unsent never replaces one that is there: a
+    /// planner that lost its commit may be slow.
+    async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError>;
+
+    async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError>;
+
+    /// Notes a report that came after its attempt was given up, once for each attempt.
+    async fn note_late(&self, id: &ExecutionId, late: &LateReport) -> Result<(), TableError>;
+
+    /// What [`ExecutionStore::note_late`] noted, by step and attempt.
+    async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError>;
 
     /// Executions that are not over, oldest first. May lag by a second.
     async fn live(&self) -> Result<Vec<ExecutionId>, TableError>;
@@ -96,6 +134,18 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Summary>, TableError>;
 }
 
+/// Where a listing of the cache index goes on. Only the store that made it can read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// A part of the cache index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CachePage {
+    pub entries: Vec<CacheEntry>,
+    /// `None`: this was the last.
+    pub next: Option<Cursor>,
+}
+
 /// The cache index, shared by all executions of a deployment.
 #[async_trait]
 pub trait CacheIndex: Send + Sync + std::fmt::Debug {
@@ -104,4 +154,11 @@ pub trait CacheIndex: Send + Sync + std::fmt::Debug {
 
     /// Writes an entry and returns the one that it replaced: with other digests, the step is not deterministic.
     async fn publish(&self, entry: &CacheEntry) -> Result<Option<CacheEntry>, TableError>;
+
+    /// Some entries, in no order, and where to go on; an empty page need not be the last. For people who look into the index: it may
+    /// have to read the whole table.
+    async fn page(&self, after: Option<&Cursor>) -> Result<CachePage, TableError>;
+
+    /// Removes the entry under a key, if there is one.
+    async fn remove(&self, key: &CacheKey) -> Result<(), TableError>;
 }

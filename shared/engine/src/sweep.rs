@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sidestep_core::commit::Failure;
+use sidestep_core::commit::{AttemptResult, Failure};
 use sidestep_core::definition::StepIndex;
-use sidestep_core::execution::Phase;
+use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::invocation::MANIFEST_NAME;
 use sidestep_core::limits::{LEASE_ATTEMPTS, OUTPUT_BYTES};
 use sidestep_core::manifest::Manifest;
@@ -15,6 +15,9 @@ use sidestep_core::start::Start;
 use tracing::warn;
 
 use crate::engine::{Engine, EngineError, Loaded, fold};
+
+/// How long a planner may take from its commit to the message of a Callback step, clocks' differences included.
+const SENDING_MS: u64 = 300_000;
 
 /// Which leases count as lapsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +67,15 @@ impl Engine {
             let Some(claim) = commits.get(&revision).and_then(|commit| commit.claim(index)) else {
                 continue;
             };
+            // Whoever answers it does not die with a host, but has to have been asked.
+            if let Some(token) = &claim.callback_token {
+                let claimed_at_ms = commits.get(&revision).map_or(0, |commit| commit.at_ms);
+                let is_old = claimed_at_ms + SENDING_MS < self.clock.now_ms();
+                if (leases == Leases::All || is_old) && self.is_unsent(token).await? {
+                    events.push(Event::AttemptLost { step: index, last_attempt });
+                }
+                continue;
+            }
             let attempt_count = claim.attempt_count;
             let report = |result| {
                 let token = loaded.start.secret.token(id, index, attempt_count, revision);
@@ -72,20 +84,62 @@ impl Engine {
             if let Some(report) = self.unheard(&loaded, index, attempt_count).await? {
                 events.push(Event::Reported(report));
             } else if leases == Leases::All || claim.lease_until_ms < self.clock.now_ms() {
-                match self.changed_code(&loaded.start, &loaded, index).await? {
+                // What stops begins no attempt, so its code does not matter.
+                let changed = match loaded.execution.status {
+                    ExecutionStatus::Stopping => None,
+                    _ => self.changed_code(&loaded.start, &loaded, index).await?,
+                };
+                match changed {
                     Some(failure) => events.push(report(ReportedResult::Failed(failure))),
                     None => events.push(Event::AttemptLost { step: index, last_attempt }),
                 }
             }
         }
-        self.advance(id, |_| events).await?;
+        // Time-outs and delays whose call was lost.
+        events.push(Event::Woken);
+        self.recent.forget_head(id);
+        let status = self.advance(id, |_| events.clone()).await?;
+        if leases == Leases::All && !status.is_over() {
+            self.wake_again(id).await?;
+        }
         Ok(())
     }
 
+    /// Asks again for the calls that the planner waits for: they may have died with a host. Those that did not find nothing due.
+    async fn wake_again(&self, id: &ExecutionId) -> Result<(), EngineError> {
+        let loaded = self.load(id).await?;
+        let steps = loaded.pipeline.indexes().map(|index| (index, loaded.execution.step(index)));
+        let steps: Vec<_> = steps
+            .filter(|(_, state)| matches!(state.phase, Phase::Executing | Phase::Retrying))
+            .collect();
+        let revisions: Vec<_> = steps.iter().map(|(_, state)| state.revision).collect();
+        let commits = self.executions.commits(id, &revisions).await?;
+        for (index, state) in steps {
+            let commit = commits.iter().find(|commit| commit.revision == state.revision);
+            let Some(commit) = commit else { continue };
+            let retried =
+                commit.completion(index).and_then(|completion| match &completion.result {
+                    AttemptResult::Retried(retried) => Some(retried.at_ms),
+                    _ => None,
+                });
+            let deadline_ms = commit.claim(index).and_then(|claim| claim.deadline_ms);
+            if let Some(at_ms) = retried.or(deadline_ms) {
+                self.queues.wake(id, at_ms, self.clock.now_ms()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_unsent(&self, token: &str) -> Result<bool, EngineError> {
+        let record = self.executions.callback(token).await?;
+        Ok(record.is_some_and(|record| record.is_unsent))
+    }
+
     /// Folds in the commits whose planner died before it came to `HEAD`.
-    async fn catch_up(&self, loaded: &mut Loaded) -> Result<(), EngineError> {
+    pub(crate) async fn catch_up(&self, loaded: &mut Loaded) -> Result<(), EngineError> {
         let id = &loaded.start.execution_id;
-        while !loaded.execution.status.is_over() {
+        // Also past an end: it may have been taken up again.
+        loop {
             let next = self.executions.commits(id, &[loaded.execution.revision + 1]).await?;
             let Some(commit) = next.first() else { break };
             fold(id, &mut loaded.execution, commit)?;

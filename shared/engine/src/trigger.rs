@@ -11,6 +11,7 @@ use sidestep_core::reader::Format;
 use sidestep_core::uri::S3Uri;
 use tracing::{info, warn};
 
+use crate::choose::SelectionRequest;
 use crate::engine::{Engine, EngineError, error_chain};
 use crate::start::StartRequest;
 use crate::store::TableError;
@@ -110,19 +111,33 @@ impl Engine {
         trigger: &Trigger,
         object: &CreatedObject,
     ) -> Result<ExecutionId, EngineError> {
-        let definition =
-            self.definitions.read(&trigger.definition_digest, trigger.definition_format).await?;
         let uri = S3Uri::new(object.bucket.clone(), object.key.clone());
         // Without versions, the sequencer tells two uploads of one key apart.
         let version = object.version_id.as_ref().unwrap_or(&object.sequencer);
+        let (origin, token) = (format!("upload of {uri}"), format!("{uri}\0{version}"));
+        self.start_triggered(trigger, trigger.parameters_for(object), origin, token).await
+    }
+
+    /// Starts what a trigger asks for, once per token.
+    pub(crate) async fn start_triggered(
+        &self,
+        trigger: &Trigger,
+        parameters: BTreeMap<String, String>,
+        origin: String,
+        token: String,
+    ) -> Result<ExecutionId, EngineError> {
+        let definition =
+            self.definitions.read(&trigger.definition_digest, trigger.definition_format).await?;
         let request = StartRequest {
             pipeline_name: trigger.pipeline_name.clone(),
             definition,
-            parameters: trigger.parameters_for(object),
+            parameters,
             use_cache: true,
             left_out: trigger.left_out.clone(),
-            trigger: format!("upload of {uri}"),
-            token: Some(format!("{uri}\0{version}")),
+            trigger: origin,
+            token: Some(token),
+            selection: SelectionRequest::default(),
+            max_parallel_execution_steps: None,
         };
         let prepared = self.prepare(request).await?;
         self.begin(prepared).await

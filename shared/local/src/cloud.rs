@@ -1,4 +1,4 @@
-//! The embedded cloud: DynamoDB, S3 and Lambda of one state folder, served on loopback by this process.
+//! The embedded cloud: DynamoDB, S3, Lambda and SQS of one state folder, served on loopback by this process.
 //!
 //! It knows nothing of pipelines. S3 events reach functions through the outbox; the planner and the trigger are functions like any other,
 //! registered by whoever puts a deployment together.
@@ -8,11 +8,12 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -21,11 +22,15 @@ use crate::events::{BoxError, EventSink};
 use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::lambda::{HostError, HostOptions, InvocationType, LambdaHost, LogKey};
 use crate::s3::{S3Server, S3ServerError};
+use crate::sqs::{BatchHandler, SqsServer, SqsServerError};
 
 /// The region that the embedded cloud says it is in.
 pub const REGION: &str = "us-east-1";
 /// The account that the embedded cloud says it is.
 pub const ACCOUNT_ID: &str = "000000000000";
+
+/// How long the store may stay in use after the folder was given up; its owner ended or was killed.
+const LAST_OWNER: Duration = Duration::from_secs(10);
 
 /// Loopback ports; 0 takes a free one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +38,7 @@ pub struct Ports {
     pub s3: u16,
     pub dynamodb: u16,
     pub lambda: u16,
+    pub sqs: u16,
 }
 
 /// Why the embedded cloud could not start.
@@ -41,14 +47,17 @@ pub struct Ports {
 pub enum CloudError {
     #[error(transparent)]
     Folder(#[from] FolderError),
-    #[error("could not listen on {address}")]
-    Listen { address: SocketAddr, source: io::Error },
+    /// Most often because the port is in use.
+    #[error("could not serve {service} on {address}")]
+    Listen { service: &'static str, address: SocketAddr, source: io::Error },
     #[error(transparent)]
     S3(#[from] S3ServerError),
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbServerError),
     #[error(transparent)]
     Lambda(#[from] HostError),
+    #[error(transparent)]
+    Sqs(#[from] SqsServerError),
 }
 
 /// The running servers. Dropped, they stop at once, as at a crash; see [`Cloud::shutdown`] for a good end.
@@ -57,21 +66,30 @@ pub struct Cloud {
     folder: StateFolder,
     endpoints: Endpoints,
     s3: S3Server,
+    sqs: SqsServer,
     lambda: LambdaHost,
     tasks: JoinSet<()>,
     stop: CancellationToken,
+    failed: watch::Sender<Option<String>>,
 }
 
 impl Cloud {
     /// Takes the folder and serves. Events are not delivered before [`Cloud::deliver_events`].
     pub async fn start(path: &Path, ports: Ports) -> Result<Self, CloudError> {
         let folder = StateFolder::open(path)?;
-        let s3 = S3Server::open(&path.join("s3"), REGION, ACCOUNT_ID)?;
+        let s3 = open_s3(&path.join("s3")).await?;
         let dynamodb = DynamoDbServer::open(Some(&path.join("dynamodb.sqlite")))?;
-        let (s3_listener, s3_url) = listen(ports.s3).await?;
-        let (dynamodb_listener, dynamodb_url) = listen(ports.dynamodb).await?;
-        let (lambda_listener, lambda_url) = listen(ports.lambda).await?;
-        let endpoints = Endpoints { s3: s3_url, dynamodb: dynamodb_url, lambda: lambda_url };
+        let (s3_listener, s3_url) = listen("S3", ports.s3).await?;
+        let (dynamodb_listener, dynamodb_url) = listen("DynamoDB", ports.dynamodb).await?;
+        let (lambda_listener, lambda_url) = listen("Lambda", ports.lambda).await?;
+        let (sqs_listener, sqs_url) = listen("SQS", ports.sqs).await?;
+        let sqs = SqsServer::open(&path.join("sqs.sqlite"), &sqs_url, ACCOUNT_ID)?;
+        let endpoints = Endpoints {
+            s3: s3_url,
+            dynamodb: dynamodb_url,
+            lambda: lambda_url,
+            sqs: Some(sqs_url),
+        };
         let lambda = LambdaHost::new(HostOptions {
             log_key: Some(Arc::new(|_, payload| log_key(payload))),
             region: REGION.to_owned(),
@@ -93,7 +111,12 @@ impl Cloud {
         tasks.spawn(async move {
             log_end("Lambda", host.serve_api(lambda_listener, stopped_lambda).await);
         });
-        Ok(Self { folder, endpoints, s3, lambda, tasks, stop })
+        let (queues, stopped_sqs) = (sqs.clone(), stopped());
+        tasks.spawn(async move {
+            log_end("SQS", queues.serve(sqs_listener, stopped_sqs).await);
+        });
+        let failed = watch::Sender::new(None);
+        Ok(Self { folder, endpoints, s3, sqs, lambda, tasks, stop, failed })
     }
 
     pub fn endpoints(&self) -> &Endpoints {
@@ -108,8 +131,18 @@ impl Cloud {
         &self.s3
     }
 
+    pub fn sqs(&self) -> &SqsServer {
+        &self.sqs
+    }
+
     pub fn lambda(&self) -> &LambdaHost {
         &self.lambda
+    }
+
+    /// Where a planner in this process says that a store failed it, with the causes. The event is delivered again, but meanwhile nothing
+    /// goes on.
+    pub fn failed(&self) -> &watch::Sender<Option<String>> {
+        &self.failed
     }
 
     /// From now on S3 events reach the functions that ask for them, those of earlier lives first.
@@ -117,6 +150,17 @@ impl Cloud {
         let s3 = self.s3.clone();
         let sink = Sink { lambda: self.lambda.clone(), direct };
         self.tasks.spawn(async move { s3.dispatch(Arc::new(sink)).await });
+    }
+
+    /// From now on a queue's messages reach a function; those that it fails come again.
+    pub fn deliver_messages(&mut self, queue: &str, function_arn: &str) {
+        let (sqs, queue) = (self.sqs.clone(), queue.to_owned());
+        let function = Arc::new(BatchFunction {
+            lambda: self.lambda.clone(),
+            function_arn: function_arn.to_owned(),
+        });
+        let queue_arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}");
+        self.tasks.spawn(async move { sqs.hand_over(&queue, &queue_arn, function).await });
     }
 
     /// Waits until the events so far were taken, but not longer than `limit`.
@@ -161,9 +205,42 @@ impl EventSink for Sink {
     }
 }
 
-async fn listen(port: u16) -> Result<(TcpListener, String), CloudError> {
+/// A function that is invoked with batches of messages, and waited for.
+struct BatchFunction {
+    lambda: LambdaHost,
+    function_arn: String,
+}
+
+#[async_trait]
+impl BatchHandler for BatchFunction {
+    async fn handle(&self, batch: Value) -> Result<Value, BoxError> {
+        let function = &self.function_arn;
+        let invocation = InvocationType::RequestResponse;
+        let output = self.lambda.invoke(function, batch.to_string(), invocation).await?;
+        match output.function_error {
+            Some(_) => Err(String::from_utf8_lossy(&output.payload).into_owned().into()),
+            None => Ok(serde_json::from_slice(&output.payload)?),
+        }
+    }
+}
+
+/// Opens the store, waiting a little for the folder's last owner: its connections, or the system's cleaning up after it, may hold the
+/// store for a moment longer than the folder.
+async fn open_s3(path: &Path) -> Result<S3Server, S3ServerError> {
+    let until = Instant::now() + LAST_OWNER;
+    loop {
+        match S3Server::open(path, REGION, ACCOUNT_ID) {
+            Err(S3ServerError::InUse { .. }) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn listen(service: &'static str, port: u16) -> Result<(TcpListener, String), CloudError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let refused = |source| CloudError::Listen { address, source };
+    let refused = |source| CloudError::Listen { service, address, source };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, format!("http://{address}")))
@@ -183,6 +260,7 @@ fn environment(endpoints: &Endpoints) -> BTreeMap<String, String> {
         ("AWS_ENDPOINT_URL_S3", endpoints.s3.as_str()),
         ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
         ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),
+        ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.as_deref().unwrap_or_default()),
         ("AWS_ACCESS_KEY_ID", "sidestep"),
         ("AWS_SECRET_ACCESS_KEY", "sidestep"),
     ]

@@ -1,4 +1,4 @@
-//! A deployment on the embedded cloud: the same table, bucket, planner and events that a stack has on AWS.
+//! A deployment on the embedded cloud: the same table, bucket, queue, planner and events that a stack has on AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,31 +6,42 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 use sidestep_aws::object::S3ObjectStore;
+use sidestep_aws::queue::SqsQueues;
 use sidestep_aws::table::{DynamoTable, create_table};
-use sidestep_aws::{ServiceEndpoints, Settings, engine, local_config};
+use sidestep_aws::{Consumer, ServiceEndpoints, Settings, engine, local_config};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::{Deployment, Engine, EngineError, error_chain};
+use sidestep_engine::message::QueueError;
 use sidestep_engine::object::{ObjectFacts, ObjectStore, sha256_hex};
 use sidestep_engine::store::TableError;
 use sidestep_engine::trigger::Trigger;
+use tokio::sync::watch;
 
 use crate::cloud::{ACCOUNT_ID, Cloud, EventHandler, REGION};
 use crate::events::{BoxError, FunctionNotification};
 use crate::folder::Endpoints;
 use crate::lambda::{
-    Code, Command, Destination, FunctionConfig, FunctionError, FunctionName, HostError,
+    Code, Command, Destination, FunctionConfig, FunctionError, FunctionName, Handler, HostError,
     InvocationMeta,
 };
 use crate::s3::S3ServerError;
+use crate::sqs::{QueueSettings, SqsServerError};
 
 /// The bucket of manifests, artifacts and definitions.
 pub const ARTIFACT_BUCKET: &str = "sidestep-artifacts";
 /// The one table.
 pub const TABLE: &str = "sidestep";
+/// The queue that wakes the planner.
+pub const TIMERS: &str = "sidestep-timers";
+/// Its URL: the embedded SQS finds a queue by the end of it.
+const TIMERS_URL: &str = "http://127.0.0.1/000000000000/sidestep-timers";
 /// The planner's function.
 pub const PLANNER: &str = "sidestep-planner";
 /// The trigger's function.
 pub const TRIGGER: &str = "sidestep-trigger";
+
+/// What the planner and the trigger may take for one event.
+const PLANNER_SECONDS: u32 = 60;
 
 /// Why a deployment could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +53,10 @@ pub enum DeploymentError {
     S3(#[from] S3ServerError),
     #[error(transparent)]
     Lambda(#[from] HostError),
+    #[error(transparent)]
+    Sqs(#[from] SqsServerError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -59,18 +74,21 @@ pub enum Planner {
 ///
 /// It is put together from `shared/aws`, so what runs here is what runs on AWS.
 pub fn local_engine(endpoints: &Endpoints) -> Engine {
+    // One that serves from before there were queues has no timers; its sweep finds what is due.
+    let timers = endpoints.sqs.is_some().then(|| TIMERS_URL.to_owned());
     let endpoints = ServiceEndpoints {
         s3: Some(endpoints.s3.clone()),
         dynamodb: Some(endpoints.dynamodb.clone()),
         lambda: Some(endpoints.lambda.clone()),
+        sqs: endpoints.sqs.clone(),
     };
     let deployment = Deployment {
         artifact_bucket: ARTIFACT_BUCKET.to_owned(),
         region: REGION.to_owned(),
         account_id: ACCOUNT_ID.to_owned(),
     };
-    let settings = Settings { table: TABLE.to_owned(), deployment };
-    engine(&local_config(REGION), &endpoints, settings)
+    let settings = Settings { table: TABLE.to_owned(), timers, deployment };
+    engine(&local_config(REGION), &endpoints, settings).watchful()
 }
 
 /// Copies of files in the embedded S3: writes those that are absent or differ. Returns how many were written.
@@ -89,6 +107,21 @@ pub async fn seed(cloud: &Cloud, files: Vec<(S3Uri, Vec<u8>)>) -> Result<usize, 
         }
     }
     Ok(written)
+}
+
+/// Creates the queues that Callback steps name, unless they exist: here nobody else would. Where no SQS is served nothing is done.
+pub async fn create_queues(
+    endpoints: &Endpoints,
+    urls: impl IntoIterator<Item = &str>,
+) -> Result<(), DeploymentError> {
+    let Some(sqs) = &endpoints.sqs else { return Ok(()) };
+    let mut config = local_config(REGION).into_builder();
+    config.set_endpoint_url(Some(sqs.clone()));
+    let queues = SqsQueues::new(&config.build(), None);
+    for url in urls {
+        queues.create(url).await?;
+    }
+    Ok(())
 }
 
 /// Stops the events of these buckets until the next [`deploy`].
@@ -110,11 +143,15 @@ pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), 
     cloud.lambda().register(function)
 }
 
-/// Creates the table and the artifact bucket, unless they exist.
+/// Creates the table, the artifact bucket and the planner's queue, unless they exist.
 pub async fn prepare(cloud: &Cloud) -> Result<(), DeploymentError> {
     let mut config = local_config(REGION).into_builder();
     config.set_endpoint_url(Some(cloud.endpoints().dynamodb.clone()));
     create_table(&DynamoTable::new(&config.build(), TABLE)).await?;
+    // A planner that is killed has its messages back after a function's time and a little more.
+    let visibility_timeout = 2 * PLANNER_SECONDS;
+    let settings = QueueSettings { visibility_timeout, ..QueueSettings::default() };
+    cloud.sqs().create_queue(TIMERS, settings).await?;
     Ok(cloud.s3().create_bucket(ARTIFACT_BUCKET).await?)
 }
 
@@ -143,26 +180,27 @@ pub async fn deploy(
             (Code::Process(*planner), Code::Process(*trigger))
         }
         Planner::InProcess => {
-            direct.insert(
-                arn(PLANNER),
-                Arc::new(Handler { engine: Arc::clone(engine), trigger: false }),
-            );
-            direct.insert(
-                arn(TRIGGER),
-                Arc::new(Handler { engine: Arc::clone(engine), trigger: true }),
-            );
-            (in_process(engine, false), in_process(engine, true))
+            let hosted = |trigger| Hosted {
+                engine: Arc::clone(engine),
+                failed: cloud.failed().clone(),
+                trigger,
+            };
+            let (planner, trigger) = (Arc::new(hosted(false)), Arc::new(hosted(true)));
+            direct.insert(arn(PLANNER), Arc::clone(&planner) as Arc<dyn EventHandler>);
+            direct.insert(arn(TRIGGER), Arc::clone(&trigger) as Arc<dyn EventHandler>);
+            (Code::InProcess(planner), Code::InProcess(trigger))
         }
     };
     for (function, code) in [(PLANNER, planner_code), (TRIGGER, trigger_code)] {
         let mut config = FunctionConfig::new(name(function)?, code);
         config.memory_mb = 256;
-        config.timeout = std::time::Duration::from_mins(1);
+        config.timeout = std::time::Duration::from_secs(PLANNER_SECONDS.into());
         // The planner's events are safe to repeat, as on AWS.
         config.max_retry_attempts = 2;
         cloud.lambda().register(config)?;
     }
     cloud.deliver_events(direct);
+    cloud.deliver_messages(TIMERS, &arn(PLANNER));
     Ok(())
 }
 
@@ -172,6 +210,7 @@ pub fn planner_environment() -> BTreeMap<String, String> {
         ("SIDESTEP_TABLE", TABLE),
         ("SIDESTEP_BUCKET", ARTIFACT_BUCKET),
         ("SIDESTEP_ACCOUNT_ID", ACCOUNT_ID),
+        ("SIDESTEP_TIMERS", TIMERS_URL),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()
@@ -195,31 +234,39 @@ fn notification(function: &str, prefix: &str, suffix: &str) -> FunctionNotificat
     }
 }
 
-async fn handle(engine: &Engine, trigger: bool, event: Value) -> Result<Value, EngineError> {
-    if trigger { engine.uploaded(event).await } else { engine.handle(event).await }
-}
-
-fn in_process(engine: &Arc<Engine>, trigger: bool) -> Code {
-    let engine = Arc::clone(engine);
-    Code::InProcess(Arc::new(move |event: Value, _: InvocationMeta| {
-        let engine = Arc::clone(&engine);
-        async move {
-            let failed =
-                |error: EngineError| FunctionError::new("Sidestep.Engine", error_chain(&error));
-            handle(&engine, trigger, event).await.map_err(failed)
-        }
-    }))
-}
-
-struct Handler {
+/// The planner or the trigger in this process, reached by S3's events without a queue, and by invocations.
+struct Hosted {
     engine: Arc<Engine>,
+    failed: watch::Sender<Option<String>>,
     trigger: bool,
 }
 
+impl Hosted {
+    async fn advance(&self, event: Value) -> Result<Value, EngineError> {
+        if self.trigger {
+            return self.engine.consume(Consumer::Trigger, event).await;
+        }
+        let result = self.engine.consume(Consumer::Planner, event).await;
+        // Other errors are about one event, and no reason to give up on an execution that it may not even be of.
+        if let Err(error @ (EngineError::Table(_) | EngineError::Store(_))) = &result {
+            self.failed.send_replace(Some(error_chain(error)));
+        }
+        result
+    }
+}
+
 #[async_trait]
-impl EventHandler for Handler {
+impl EventHandler for Hosted {
     async fn handle(&self, event: Value) -> Result<(), BoxError> {
-        handle(&self.engine, self.trigger, event).await?;
-        Ok(())
+        Ok(self.advance(event).await.map(drop)?)
+    }
+}
+
+#[async_trait]
+impl Handler for Hosted {
+    async fn handle(&self, event: Value, _: InvocationMeta) -> Result<Value, FunctionError> {
+        let failed =
+            |error: EngineError| FunctionError::new("Sidestep.Engine", error_chain(&error));
+        self.advance(event).await.map_err(failed)
     }
 }

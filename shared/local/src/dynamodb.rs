@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DynamoDbServerError {
-    #[error("could not open the DynamoDB file")]
-    Open { source: dynoxide::DynoxideError },
+    #[error("could not open {place}")]
+    Open { place: String, source: dynoxide::DynoxideError },
     #[error("could not serve DynamoDB: {reason}")]
     Serve { reason: String },
     #[error("could not remove expired DynamoDB items")]
@@ -36,11 +36,11 @@ impl std::fmt::Debug for DynamoDbServer {
 impl DynamoDbServer {
     /// Opens the file at `path`, which is created if need be, or a database in memory.
     pub fn open(path: Option<&Path>) -> Result<Self, DynamoDbServerError> {
-        let database = match path {
-            Some(path) => Database::new(&path.to_string_lossy()),
-            None => Database::memory(),
+        let (place, database) = match path {
+            Some(path) => (format!("`{}`", path.display()), Database::new(&path.to_string_lossy())),
+            None => ("a database in memory".to_owned(), Database::memory()),
         };
-        let database = database.map_err(|source| DynamoDbServerError::Open { source })?;
+        let database = database.map_err(|source| DynamoDbServerError::Open { place, source })?;
         Ok(Self { database })
     }
 

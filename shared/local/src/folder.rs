@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The layout of the folder that this program writes and reads.
 const FOLDER_VERSION: u32 = 1;
 
-/// The three servers' addresses.
+/// The servers' addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
     #[serde(rename = "S3")]
@@ -18,6 +18,9 @@ pub struct Endpoints {
     pub dynamodb: String,
     #[serde(rename = "Lambda")]
     pub lambda: String,
+    /// Absent where a version serves that had no SQS yet.
+    #[serde(rename = "SQS", default, skip_serializing_if = "Option::is_none")]
+    pub sqs: Option<String>,
 }
 
 /// Why a state folder cannot be used.
@@ -57,24 +60,11 @@ impl StateFolder {
             }
             Err(TryLockError::Error(source)) => return Err(io_error("lock", path)(source)),
         }
-        folder.check_version()?;
+        if !has_version(path)? {
+            folder.write("version", &format!("{FOLDER_VERSION}\n"))?;
+        }
         folder.forget_endpoints()?;
         Ok(folder)
-    }
-
-    fn check_version(&self) -> Result<(), FolderError> {
-        let path = self.path.join("version");
-        match fs::read_to_string(&path) {
-            Ok(text) => match text.trim().parse::<u32>() {
-                Ok(FOLDER_VERSION) => Ok(()),
-                Ok(found) => Err(FolderError::Newer { path: self.path.clone(), found }),
-                Err(_) => Err(FolderError::Unreadable { path }),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::write(&path, format!("{FOLDER_VERSION}\n")).map_err(io_error("write", &path))
-            }
-            Err(error) => Err(io_error("read", &path)(error)),
-        }
     }
 
     pub fn path(&self) -> &Path {
@@ -83,9 +73,13 @@ impl StateFolder {
 
     /// Lets other processes find the servers.
     pub fn publish_endpoints(&self, endpoints: &Endpoints) -> Result<(), FolderError> {
-        let path = self.path.join(ENDPOINTS);
-        let temporary = self.path.join("endpoints.json.new");
-        let text = serde_json::to_string(endpoints).expect("three strings always serialize");
+        let text = serde_json::to_string(endpoints).expect("strings always serialize");
+        self.write(ENDPOINTS, &text)
+    }
+
+    /// Writes a file whole or not at all, also on a disk that is full.
+    fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        let (path, temporary) = (self.path.join(name), self.path.join(format!("{name}.new")));
         fs::write(&temporary, text).map_err(io_error("write", &temporary))?;
         fs::rename(&temporary, &path).map_err(io_error("write", &path))
     }
@@ -114,9 +108,24 @@ pub fn published_endpoints(path: &Path) -> Option<Endpoints> {
     serde_json::from_str(&fs::read_to_string(path.join(ENDPOINTS)).ok()?).ok()
 }
 
-/// Waits until no process owns the folder. Blocks the thread.
-pub fn wait_until_free(path: &Path) -> Result<(), FolderError> {
-    lock_file(path)?.lock().map_err(io_error("lock", path))
+/// Says whether the folder could be used, whoever owns it now, before anything is put there. Creates it if need be.
+pub fn check(path: &Path) -> Result<(), FolderError> {
+    lock_file(path)?;
+    has_version(path).map(drop)
+}
+
+/// Whether the folder has been used before. One of another layout is refused.
+fn has_version(folder: &Path) -> Result<bool, FolderError> {
+    let path = folder.join("version");
+    match fs::read_to_string(&path) {
+        Ok(text) => match text.trim().parse::<u32>() {
+            Ok(FOLDER_VERSION) => Ok(true),
+            Ok(found) => Err(FolderError::Newer { path: folder.to_owned(), found }),
+            Err(_) => Err(FolderError::Unreadable { path }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error("read", &path)(error)),
+    }
 }
 
 fn lock_file(folder: &Path) -> Result<File, FolderError> {
@@ -154,15 +163,45 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_a_newer_version_is_known_before_anything_is_put_there() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("version"), "7\n").unwrap();
+        assert!(matches!(check(folder.path()), Err(FolderError::Newer { found: 7, .. })));
+
+        let unused = tempfile::tempdir().unwrap();
+        check(unused.path()).unwrap();
+        let _owner = StateFolder::open(unused.path()).unwrap();
+        check(unused.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_below_a_file_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let error = check(&folder.path().join("file/state")).unwrap_err();
+        assert!(matches!(error, FolderError::Io { operation: "create", .. }), "{error}");
+    }
+
+    #[test]
     fn endpoints_count_only_while_their_owner_lives() {
         let path = tempfile::tempdir().unwrap();
         let address = |port: u16| format!("http://127.0.0.1:{port}");
-        let endpoints = Endpoints { s3: address(1), dynamodb: address(2), lambda: address(3) };
+        let (s3, dynamodb, lambda) = (address(1), address(2), address(3));
+        let endpoints = Endpoints { s3, dynamodb, lambda, sqs: Some(address(4)) };
         let owner = StateFolder::open(path.path()).unwrap();
         assert_eq!(published_endpoints(path.path()), None);
         owner.publish_endpoints(&endpoints).unwrap();
         assert_eq!(published_endpoints(path.path()), Some(endpoints));
         drop(owner);
         assert_eq!(published_endpoints(path.path()), None);
+    }
+
+    #[test]
+    fn endpoints_of_a_version_without_sqs_are_read() {
+        let path = tempfile::tempdir().unwrap();
+        let owner = StateFolder::open(path.path()).unwrap();
+        owner.write(ENDPOINTS, r#"{"S3":"a","DynamoDB":"b","Lambda":"c"}"#).unwrap();
+        let found = published_endpoints(path.path()).unwrap();
+        assert_eq!((found.lambda.as_str(), found.sqs), ("c", None));
     }
 }

@@ -1,9 +1,12 @@
-//! The embedded cloud: DynamoDB, S3 and Lambda served on loopback.
+//! The embedded cloud: DynamoDB, S3, Lambda and SQS served on loopback.
 
 pub mod cloud;
 pub mod deployment;
 pub mod dynamodb;
+pub mod event_log;
 pub mod events;
 pub mod folder;
 pub mod lambda;
+pub mod overlay;
 pub mod s3;
+pub mod sqs;

@@ -25,6 +25,7 @@ pub async fn suite(store: &dyn ObjectStore, bucket: &str) {
     an_upload_may_be_repeated_but_not_changed(store, &at("repeat")).await;
     an_upload_whose_source_fails_leaves_nothing(store, &at("source")).await;
     a_listing_is_in_order_and_limited(store, &at("list")).await;
+    what_is_deleted_is_absent_and_may_be_created_again(store, &at("delete")).await;
     what_names_no_object_is_refused(store, bucket).await;
 }
 
@@ -165,6 +166,24 @@ async fn a_listing_is_in_order_and_limited(store: &dyn ObjectStore, prefix: &S3U
     }
 }
 
+async fn what_is_deleted_is_absent_and_may_be_created_again(
+    store: &dyn ObjectStore,
+    prefix: &S3Uri,
+) {
+    let (uri, other) = (prefix.join("a b+c"), prefix.join("other"));
+    for uri in [&uri, &other] {
+        assert_eq!(store.create(uri, "first".into(), TEXT).await.unwrap(), Created::New);
+    }
+    for _ in 0..2 {
+        store.delete(&uri).await.unwrap();
+        assert_eq!(store.head(&uri).await.unwrap(), None);
+    }
+    let listed = store.list(prefix, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), [other.key()]);
+    assert_eq!(store.create(&uri, "second".into(), TEXT).await.unwrap(), Created::New);
+    assert_eq!(store.get(&uri, 10).await.unwrap(), Some("second".into()));
+}
+
 async fn what_names_no_object_is_refused(store: &dyn ObjectStore, bucket: &str) {
     for key in [String::new(), "prefix/".to_owned(), "k".repeat(1025)] {
         let uri = S3Uri::new(bucket, key);
@@ -174,6 +193,7 @@ async fn what_names_no_object_is_refused(store: &dyn ObjectStore, bucket: &str) 
             store.download(&uri).await.unwrap_err(),
             store.create(&uri, "x".into(), TEXT).await.unwrap_err(),
             store.upload(&uri, stream_of("x")).await.unwrap_err(),
+            store.delete(&uri).await.unwrap_err(),
         ];
         for error in errors {
             assert!(matches!(error, StoreError::IllegalKey { .. }), "{error:?}");

@@ -1,25 +1,25 @@
 //! Executions in the table.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
-use sidestep_core::commit::{Commit, End, Revision};
-use sidestep_core::execution::{Execution, ExecutionStatus};
+use sidestep_core::commit::{Commit, Revision};
+use sidestep_core::execution::{Execution, ExecutionStatus, LAST_REVISION};
+use sidestep_core::late::LateReport;
 use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::plan::CallbackRecord;
 use sidestep_core::start::Start;
-use sidestep_engine::store::{Committed, Creation, ExecutionStore, Summary, TableError};
+use sidestep_engine::store::{
+    Committed, Creation, ExecutionStore, HeadChange, Summary, TableError,
+};
 
 use super::error::{classify, is};
 use super::item::{
-    Item, body, commit_key, document, execution_key, integer, number, string, text, unreadable,
+    Item, body, commit_key, document, execution_key, number, numeric, saved, saved_attributes,
+    string, text, unreadable,
 };
 use super::{DynamoTable, LIVE_INDEX};
-
-/// Keys of one `BatchGetItem`, by DynamoDB's limit.
-const BATCH: usize = 100;
 
 #[async_trait]
 impl ExecutionStore for DynamoTable {
@@ -64,8 +64,9 @@ impl ExecutionStore for DynamoTable {
         let steps = Execution::decode_steps(string(&item, "Steps")?);
         Ok(Some(Execution {
             status: status(&item)?,
-            revision: integer(&item, "Revision")?,
+            revision: numeric(&item, "Revision")?,
             steps: steps.map_err(|error| unreadable(&item, &error.to_string()))?,
+            saved: saved(&item),
         }))
     }
 
@@ -118,40 +119,136 @@ impl ExecutionStore for DynamoTable {
         &self,
         start: &Start,
         execution: &Execution,
-        end: Option<(&End, u64)>,
+        change: HeadChange<'_>,
     ) -> Result<(), TableError> {
         let id = &start.execution_id;
-        let remove = if end.is_some() { " REMOVE Live" } else { "" };
-        let update = self
+        let remove = match change {
+            HeadChange::Ongoing => "",
+            HeadChange::Ended { .. } => " REMOVE Live",
+            HeadChange::TakenUp => ", Live = :live",
+        };
+        // Before HEAD: what is not over there is caught up with after a crash, and then this line is written again.
+        if let Some(line) = line(start, execution, change) {
+            // Whoever is slow to say how the execution once ended must not hide that it was taken up again.
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.name)
+                .set_item(Some(line))
+                .condition_expression("attribute_not_exists(Revision) OR Revision < :revision")
+                .expression_attribute_values(":revision", number(execution.revision));
+            match put.send().await {
+                Err(error) if !is(&error, "ConditionalCheckFailedException") => {
+                    return Err(classify("list", id.as_str(), error));
+                }
+                _ => {}
+            }
+        }
+        let saved: Item = saved_attributes(execution.saved).collect();
+        let mut set = "SET #status = :status, Revision = :revision, Steps = :steps".to_owned();
+        for name in saved.keys() {
+            let _ = write!(set, ", {name} = :{name}");
+        }
+        let mut update = self
             .client
             .update_item()
             .table_name(&self.name)
             .key("PK", text(execution_key(id)))
             .key("SK", text("HEAD"))
-            .update_expression(format!(
-                "SET #status = :status, Revision = :revision, Steps = :steps{remove}"
-            ))
+            .update_expression(set + remove)
             .condition_expression("Revision < :revision")
             .expression_attribute_names("#status", "Status")
             .expression_attribute_values(":status", text(execution.status.name()))
             .expression_attribute_values(":revision", number(execution.revision))
             .expression_attribute_values(":steps", text(execution.encode_steps()));
+        for (name, value) in saved {
+            update = update.expression_attribute_values(format!(":{name}"), value);
+        }
+        if change == HeadChange::TakenUp {
+            update = update.expression_attribute_values(":live", text("1"));
+        }
         match update.send().await {
             Ok(_) => {}
             Err(error) if is(&error, "ConditionalCheckFailedException") => {}
             Err(error) => return Err(classify("update the HEAD of", id.as_str(), error)),
         }
-        let Some((end, ended_at_ms)) = end else { return Ok(()) };
-        let mut line = HashMap::from([
-            ("PK".to_owned(), text(pipeline_key(&start.pipeline_name))),
-            ("SK".to_owned(), text(line_key(start))),
-            ("Status".to_owned(), text(execution.status.name())),
-            ("EndedAt".to_owned(), number(ended_at_ms)),
-        ]);
-        line.extend(end.failure_reason.iter().map(|why| ("FailureReason".to_owned(), text(why))));
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(line));
-        put.send().await.map_err(|error| classify("list", id.as_str(), error))?;
         Ok(())
+    }
+
+    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .key_condition_expression("PK = :pk AND SK BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", text(execution_key(id)))
+            .expression_attribute_values(":from", text(commit_key(after + 1)))
+            .expression_attribute_values(":to", text(commit_key(LAST_REVISION)))
+            .projection_expression("PK, SK");
+        let keys = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let mut keys = keys.map_err(|error| classify("read the commits of", id.as_str(), error))?;
+        keys.push(HashMap::from([
+            ("PK".to_owned(), text(execution_key(id))),
+            ("SK".to_owned(), text("HEAD")),
+        ]));
+        for key in keys {
+            let delete = self.client.delete_item().table_name(&self.name).set_key(Some(key));
+            let deleted = delete.send().await;
+            deleted.map_err(|error| classify("remove items of", id.as_str(), error))?;
+        }
+        // The revisions of the list begin anew, too.
+        let Some(start) = self.start(id).await? else { return Ok(()) };
+        let line = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("PK", text(pipeline_key(&start.pipeline_name)))
+            .key("SK", text(line_key(&start)))
+            .condition_expression("attribute_exists(PK)")
+            .update_expression("REMOVE Revision");
+        match line.send().await {
+            Err(error) if !is(&error, "ConditionalCheckFailedException") => {
+                Err(classify("list", id.as_str(), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError> {
+        let item = document(callback_key(token), CALLBACK, record);
+        if record.is_unsent {
+            return self.put_new(item).await.map(drop);
+        }
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        put.send().await.map_err(|error| classify("note", "a callback token", error))?;
+        Ok(())
+    }
+
+    async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError> {
+        let item = self.get(callback_key(token), CALLBACK).await?;
+        item.as_ref().map(body).transpose()
+    }
+
+    async fn note_late(&self, id: &ExecutionId, late: &LateReport) -> Result<(), TableError> {
+        let item = document(execution_key(id), late_key(late), late);
+        self.put_new(item).await.map(drop)
+    }
+
+    async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
+            .expression_attribute_values(":pk", text(execution_key(id)))
+            .expression_attribute_values(":sk", text("D#"));
+        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let items =
+            items.map_err(|error| classify("read the late reports of", id.as_str(), error))?;
+        items.iter().map(body).collect()
     }
 
     async fn live(&self) -> Result<Vec<ExecutionId>, TableError> {
@@ -178,7 +275,7 @@ impl ExecutionStore for DynamoTable {
     ) -> Result<Vec<Summary>, TableError> {
         let pipelines = match pipeline_name {
             Some(name) => vec![name.clone()],
-            None => self.pipelines().await?,
+            None => self.pipeline_names().await?,
         };
         let lists = pipelines.iter().map(|name| self.list_one(name, limit));
         let lists = futures::future::try_join_all(lists).await?;
@@ -192,66 +289,7 @@ impl ExecutionStore for DynamoTable {
 }
 
 impl DynamoTable {
-    /// Writes an item unless there is one under its key, and returns the one that is there.
-    async fn put_new(&self, item: Item) -> Result<Option<Item>, TableError> {
-        let name = string(&item, "PK")?.to_owned();
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(PK)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.send().await {
-            Ok(_) => Ok(None),
-            Err(error) => match existing(&error) {
-                Some(item) => Ok(Some(item)),
-                None => Err(classify("create", &name, error)),
-            },
-        }
-    }
-
-    async fn get(&self, pk: String, sk: &str) -> Result<Option<Item>, TableError> {
-        let get = self.client.get_item().table_name(&self.name).consistent_read(true);
-        let get = get.key("PK", text(&pk)).key("SK", text(sk)).send().await;
-        Ok(get.map_err(|error| classify("read", &format!("{pk} {sk}"), error))?.item)
-    }
-
-    /// The items under these keys, in any order. At most 100 keys or 16 MB come at a time; the rest is asked for again.
-    pub(super) async fn batch_get(
-        &self,
-        keys: Vec<(String, String)>,
-    ) -> Result<Vec<Item>, TableError> {
-        let key = |(pk, sk): (String, String)| {
-            HashMap::from([("PK".to_owned(), text(pk)), ("SK".to_owned(), text(sk))])
-        };
-        let mut waiting: Vec<Item> = keys.into_iter().map(key).collect();
-        let mut found = Vec::new();
-        while !waiting.is_empty() {
-            let rest = waiting.split_off(waiting.len().min(BATCH));
-            let wanted = KeysAndAttributes::builder().set_keys(Some(waiting)).consistent_read(true);
-            let wanted = wanted.build().expect("keys are set");
-            let answer =
-                self.client.batch_get_item().request_items(&self.name, wanted).send().await;
-            let answer = answer.map_err(|error| classify("read items of", &self.name, error))?;
-            found.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
-            waiting = rest;
-            let unprocessed = answer.unprocessed_keys.into_iter().flatten();
-            waiting.extend(unprocessed.flat_map(|(_, keys)| keys.keys));
-        }
-        Ok(found)
-    }
-
-    /// All items of a partition.
-    pub(super) async fn query_all(&self, pk: &str) -> Result<Vec<Item>, TableError> {
-        let query = self.client.query().table_name(&self.name).consistent_read(true);
-        let query = query.key_condition_expression("PK = :pk");
-        let query = query.expression_attribute_values(":pk", text(pk));
-        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        items.map_err(|error| classify("query", pk, error))
-    }
-
-    async fn pipelines(&self) -> Result<Vec<PipelineName>, TableError> {
+    pub(super) async fn pipeline_names(&self) -> Result<Vec<PipelineName>, TableError> {
         let items = self.query_all("P").await?;
         let name = |item: &Item| {
             PipelineName::parse(string(item, "SK")?)
@@ -274,25 +312,57 @@ impl DynamoTable {
             .expression_attribute_values(":sk", text("X#"))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let answer = query.send().await.map_err(|error| classify("list", name.as_str(), error))?;
-        answer.items().iter().take(limit).map(|item| summary(name, item)).collect()
+        let mut lines = query.into_paginator().items().send();
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let Some(line) = lines.next().await else { break };
+            let line = line.map_err(|error| classify("list", name.as_str(), error))?;
+            found.push(summary(name, &line)?);
+        }
+        Ok(found)
     }
 }
 
-fn existing(error: &SdkError<PutItemError>) -> Option<Item> {
-    match error.as_service_error() {
-        Some(PutItemError::ConditionalCheckFailedException(failed)) => failed.item().cloned(),
-        _ => None,
-    }
+/// Under the token itself: whoever answers has nothing else.
+fn callback_key(token: &str) -> String {
+    format!("B#{token}")
 }
 
-fn pipeline_key(name: &PipelineName) -> String {
+/// By step and attempt: digits enough for every step and for every attempt that `HEAD` can count.
+fn late_key(late: &LateReport) -> String {
+    format!("D#{:04}#{:06}", late.step.0, late.attempt_count)
+}
+
+const CALLBACK: &str = "CALLBACK";
+
+pub(super) fn pipeline_key(name: &PipelineName) -> String {
     format!("P#{name}")
 }
 
 /// Fifteen digits of milliseconds, so that executions sort by time.
 fn line_key(start: &Start) -> String {
     format!("X#{:015}#{}", start.started_at_ms, start.execution_id)
+}
+
+/// The line of the list of executions, where it changes.
+fn line(start: &Start, execution: &Execution, change: HeadChange<'_>) -> Option<Item> {
+    let mut line = HashMap::from([
+        ("PK".to_owned(), text(pipeline_key(&start.pipeline_name))),
+        ("SK".to_owned(), text(line_key(start))),
+        ("Status".to_owned(), text(execution.status.name())),
+    ]);
+    match change {
+        HeadChange::Ongoing => return None,
+        HeadChange::TakenUp => {}
+        HeadChange::Ended { end, at_ms } => {
+            line.insert("EndedAt".to_owned(), number(at_ms));
+            line.extend(saved_attributes(execution.saved));
+            let reason = end.failure_reason.iter();
+            line.extend(reason.map(|why| ("FailureReason".to_owned(), text(why))));
+        }
+    }
+    line.insert("Revision".to_owned(), number(execution.revision));
+    Some(line)
 }
 
 fn status(item: &Item) -> Result<ExecutionStatus, TableError> {
@@ -313,7 +383,8 @@ fn summary(pipeline_name: &PipelineName, item: &Item) -> Result<Summary, TableEr
         pipeline_name: pipeline_name.clone(),
         started_at_ms,
         status: status(item)?,
-        ended_at_ms: integer(item, "EndedAt").ok(),
+        ended_at_ms: numeric(item, "EndedAt").ok(),
         failure_reason: string(item, "FailureReason").ok().map(str::to_owned),
+        saved: saved(item),
     })
 }

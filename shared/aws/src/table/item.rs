@@ -1,12 +1,18 @@
 //! Items: attribute maps with the table's keys.
 
 use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidestep_core::commit::Revision;
 use sidestep_core::name::ExecutionId;
+use sidestep_core::saved::Saved;
 use sidestep_engine::store::TableError;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -19,6 +25,21 @@ pub(super) fn number(value: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
+/// What reuse saved, where there is something: most heads are written a few bytes shorter without.
+pub(super) fn saved_attributes(saved: Saved) -> impl Iterator<Item = (String, AttributeValue)> {
+    let attributes = [("SavedMs", saved.ms.to_string()), ("SavedUsd", saved.usd.to_string())];
+    let attributes = attributes.into_iter().filter(move |_| saved != Saved::default());
+    attributes.map(|(name, value)| (name.to_owned(), AttributeValue::N(value)))
+}
+
+/// Reads [`saved_attributes`].
+pub(super) fn saved(item: &Item) -> Saved {
+    Saved {
+        ms: numeric(item, "SavedMs").unwrap_or_default(),
+        usd: numeric(item, "SavedUsd").unwrap_or_default(),
+    }
+}
+
 pub(super) fn execution_key(id: &ExecutionId) -> String {
     format!("E#{id}")
 }
@@ -28,20 +49,46 @@ pub(super) fn commit_key(revision: Revision) -> String {
     format!("C#{revision:08}")
 }
 
-/// An item whose attribute `Body` is one JSON document.
+/// Bytes of JSON from which on it is compressed: below, an item takes one write unit either way.
+const COMPRESSED_FROM: usize = 900;
+/// Bytes of JSON that an item may unfold to. A commit is planned to stay far below.
+const UNFOLDED_BYTES: u64 = 16 * 1024 * 1024;
+
+/// An item with one JSON document: as the text `Body`, or compressed as `Deflated`.
+///
+/// DynamoDB bills each KB that is written, and the records of a hundred decisions repeat the same names, ARNs and sentences.
 pub(super) fn document(pk: String, sk: impl Into<String>, body: &impl Serialize) -> Item {
     let body = serde_json::to_string(body).expect("state is plain JSON with string keys");
-    HashMap::from([
-        ("PK".to_owned(), text(pk)),
-        ("SK".to_owned(), text(sk)),
-        ("Body".to_owned(), text(body)),
-    ])
+    let body = match deflate(&body) {
+        Some(bytes) => ("Deflated".to_owned(), AttributeValue::B(Blob::new(bytes))),
+        None => ("Body".to_owned(), text(body)),
+    };
+    HashMap::from([("PK".to_owned(), text(pk)), ("SK".to_owned(), text(sk)), body])
+}
+
+fn deflate(body: &str) -> Option<Vec<u8>> {
+    if body.len() < COMPRESSED_FROM {
+        return None;
+    }
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body.as_bytes()).ok()?;
+    encoder.finish().ok().filter(|bytes| bytes.len() < body.len())
 }
 
 /// Reads the JSON of [`document`].
 pub(super) fn body<T: DeserializeOwned>(item: &Item) -> Result<T, TableError> {
-    let text = string(item, "Body")?;
-    serde_json::from_str(text).map_err(|error| unreadable(item, &error.to_string()))
+    let wrong = |error: String| unreadable(item, &error);
+    match item.get("Deflated").and_then(|value| value.as_b().ok()) {
+        None => {
+            serde_json::from_str(string(item, "Body")?).map_err(|error| wrong(error.to_string()))
+        }
+        Some(blob) => {
+            let mut text = Vec::new();
+            let mut decoder = DeflateDecoder::new(blob.as_ref()).take(UNFOLDED_BYTES);
+            decoder.read_to_end(&mut text).map_err(|error| wrong(error.to_string()))?;
+            serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))
+        }
+    }
 }
 
 pub(super) fn string<'a>(item: &'a Item, name: &str) -> Result<&'a str, TableError> {
@@ -49,7 +96,7 @@ pub(super) fn string<'a>(item: &'a Item, name: &str) -> Result<&'a str, TableErr
     value.map(String::as_str).ok_or_else(|| unreadable(item, &format!("no text `{name}`")))
 }
 
-pub(super) fn integer<T: std::str::FromStr>(item: &Item, name: &str) -> Result<T, TableError> {
+pub(super) fn numeric<T: std::str::FromStr>(item: &Item, name: &str) -> Result<T, TableError> {
     let value = item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
     value.ok_or_else(|| unreadable(item, &format!("no number `{name}`")))
 }
@@ -59,4 +106,33 @@ pub(super) fn unreadable(item: &Item, problem: &str) -> TableError {
         |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
     let item = format!("{} {}", key("PK"), key("SK"));
     TableError::Unreadable { item, problem: problem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn documents_read_back_whether_they_were_compressed_or_not() {
+        let small = json!({"a": 1});
+        let large = json!({"list": vec!["the same words again"; 1_000]});
+        for (value, name) in [(small, "Body"), (large, "Deflated")] {
+            let item = document("P".to_owned(), "S", &value);
+            assert!(item.contains_key(name), "{name}");
+            assert_eq!(body::<Value>(&item).expect("readable"), value);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_unfolded_is_an_error_that_names_the_item() {
+        let mut item = document("P".to_owned(), "S", &json!("x".repeat(5_000)));
+        item.insert("Deflated".to_owned(), AttributeValue::B(Blob::new(vec![1, 2, 3])));
+        let error = body::<Value>(&item).expect_err("damaged").to_string();
+        assert!(error.contains("P S"), "{error}");
+        // Few bytes that unfold to very many are cut off, and then are no JSON.
+        let bomb = "0".repeat(usize::try_from(UNFOLDED_BYTES).expect("fits") + 1_000);
+        let item = document("P".to_owned(), "S", &json!(bomb));
+        assert!(body::<Value>(&item).is_err());
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::definition::CacheConfig;
 use crate::duration::{self, parse_expire_after};
+use crate::extension::CacheScope;
 use crate::problem::Code;
 use crate::source::{Draft, Node};
 
@@ -10,7 +11,7 @@ use super::Reader;
 impl<'d> Reader<'d> {
     /// `None`: caching is off, or the mistake was reported.
     pub(super) fn cache_config(&mut self, node: Node<'d>) -> Option<CacheConfig> {
-        if !self.object(node, &["Enabled", "ExpireAfter"]) {
+        if !self.object(node, &["Enabled", "ExpireAfter", "Scope"]) {
             return None;
         }
         let enabled = self.required(node, "Enabled").and_then(|node| self.boolean(node));
@@ -27,6 +28,9 @@ impl<'d> Reader<'d> {
                 }
             }
         }
-        enabled?.then_some(CacheConfig { expire_after })
+        let scope = node.get("Scope");
+        let scope =
+            scope.and_then(|node| self.word(node, "a scope of cached results", &CacheScope::ALL));
+        enabled?.then_some(CacheConfig { expire_after, scope: scope.unwrap_or_default() })
     }
 }

@@ -4,6 +4,7 @@ use crate::condition::{Condition, Operator};
 use crate::definition::ScalarType;
 use crate::expression::Expression;
 use crate::limits;
+use crate::name::StepName;
 use crate::problem::Code;
 use crate::source::{Draft, Node};
 use crate::suggest::list;
@@ -14,7 +15,7 @@ use super::expression::with_article;
 use super::member::cut;
 
 /// `NotEquals` and `NotIn` are the published schema's; the SDK writes a `Not` around the plain one.
-const TYPES: [&str; 10] = [
+const TYPES: [&str; 12] = [
     "Equals",
     "NotEquals",
     "GreaterThan",
@@ -25,6 +26,8 @@ const TYPES: [&str; 10] = [
     "NotIn",
     "Not",
     "Or",
+    "Changed",
+    "CodeChanged",
 ];
 
 impl<'d> Reader<'d> {
@@ -83,6 +86,27 @@ impl<'d> Reader<'d> {
                 let list = self.required(node, "Conditions")?;
                 Some(Condition::Or(self.conditions(list, site, depth + 1)))
             }
+            "Changed" => {
+                self.object(node, &["Type", "Value"]);
+                let member = self.required(node, "Value")?;
+                let value = self.any(member, site);
+                let mut text = member.to_value();
+                text.sort_all_objects();
+                Some(Condition::Changed { value, text: text.to_string() })
+            }
+            "CodeChanged" => {
+                self.object(node, &["Type", "StepName"]);
+                let member = self.required(node, "StepName")?;
+                let step = self.literal_string(member, "`StepName`")?;
+                let index = self.find_step(member, step)?;
+                let step_type = self.outline.step(index).step_type;
+                if step_type != "Lambda" {
+                    let message = format!("`{}` is a {step_type} step and has no code", cut(step));
+                    let draft = Draft::at(member, Code::InvalidValue, message);
+                    self.report(draft.allowed("Lambda steps"));
+                }
+                Some(Condition::CodeChanged { step: StepName::parse(step).ok()? })
+            }
             _ => {
                 self.unknown_condition(type_node, name);
                 None
@@ -93,7 +117,6 @@ impl<'d> Reader<'d> {
     fn unknown_condition(&mut self, node: Node<'d>, name: &str) {
         let hint = match name {
             "And" => Some("conditions beside one another in `Conditions` must all hold".to_owned()),
-            "Changed" | "CodeChanged" => Some(format!("`{name}` is not supported by this version")),
             _ => self.did_you_mean(name, TYPES.into_iter()),
         };
         let message = format!("unknown condition type `{}`", cut(name));

@@ -10,7 +10,6 @@ use crate::suggest::list;
 use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
-use super::step::PLAIN_KEYS;
 
 /// First what this version runs or waits for; then SageMaker's other types, SDK and service model [reference, section 2].
 const TYPES: [&str; 28] = [
@@ -44,6 +43,22 @@ const TYPES: [&str; 28] = [
     "BedrockModelImport",
 ];
 
+/// Read elsewhere; all others are searched for references.
+const CHECKED_KEYS: [&str; 12] = [
+    "Name",
+    "Type",
+    "DisplayName",
+    "Description",
+    "DependsOn",
+    "CacheConfig",
+    "RetryPolicies",
+    "PropertyFiles",
+    "Tags",
+    "TriggerRule",
+    "OnFailure",
+    "When",
+];
+
 impl<'d> Reader<'d> {
     /// Any step type but those of [`super::kind`]; reports unknown ones.
     pub(super) fn job(
@@ -68,9 +83,7 @@ impl<'d> Reader<'d> {
             self.property_files(files, node);
         }
         for (key, member) in node.members() {
-            let is_checked = PLAIN_KEYS[..5].contains(&key)
-                || matches!(key, "CacheConfig" | "RetryPolicies" | "PropertyFiles");
-            if !is_checked {
+            if !CHECKED_KEYS.contains(&key) {
                 self.any(member, site);
             }
         }

@@ -27,8 +27,14 @@ impl<'d> Reader<'d> {
             "Lambda" => {
                 let function_arn = self.address(node, "FunctionArn");
                 let (arguments, outputs) = self.call_parts(node, site);
-                let function_arn = function_arn?.to_owned();
-                Some(StepKind::Lambda(LambdaStep { function_arn, arguments: arguments?, outputs }))
+                let code_version = node.get("CodeVersion").and_then(|node| self.code_version(node));
+                let (function_arn, arguments) = (function_arn?.to_owned(), arguments?);
+                Some(StepKind::Lambda(LambdaStep {
+                    function_arn,
+                    arguments,
+                    outputs,
+                    code_version,
+                }))
             }
             "Callback" => {
                 let queue = self.address(node, "SqsQueueUrl");

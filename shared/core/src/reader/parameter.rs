@@ -15,7 +15,7 @@ use crate::suggest::list;
 use super::Reader;
 use super::member::cut;
 
-const KEYS: [&str; 5] = ["Name", "Type", "DefaultValue", "EnumValues", "Description"];
+const KEYS: [&str; 6] = ["Name", "Type", "DefaultValue", "EnumValues", "Description", "NoEcho"];
 
 impl<'d> Reader<'d> {
     pub(super) fn parameters(&mut self, node: Node<'d>) -> Vec<Parameter> {
@@ -48,7 +48,8 @@ impl<'d> Reader<'d> {
         };
         let description = self.text(node, "Description", limits::PARAMETER_DEFAULT_CHARS);
         let (name, parameter_type) = (name?, parameter_type?);
-        Some(Parameter { name, parameter_type, default, enum_values, description })
+        let no_echo = node.get("NoEcho").and_then(|node| self.boolean(node)).unwrap_or_default();
+        Some(Parameter { name, parameter_type, default, enum_values, description, no_echo })
     }
 
     fn parameter_name(

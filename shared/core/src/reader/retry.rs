@@ -11,13 +11,17 @@ const KEYS: [&str; 5] =
     ["ExceptionType", "IntervalSeconds", "BackoffRate", "MaxAttempts", "ExpireAfterMin"];
 
 /// `Emr.RESOURCE_LIMIT` is in the published schema only.
-const EXCEPTION_TYPES: [(&str, &str); 6] = [
+const EXCEPTION_TYPES: [(&str, &str); 9] = [
     ("Step.SERVICE_FAULT", "Step.SERVICE_FAULT"),
     ("Step.THROTTLING", "Step.THROTTLING"),
     ("SageMaker.JOB_INTERNAL_ERROR", "SageMaker.JOB_INTERNAL_ERROR"),
     ("SageMaker.CAPACITY_ERROR", "SageMaker.CAPACITY_ERROR"),
     ("SageMaker.RESOURCE_LIMIT", "SageMaker.RESOURCE_LIMIT"),
     ("Emr.RESOURCE_LIMIT", "Emr.RESOURCE_LIMIT"),
+    // Extensions: what a function did wrong, a run out of time, and an attempt that nothing was heard of.
+    ("Sidestep.FunctionError", "Sidestep.FunctionError"),
+    ("Sidestep.Timeout", "Sidestep.Timeout"),
+    ("Sidestep.AttemptLost", "Sidestep.AttemptLost"),
 ];
 
 const DEFAULT_INTERVAL_SECONDS: u64 = 1;

@@ -12,7 +12,7 @@ use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
 
-const LAMBDA_KEYS: [&str; 10] = [
+const LAMBDA_KEYS: [&str; 16] = [
     "Name",
     "Type",
     "DisplayName",
@@ -23,8 +23,14 @@ const LAMBDA_KEYS: [&str; 10] = [
     "OutputParameters",
     "CacheConfig",
     "RetryPolicies",
+    "TimeoutSeconds",
+    "CodeVersion",
+    "Tags",
+    "TriggerRule",
+    "OnFailure",
+    "When",
 ];
-const CALLBACK_KEYS: [&str; 9] = [
+const CALLBACK_KEYS: [&str; 15] = [
     "Name",
     "Type",
     "DisplayName",
@@ -34,10 +40,36 @@ const CALLBACK_KEYS: [&str; 9] = [
     "SqsQueueUrl",
     "OutputParameters",
     "CacheConfig",
+    "RetryPolicies",
+    "TimeoutSeconds",
+    "Tags",
+    "TriggerRule",
+    "OnFailure",
+    "When",
 ];
-/// Of Condition and Fail steps.
-pub(super) const PLAIN_KEYS: [&str; 6] =
-    ["Name", "Type", "DisplayName", "Description", "DependsOn", "Arguments"];
+const CONDITION_KEYS: [&str; 10] = [
+    "Name",
+    "Type",
+    "DisplayName",
+    "Description",
+    "DependsOn",
+    "Arguments",
+    "Tags",
+    "TriggerRule",
+    "OnFailure",
+    "When",
+];
+const FAIL_KEYS: [&str; 9] = [
+    "Name",
+    "Type",
+    "DisplayName",
+    "Description",
+    "DependsOn",
+    "Arguments",
+    "Tags",
+    "TriggerRule",
+    "When",
+];
 
 impl<'d> Reader<'d> {
     /// All steps in outline order, `None` for those that were reported, and an order in which they can run.
@@ -59,6 +91,11 @@ impl<'d> Reader<'d> {
             edges.push(site.waits_for);
         }
         let order = self.order(&edges);
+        for (step, edges) in steps.iter().zip(&edges) {
+            if let Some(step) = step {
+                self.check_rejoin(step, edges);
+            }
+        }
         for (step, edges) in steps.iter_mut().zip(edges) {
             if let Some(step) = step {
                 step.dependencies = edges.into_keys().collect();
@@ -74,7 +111,8 @@ impl<'d> Reader<'d> {
         let is_object = match step_type {
             "Lambda" => self.object(node, &LAMBDA_KEYS),
             "Callback" => self.object(node, &CALLBACK_KEYS),
-            "Condition" | "Fail" => self.object(node, &PLAIN_KEYS),
+            "Condition" => self.object(node, &CONDITION_KEYS),
+            "Fail" => self.object(node, &FAIL_KEYS),
             _ => self.any_object(node),
         };
         if !is_object {
@@ -89,13 +127,15 @@ impl<'d> Reader<'d> {
         }
         let display_name = self.text(node, "DisplayName", limits::DISPLAY_NAME_CHARS);
         let description = self.text(node, "Description", limits::DESCRIPTION_CHARS);
-        let has_retries = !matches!(step_type, "Callback" | "Condition" | "Fail");
+        let has_retries = !matches!(step_type, "Condition" | "Fail");
+        let has_function = matches!(step_type, "Lambda" | "Callback");
         let policies = node.get("RetryPolicies").filter(|_| has_retries);
         let retry_policies = policies.map(|node| self.retry_policies(node)).unwrap_or_default();
-        if let Some(node) = policies.filter(|_| step_type == "Lambda") {
-            let message = "retry policies are checked, but this version does not carry them out";
-            self.report(Draft::at_key(node, Code::NoEffect, message));
-        }
+        let timeout_seconds = node.get("TimeoutSeconds").filter(|_| has_function);
+        let timeout_seconds = timeout_seconds.and_then(|node| self.timeout_seconds(node));
+        // Conditions may read what never repeats.
+        site.is_cached = false;
+        let extensions = self.extensions(node, step_type, &mut site);
         let (Some(name), Some(kind)) = (name, kind) else { return (None, site) };
         let step = Step {
             name,
@@ -107,6 +147,11 @@ impl<'d> Reader<'d> {
             dependencies: BTreeSet::new(),
             cache,
             retry_policies,
+            timeout_seconds,
+            tags: extensions.tags,
+            trigger_rule: extensions.trigger_rule,
+            on_failure: extensions.on_failure,
+            when: extensions.when,
             pointer: node.pointer(),
         };
         (Some(step), site)

@@ -27,7 +27,9 @@ enum At {
 impl Draft {
     fn new(node: Option<u32>, at: At, code: Code, message: impl Into<String>) -> Self {
         let severity = match code {
-            Code::NeverCached | Code::UnusedParameter | Code::NoEffect => Severity::Warning,
+            Code::NeverCached | Code::UnusedParameter | Code::NoEffect | Code::NeverRuns => {
+                Severity::Warning
+            }
             _ => Severity::Error,
         };
         Self { node, at, severity, code, message: message.into(), allowed: None, hint: None }

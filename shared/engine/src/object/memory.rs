@@ -167,4 +167,12 @@ impl ObjectStore for MemoryObjectStore {
             _ => Ok(Artifact { uri: uri.clone(), bytes: length, sha256 }),
         }
     }
+
+    async fn delete(&self, uri: &S3Uri) -> Result<(), StoreError> {
+        check_key(uri)?;
+        let mut state = self.lock();
+        *state.counts.entry("delete").or_default() += 1;
+        state.objects.remove(uri);
+        Ok(())
+    }
 }

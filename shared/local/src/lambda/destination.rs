@@ -11,8 +11,9 @@ use time::OffsetDateTime;
 
 use super::{
     dispatch::Shared,
-    function::Destination,
+    function::{Destination, FunctionError},
     invocation::{Failure, Invocation, InvocationType, InvokeRequest},
+    limits::EVENT_PAYLOAD_BYTES,
     log::TIMESTAMP,
 };
 
@@ -87,14 +88,16 @@ pub(super) fn record(
 
 /// Hands the record to the function's destination for `condition`, if it has one.
 ///
-/// As on Lambda it is handed over once; a record that is over the limit of an event, or whose function is
-/// unknown, is counted and dropped.
+/// As on Lambda it is handed over once, and dropped and counted if its function is unknown. Lambda also drops a
+/// record that is over the limit of an event, so that whoever waits for it waits for ever. Here the invocation
+/// is then recorded as failed, with the sizes, so that a laptop shows what would be lost on AWS.
 pub(super) fn deliver(
     shared: &Arc<Shared>,
     invocation: &Invocation,
     record: Value,
     condition: Condition,
 ) {
+    let (record, condition) = within_limit(invocation, record, condition);
     let config = &invocation.function.config;
     let destination = match condition {
         Condition::Success => &config.on_success,
@@ -111,13 +114,34 @@ pub(super) fn deliver(
                 client_context: None,
                 trace_id: Some(invocation.trace_id.clone()),
             };
-            if let Err(error) = shared.accept_event(request) {
+            if let Err(error) = shared.accept_record(request) {
                 shared.metrics.update(|counts| counts.destination_delivery_failures += 1);
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(function = %config.name, destination = %name, error, "a record is lost");
             }
         }
     }
+}
+
+/// Puts a failure in the place of a record that is too large to be delivered.
+fn within_limit(
+    invocation: &Invocation,
+    record: Value,
+    condition: Condition,
+) -> (Value, Condition) {
+    let bytes = record.to_string().len();
+    if bytes <= EVENT_PAYLOAD_BYTES {
+        return (record, condition);
+    }
+    let attempts = record["requestContext"]["approximateInvokeCount"].as_u64();
+    let attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(1);
+    let message = format!(
+        "the result and the event have {bytes} bytes together, over the {EVENT_PAYLOAD_BYTES} that \
+         Lambda passes on; write what is large to S3 and return its URI"
+    );
+    let failure = Failure::new(&FunctionError::new("Sidestep.OutputTooLarge", message));
+    let condition = Condition::RetriesExhausted;
+    (self::record(invocation, condition, attempts, Some(&Err(failure))), condition)
 }
 
 /// Reads JSON; what nests too deeply for a tree is carried as text.

@@ -13,7 +13,7 @@ use super::{
     error::{HostError, InvokeError},
     function::FunctionName,
     invocation::{Invocation, InvocationType, InvokeOutput, InvokeRequest, Job, new_trace_id},
-    limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES},
+    limits::{EVENT_PAYLOAD_BYTES, RECORD_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES},
     log::Logs,
     metrics::Metrics,
     options::HostOptions,
@@ -96,7 +96,23 @@ impl Shared {
         self: &Arc<Self>,
         request: InvokeRequest,
     ) -> Result<Arc<str>, InvokeError> {
-        let invocation = self.accept(request, EVENT_PAYLOAD_BYTES)?;
+        self.enqueue(request, EVENT_PAYLOAD_BYTES)
+    }
+
+    /// Queues an invocation's record, which may hold an event of the largest size beside what became of it.
+    pub(super) fn accept_record(
+        self: &Arc<Self>,
+        request: InvokeRequest,
+    ) -> Result<Arc<str>, InvokeError> {
+        self.enqueue(request, RECORD_PAYLOAD_BYTES)
+    }
+
+    fn enqueue(
+        self: &Arc<Self>,
+        request: InvokeRequest,
+        limit: usize,
+    ) -> Result<Arc<str>, InvokeError> {
+        let invocation = self.accept(request, limit)?;
         let request_id = invocation.request_id.clone();
         let job = Job { invocation, attempt: 1, waiting: None };
         self.scheduler.enqueue(job).inspect_err(|error| self.count_throttle(error))?;

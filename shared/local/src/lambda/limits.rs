@@ -10,6 +10,9 @@ pub const REQUEST_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 /// Largest payload of an asynchronous invocation, in bytes (quota, 1 MB since October 2025).
 pub const EVENT_PAYLOAD_BYTES: usize = 1024 * 1024;
 
+/// Largest record of an invocation that is queued here: the largest event, and a failure beside it.
+pub(super) const RECORD_PAYLOAD_BYTES: usize = EVENT_PAYLOAD_BYTES + 64 * 1024;
+
 /// Largest response of a function, in bytes: 6 MB and 100 bytes, as the Runtime API enforces it.
 pub const RESPONSE_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
 

@@ -13,8 +13,14 @@ pub enum S3ServerError {
     #[error("`{}` is in use by another process", dir.display())]
     InUse { dir: PathBuf },
     /// The index has a format that this version does not know.
-    #[error("the index has format {found}, this version reads up to {supported}")]
-    NewerFormat { found: i64, supported: i64 },
+    #[error(
+        "`{}` was written by a newer sidestep (format {found}, this one knows up to {supported})",
+        path.display()
+    )]
+    NewerFormat { path: PathBuf, found: i64, supported: i64 },
+    /// The index is no SQLite file, or a damaged one.
+    #[error("could not open `{}`", path.display())]
+    Open { path: PathBuf, source: rusqlite::Error },
     #[error("bucket name `{bucket}` is not valid")]
     InvalidBucketName { bucket: String },
     #[error("bucket `{bucket}` does not exist")]

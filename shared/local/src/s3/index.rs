@@ -76,23 +76,12 @@ pub(crate) struct Bucket {
 
 impl Index {
     pub(crate) fn open(path: &Path) -> Result<Self, S3ServerError> {
-        let mut connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.set_prepared_statement_cache_capacity(64);
-
-        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if found > FORMAT {
-            return Err(S3ServerError::NewerFormat { found, supported: FORMAT });
-        }
-        if found == 0 {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(SCHEMA)?;
-            transaction.pragma_update(None, "user_version", FORMAT)?;
-            transaction.commit()?;
-        }
-        Ok(Self { connection: Mutex::new(connection) })
+        connect(path).map_err(|error| match error {
+            S3ServerError::Index { source } => {
+                S3ServerError::Open { path: path.to_owned(), source }
+            }
+            error => error,
+        })
     }
 
     /// Locks the index. A panic elsewhere has rolled its transaction back, so the lock outlives it.
@@ -178,6 +167,27 @@ impl Index {
             _ => Ok(()),
         }
     }
+}
+
+fn connect(path: &Path) -> Result<Index, S3ServerError> {
+    let mut connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > FORMAT {
+        let path = path.to_owned();
+        return Err(S3ServerError::NewerFormat { path, found, supported: FORMAT });
+    }
+    if found == 0 {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.commit()?;
+    }
+    Ok(Index { connection: Mutex::new(connection) })
 }
 
 /// As [`Index::notifications`], inside a transaction: every write to a bucket starts with this.

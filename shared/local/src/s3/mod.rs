@@ -41,7 +41,7 @@ use crate::events::{self, EventSink, FunctionNotification};
 
 pub use error::S3ServerError;
 
-pub(crate) use store::{Store, timestamp};
+pub(crate) use store::{Store, now_ms, timestamp};
 
 use service::{Counts, NoSecrets, Service};
 

@@ -35,6 +35,7 @@ async fn serve(test: &TestHost) -> Api {
             Credentials::new("test", "test", None, None, "test"),
         ))
         .retry_config(RetryConfig::disabled())
+        .http_client(sidestep_aws::http_client(Some(&endpoint)))
         .endpoint_url(&endpoint)
         .build();
     Api { client: Client::new(&config), stop, served }

@@ -183,6 +183,28 @@ async fn a_record_that_cannot_be_delivered_is_counted() {
     eventually("it is counted", || test.host.counts().destination_delivery_failures == 1).await;
 }
 
+/// On Lambda such a record is lost without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_too_large_for_its_record_is_recorded_as_a_failure() {
+    let test = TestHost::new();
+    let events = register_collector(&test, "planner");
+    test.register_with("step", |config| {
+        config.on_success = Some(destination("planner"));
+        config.on_failure = Some(destination("planner"));
+    });
+    let limit = sidestep_local::lambda::EVENT_PAYLOAD_BYTES;
+    let large = json!({ "filler": "x".repeat(limit - 100) }).to_string();
+
+    test.host.invoke("step", large.clone(), InvocationType::Event).await.unwrap();
+
+    eventually("it is recorded", || !events.lock().unwrap().is_empty()).await;
+    let record = events.lock().unwrap()[0].clone();
+    assert_eq!(record["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(record["responsePayload"]["errorType"], "Sidestep.OutputTooLarge");
+    assert_eq!(record["requestPayload"].to_string(), large);
+    assert_eq!(test.host.counts().destination_delivery_failures, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_synchronous_invocation_makes_no_record() {
     let test = TestHost::new();

@@ -107,9 +107,11 @@ pub(crate) async fn open(dir: &Path) -> S3Server {
 }
 
 pub(crate) fn client(address: SocketAddr) -> Client {
+    let endpoint = format!("http://{address}");
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(format!("http://{address}"))
+        .http_client(sidestep_aws::http_client(Some(&endpoint)))
+        .endpoint_url(endpoint)
         .region(Region::new(REGION))
         .credentials_provider(Credentials::new("any", "thing", None, None, "test"))
         .force_path_style(true)

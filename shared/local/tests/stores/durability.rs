@@ -18,7 +18,7 @@ const CHILD: &str = "durability::serves_until_killed";
 
 /// Not a test: the process that [`a_kill_at_any_moment_loses_no_acknowledged_object_and_no_event`] kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "run by another test"]
+#[ignore = "no test: the process that another test starts and kills"]
 async fn serves_until_killed() {
     let dir = std::env::var_os(CHILD_DIR).expect("started by the other test");
     let s3 = S3Server::open(Path::new(&dir), REGION, ACCOUNT).unwrap();

@@ -1,4 +1,4 @@
-//! The embedded S3 and DynamoDB, through the AWS SDK and through bare HTTP.
+//! The embedded S3, DynamoDB and SQS, through the AWS SDK and through bare HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
@@ -8,5 +8,7 @@ mod dynamodb;
 mod listing;
 mod notifications;
 mod objects;
+mod planner;
+mod queues;
 mod uploads;
 mod wire;

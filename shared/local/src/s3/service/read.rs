@@ -58,6 +58,48 @@ fn is_modified_after(object: &Object, since: &Timestamp) -> bool {
         > OffsetDateTime::from(since.clone()).unix_timestamp()
 }
 
+/// Checks the conditions of a GetObject or HeadObject and returns the range that it asks for. A macro, because the inputs of the two are
+/// types of their own with fields of the same names.
+macro_rules! checked {
+    ($input:ident, $object:ident) => {{
+        let condition = ReadCondition {
+            matches: $input.if_match,
+            none_match: $input.if_none_match,
+            modified_since: $input.if_modified_since,
+            unmodified_since: $input.if_unmodified_since,
+        };
+        condition
+            .check(&$object, S3ErrorCode::NotModified)
+            .and_then(|()| requested(&$object, $input.range, $input.part_number))
+    }};
+}
+
+/// What both operations say about an object.
+macro_rules! described {
+    ($Output:ident, $input:ident, $object:ident, $range:ident) => {{
+        let mut output = $Output {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: $object.attributes.cache_control.clone(),
+            content_disposition: $object.attributes.content_disposition.clone(),
+            content_encoding: $object.attributes.content_encoding.clone(),
+            content_language: $object.attributes.content_language.clone(),
+            content_length: Some(length(&$object, $range.as_ref())),
+            content_range: $range.as_ref().map(|range| content_range(range, $object.bytes)),
+            content_type: Some(content_type(&$object)),
+            e_tag: Some(etag($object.etag.clone())),
+            expires: $object.attributes.expires_ms.map(|ms| timestamp(ms).into()),
+            last_modified: Some($object.modified()),
+            metadata: Some($object.attributes.metadata.clone().into_iter().collect()),
+            ..$Output::default()
+        };
+        if $input.checksum_mode.as_ref().is_some_and(is_enabled) && $range.is_none() {
+            set_checksums!(output, $object.attributes.checksums.clone());
+            output.checksum_type = checksum_type(&$object);
+        }
+        output
+    }};
+}
+
 impl Service {
     pub(super) async fn get_object(
         &self,
@@ -68,34 +110,8 @@ impl Service {
         let (bucket, key) = (input.bucket, input.key);
         let (object, content) =
             self.store.run(move |store| store.open_object(&bucket, &key)).await?;
-        let condition = ReadCondition {
-            matches: input.if_match,
-            none_match: input.if_none_match,
-            modified_since: input.if_modified_since,
-            unmodified_since: input.if_unmodified_since,
-        };
-        condition.check(&object, S3ErrorCode::NotModified)?;
-
-        let range = requested(&object, input.range, input.part_number)?;
-        let mut output = GetObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            cache_control: object.attributes.cache_control.clone(),
-            content_disposition: object.attributes.content_disposition.clone(),
-            content_encoding: object.attributes.content_encoding.clone(),
-            content_language: object.attributes.content_language.clone(),
-            content_length: Some(length(&object, range.as_ref())),
-            content_range: range.as_ref().map(|range| content_range(range, object.bytes)),
-            content_type: Some(content_type(&object)),
-            e_tag: Some(etag(object.etag.clone())),
-            expires: object.attributes.expires_ms.map(|ms| timestamp(ms).into()),
-            last_modified: Some(object.modified()),
-            metadata: Some(object.attributes.metadata.clone().into_iter().collect()),
-            ..GetObjectOutput::default()
-        };
-        if input.checksum_mode.as_ref().is_some_and(is_enabled) && range.is_none() {
-            set_checksums!(output, object.attributes.checksums.clone());
-            output.checksum_type = checksum_type(&object);
-        }
+        let range = checked!(input, object)?;
+        let mut output = described!(GetObjectOutput, input, object, range);
         output.body = Some(body(content, range.unwrap_or(0..object.bytes)).await?);
         Ok(output)
     }
@@ -108,35 +124,8 @@ impl Service {
         require_current_version(input.version_id.as_deref())?;
         let (bucket, key) = (input.bucket, input.key);
         let object = self.store.run(move |store| store.head_object(&bucket, &key)).await?;
-        let condition = ReadCondition {
-            matches: input.if_match,
-            none_match: input.if_none_match,
-            modified_since: input.if_modified_since,
-            unmodified_since: input.if_unmodified_since,
-        };
-        condition.check(&object, S3ErrorCode::NotModified)?;
-
-        let range = requested(&object, input.range, input.part_number)?;
-        let mut output = HeadObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            cache_control: object.attributes.cache_control.clone(),
-            content_disposition: object.attributes.content_disposition.clone(),
-            content_encoding: object.attributes.content_encoding.clone(),
-            content_language: object.attributes.content_language.clone(),
-            content_length: Some(length(&object, range.as_ref())),
-            content_range: range.as_ref().map(|range| content_range(range, object.bytes)),
-            content_type: Some(content_type(&object)),
-            e_tag: Some(etag(object.etag.clone())),
-            expires: object.attributes.expires_ms.map(|ms| timestamp(ms).into()),
-            last_modified: Some(object.modified()),
-            metadata: Some(object.attributes.metadata.clone().into_iter().collect()),
-            ..HeadObjectOutput::default()
-        };
-        if input.checksum_mode.as_ref().is_some_and(is_enabled) && range.is_none() {
-            set_checksums!(output, object.attributes.checksums.clone());
-            output.checksum_type = checksum_type(&object);
-        }
-        Ok(output)
+        let range = checked!(input, object)?;
+        Ok(described!(HeadObjectOutput, input, object, range))
     }
 }
 

@@ -1,0 +1,174 @@
+//! `[deploy]` of `sidestep.toml`, and a project as the template's maker wants it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use sidestep_core::name::PipelineName;
+use sidestep_core::reader::parse;
+use sidestep_deploy::blueprint::Architecture;
+use sidestep_deploy::{
+    Blueprint, Buckets, Code, Function, Options, PipelineUse, StackName, Upload,
+};
+use sidestep_engine::engine::EngineError;
+
+use crate::error::user;
+use crate::project::{FunctionSettings, PipelineSettings, Project};
+
+/// The retention periods that CloudWatch Logs takes, in days
+/// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html>).
+const LOG_DAYS: [u32; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+];
+
+/// What a user may choose about the stack on AWS.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeploySettings {
+    /// The stack's name; without it, the name of the project's folder.
+    stack: Option<String>,
+    /// `arm64` or `x86_64`.
+    architecture: Option<String>,
+    artifact_days: Option<u32>,
+    log_days: Option<u32>,
+    planner_concurrency: Option<u32>,
+    /// `xray` or `none`.
+    tracing: Option<String>,
+    alarms: Option<bool>,
+    /// The folder of sidestep's own source, from which planner and trigger are built.
+    pub(crate) engine_source: Option<PathBuf>,
+    /// The ARN of an SNS topic.
+    alarm_topic: Option<String>,
+    /// By the project's name of a bucket: that of one in the account.
+    #[serde(default)]
+    buckets: BTreeMap<String, String>,
+}
+
+/// Reads all pipelines of the project into a blueprint. `architecture` is the command line's.
+pub(crate) fn blueprint(
+    project: &Project,
+    architecture: Option<Architecture>,
+) -> anyhow::Result<Blueprint> {
+    let mut pipelines = BTreeMap::new();
+    for (name, settings) in &project.settings.pipelines {
+        let definition = project.pipeline(name)?.read()?;
+        let parsed = parse(definition.text.as_bytes(), definition.format)
+            .map_err(EngineError::Definition)?;
+        let name = PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+        let pipeline_use = PipelineUse {
+            pipeline: parsed.pipeline,
+            uploads: uploads(settings),
+            schedules: settings.triggers.iter().filter_map(|t| t.schedule.clone()).collect(),
+        };
+        pipelines.insert(name, pipeline_use);
+    }
+    let mut options = options(&project.settings.deploy)?;
+    options.architecture = architecture.unwrap_or(options.architecture);
+    let functions = &project.settings.functions;
+    Ok(Blueprint {
+        stack: stack_name(project)?,
+        functions: functions.iter().map(|(name, f)| (name.clone(), function(f))).collect(),
+        pipelines,
+        buckets: buckets(project)?,
+        options,
+    })
+}
+
+/// The stack's name: `[deploy] stack`, else the folder's name as far as it can be one.
+pub(crate) fn stack_name(project: &Project) -> anyhow::Result<StackName> {
+    let hint = "name it: `[deploy]`, `stack = \"NAME\"`";
+    let name = project.settings.deploy.stack.clone().unwrap_or_else(|| {
+        let folder = project.folder.file_name().unwrap_or_default().to_string_lossy();
+        folder.to_ascii_lowercase().replace(['_', '.', ' '], "-")
+    });
+    StackName::parse(&name).map_err(|error| user(error.to_string()).hint(hint).into())
+}
+
+/// The project's buckets: those that are mapped exist, other buckets of triggers and `[[uploads]]` are the stack's.
+pub(crate) fn buckets(project: &Project) -> anyhow::Result<Buckets> {
+    let settings = &project.settings;
+    let existing = settings.deploy.buckets.clone();
+    let stack = stack_name(project)?;
+    for name in existing.values() {
+        if name.starts_with(&format!("{stack}-artifacts-")) {
+            return Err(user(format!(
+                "`[deploy.buckets]` names the artifact bucket `{name}`, whose outputs would start pipelines again"
+            ))
+            .into());
+        }
+    }
+    let triggers = settings.pipelines.values().flat_map(|pipeline| &pipeline.triggers);
+    let triggers = triggers.map(|trigger| trigger.bucket.clone()).filter(|name| !name.is_empty());
+    let uploads = settings.uploads.iter().map(|upload| upload.to.bucket().to_owned());
+    let mut created: BTreeSet<String> = triggers.chain(uploads).collect();
+    created.retain(|name| !existing.contains_key(name));
+    Ok(Buckets { existing, created })
+}
+
+fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
+    let uploads = settings.triggers.iter().filter(|trigger| trigger.schedule.is_none());
+    let upload = |trigger: &crate::project::TriggerSettings| {
+        // Of the object's properties these name the object itself, so that a step can read it.
+        let names_object = |value: &&String| ["$.uri", "$.key", "$.name"].contains(&value.as_str());
+        let feeds = trigger.parameters.iter().filter(|(_, value)| names_object(value));
+        Upload {
+            bucket: trigger.bucket.clone(),
+            prefix: trigger.prefix.clone(),
+            suffix: trigger.suffix.clone(),
+            object_parameters: feeds.map(|(name, _)| name.clone()).collect(),
+        }
+    };
+    uploads.map(upload).collect()
+}
+
+fn function(settings: &FunctionSettings) -> Function {
+    let code = match (&settings.runtime, &settings.handler) {
+        (Some(runtime), Some(handler)) => {
+            Code::Runtime { runtime: runtime.clone(), handler: handler.clone() }
+        }
+        _ => Code::Binary,
+    };
+    Function {
+        code,
+        memory_mb: settings.memory_mb,
+        timeout_seconds: settings.timeout_seconds,
+        environment: settings.environment.clone(),
+        reads: settings.reads.clone(),
+        writes: settings.writes.clone(),
+    }
+}
+
+fn options(settings: &DeploySettings) -> anyhow::Result<Options> {
+    let mut options = Options::default();
+    if let Some(name) = &settings.architecture {
+        options.architecture = Architecture::parse(name).ok_or_else(|| {
+            user(format!("`deploy.architecture` is `{name}`, not `arm64` or `x86_64`"))
+        })?;
+    }
+    if let Some(days) = settings.log_days {
+        if !LOG_DAYS.contains(&days) {
+            let known = LOG_DAYS.iter().map(u32::to_string);
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(user(format!("`deploy.log_days` is {days}, not one of {known}")).into());
+        }
+        options.log_days = days;
+    }
+    if let Some(days) = settings.artifact_days {
+        if days == 0 {
+            return Err(user("`deploy.artifact_days` is 0, less than 1").into());
+        }
+        options.artifact_days = days;
+    }
+    options.xray = match settings.tracing.as_deref() {
+        None | Some("none") => false,
+        Some("xray") => true,
+        Some(other) => {
+            return Err(user(format!("`deploy.tracing` is `{other}`, not `xray` or `none`")).into());
+        }
+    };
+    options.planner_concurrency = settings.planner_concurrency;
+    options.alarms = settings.alarms.unwrap_or(options.alarms);
+    options.alarm_topic.clone_from(&settings.alarm_topic);
+    Ok(options)
+}

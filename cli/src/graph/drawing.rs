@@ -1,0 +1,148 @@
+//! What is drawn, whatever the format: nodes, edges and marks.
+//!
+//! An edge leads from what a step waits for to the step. A step of a branch has an edge from its condition, labelled with the outcome
+//! that leads there, unless it waits for another step of the same branch: then that edge is implied and would only be in the way.
+
+use sidestep_core::definition::{Branch, Pipeline, Step, StepIndex};
+use sidestep_core::description::{ExecutionDescription, StepDescription};
+
+/// A pipeline as nodes and edges.
+#[derive(Debug)]
+pub(crate) struct Drawing {
+    pub(crate) title: String,
+    /// In definition order.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) edges: Vec<Edge>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) step_type: String,
+    /// Only of an execution.
+    pub(crate) mark: Option<Mark>,
+}
+
+/// What became of a step.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    /// The decision's word, and how it ended where the word does not say it.
+    pub(crate) text: String,
+    pub(crate) tone: Tone,
+    pub(crate) reason: String,
+}
+
+/// The colour of a mark; what it means is always in [`Mark::text`] too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tone {
+    Run,
+    CacheHit,
+    Reused,
+    Skipped,
+    NotSelected,
+    Failed,
+    Waiting,
+}
+
+impl Tone {
+    /// The name, and a light colour that black text is read well on.
+    pub(crate) fn name_and_fill(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Run => ("Run", "#cfe2ff"),
+            Self::CacheHit => ("CacheHit", "#d1e7dd"),
+            Self::Reused => ("Reused", "#c8f0f5"),
+            Self::Skipped => ("Skipped", "#e2e3e5"),
+            Self::NotSelected => ("NotSelected", "#f8f9fa"),
+            Self::Failed => ("Failed", "#f8d7da"),
+            Self::Waiting => ("Waiting", "#ffffff"),
+        }
+    }
+
+    /// Whether the step had no part in the execution: its border is dashed.
+    pub(crate) fn is_absent(self) -> bool {
+        matches!(self, Self::Skipped | Self::NotSelected | Self::Waiting)
+    }
+}
+
+/// An arrow between positions in [`Drawing::nodes`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// The outcome of the condition that leads here.
+    pub(crate) label: Option<&'static str>,
+}
+
+impl Drawing {
+    /// Draws a definition.
+    pub(crate) fn of_pipeline(title: &str, pipeline: &Pipeline) -> Self {
+        let node = |step: &Step| Node {
+            name: step.name.to_string(),
+            step_type: step.step_type().to_owned(),
+            mark: None,
+        };
+        let nodes = pipeline.steps.iter().map(node).collect();
+        let edges = pipeline.indexes().flat_map(|step| edges_to(pipeline, step)).collect();
+        Self { title: title.to_owned(), nodes, edges }
+    }
+
+    /// Draws an execution of the definition.
+    pub(crate) fn of_execution(pipeline: &Pipeline, description: &ExecutionDescription) -> Self {
+        let title =
+            format!("{} {}", description.pipeline_name, description.pipeline_execution_status);
+        let mut drawing = Self::of_pipeline(&title, pipeline);
+        for (node, step) in drawing.nodes.iter_mut().zip(&description.steps) {
+            node.mark = Some(mark(step));
+        }
+        drawing
+    }
+}
+
+impl Node {
+    /// The lines of a box.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+        let mark = self.mark.as_ref().map(|mark| mark.text.as_str());
+        [self.name.as_str(), &self.step_type].into_iter().chain(mark)
+    }
+
+    pub(crate) fn is_condition(&self) -> bool {
+        self.step_type == "Condition"
+    }
+}
+
+fn edges_to(pipeline: &Pipeline, to: StepIndex) -> Vec<Edge> {
+    let step = pipeline.step(to);
+    let edge = |from: StepIndex, label| Edge { from: from.0, to: to.0, label };
+    let parent = step.parent.filter(|parent| {
+        let mut others = step.dependencies.iter().map(|other| pipeline.step(*other).parent);
+        !others.any(|other| other == Some(*parent))
+    });
+    let branch = parent.map(|parent| match parent.branch {
+        Branch::If => edge(parent.condition, Some("true")),
+        Branch::Else => edge(parent.condition, Some("false")),
+    });
+    let condition = parent.map(|parent| parent.condition);
+    let others = step.dependencies.iter().filter(|other| Some(**other) != condition);
+    branch.into_iter().chain(others.map(|other| edge(*other, None))).collect()
+}
+
+fn mark(step: &StepDescription) -> Mark {
+    let is_failed = step.step_status == Some("Failed");
+    let decision = step.decision.unwrap_or("waiting");
+    let ending = match step.step_status {
+        None | Some("Succeeded") => step.outcome,
+        other => other,
+    };
+    let text = ending.map_or_else(|| decision.to_owned(), |ending| format!("{decision}, {ending}"));
+    let tone = match decision {
+        _ if is_failed => Tone::Failed,
+        "Run" => Tone::Run,
+        "CacheHit" => Tone::CacheHit,
+        "Reused" => Tone::Reused,
+        "Skipped" => Tone::Skipped,
+        "NotSelected" => Tone::NotSelected,
+        _ => Tone::Waiting,
+    };
+    let reason = step.failure_reason.as_ref().or(step.reason.as_ref());
+    Mark { text, tone, reason: reason.cloned().unwrap_or_default() }
+}

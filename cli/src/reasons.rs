@@ -1,0 +1,37 @@
+//! Why steps run, in full: what differs from the nearest earlier run, where the planner only says that no result was found.
+//!
+//! The planner asks no more than it needs to decide. What differs is worked out here, when somebody reads it.
+
+use sidestep_core::commit::Verdict;
+use sidestep_core::definition::StepIndex;
+use sidestep_core::description::ExecutionDescription;
+use sidestep_core::earlier::Earlier;
+use sidestep_core::explain::Explanation;
+use sidestep_core::name::ExecutionId;
+use sidestep_engine::engine::Engine;
+
+/// The steps of `this` that run, each with what differs.
+pub(crate) async fn of_runs(
+    engine: &Engine,
+    this: &Earlier,
+) -> anyhow::Result<Vec<(StepIndex, Explanation)>> {
+    let runs = this.pipeline.indexes().filter(|step| {
+        this.decision(*step).is_some_and(|decision| matches!(decision.verdict, Verdict::Run(_)))
+    });
+    let runs: Vec<StepIndex> = runs.collect();
+    let explained = engine.explain(this, &runs, None).await?;
+    Ok(runs.into_iter().zip(explained).collect())
+}
+
+/// Describes an execution with these reasons.
+pub(crate) async fn describe(
+    engine: &Engine,
+    id: &ExecutionId,
+) -> anyhow::Result<ExecutionDescription> {
+    let mut description = engine.describe(id).await?;
+    let this = engine.earlier(id).await?;
+    for (step, explanation) in of_runs(engine, &this).await? {
+        description.steps[step.0].reason = Some(explanation.because());
+    }
+    Ok(description)
+}

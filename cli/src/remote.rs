@@ -1,0 +1,144 @@
+//! A stack on AWS, opened: the engine over its table, bucket and functions. What runs there is the stack's planner; this side starts, reads, stops.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config};
+use sidestep_aws::object::S3ObjectStore;
+use sidestep_aws::{ServiceEndpoints, stack_engine};
+use sidestep_deploy::{Buckets, StackName};
+use sidestep_engine::definitions::Definition;
+use sidestep_engine::engine::{Deployment, Engine};
+
+use crate::blueprint::{buckets, stack_name};
+use crate::error::user;
+use crate::project::Project;
+use crate::session::Session;
+
+/// An account's configuration, with what can be done there.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) config: SdkConfig,
+    pub(crate) stacks: Stacks,
+}
+
+impl Account {
+    /// Credentials, region and endpoint as the AWS CLI finds them.
+    pub(crate) async fn open() -> anyhow::Result<Self> {
+        let config = account_config().await.map_err(|error| match error {
+            DeployError::NoRegion => anyhow::Error::from(
+                user("no region is set").hint("set AWS_REGION, or `region` in the AWS profile"),
+            ),
+            error => error.into(),
+        })?;
+        Ok(Self { stacks: Stacks::new(&config), config })
+    }
+
+    /// Where the services answer.
+    pub(crate) fn endpoints(&self) -> ServiceEndpoints {
+        let named = ServiceEndpoints::from_env();
+        let all = self.config.endpoint_url().map(str::to_owned);
+        ServiceEndpoints {
+            s3: named.s3.or_else(|| all.clone()),
+            dynamodb: named.dynamodb.or_else(|| all.clone()),
+            lambda: named.lambda.or_else(|| all.clone()),
+            sqs: named.sqs.or(all),
+        }
+    }
+
+    pub(crate) fn objects(&self) -> S3ObjectStore {
+        let mut builder = self.config.clone().into_builder();
+        builder.set_endpoint_url(self.endpoints().s3);
+        S3ObjectStore::new(&builder.build())
+    }
+}
+
+/// A project's stack.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) account: Account,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) stack: StackName,
+    pub(crate) artifact_bucket: String,
+    pub(crate) table: String,
+    pub(crate) account_id: String,
+    pub(crate) region: String,
+    buckets: Buckets,
+}
+
+impl Remote {
+    /// Opens the project's stack. Two requests at most: credentials, and the stack's outputs.
+    pub(crate) async fn open(project: &Project) -> anyhow::Result<Self> {
+        let account = Account::open().await?;
+        let name = stack_name(project)?;
+        let Some(stack) = account.stacks.find(name.as_str()).await? else {
+            let problem = format!("there is no stack `{name}` in this account and region");
+            return Err(user(problem).hint("`sidestep deploy` makes it").into());
+        };
+        Self::of(project, account, name, &stack)
+    }
+
+    /// The same for a stack that was just looked up.
+    pub(crate) fn of(
+        project: &Project,
+        account: Account,
+        stack_name: StackName,
+        stack: &Stack,
+    ) -> anyhow::Result<Self> {
+        let output = |key: &str| {
+            let value = stack.outputs.get(key).cloned();
+            value.with_context(|| {
+                user(format!(
+                    "stack `{stack_name}` is not one of sidestep's: it has no output `{key}`"
+                ))
+            })
+        };
+        let (table, artifact_bucket) = (output("TableName")?, output("ArtifactBucket")?);
+        let (account_id, region) = (output("AccountId")?, output("Region")?);
+        let deployment = Deployment {
+            artifact_bucket: artifact_bucket.clone(),
+            region: region.clone(),
+            account_id: account_id.clone(),
+        };
+        // A stack of an earlier version has none: then the sweep finds what is due.
+        let timers = stack.outputs.get("TimersUrl").cloned();
+        let settings = sidestep_aws::Settings { table: table.clone(), timers, deployment };
+        let endpoints = account.endpoints();
+        let engine = stack_engine(&account.config, &endpoints, settings, stack_name.as_str());
+        Ok(Self {
+            engine: Arc::new(engine),
+            buckets: buckets(project)?,
+            stack: stack_name,
+            account,
+            artifact_bucket,
+            table,
+            account_id,
+            region,
+        })
+    }
+
+    /// The stack as the commands take it that read and follow executions.
+    pub(crate) fn session(&self, project: &Project) -> Session {
+        let state = project.state_folder();
+        Session { engine: Arc::clone(&self.engine), cloud: None, endpoints: None, state }
+    }
+
+    /// The name in the account of a bucket of the project.
+    pub(crate) fn bucket(&self, bucket: &str) -> String {
+        self.buckets.account_name(bucket, &self.stack, &self.account_id, &self.region)
+    }
+
+    /// The project's buckets with their names in the account.
+    pub(crate) fn buckets(&self) -> BTreeMap<String, String> {
+        let names = self.buckets.created.iter().chain(self.buckets.existing.keys());
+        names.map(|name| (name.clone(), self.bucket(name))).collect()
+    }
+
+    /// The definition as it runs here: the project's buckets are the account's.
+    pub(crate) fn definition(&self, definition: Definition) -> Definition {
+        let Definition { text, format } = definition;
+        let text = self.buckets.rename_in(&text, |bucket| self.bucket(bucket));
+        Definition { text, format }
+    }
+}

@@ -1,0 +1,168 @@
+//! What `run` and `plan` have in common: flags and project to a request.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value};
+use sidestep_core::definition::Pipeline;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::reader::parse;
+use sidestep_engine::choose::{SelectionRequest, SourceRequest};
+use sidestep_engine::engine::EngineError;
+use sidestep_engine::start::{Prepared, StartRequest};
+
+use crate::arguments::StartOptions;
+use crate::error::user;
+use crate::functions::{self, Ready};
+use crate::project::Project;
+use crate::run::{function_names, left_out};
+
+/// A request, and the functions that it needs, built.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: StartRequest,
+    pub(crate) ready: Ready,
+}
+
+/// Reads the definition, checks the flags and builds the functions. The state folder is not touched.
+pub(crate) fn ask(
+    project: &Project,
+    options: &StartOptions,
+    trigger: &str,
+) -> anyhow::Result<Asked> {
+    let (mut request, pipeline) = read(project, options, trigger)?;
+    let ready = functions::prepare(project, &function_names(&pipeline))?;
+    for (name, why) in &ready.left_out {
+        eprintln!("note: function `{name}` is left out: {why}");
+    }
+    request.left_out = left_out(&pipeline, &ready.left_out);
+    Ok(Asked { request, ready })
+}
+
+/// Reads the definition and checks the flags, without building anything.
+pub(crate) fn read(
+    project: &Project,
+    options: &StartOptions,
+    trigger: &str,
+) -> anyhow::Result<(StartRequest, Pipeline)> {
+    let source = project.pipeline(&options.pipeline)?;
+    let definition = source.read()?;
+    let parsed =
+        parse(definition.text.as_bytes(), definition.format).map_err(EngineError::Definition)?;
+    for warning in &parsed.warnings {
+        eprintln!("{}", crate::validate::line(&source.path.display().to_string(), warning));
+    }
+    let parameters = parameters(&options.parameters)?;
+    let selection = selection(options)?;
+    let settings = project.settings.pipelines.get(&options.pipeline);
+    let default_limit = settings.and_then(|settings| settings.max_parallel_execution_steps);
+    let request = StartRequest {
+        pipeline_name: source.name,
+        definition,
+        parameters,
+        use_cache: !options.no_cache,
+        left_out: BTreeMap::new(),
+        trigger: trigger.to_owned(),
+        token: None,
+        selection,
+        max_parallel_execution_steps: options.max_parallel.or(default_limit),
+    };
+    Ok((request, parsed.pipeline))
+}
+
+/// Says that selectors named nothing, which `state:changed` and `result:failed` may well do.
+pub(crate) fn note_empty_selection(prepared: &Prepared) {
+    let selection = prepared.start.selection.as_ref();
+    if selection.is_some_and(|it| it.selected.is_empty() && it.supplied.is_empty()) {
+        eprintln!("note: no step is selected, so nothing runs");
+    }
+}
+
+fn parameters(given: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in given {
+        if parameters.insert(name.clone(), value.clone()).is_some() {
+            return Err(user(format!("parameter `{name}` is given twice")).into());
+        }
+    }
+    Ok(parameters)
+}
+
+fn selection(options: &StartOptions) -> anyhow::Result<SelectionRequest> {
+    let source = match options.source.as_str() {
+        "latest" => SourceRequest::Latest,
+        "none" => SourceRequest::None,
+        text => SourceRequest::Execution(execution_id(text)?),
+    };
+    let supplied_by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    Ok(SelectionRequest {
+        select: options.select.clone(),
+        exclude: options.exclude.clone(),
+        source,
+        supply: supplies(&options.supply)?,
+        supplied_by: supplied_by.unwrap_or_else(|_| "an unnamed user".to_owned()),
+        publish_supplied: options.publish_supplied,
+        force: options.force.clone(),
+        inherit_parameters: options.inherit_parameters,
+    })
+}
+
+/// An execution by its id or its ARN.
+pub(crate) fn execution_id(text: &str) -> anyhow::Result<ExecutionId> {
+    let id = text.rsplit('/').next().unwrap_or(text);
+    ExecutionId::parse(id).map_err(|error| {
+        user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`").into()
+    })
+}
+
+/// `STEP.OUTPUT=VALUE` and `STEP=@file.json`.
+fn supplies(given: &[String]) -> anyhow::Result<BTreeMap<String, Map<String, Value>>> {
+    let mut supplies: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for text in given {
+        let expected =
+            || user(format!("`--supply {text}`: expected STEP.OUTPUT=VALUE or STEP=@FILE"));
+        let (target, value) = text.split_once('=').ok_or_else(expected)?;
+        let (step, outputs) = match (target.split_once('.'), value.strip_prefix('@')) {
+            (Some((step, output)), _) => {
+                (step, Map::from_iter([(output.to_owned(), Value::from(value))]))
+            }
+            (None, Some(file)) => (target, read_outputs(file)?),
+            (None, None) => return Err(expected().into()),
+        };
+        let known = supplies.entry(step.to_owned()).or_default();
+        for (output, value) in outputs {
+            if known.insert(output.clone(), value).is_some() {
+                return Err(user(format!("output `{step}.{output}` is supplied twice")).into());
+            }
+        }
+    }
+    Ok(supplies)
+}
+
+fn read_outputs(file: &str) -> anyhow::Result<Map<String, Value>> {
+    let text = fs::read_to_string(file)
+        .with_context(|| user(format!("could not read the supplied outputs in `{file}`")))?;
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(outputs)) => Ok(outputs),
+        Ok(_) => Err(user(format!("`{file}` must hold one JSON object of outputs by name")).into()),
+        Err(error) => Err(user(format!("`{file}` is not JSON: {error}")).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn supplied_values_are_read_by_step_and_output() {
+        let given = ["A.x=1", "A.y=a=b", "B.z="].map(str::to_owned);
+        let read = supplies(&given).expect("legal");
+        assert_eq!(json!(read), json!({"A": {"x": "1", "y": "a=b"}, "B": {"z": ""}}));
+        for wrong in [&["A"][..], &["A=1"], &["A.x=1", "A.x=2"], &["A=@/no/such/file"]] {
+            let given: Vec<_> = wrong.iter().map(|text| (*text).to_owned()).collect();
+            assert!(supplies(&given).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a caller is told when a request is refused, with the codes and texts that clients of SageMaker look at.
+
+use sidestep_core::problem::Problem;
+use sidestep_engine::control::RequestError;
+use sidestep_engine::engine::{EngineError, error_chain};
+use sidestep_engine::object::StoreError;
+use sidestep_engine::start::StartError;
+use sidestep_engine::store::TableError;
+
+/// Problems of a definition that one message tells.
+const PROBLEMS: usize = 20;
+
+/// A refused or failed request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// The body is not the JSON of the operation's request.
+    #[error("{0}")]
+    Serialization(String),
+    #[error("{0}")]
+    Validation(String),
+    /// The code has no `Exception` at its end: clients compare it literally.
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    LimitExceeded(String),
+    #[error("{0}")]
+    UnknownOperation(String),
+    /// Asking again may help.
+    #[error("a service that sidestep needs is not available: {0}")]
+    Unavailable(String),
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl ApiError {
+    /// The code in `__type`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Serialization(_) => "SerializationException",
+            Self::Validation(_) => "ValidationException",
+            Self::NotFound(_) => "ResourceNotFound",
+            Self::Conflict(_) => "ConflictException",
+            Self::LimitExceeded(_) => "ResourceLimitExceeded",
+            Self::UnknownOperation(_) => "UnknownOperationException",
+            Self::Unavailable(_) => "ServiceUnavailableException",
+            Self::Internal(_) => "InternalFailure",
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unavailable(_) => 503,
+            Self::Internal(_) => 500,
+            _ => 400,
+        }
+    }
+
+    pub(crate) fn validation(text: impl Into<String>) -> Self {
+        Self::Validation(text.into())
+    }
+}
+
+/// Every error of a definition, each with its place.
+pub(crate) fn definition(problems: &[Problem]) -> ApiError {
+    let errors: Vec<_> = problems.iter().filter(|problem| problem.is_error()).collect();
+    let lines = errors.iter().take(PROBLEMS).map(|problem| {
+        let pointer = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
+        format!("{pointer} (line {}, column {}): {problem}", problem.line, problem.column)
+    });
+    let lines: Vec<_> = lines.collect();
+    let rest = errors.len().saturating_sub(PROBLEMS);
+    let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+    ApiError::validation(format!("Unable to parse pipeline definition. {}{rest}", lines.join("; ")))
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Definition(problems) => definition(&problems),
+            EngineError::Start(StartError::Conflict { .. }) => Self::Conflict(error_chain(&error)),
+            EngineError::Start(error) => Self::Validation(error.to_string()),
+            EngineError::ExecutionNotFound(id) => {
+                Self::NotFound(format!("Pipeline execution '{id}' does not exist."))
+            }
+            EngineError::Request(error) => error.into(),
+            EngineError::Table(error) => error.into(),
+            EngineError::Store(
+                error @ (StoreError::NoSuchBucket { .. } | StoreError::TooLarge { .. }),
+            ) => Self::Validation(error.to_string()),
+            EngineError::Store(StoreError::Unavailable { retryable: true, .. })
+            | EngineError::Function(_)
+            | EngineError::Queue(_) => Self::Unavailable(error_chain(&error)),
+            error => Self::Internal(error_chain(&error)),
+        }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        let text = error.to_string();
+        match error {
+            RequestError::UnknownToken { .. } => Self::NotFound(text),
+            RequestError::Control { .. }
+            | RequestError::OtherCode { .. }
+            | RequestError::NotWaiting { .. } => Self::Conflict(text),
+            _ => Self::Validation(text),
+        }
+    }
+}
+
+impl From<TableError> for ApiError {
+    fn from(error: TableError) -> Self {
+        let text = error_chain(&error);
+        if error.retryable() { Self::Unavailable(text) } else { Self::Internal(text) }
+    }
+}

@@ -1,0 +1,80 @@
+//! Idempotency tokens: one token, one answer.
+//!
+//! The answer is remembered after the work, so a crash in between repeats the work. That is harmless: a start carries its token down to the
+//! execution's id, and the others do nothing new a second time.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use sidestep_engine::pipelines::Answered;
+
+use crate::api::{Api, read};
+use crate::checks::{Checks, limit};
+use crate::error::ApiError;
+
+const TOKEN: &str = "ClientRequestToken";
+
+impl Api {
+    /// Does the work of `request`, unless the same was asked for under its token before; then the answer is the same.
+    pub(crate) async fn once(
+        &self,
+        operation: &str,
+        mut request: Map<String, Value>,
+    ) -> Result<Value, ApiError> {
+        let token = match request.remove(TOKEN) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(token)) => Some(token),
+            Some(_) => {
+                return Err(ApiError::Serialization(format!("at '{TOKEN}': expected a string")));
+            }
+        };
+        let mut checks = Checks::default();
+        if !operation.starts_with("Send") {
+            checks.required("clientRequestToken", token.as_ref());
+        }
+        checks.text("clientRequestToken", token.as_ref(), limit::TOKEN, None);
+        checks.finish()?;
+        let body = serde_json::to_vec(&request).expect("JSON that was read");
+        let Some(token) = token else { return self.work(operation, &body, None).await };
+        let key = format!("{operation}#{token}");
+        let digest = hex::encode(Sha256::digest(&body));
+        if let Some(answered) = self.pipelines.answered(&key).await? {
+            return same(&answered, &digest);
+        }
+        let answer = match self.work(operation, &body, Some(&token)).await {
+            Ok(answer) => answer,
+            // The same request may have come twice at once, and the other was faster.
+            Err(error) => match self.pipelines.answered(&key).await? {
+                Some(answered) => return same(&answered, &digest),
+                None => return Err(error),
+            },
+        };
+        let answered = Answered { request: digest.clone(), answer: answer.to_string() };
+        same(&self.pipelines.remember(&key, &answered).await?, &digest)
+    }
+
+    async fn work(
+        &self,
+        operation: &str,
+        body: &[u8],
+        token: Option<&str>,
+    ) -> Result<Value, ApiError> {
+        match operation {
+            "CreatePipeline" => self.create_pipeline(read(body)?).await,
+            "DeletePipeline" => self.delete_pipeline(read(body)?).await,
+            "RetryPipelineExecution" => self.retry_execution(read(body)?).await,
+            "SendPipelineExecutionStepFailure" => self.send_failure(read(body)?).await,
+            "SendPipelineExecutionStepSuccess" => self.send_success(read(body)?).await,
+            "StartPipelineExecution" => self.start_execution(read(body)?, token).await,
+            _ => self.stop_execution(read(body)?).await,
+        }
+    }
+}
+
+fn same(answered: &Answered, digest: &str) -> Result<Value, ApiError> {
+    if answered.request != digest {
+        let text = "A different request was made with the same ClientRequestToken.";
+        return Err(ApiError::Conflict(text.to_owned()));
+    }
+    let answer = serde_json::from_str(&answered.answer);
+    answer.map_err(|error| ApiError::Internal(format!("a remembered answer is damaged: {error}")))
+}

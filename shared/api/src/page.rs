@@ -1,0 +1,98 @@
+//! Pages of a list. A token names the last line that was given, so that lines which come or go in between move no others.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::error::ApiError;
+
+/// Lines of a page for callers that do not say; SageMaker's largest page.
+const DEFAULT: usize = 100;
+/// Characters of the digest that binds a token to its list.
+const BINDING: usize = 16;
+
+/// How a list is asked for.
+#[derive(Debug)]
+pub(crate) struct PageRequest<'a> {
+    /// What is listed and how it is sorted and filtered: a token of another list is refused.
+    pub(crate) list: String,
+    pub(crate) descending: bool,
+    pub(crate) max_results: Option<i64>,
+    pub(crate) next_token: Option<&'a String>,
+}
+
+/// A page, and the token of the next.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    pub(crate) lines: Vec<T>,
+    pub(crate) next_token: Option<String>,
+}
+
+/// Sorts lines by their keys and takes a page of them.
+pub(crate) fn page<T>(
+    mut lines: Vec<(String, T)>,
+    request: &PageRequest<'_>,
+) -> Result<Page<T>, ApiError> {
+    lines.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    if request.descending {
+        lines.reverse();
+    }
+    let after = request.next_token.map(|token| read(token, &request.list)).transpose()?;
+    if let Some(after) = after {
+        let is_left = |key: &String| if request.descending { *key < after } else { *key > after };
+        lines.retain(|(key, _)| is_left(key));
+    }
+    let size = request.max_results.and_then(|size| usize::try_from(size).ok()).unwrap_or(DEFAULT);
+    let has_more = lines.len() > size;
+    lines.truncate(size);
+    let last = lines.last().filter(|_| has_more);
+    let next_token = last
+        .map(|(key, _)| BASE64_URL_SAFE_NO_PAD.encode(format!("{}{key}", binding(&request.list))));
+    Ok(Page { lines: lines.into_iter().map(|(_, line)| line).collect(), next_token })
+}
+
+fn read(token: &str, list: &str) -> Result<String, ApiError> {
+    let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+    let key = text.as_deref().and_then(|text| text.strip_prefix(&binding(list)));
+    key.map(str::to_owned)
+        .ok_or_else(|| ApiError::validation("Invalid pagination token: it is not of this list."))
+}
+
+fn binding(list: &str) -> String {
+    let mut text = hex::encode(Sha256::digest(list));
+    text.truncate(BINDING);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(keys: &[&str]) -> Vec<(String, String)> {
+        keys.iter().map(|key| ((*key).to_owned(), (*key).to_owned())).collect()
+    }
+
+    fn request(descending: bool, next_token: Option<&String>) -> PageRequest<'_> {
+        PageRequest { list: "l".to_owned(), descending, max_results: Some(2), next_token }
+    }
+
+    #[test]
+    fn a_line_that_comes_or_goes_between_two_pages_moves_no_other() {
+        let first = page(lines(&["b", "d", "a", "c"]), &request(true, None)).expect("no token");
+        assert_eq!(first.lines, ["d", "c"]);
+        // `c`, the last line, goes, and `e` comes.
+        let second = page(lines(&["a", "b", "d", "e"]), &request(true, first.next_token.as_ref()));
+        let second = second.expect("its own token");
+        assert_eq!((second.lines, second.next_token), (vec!["b".to_owned(), "a".to_owned()], None));
+    }
+
+    #[test]
+    fn a_token_of_another_list_or_none_at_all_is_refused() {
+        let first = page(lines(&["a", "b", "c"]), &request(false, None)).expect("no token");
+        let mut other = request(false, first.next_token.as_ref());
+        other.list = "other".to_owned();
+        assert!(page(lines(&["a"]), &other).is_err());
+        assert!(page(lines(&["a"]), &request(false, Some(&"%%%".to_owned()))).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! Pipelines and executions as requests name them.
+
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_engine::pipelines::PipelineRecord;
+
+use crate::api::Api;
+use crate::error::ApiError;
+
+impl Api {
+    /// The ARN of a pipeline of this deployment.
+    pub(crate) fn pipeline_arn(&self, name: &PipelineName) -> String {
+        let deployment = self.engine.deployment();
+        format!("arn:aws:sagemaker:{}:{}:pipeline/{name}", deployment.region, deployment.account_id)
+    }
+
+    /// The name in a name or an ARN; region and account are not compared.
+    pub(crate) fn name(text: &str) -> Result<PipelineName, ApiError> {
+        let name = text.rsplit('/').next().unwrap_or(text);
+        PipelineName::parse(name).map_err(|error| ApiError::validation(error.to_string()))
+    }
+
+    /// A pipeline that is registered and not deleted.
+    pub(crate) async fn record(&self, name: &PipelineName) -> Result<PipelineRecord, ApiError> {
+        let record = self.pipelines.pipeline(name).await?;
+        record.filter(|record| !record.is_deleted).ok_or_else(|| self.no_pipeline(name))
+    }
+
+    pub(crate) fn no_pipeline(&self, name: &PipelineName) -> ApiError {
+        ApiError::NotFound(format!("Pipeline '{}' does not exist.", self.pipeline_arn(name)))
+    }
+
+    /// The id in an execution's ARN, of an execution that can be seen.
+    pub(crate) async fn execution_id(&self, arn: &str) -> Result<ExecutionId, ApiError> {
+        let not_found =
+            || ApiError::NotFound(format!("Pipeline execution with ARN '{arn}' does not exist."));
+        let (pipeline, id) = arn.rsplit_once("/execution/").ok_or_else(not_found)?;
+        let id = ExecutionId::parse(id).map_err(|_| not_found())?;
+        let start = self.engine.executions().start(&id).await?.ok_or_else(not_found)?;
+        let name = pipeline.rsplit('/').next().unwrap_or_default();
+        if start.pipeline_name.as_str() != name || self.is_deleted(&start).await? {
+            return Err(not_found());
+        }
+        Ok(id)
+    }
+
+    async fn is_deleted(&self, start: &sidestep_core::start::Start) -> Result<bool, ApiError> {
+        let record = self.pipelines.pipeline(&start.pipeline_name).await?;
+        Ok(record.is_some_and(|record| start.started_at_ms <= record.hidden_until_ms))
+    }
+}

@@ -1,0 +1,15 @@
+//! What the command needs of AWS to set a stack up and to look at it: templates applied, code published, logs read.
+
+mod account;
+mod error;
+mod log;
+mod release;
+mod stack;
+
+pub use aws_config::SdkConfig;
+
+pub use self::account::{account_config, empty_bucket, remove_table};
+pub use self::error::DeployError;
+pub use self::log::{CloudLogs, LogLine};
+pub use self::release::{Release, Releases};
+pub use self::stack::{Change, Proposal, ResourceEvent, Stack, Stacks, Template};

@@ -1,0 +1,107 @@
+//! Versions of step functions: published, told where to report, and made the one that new executions use.
+//!
+//! Lambda keeps the configuration of asynchronous invocations per version, and a version without one tries three times and reports to
+//! nobody. So a version gets its configuration before the alias `live` points at it.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::types::{DestinationConfig, OnFailure, OnSuccess};
+
+use super::error::{DeployError, code, service};
+use crate::lambda::LIVE_ALIAS;
+
+/// Events older than this are reported as failed instead of starting a step late.
+const EVENT_AGE_SECONDS: i32 = 3600;
+/// How long Lambda may take to make a changed function ready.
+const READY_TRIES: u32 = 120;
+
+/// A version that new executions use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    pub function_name: String,
+    pub version: String,
+    /// Whether it was another version before.
+    pub is_new: bool,
+}
+
+/// The functions of an account and region.
+#[derive(Debug, Clone)]
+pub struct Releases {
+    client: Client,
+}
+
+impl Releases {
+    /// Makes the adapter without any request.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    /// Publishes the function's code as it is now. Unchanged code gives the version that it has already.
+    pub async fn release(
+        &self,
+        function_name: &str,
+        reports_arn: &str,
+    ) -> Result<Release, DeployError> {
+        let version = self.publish(function_name).await?;
+        self.report(function_name, &version, reports_arn).await?;
+        let current = self.live(function_name).await?;
+        let is_new = current.as_deref() != Some(&version);
+        if current.is_none() {
+            let create = self.client.create_alias().function_name(function_name);
+            let created = create.name(LIVE_ALIAS).function_version(&version).send().await;
+            created.map_err(service("release", function_name))?;
+        } else if is_new {
+            let update = self.client.update_alias().function_name(function_name);
+            let updated = update.name(LIVE_ALIAS).function_version(&version).send().await;
+            updated.map_err(service("release", function_name))?;
+        }
+        Ok(Release { function_name: function_name.to_owned(), version, is_new })
+    }
+
+    async fn publish(&self, function_name: &str) -> Result<String, DeployError> {
+        let mut tries = 1;
+        loop {
+            match self.client.publish_version().function_name(function_name).send().await {
+                Ok(published) => return Ok(published.version().unwrap_or("$LATEST").to_owned()),
+                // The function is still being changed.
+                Err(error)
+                    if code(&error) == Some("ResourceConflictException") && tries < READY_TRIES =>
+                {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Err(error) => return Err(service("publish", function_name)(error)),
+            }
+        }
+    }
+
+    async fn report(
+        &self,
+        function_name: &str,
+        version: &str,
+        reports_arn: &str,
+    ) -> Result<(), DeployError> {
+        let destinations = DestinationConfig::builder()
+            .on_success(OnSuccess::builder().destination(reports_arn).build())
+            .on_failure(OnFailure::builder().destination(reports_arn).build())
+            .build();
+        let put = self.client.put_function_event_invoke_config().function_name(function_name);
+        let put = put.qualifier(version).maximum_retry_attempts(0);
+        let put = put.maximum_event_age_in_seconds(EVENT_AGE_SECONDS);
+        let put = put.destination_config(destinations).send().await;
+        put.map_err(service("set where it reports, of", function_name))?;
+        Ok(())
+    }
+
+    /// The function's live version, if it was ever released.
+    pub async fn live(&self, function_name: &str) -> Result<Option<String>, DeployError> {
+        let alias = self.client.get_alias().function_name(function_name).name(LIVE_ALIAS);
+        match alias.send().await {
+            Ok(alias) => Ok(alias.function_version().map(str::to_owned)),
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(service("look up the version of", function_name)(error)),
+        }
+    }
+}

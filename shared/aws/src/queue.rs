@@ -1,0 +1,91 @@
+//! The queues port over SQS.
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use serde_json::{Value, json};
+use sidestep_core::name::ExecutionId;
+use sidestep_engine::message::{QueueError, Queues};
+
+use crate::counter::Counter;
+use crate::http::http_client;
+
+/// The longest delay of a message, by SQS's limit (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+const LONGEST_DELAY_SECONDS: u64 = 900;
+
+/// [`Queues`] over SQS. Clones share one connection pool.
+#[derive(Debug, Clone)]
+pub struct SqsQueues {
+    client: Client,
+    /// The queue whose messages are handed to the planner.
+    timers: Option<String>,
+}
+
+impl SqsQueues {
+    /// Makes the adapter without any request. Without a queue of `timers` nobody is woken, and the sweep finds what is due.
+    pub fn new(config: &SdkConfig, timers: Option<String>) -> Self {
+        let builder = aws_sdk_sqs::config::Builder::from(config);
+        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        Self { client: Client::from_conf(config), timers }
+    }
+
+    /// The same adapter, with its requests counted.
+    pub fn counted(&self, counter: &Counter) -> Self {
+        let config = self.client.config().to_builder().interceptor(counter.clone());
+        Self { client: Client::from_conf(config.build()), timers: self.timers.clone() }
+    }
+
+    /// Creates a queue under the name at the end of `queue_url`, unless there is one.
+    pub async fn create(&self, queue_url: &str) -> Result<(), QueueError> {
+        let name = queue_url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let created = self.client.create_queue().queue_name(name).send().await;
+        match created {
+            // One that is set up otherwise is there, too.
+            Err(error) if code(&error) != "QueueNameExists" => {
+                let retryable = error.as_service_error().is_none();
+                let (queue_url, source) = (queue_url.to_owned(), Box::new(error));
+                Err(QueueError::Unavailable { queue_url, retryable, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn put(&self, queue_url: &str, body: &Value, delay: u64) -> Result<(), QueueError> {
+        let send = self.client.send_message().queue_url(queue_url).message_body(body.to_string());
+        let delay = i32::try_from(delay).unwrap_or(i32::MAX);
+        let send = if delay > 0 { send.delay_seconds(delay) } else { send };
+        let queue_url = queue_url.to_owned();
+        match send.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let code = code(&error);
+                if code.ends_with("QueueDoesNotExist") || code.ends_with("NonExistentQueue") {
+                    return Err(QueueError::NotFound { queue_url });
+                }
+                // The SDK has used up its own retries; what the service refused stays refused.
+                let retryable = error.as_service_error().is_none();
+                Err(QueueError::Unavailable { queue_url, retryable, source: Box::new(error) })
+            }
+        }
+    }
+}
+
+fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> &str {
+    error.as_service_error().and_then(|error| error.code()).unwrap_or_default()
+}
+
+#[async_trait]
+impl Queues for SqsQueues {
+    async fn send(&self, queue_url: &str, body: &Value) -> Result<(), QueueError> {
+        self.put(queue_url, body, 0).await
+    }
+
+    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
+        let Some(timers) = &self.timers else { return Ok(()) };
+        let body = json!({ "Wake": { "ExecutionId": id, "AtMs": at_ms } });
+        // Rounded up: a call that comes too early is only passed on.
+        let delay = at_ms.saturating_sub(now_ms).div_ceil(1000).min(LONGEST_DELAY_SECONDS);
+        self.put(timers, &body, delay).await
+    }
+}

@@ -1,0 +1,93 @@
+//! Items in and out: by key, in batches, by partition, and create-only.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use sidestep_engine::store::TableError;
+
+use super::DynamoTable;
+use super::error::classify;
+use super::item::{Item, string, text};
+
+/// Keys of one `BatchGetItem`, by DynamoDB's limit.
+const BATCH: usize = 100;
+
+impl DynamoTable {
+    /// Writes an item unless there is one under its key, and returns the one that is there.
+    pub(super) async fn put_new(&self, item: Item) -> Result<Option<Item>, TableError> {
+        let name = string(&item, "PK")?.to_owned();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => Ok(None),
+            Err(error) => match existing(&error) {
+                Some(item) => Ok(Some(item)),
+                None => Err(classify("create", &name, error)),
+            },
+        }
+    }
+
+    pub(super) async fn get(&self, pk: String, sk: &str) -> Result<Option<Item>, TableError> {
+        let get = self.client.get_item().table_name(&self.name).consistent_read(true);
+        let get = get.key("PK", text(&pk)).key("SK", text(sk)).send().await;
+        Ok(get.map_err(|error| classify("read", &format!("{pk} {sk}"), error))?.item)
+    }
+
+    /// The items under these keys, in any order. At most 100 keys or 16 MB come at a time; the rest is asked for again.
+    pub(super) async fn batch_get(
+        &self,
+        keys: Vec<(String, String)>,
+    ) -> Result<Vec<Item>, TableError> {
+        self.batch_get_as(keys, true).await
+    }
+
+    /// The same; `is_consistent` costs twice as much and sees what was written a moment ago.
+    pub(super) async fn batch_get_as(
+        &self,
+        keys: Vec<(String, String)>,
+        is_consistent: bool,
+    ) -> Result<Vec<Item>, TableError> {
+        let key = |(pk, sk): (String, String)| {
+            HashMap::from([("PK".to_owned(), text(pk)), ("SK".to_owned(), text(sk))])
+        };
+        let mut waiting: Vec<Item> = keys.into_iter().map(key).collect();
+        let mut found = Vec::new();
+        while !waiting.is_empty() {
+            let rest = waiting.split_off(waiting.len().min(BATCH));
+            let wanted =
+                KeysAndAttributes::builder().set_keys(Some(waiting)).consistent_read(is_consistent);
+            let wanted = wanted.build().expect("keys are set");
+            let answer =
+                self.client.batch_get_item().request_items(&self.name, wanted).send().await;
+            let answer = answer.map_err(|error| classify("read items of", &self.name, error))?;
+            found.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
+            waiting = rest;
+            let unprocessed = answer.unprocessed_keys.into_iter().flatten();
+            waiting.extend(unprocessed.flat_map(|(_, keys)| keys.keys));
+        }
+        Ok(found)
+    }
+
+    /// All items of a partition.
+    pub(super) async fn query_all(&self, pk: &str) -> Result<Vec<Item>, TableError> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true);
+        let query = query.key_condition_expression("PK = :pk");
+        let query = query.expression_attribute_values(":pk", text(pk));
+        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        items.map_err(|error| classify("query", pk, error))
+    }
+}
+
+fn existing(error: &SdkError<PutItemError>) -> Option<Item> {
+    match error.as_service_error() {
+        Some(PutItemError::ConditionalCheckFailedException(failed)) => failed.item().cloned(),
+        _ => None,
+    }
+}

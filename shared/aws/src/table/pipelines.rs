@@ -1,0 +1,136 @@
+//! Registered pipelines in the table.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_engine::pipelines::{Answered, Label, PipelineRecord, PipelineStore, VersionRecord};
+use sidestep_engine::store::TableError;
+
+use super::DynamoTable;
+use super::error::{classify, is};
+use super::executions::pipeline_key;
+use super::item::{body, document, execution_key, number, string, text, unreadable};
+
+const PIPELINE: &str = "PIPELINE";
+const LABEL: &str = "LABEL";
+const ANSWER: &str = "ANSWER";
+
+#[async_trait]
+impl PipelineStore for DynamoTable {
+    async fn pipeline(&self, name: &PipelineName) -> Result<Option<PipelineRecord>, TableError> {
+        let item = self.get(pipeline_key(name), PIPELINE).await?;
+        item.as_ref().map(body).transpose()
+    }
+
+    async fn pipelines(&self) -> Result<Vec<PipelineRecord>, TableError> {
+        let names = self.pipeline_names().await?;
+        let keys = names.iter().map(|name| (pipeline_key(name), PIPELINE.to_owned()));
+        // Names without a record are of pipelines that were run from a file.
+        let items = self.batch_get(keys.collect()).await?;
+        let mut records: Vec<PipelineRecord> = items.iter().map(body).collect::<Result<_, _>>()?;
+        records.sort_unstable_by(|a, b| a.pipeline_name.cmp(&b.pipeline_name));
+        Ok(records)
+    }
+
+    async fn put_pipeline(
+        &self,
+        record: &PipelineRecord,
+        version: Option<&VersionRecord>,
+    ) -> Result<bool, TableError> {
+        let name = &record.pipeline_name;
+        let mut item = document(pipeline_key(name), PIPELINE, record);
+        item.insert("Revision".to_owned(), number(record.revision));
+        let put = Put::builder().table_name(&self.name).set_item(Some(item));
+        let put = if record.revision == 1 {
+            put.condition_expression("attribute_not_exists(PK)")
+        } else {
+            put.condition_expression("Revision = :before")
+                .expression_attribute_values(":before", number(record.revision - 1))
+        };
+        let write = |put: Put| TransactWriteItem::builder().put(put).build();
+        let built = |put: aws_sdk_dynamodb::types::builders::PutBuilder| {
+            write(put.build().expect("table and item are set"))
+        };
+        let listed = document("P".to_owned(), name.as_str(), &());
+        let listed = Put::builder().table_name(&self.name).set_item(Some(listed));
+        let mut writes = vec![built(put), built(listed)];
+        if let Some(version) = version {
+            let item = document(pipeline_key(name), version_key(version.version_id), version);
+            let put = Put::builder().table_name(&self.name).set_item(Some(item));
+            writes.push(built(put));
+        }
+        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        match sent {
+            Ok(_) => Ok(true),
+            // Most often the condition; a conflict with another transaction is the same race.
+            Err(error) if is(&error, "TransactionCanceledException") => {
+                // A write that timed out after it had succeeded finds itself.
+                Ok(self.pipeline(name).await?.as_ref() == Some(record))
+            }
+            Err(error) => Err(classify("write pipeline", name.as_str(), error)),
+        }
+    }
+
+    async fn version(
+        &self,
+        name: &PipelineName,
+        version_id: u64,
+    ) -> Result<Option<VersionRecord>, TableError> {
+        let item = self.get(pipeline_key(name), &version_key(version_id)).await?;
+        item.as_ref().map(body).transpose()
+    }
+
+    async fn versions(&self, name: &PipelineName) -> Result<Vec<VersionRecord>, TableError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
+            .expression_attribute_values(":pk", text(pipeline_key(name)))
+            .expression_attribute_values(":sk", text("V#"));
+        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let items = items.map_err(|error| classify("read versions of", name.as_str(), error))?;
+        items.iter().map(body).collect()
+    }
+
+    async fn put_label(&self, id: &ExecutionId, label: &Label) -> Result<(), TableError> {
+        let item = document(execution_key(id), LABEL, label);
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        put.send().await.map_err(|error| classify("label", id.as_str(), error))?;
+        Ok(())
+    }
+
+    async fn labels(&self, of: &[ExecutionId]) -> Result<BTreeMap<ExecutionId, Label>, TableError> {
+        let keys = of.iter().map(|id| (execution_key(id), LABEL.to_owned()));
+        let items = self.batch_get(keys.collect()).await?;
+        let labels = items.iter().map(|item| {
+            let id = string(item, "PK")?.trim_start_matches("E#");
+            let id = ExecutionId::parse(id).map_err(|error| unreadable(item, &error.to_string()));
+            Ok((id?, body(item)?))
+        });
+        labels.collect()
+    }
+
+    async fn answered(&self, key: &str) -> Result<Option<Answered>, TableError> {
+        let item = self.get(answer_key(key), ANSWER).await?;
+        item.as_ref().map(body).transpose()
+    }
+
+    async fn remember(&self, key: &str, answered: &Answered) -> Result<Answered, TableError> {
+        let existing = self.put_new(document(answer_key(key), ANSWER, answered)).await?;
+        let existing = existing.as_ref().map(body).transpose()?;
+        Ok(existing.unwrap_or_else(|| answered.clone()))
+    }
+}
+
+/// Ten digits, so that versions sort by number.
+fn version_key(version_id: u64) -> String {
+    format!("V#{version_id:010}")
+}
+
+fn answer_key(key: &str) -> String {
+    format!("I#{key}")
+}

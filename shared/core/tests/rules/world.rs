@@ -1,0 +1,299 @@
+//! An execution in memory, which answers every need from its maps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sidestep_core::cache_key::Content;
+use sidestep_core::commit::{CacheEntry, Commit, Decision, Failure, Verdict};
+use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
+use sidestep_core::earlier::Earlier;
+use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
+use sidestep_core::facts::{Facts, Need};
+use sidestep_core::manifest::Artifact;
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::parameter::resolve_parameters;
+use sidestep_core::plan::{CallbackRecord, Effect, Plan, Publication, plan};
+use sidestep_core::reader::{Format, parse};
+use sidestep_core::report::{Event, Report, ReportedResult};
+use sidestep_core::start::{Function, STATE_VERSION, Selection, Start};
+use sidestep_core::token::Secret;
+use sidestep_core::uri::S3Uri;
+
+/// An execution in memory: answers needs from its maps, and folds what is planned.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) start: Start,
+    pub(crate) execution: Execution,
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) cache: BTreeMap<String, CacheEntry>,
+    pub(crate) earlier: BTreeMap<ExecutionId, Arc<Earlier>>,
+    pub(crate) contents: BTreeMap<String, String>,
+    /// Messages to queues, calls of the planner, and what callback tokens stand for.
+    pub(crate) sent: Vec<Value>,
+    pub(crate) wakes: Vec<u64>,
+    pub(crate) callbacks: BTreeMap<String, CallbackRecord>,
+    pub(crate) now_ms: u64,
+    pub(crate) invoked: Vec<(StepIndex, u32, Value)>,
+}
+
+impl World {
+    pub(crate) fn new(steps: &str) -> Self {
+        Self::with_id(steps, 1, "sha256:code")
+    }
+
+    pub(crate) fn with_id(steps: &str, id: u8, code: &str) -> Self {
+        // A whole definition brings its own head.
+        let head = "Version: '2020-12-01'\nCacheConfig: { Enabled: true }\n";
+        let text = if steps.contains("\nSteps:\n") {
+            format!("{head}{steps}")
+        } else {
+            format!("{head}Steps:\n{steps}")
+        };
+        let pipeline = parse(text.as_bytes(), Format::Yaml).expect("a definition").pipeline;
+        let function = Function {
+            invoke_arn: "f".to_owned(),
+            code_digest: code.to_owned(),
+            memory_mb: 128,
+            timeout_seconds: 60,
+        };
+        let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Lambda(lambda) => Some(lambda.function_arn.clone()),
+            _ => None,
+        });
+        let functions = arns.map(|arn| (arn, function.clone())).collect();
+        let execution_id = ExecutionId::from_bytes([id; 16]);
+        let start = Start {
+            state_version: STATE_VERSION,
+            output_prefix: S3Uri::new("artifacts", format!("runs/p/{execution_id}/")),
+            execution_id,
+            pipeline_name: PipelineName::parse("p").expect("legal"),
+            definition_digest: String::new(),
+            definition_format: Format::Yaml,
+            parameters: resolve_parameters(&pipeline, &BTreeMap::new()).expect("defaults"),
+            functions,
+            left_out: BTreeMap::new(),
+            started_at_ms: 0,
+            use_cache: true,
+            selection: None,
+            forced: std::collections::BTreeSet::new(),
+            baseline: None,
+            max_parallel_execution_steps: None,
+            pipeline_arn: "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p".to_owned(),
+            trigger: String::new(),
+            secret: Secret::from_bytes([id; 32]),
+        };
+        let execution = Execution::new(pipeline.steps.len());
+        Self {
+            pipeline,
+            start,
+            execution,
+            commits: Vec::new(),
+            cache: BTreeMap::new(),
+            earlier: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            sent: Vec::new(),
+            wakes: Vec::new(),
+            callbacks: BTreeMap::new(),
+            now_ms: 1_000,
+            invoked: Vec::new(),
+        }
+    }
+
+    /// Plans until no fact is missing.
+    pub(crate) fn plan(&self, events: &[Event]) -> Plan {
+        let mut facts = Facts { now_ms: self.now_ms, ..Facts::default() };
+        loop {
+            let plan = plan(&self.pipeline, &self.start, &self.execution, events, &facts);
+            if plan.needs.is_empty() {
+                return plan;
+            }
+            for need in plan.needs {
+                match need {
+                    Need::Commit(revision) => {
+                        let commit = self.commits[revision as usize - 1].clone();
+                        drop(facts.commits.insert(revision, commit));
+                    }
+                    Need::CacheEntry(key) => {
+                        let entry = self.cache.get(key.as_str()).cloned();
+                        drop(facts.cache.insert(key, entry));
+                    }
+                    Need::Content(uri) => {
+                        let content = self.contents.get(&uri.to_string()).cloned();
+                        let content = content.map_or(Content::Nothing, Content::Digest);
+                        drop(facts.contents.insert(uri, Ok(content)));
+                    }
+                    Need::Earlier(id) => {
+                        let earlier = self.earlier.get(&id).cloned();
+                        drop(facts.earlier.insert(id, earlier));
+                    }
+                    Need::Document(uri) => {
+                        drop(facts.documents.insert(uri, Err("none".to_owned())));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Plans, folds and performs.
+    pub(crate) fn advance(&mut self, events: &[Event]) -> Plan {
+        let plan = self.plan(events);
+        if !plan.commit.is_empty() {
+            self.execution.apply(&plan.commit).expect("a plan follows from the state");
+            self.commits.push(plan.commit.clone());
+            for Publication { entry, .. } in &plan.publish {
+                self.cache.insert(entry.key().to_string(), entry.clone());
+            }
+            for effect in &plan.effects {
+                match effect {
+                    Effect::InvokeStep { step, attempt_count, payload, .. } => {
+                        self.invoked.push((*step, *attempt_count, payload.clone()));
+                    }
+                    Effect::SendCallback { body, .. } => self.sent.push(body.clone()),
+                    Effect::Wake { at_ms } => self.wakes.push(*at_ms),
+                }
+            }
+            self.callbacks.extend(plan.callbacks.clone());
+        }
+        plan
+    }
+
+    pub(crate) fn index(&self, name: &str) -> StepIndex {
+        self.pipeline
+            .indexes()
+            .find(|i| self.pipeline.step(*i).name.as_str() == name)
+            .expect("a step")
+    }
+
+    pub(crate) fn report(&self, name: &str, result: ReportedResult) -> Event {
+        let step = self.index(name);
+        let (_, attempt_count, payload) =
+            self.invoked.iter().rev().find(|(index, ..)| *index == step).expect("invoked");
+        let token = payload["Sidestep"]["Token"].as_str().expect("a token").to_owned();
+        Event::Reported(Report { step, attempt_count: *attempt_count, token, result })
+    }
+
+    pub(crate) fn succeed(&mut self, name: &str, outputs: Value) -> Plan {
+        let event = self.report(name, succeeded(outputs, Vec::new()));
+        self.advance(&[event])
+    }
+
+    /// Succeeds with one artifact of this content, and its URI as output `uri`.
+    pub(crate) fn write(&mut self, name: &str, sha256: &str) -> Plan {
+        let uri = self.start.output_prefix.join(&format!("{name}/1/data"));
+        self.contents.insert(uri.to_string(), format!("sha256:{sha256}"));
+        let artifact = Artifact { uri: uri.clone(), bytes: 1, sha256: sha256.to_owned() };
+        let event = self.report(name, succeeded(json!({ "uri": uri }), vec![artifact]));
+        self.advance(&[event])
+    }
+
+    pub(crate) fn fail(&mut self, name: &str) -> Plan {
+        self.fail_with(name, "E")
+    }
+
+    pub(crate) fn fail_with(&mut self, name: &str, error_type: &str) -> Plan {
+        let failure = Failure { error_type: error_type.to_owned(), message: "broke".to_owned() };
+        let event = self.report(name, ReportedResult::Failed(failure));
+        self.advance(&[event])
+    }
+
+    /// Answers the last callback message, as somebody who knows its token.
+    pub(crate) fn answer(&mut self, outputs: Value) -> Plan {
+        let token = self.sent.last().expect("a message")["token"].as_str().expect("a token");
+        let record = self.callbacks[token].clone();
+        let CallbackRecord { step, attempt_count, revision, .. } = record;
+        let token =
+            self.start.secret.token(&self.start.execution_id, step, attempt_count, revision);
+        let result = succeeded(outputs, Vec::new());
+        self.advance(&[Event::Reported(Report { step, attempt_count, token, result })])
+    }
+
+    /// Lets time pass to the last call of the planner that was asked for.
+    pub(crate) fn wake(&mut self) -> Plan {
+        self.now_ms = *self.wakes.last().expect("asked for");
+        self.advance(&[Event::Woken])
+    }
+
+    pub(crate) fn invoked(&self) -> Vec<String> {
+        self.invoked.iter().map(|(i, ..)| self.pipeline.step(*i).name.to_string()).collect()
+    }
+
+    /// The next execution of the same pipeline: new id, same cache and contents.
+    pub(crate) fn again(&self, steps: &str, code: &str) -> World {
+        let mut next =
+            World::with_id(steps, 2 + u8::try_from(self.earlier.len()).expect("few"), code);
+        next.cache = self.cache.clone();
+        next.contents = self.contents.clone();
+        next.earlier = self.earlier.clone();
+        next.earlier.insert(self.start.execution_id.clone(), Arc::new(self.as_earlier()));
+        next
+    }
+
+    pub(crate) fn as_earlier(&self) -> Earlier {
+        Earlier::new(self.start.clone(), self.pipeline.clone(), self.commits.clone())
+    }
+
+    /// Selects steps by name, with `source` for the others.
+    pub(crate) fn select(&mut self, names: &[&str], source: Option<&World>) {
+        let selected = names.iter().map(|name| self.index(name)).collect();
+        let source = source.map(|source| source.start.execution_id.clone());
+        self.start.selection = Some(Selection { selected, source, ..Selection::default() });
+    }
+
+    /// The payload of a step's last invocation.
+    pub(crate) fn payload(&self, name: &str) -> &Value {
+        let step = self.index(name);
+        let last = self.invoked.iter().rev().find(|(index, ..)| *index == step);
+        &last.expect("invoked").2
+    }
+
+    /// Lets every invoked step succeed, writing `content(step)` to an artifact of its own, until the execution is over.
+    pub(crate) fn finish(&mut self, content: &dyn Fn(&str) -> String) {
+        self.advance(&[]);
+        while !self.execution.status.is_over() {
+            let mut executing = self.pipeline.indexes();
+            let next = executing.find(|i| self.execution.step(*i).phase == Phase::Executing);
+            let name = self.pipeline.step(next.expect("something runs")).name.to_string();
+            self.write(&name, &content(&name));
+        }
+        assert_eq!(self.execution.status, ExecutionStatus::Succeeded);
+    }
+
+    /// The last decision about a step, and its reason.
+    pub(crate) fn decided(&self, name: &str) -> (&'static str, String) {
+        let decision = self.decision(name);
+        (kind(&decision), decision.reason)
+    }
+
+    pub(crate) fn decision(&self, name: &str) -> Decision {
+        let index = self.index(name);
+        let found = self.commits.iter().rev().find_map(|commit| commit.decision(index));
+        found.expect("decided").clone()
+    }
+}
+
+pub(crate) fn succeeded(outputs: Value, artifacts: Vec<Artifact>) -> ReportedResult {
+    let Value::Object(outputs) = outputs else { panic!("outputs are an object") };
+    ReportedResult::Succeeded { outputs, artifacts, duration_ms: Some(5), manifest: None }
+}
+
+pub(crate) fn kind(decision: &Decision) -> &'static str {
+    match decision.verdict {
+        Verdict::Run(_) => "run",
+        Verdict::CacheHit(_) => "hit",
+        Verdict::Reused(_) => "reused",
+        Verdict::NotSelected => "not selected",
+        Verdict::Condition(true) => "true",
+        Verdict::Condition(false) => "false",
+        Verdict::Failed(_) => "failed",
+        Verdict::Skipped => "skipped",
+        Verdict::NotStarted => "not started",
+        Verdict::Stopped { .. } => "stopped",
+    }
+}
+
+pub(crate) fn decisions(world: &World, plan: &Plan) -> Vec<String> {
+    let name = |decision: &Decision| world.pipeline.step(decision.step).name.to_string();
+    plan.commit.decisions.iter().map(|d| format!("{} {}", name(d), kind(d))).collect()
+}

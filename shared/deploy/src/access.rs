@@ -1,0 +1,172 @@
+//! What a function may touch, derived from the definitions that use it.
+//!
+//! A step writes below `runs/PIPELINE/*/STEP/`. It reads the `s3://` URIs that its arguments write out (of a `Std:Join`, what stands before the
+//! first reference), those of the parameters it takes, and, if its arguments hold another step's output, all artifacts below `runs/`: a cache
+//! hit can be of any pipeline and step that did the same work before. What cannot be seen in a definition is said in `sidestep.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::expression::{Expression, Reference};
+use sidestep_core::limits::LEASE_ATTEMPTS;
+use sidestep_core::name::{ParameterName, PipelineName, StepName};
+use sidestep_core::uri::S3Uri;
+
+use crate::blueprint::{Blueprint, PipelineUse, Target};
+
+/// Visits of one function in a chain of requests after which Lambda drops the next one
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
+pub const RECURSION_VISITS: u64 = 16;
+
+/// Keys of a bucket: one, or all that begin with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reach {
+    pub bucket: String,
+    pub key: String,
+    pub is_prefix: bool,
+}
+
+impl Reach {
+    fn exact(uri: &S3Uri) -> Self {
+        Self { bucket: uri.bucket().into(), key: uri.key().into(), is_prefix: uri.is_prefix() }
+    }
+
+    /// The key as IAM's pattern. What means something in a pattern is matched by `?`, one character of any kind.
+    pub fn pattern(&self) -> String {
+        let plain = |c: char| if matches!(c, '*' | '?' | '$') { '?' } else { c };
+        let star = if self.is_prefix { "*" } else { "" };
+        self.key.chars().map(plain).collect::<String>() + star
+    }
+}
+
+/// What one function may touch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Steps that it runs, whose prefixes it writes.
+    pub steps: BTreeSet<(PipelineName, StepName)>,
+    pub reads: BTreeSet<Reach>,
+    pub writes: BTreeSet<Reach>,
+    /// Whether an argument holds another step's output.
+    pub reads_artifacts: bool,
+    /// How often it can be visited in one chain of requests, at most.
+    pub visits: u64,
+}
+
+impl Access {
+    /// Whether Lambda's recursion guard would stop a healthy execution.
+    pub fn needs_recursion(&self) -> bool {
+        self.visits >= RECURSION_VISITS
+    }
+}
+
+/// What every function of the project may touch, those without a step included.
+pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
+    let mut accesses: BTreeMap<String, Access> = BTreeMap::new();
+    for (name, function) in &blueprint.functions {
+        let access = accesses.entry(name.clone()).or_default();
+        access.reads.extend(function.reads.iter().map(Reach::exact));
+        access.writes.extend(function.writes.iter().map(Reach::exact));
+    }
+    for (pipeline_name, pipeline_use) in &blueprint.pipelines {
+        let mut visits: BTreeMap<&str, u64> = BTreeMap::new();
+        for step in &pipeline_use.pipeline.steps {
+            let StepKind::Lambda(lambda) = &step.kind else { continue };
+            let Target::Own(name) = Target::of(&lambda.function_arn) else { continue };
+            let Some(access) = accesses.get_mut(name) else { continue };
+            access.steps.insert((pipeline_name.clone(), step.name.clone()));
+            read(&lambda.arguments, pipeline_use, access);
+            let retries: u64 =
+                step.retry_policies.iter().filter_map(|policy| policy.max_attempts).sum();
+            *visits.entry(name).or_default() += (1 + retries).max(LEASE_ATTEMPTS.into());
+        }
+        for (name, visits) in visits {
+            let access = accesses.entry(name.to_owned()).or_default();
+            access.visits = access.visits.max(visits);
+        }
+    }
+    accesses
+}
+
+/// What any function reads outside the artifact bucket: its content is part of cache keys, so the planner reads it too.
+pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
+    let mut inputs: BTreeSet<Reach> =
+        accesses(blueprint).into_values().flat_map(|access| access.reads).collect();
+    // Steps of functions that are not ours have arguments too.
+    for pipeline_use in blueprint.pipelines.values() {
+        for step in &pipeline_use.pipeline.steps {
+            if let StepKind::Lambda(lambda) = &step.kind {
+                let mut access = Access::default();
+                read(&lambda.arguments, pipeline_use, &mut access);
+                inputs.extend(access.reads);
+            }
+        }
+    }
+    inputs
+}
+
+fn read(expression: &Expression, pipeline_use: &PipelineUse, access: &mut Access) {
+    match expression {
+        Expression::Literal(value) => read_literal(value, access),
+        Expression::Get(Reference::Parameter(name)) => read_parameter(name, pipeline_use, access),
+        Expression::Get(Reference::Step { .. }) | Expression::PropertyFile { .. } => {
+            access.reads_artifacts = true;
+        }
+        Expression::Get(_) => {}
+        Expression::Join { values, .. } => {
+            let mut joined = Access::default();
+            for (position, value) in values.iter().enumerate() {
+                match value {
+                    Expression::Literal(Value::String(text)) if position == 0 => {
+                        joined.reads.extend(S3Uri::parse(text).ok().map(|uri| Reach::exact(&uri)));
+                    }
+                    // A part of a text is not a URI; a reference in it may still be one.
+                    Expression::Literal(_) => {}
+                    value => read(value, pipeline_use, &mut joined),
+                }
+            }
+            access.reads_artifacts |= joined.reads_artifacts;
+            let prefixes = joined.reads.into_iter().map(|reach| Reach { is_prefix: true, ..reach });
+            access.reads.extend(prefixes);
+        }
+        Expression::JsonGet { uri, .. } => read(uri, pipeline_use, access),
+        Expression::Array(values) => {
+            for value in values {
+                read(value, pipeline_use, access);
+            }
+        }
+        Expression::Object(members) => {
+            for value in members.values() {
+                read(value, pipeline_use, access);
+            }
+        }
+    }
+}
+
+fn read_literal(value: &Value, access: &mut Access) {
+    match value {
+        Value::String(text) => {
+            access.reads.extend(S3Uri::parse(text).ok().map(|uri| Reach::exact(&uri)));
+        }
+        Value::Array(values) => values.iter().for_each(|value| read_literal(value, access)),
+        Value::Object(members) => members.values().for_each(|value| read_literal(value, access)),
+        _ => {}
+    }
+}
+
+/// A parameter's default, and the objects by which a trigger feeds it.
+fn read_parameter(name: &ParameterName, pipeline_use: &PipelineUse, access: &mut Access) {
+    let PipelineUse { pipeline: Pipeline { parameters, .. }, uploads, .. } = pipeline_use;
+    let parameter = parameters.iter().find(|parameter| parameter.name == *name);
+    if let Some(default) = parameter.and_then(|parameter| parameter.default.as_ref()) {
+        read_literal(default, access);
+    }
+    let feeds = uploads.iter().filter(|upload| {
+        upload.object_parameters.iter().any(|parameter| parameter == name.as_str())
+    });
+    access.reads.extend(feeds.map(|upload| Reach {
+        bucket: upload.bucket.clone(),
+        key: upload.prefix.clone(),
+        is_prefix: true,
+    }));
+}

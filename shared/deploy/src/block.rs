@@ -1,0 +1,53 @@
+//! The blocks of `infra/`, read as they lie there, so that what a person reads is what is deployed.
+
+use serde_json::{Map, Value};
+
+const STATE: &str = include_str!("../../../infra/state.yaml");
+const ENGINE: &str = include_str!("../../../infra/engine.yaml");
+const ALARMS: &str = include_str!("../../../infra/alarms.yaml");
+
+/// The template of the bucket for code, a stack of its own.
+pub const CODE_TEMPLATE: &str = include_str!("../../../infra/code.yaml");
+
+/// Sections of a template that blocks may have.
+const SECTIONS: [&str; 3] = ["Parameters", "Resources", "Outputs"];
+
+/// The engine's own stack: table, bucket, planner, trigger, and with `alarms` what watches over them.
+pub(crate) fn engine(alarms: bool) -> Map<String, Value> {
+    let mut template = Map::new();
+    template.insert("AWSTemplateFormatVersion".to_owned(), "2010-09-09".into());
+    for text in [Some(STATE), Some(ENGINE), alarms.then_some(ALARMS)].into_iter().flatten() {
+        let block = parse(text);
+        for section in SECTIONS {
+            let Some(Value::Object(entries)) = block.get(section) else { continue };
+            let merged = template.entry(section).or_insert_with(|| Map::new().into());
+            let merged = merged.as_object_mut().expect("a section is a map");
+            for (name, entry) in entries {
+                let before = merged.insert(name.clone(), entry.clone());
+                assert!(before.is_none(), "`{name}` is in two blocks");
+            }
+        }
+    }
+    template
+}
+
+fn parse(text: &str) -> Value {
+    serde_saphyr::from_str(text).expect("the tests read every block")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_is_read() {
+        let template = engine(true);
+        assert!(template["Resources"]["Table"].is_object());
+        assert_eq!(template["Resources"]["Planner"]["Properties"]["RecursiveLoop"], "Allow");
+        let input = &template["Resources"]["Sweep"]["Properties"]["Target"]["Input"];
+        assert_eq!(input, r#"{"Sweep": true}"#);
+        assert!(template["Resources"]["StuckAlarm"].is_object());
+        assert!(parse(CODE_TEMPLATE)["Resources"]["Code"].is_object());
+        assert!(engine(false)["Resources"].get("StuckAlarm").is_none());
+    }
+}

@@ -1,0 +1,155 @@
+//! The resources of one step function: its code's place, its role, its log, and where Lambda reports how it ended.
+
+use serde_json::{Map, Value, json};
+
+use crate::access::{Access, Reach};
+use crate::blueprint::{Blueprint, Code, Function};
+use crate::name::LogicalId;
+use crate::resource::{allow, arn, assumed_by, document, one_or_many, reference, sub};
+
+/// The artifact bucket's ARN, spelled out: a reference would make bucket and functions wait for each other.
+pub(crate) const ARTIFACTS: &str =
+    "arn:${AWS::Partition}:s3:::${AWS::StackName}-artifacts-${AWS::AccountId}-${AWS::Region}";
+
+/// The template's parameter that holds the key of a function's zip.
+pub(crate) fn code_parameter(id: &LogicalId) -> String {
+    id.with("Code")
+}
+
+/// Adds the resources of function `name` to `resources`.
+pub(crate) fn add(
+    resources: &mut Map<String, Value>,
+    blueprint: &Blueprint,
+    name: &str,
+    function: &Function,
+    access: &Access,
+) {
+    let id = LogicalId::of_function(name);
+    let (role, logs) = (id.with("Role"), id.with("Logs"));
+    let in_account = format!("${{AWS::StackName}}-{name}");
+    let (runtime, handler) = match &function.code {
+        Code::Binary => ("provided.al2023", "bootstrap"),
+        Code::Runtime { runtime, handler } => (runtime.as_str(), handler.as_str()),
+    };
+    let mut properties = json!({
+        "FunctionName": sub(&in_account),
+        "Runtime": runtime,
+        "Handler": handler,
+        "Architectures": [blueprint.options.architecture.name()],
+        "Code": { "S3Bucket": reference("CodeBucket"), "S3Key": reference(&code_parameter(&id)) },
+        "MemorySize": function.memory_mb,
+        "Timeout": function.timeout_seconds,
+        "Role": arn(&role),
+        "LoggingConfig": { "LogGroup": reference(&logs) },
+    });
+    if !function.environment.is_empty() {
+        properties["Environment"] = json!({ "Variables": function.environment });
+    }
+    if access.needs_recursion() {
+        properties["RecursiveLoop"] = json!("Allow");
+    }
+    if blueprint.options.xray {
+        properties["TracingConfig"] = json!({ "Mode": "Active" });
+    }
+    resources.insert(
+        id.as_str().to_owned(),
+        json!({ "Type": "AWS::Lambda::Function", "Properties": properties }),
+    );
+    resources.insert(
+        logs.clone(),
+        json!({
+            "Type": "AWS::Logs::LogGroup",
+            "DeletionPolicy": "Delete",
+            "UpdateReplacePolicy": "Delete",
+            "Properties": {
+                "LogGroupName": sub(format!("/aws/lambda/{in_account}")),
+                "RetentionInDays": reference("LogDays"),
+            },
+        }),
+    );
+    resources.insert(
+        role,
+        json!({
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "AssumeRolePolicyDocument": assumed_by("lambda.amazonaws.com", None),
+                "Policies": [{
+                    "PolicyName": "step",
+                    "PolicyDocument": document(&statements(blueprint, access, &logs)),
+                }],
+            },
+        }),
+    );
+    // Retries are the planner's, so that a crash is seen at once. A published version needs its own copy of this.
+    resources.insert(
+        id.with("Reports"),
+        json!({
+            "Type": "AWS::Lambda::EventInvokeConfig",
+            "Properties": {
+                "FunctionName": reference(id.as_str()),
+                "Qualifier": "$LATEST",
+                "MaximumRetryAttempts": 0,
+                "MaximumEventAgeInSeconds": 3600,
+                "DestinationConfig": {
+                    "OnSuccess": { "Destination": arn("Reports") },
+                    "OnFailure": { "Destination": arn("Reports") },
+                },
+            },
+        }),
+    );
+}
+
+fn statements(blueprint: &Blueprint, access: &Access, logs: &str) -> Vec<Value> {
+    let mut statements = vec![
+        allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], &arn(logs)),
+        allow("Reports", &["sqs:SendMessage"], &arn("Reports")),
+    ];
+    if !access.steps.is_empty() {
+        let own = access.steps.iter();
+        let own =
+            own.map(|(pipeline, step)| sub(format!("{ARTIFACTS}/runs/{pipeline}/*/{step}/*")));
+        // Reading its own: a repeated upload compares what is there.
+        let actions = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"];
+        statements.push(allow("Outputs", &actions, &one_or_many(own.collect())));
+    }
+    if access.reads_artifacts {
+        statements.push(allow("Artifacts", &["s3:GetObject"], &sub(format!("{ARTIFACTS}/runs/*"))));
+        let mut list = allow("ListArtifacts", &["s3:ListBucket"], &sub(ARTIFACTS));
+        list["Condition"] = json!({ "StringLike": { "s3:prefix": "runs/*" } });
+        statements.push(list);
+    }
+    if !access.reads.is_empty() {
+        let objects = access.reads.iter().map(|reach| objects(blueprint, reach));
+        statements.push(allow("Inputs", &["s3:GetObject"], &one_or_many(objects.collect())));
+    }
+    for (number, reach) in access.reads.iter().filter(|reach| reach.is_prefix).enumerate() {
+        let bucket = bucket_arn(blueprint, &reach.bucket);
+        let mut list = allow(&format!("ListInputs{number}"), &["s3:ListBucket"], &sub(bucket));
+        list["Condition"] = json!({ "StringLike": { "s3:prefix": reach.pattern() } });
+        statements.push(list);
+    }
+    if !access.writes.is_empty() {
+        let objects = access.writes.iter().map(|reach| objects(blueprint, reach));
+        let actions = ["s3:AbortMultipartUpload", "s3:PutObject"];
+        statements.push(allow("Writes", &actions, &one_or_many(objects.collect())));
+    }
+    if blueprint.options.xray {
+        statements.push(xray());
+    }
+    statements
+}
+
+/// X-Ray's actions know no resources.
+pub(crate) fn xray() -> Value {
+    allow("Traces", &["xray:PutTelemetryRecords", "xray:PutTraceSegments"], &json!("*"))
+}
+
+/// The bucket's ARN as text for `Fn::Sub`.
+pub(crate) fn bucket_arn(blueprint: &Blueprint, bucket: &str) -> String {
+    format!("arn:${{AWS::Partition}}:s3:::{}", blueprint.buckets.template_name(bucket))
+}
+
+/// The ARN of the objects that `reach` covers.
+pub(crate) fn objects(blueprint: &Blueprint, reach: &Reach) -> Value {
+    sub(format!("{}/{}", bucket_arn(blueprint, &reach.bucket), reach.pattern()))
+}

@@ -1,0 +1,209 @@
+//! Puts the template of a project together.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use sidestep_core::definition::StepKind;
+use sidestep_core::name::{PipelineName, StepName};
+
+use crate::access::{Access, accesses, inputs};
+use crate::blueprint::{Blueprint, Target};
+use crate::function::{bucket_arn, code_parameter, objects, xray};
+use crate::name::{FUNCTION_NAME_CHARACTERS, LogicalId, RESERVED};
+use crate::resource::{allow, one_or_many, sub};
+use crate::{alarm, block, function, trigger};
+
+/// The planner's role names every function, and IAM takes 10,240 characters of inline policy in a role.
+pub(crate) const FUNCTIONS: usize = 60;
+
+/// A project that no stack can hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SynthesisError {
+    #[error(
+        "step `{step}` of pipeline `{pipeline}` uses function `{function}`, which is not defined"
+    )]
+    UnknownFunction { pipeline: PipelineName, step: StepName, function: String },
+    #[error("function name `{0}` is the engine's own")]
+    Reserved(String),
+    #[error(
+        "function name `{0}` is too long: with the stack's name it has over {FUNCTION_NAME_CHARACTERS} characters"
+    )]
+    LongName(String),
+    #[error("`{one}` and `{other}` would get the same id in the template")]
+    SameId { one: String, other: String },
+    #[error("project has {count} functions, over the limit of {FUNCTIONS} of one stack")]
+    TooManyFunctions { count: usize },
+}
+
+/// The template as JSON, complete and the same for the same blueprint.
+pub fn synthesise(blueprint: &Blueprint) -> Result<Value, SynthesisError> {
+    check(blueprint)?;
+    let accesses = accesses(blueprint);
+    let mut template = block::engine(blueprint.options.alarms);
+    template
+        .insert("Description".to_owned(), "A sidestep project: engine, state, functions".into());
+    let resources = section(&mut template, "Resources");
+    configure_engine(resources, blueprint);
+    for (name, settings) in &blueprint.functions {
+        let none = Access::default();
+        let access = accesses.get(name).unwrap_or(&none);
+        function::add(resources, blueprint, name, settings, access);
+    }
+    trigger::add(resources, blueprint);
+    if blueprint.options.alarms {
+        alarm::add_dropped(resources, blueprint.functions.keys());
+        if let Some(topic_arn) = &blueprint.options.alarm_topic {
+            alarm::notify(resources, topic_arn);
+        }
+    }
+    let parameters = section(&mut template, "Parameters");
+    parameters["ArtifactDays"]["Default"] = json!(blueprint.options.artifact_days);
+    parameters["LogDays"]["Default"] = json!(blueprint.options.log_days);
+    for name in blueprint.functions.keys() {
+        parameters.insert(
+            code_parameter(&LogicalId::of_function(name)),
+            json!({ "Type": "String", "Description": format!("The key of the zip of {name}") }),
+        );
+    }
+    Ok(Value::Object(template))
+}
+
+/// What the engine's own resources take from the project.
+fn configure_engine(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
+    let options = &blueprint.options;
+    for id in ["Planner", "Trigger"] {
+        let properties = &mut resources[id]["Properties"];
+        properties["Architectures"] = json!([options.architecture.name()]);
+        if options.xray {
+            properties["TracingConfig"] = json!({ "Mode": "Active" });
+        }
+    }
+    if let Some(concurrency) = options.planner_concurrency {
+        resources["Planner"]["Properties"]["ReservedConcurrentExecutions"] = json!(concurrency);
+    }
+    let document = &mut resources["EnginePolicy"]["Properties"]["PolicyDocument"];
+    if let Some(Value::Array(statements)) = document.get_mut("Statement") {
+        statements.extend(project_statements(blueprint));
+    }
+}
+
+/// The planner's and the trigger's rights on the project's functions and inputs.
+fn project_statements(blueprint: &Blueprint) -> Vec<Value> {
+    let mut statements = Vec::new();
+    // Versions only: an execution never runs code that may still change.
+    let versions = blueprint.functions.keys().map(|name| {
+        sub(format!(
+            "arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:${{AWS::StackName}}-{name}:*"
+        ))
+    });
+    let functions: Vec<_> = versions.chain(foreign_functions(blueprint)).collect();
+    if !functions.is_empty() {
+        let actions = ["lambda:GetFunctionConfiguration", "lambda:InvokeFunction"];
+        statements.push(allow("Steps", &actions, &one_or_many(functions)));
+    }
+    let inputs = inputs(blueprint);
+    if !inputs.is_empty() {
+        let read = inputs.iter().map(|reach| objects(blueprint, reach)).collect();
+        statements.push(allow("Inputs", &["s3:GetObject"], &one_or_many(read)));
+        let mut buckets: Vec<_> = inputs.iter().map(|reach| reach.bucket.as_str()).collect();
+        buckets.dedup();
+        let buckets = buckets.iter().map(|bucket| sub(bucket_arn(blueprint, bucket))).collect();
+        statements.push(allow("ListInputs", &["s3:ListBucket"], &one_or_many(buckets)));
+    }
+    let queues = callback_queues(blueprint);
+    if !queues.is_empty() {
+        statements.push(allow("Callbacks", &["sqs:SendMessage"], &one_or_many(queues)));
+    }
+    if blueprint.options.xray {
+        statements.push(xray());
+    }
+    statements
+}
+
+/// The ARNs of functions that are used but not deployed here, each as it is written and with any version.
+fn foreign_functions(blueprint: &Blueprint) -> Vec<Value> {
+    let steps = blueprint.pipelines.values().flat_map(|used| &used.pipeline.steps);
+    let arns = steps.filter_map(|step| match &step.kind {
+        StepKind::Lambda(lambda) => match Target::of(&lambda.function_arn) {
+            Target::Foreign(arn) => Some(arn),
+            Target::Own(_) => None,
+        },
+        _ => None,
+    });
+    let arns: std::collections::BTreeSet<_> = arns.collect();
+    arns.into_iter().map(|arn| json!(arn)).collect()
+}
+
+/// The ARNs of the queues that Callback steps send to.
+fn callback_queues(blueprint: &Blueprint) -> Vec<Value> {
+    let urls = blueprint.pipelines.values().flat_map(|used| used.pipeline.queue_urls());
+    let arns: std::collections::BTreeSet<_> = urls.filter_map(queue_arn).collect();
+    arns.into_iter().map(sub).collect()
+}
+
+/// `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME` as an ARN. What a URL does not say is the stack's own.
+fn queue_arn(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let mut parts = rest.trim_end_matches('/').split('/');
+    let host = parts.next()?;
+    let (account, name) = (parts.next()?, parts.next()?);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if parts.next().is_some() || name.is_empty() || !name.chars().all(is_name) {
+        return None;
+    }
+    let region = host.strip_prefix("sqs.").and_then(|host| host.split('.').next());
+    let region = region.unwrap_or("${AWS::Region}");
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let account = if is_account { account } else { "${AWS::AccountId}" };
+    Some(format!("arn:${{AWS::Partition}}:sqs:{region}:{account}:{name}"))
+}
+
+fn check(blueprint: &Blueprint) -> Result<(), SynthesisError> {
+    let count = blueprint.functions.len();
+    if count > FUNCTIONS {
+        return Err(SynthesisError::TooManyFunctions { count });
+    }
+    let mut ids: BTreeMap<String, &str> = BTreeMap::new();
+    let mut take = |id: LogicalId, name| match ids.insert(id.as_str().to_owned(), name) {
+        Some(before) => {
+            Err(SynthesisError::SameId { one: before.to_owned(), other: name.to_owned() })
+        }
+        None => Ok(()),
+    };
+    for name in blueprint.functions.keys() {
+        if RESERVED.contains(&name.as_str()) {
+            return Err(SynthesisError::Reserved(name.clone()));
+        }
+        if blueprint.stack.function(name).len() > FUNCTION_NAME_CHARACTERS {
+            return Err(SynthesisError::LongName(name.clone()));
+        }
+        take(LogicalId::of_function(name), name)?;
+    }
+    for name in blueprint.pipelines.keys() {
+        take(LogicalId::of(name.as_str(), "Pipeline"), name.as_str())?;
+    }
+    for bucket in &blueprint.buckets.created {
+        take(LogicalId::of(bucket, "Bucket"), bucket)?;
+    }
+    for (pipeline, used) in &blueprint.pipelines {
+        for step in &used.pipeline.steps {
+            let StepKind::Lambda(lambda) = &step.kind else { continue };
+            if let Target::Own(name) = Target::of(&lambda.function_arn)
+                && !blueprint.functions.contains_key(name)
+            {
+                return Err(SynthesisError::UnknownFunction {
+                    pipeline: pipeline.clone(),
+                    step: step.name.clone(),
+                    function: name.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn section<'t>(template: &'t mut Map<String, Value>, name: &str) -> &'t mut Map<String, Value> {
+    let section = template.entry(name).or_insert_with(|| Map::new().into());
+    section.as_object_mut().expect("a section is a map")
+}

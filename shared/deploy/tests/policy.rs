@@ -1,0 +1,163 @@
+//! Least privilege, held by walking every statement of the template.
+
+mod fixture;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sidestep_deploy::synthesise;
+
+/// Resources with a `*` that are meant, and why. `ID` of the resource, the statement, the end of the resource's text.
+const WIDE: [(&str, &str, &str); 14] = [
+    // X-Ray's actions know no resources.
+    ("EnginePolicy", "Traces", "*"),
+    ("StepWorkErRole", "Traces", "*"),
+    // Definitions are named by their digest.
+    ("EnginePolicy", "Definitions", "/definitions/*"),
+    // A cache hit may be of any pipeline and step.
+    ("EnginePolicy", "Content", "/runs/*"),
+    ("EnginePolicy", "Manifests", "/runs/*/manifest.json"),
+    // Versions of one function: they are published later.
+    ("EnginePolicy", "Steps", ":*"),
+    // What follows `s3://inbox/flights/` is a parameter's value.
+    ("EnginePolicy", "Inputs", "/flights/*"),
+    ("StepIngestRole", "Inputs", "/flights/*"),
+    // A trigger's uploads: those of the whole bucket, and below prefixes.
+    ("EnginePolicy", "Inputs", "acme-lake/*"),
+    ("EnginePolicy", "Inputs", "acme-lake/raw/*"),
+    ("EnginePolicy", "Inputs", "acme-lake/a?b/*"),
+    // `writes` of `sidestep.toml` names a prefix.
+    ("StepWorkErRole", "Writes", "results/daily/*"),
+    // Every step: executions and attempts of its own, and artifacts of whoever did the work before.
+    ("Step*", "Outputs", "/*"),
+    ("Step*", "Artifacts", "/runs/*"),
+];
+
+#[test]
+fn nothing_is_wider_than_the_checked_in_list() {
+    for blueprint in [fixture::flights(), fixture::everything()] {
+        let template = synthesise(&blueprint).expect("a template");
+        for (id, statement) in statements(&template) {
+            // Who may take a role is the next test's matter.
+            if statement["Effect"] == "Deny" || statement.get("Resource").is_none() {
+                continue;
+            }
+            let sid = statement["Sid"].as_str().expect("a statement about resources has a Sid");
+            for action in texts(&statement["Action"]) {
+                assert!(!action.contains('*'), "{id} {sid} allows `{action}`");
+            }
+            assert!(statement.get("NotAction").is_none() && statement.get("NotResource").is_none());
+            for resource in texts(&statement["Resource"]).filter(|text| text.contains('*')) {
+                let is_listed = WIDE.iter().any(|(of, named, end)| {
+                    let is_of =
+                        of.strip_suffix('*').map_or(*of == id, |start| id.starts_with(start));
+                    is_of && *named == sid && resource.ends_with(end)
+                });
+                assert!(is_listed, "{id} {sid} allows `{resource}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_principal_is_a_service_that_is_pinned_to_its_source() {
+    for blueprint in [fixture::flights(), fixture::everything()] {
+        let template = synthesise(&blueprint).expect("a template");
+        for (id, statement) in statements(&template) {
+            let Some(principal) = statement.get("Principal") else { continue };
+            if statement["Effect"] == "Deny" {
+                continue;
+            }
+            let service = principal["Service"].as_str().expect("a service");
+            // Lambda takes only the roles of functions that were given them, and has no source to pin.
+            let is_pinned = service == "lambda.amazonaws.com"
+                || (statement["Condition"]["StringEquals"]["aws:SourceAccount"]["Ref"]
+                    == "AWS::AccountId"
+                    && statement["Condition"]["ArnEquals"]["aws:SourceArn"] != Value::Null);
+            assert!(is_pinned, "{id} lets any {service} in");
+        }
+        for (id, permission) in of_type(&template, "AWS::Lambda::Permission") {
+            let properties = &permission["Properties"];
+            assert!(properties["SourceArn"].is_object(), "{id}");
+            assert_eq!(properties["SourceAccount"]["Ref"], "AWS::AccountId", "{id}");
+        }
+    }
+}
+
+#[test]
+fn a_step_has_no_right_on_the_table_or_on_any_function() {
+    for blueprint in [fixture::flights(), fixture::everything()] {
+        let template = synthesise(&blueprint).expect("a template");
+        let mut roles = BTreeSet::new();
+        for (id, statement) in statements(&template) {
+            if !id.starts_with("Step") || statement.get("Principal").is_some() {
+                continue;
+            }
+            roles.insert(id.clone());
+            for action in texts(&statement["Action"]) {
+                let service = action.split(':').next().unwrap_or_default();
+                assert!(["logs", "sqs", "s3", "xray"].contains(&service), "{id} may {action}");
+            }
+        }
+        assert_eq!(roles.len(), blueprint.functions.len(), "one role per function: {roles:?}");
+    }
+}
+
+#[test]
+fn a_step_writes_only_below_its_own_prefix() {
+    let template = synthesise(&fixture::flights()).expect("a template");
+    let writes = |role: &str| -> Vec<String> {
+        let all = statements(&template);
+        let put = all.iter().filter(|(id, statement)| {
+            id == role && texts(&statement["Action"]).any(|action| action == "s3:PutObject")
+        });
+        put.flat_map(|(_, statement)| texts(&statement["Resource"]).collect::<Vec<_>>()).collect()
+    };
+    let [written] = writes("StepTrainRole").try_into().expect("one prefix");
+    assert!(written.ends_with("/runs/flights/*/Train/*"), "{written}");
+}
+
+/// Every policy statement with the id of its resource, wherever it stands in it.
+fn statements(template: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (id, resource) in template["Resources"].as_object().expect("resources") {
+        collect(id, resource, &mut found);
+    }
+    found
+}
+
+fn collect(id: &str, value: &Value, found: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::Array(statements) if name == "Statement" => {
+                        found.extend(statements.iter().map(|one| (id.to_owned(), one.clone())));
+                    }
+                    member => collect(id, member, found),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(id, value, found)),
+        _ => {}
+    }
+}
+
+fn of_type<'t>(
+    template: &'t Value,
+    kind: &'t str,
+) -> impl Iterator<Item = (&'t String, &'t Value)> {
+    let resources = template["Resources"].as_object().expect("resources");
+    resources.iter().filter(move |(_, resource)| resource["Type"] == kind)
+}
+
+/// The texts of a statement's actions or resources; those of `Fn::Sub` too, and `Fn::GetAtt` as a name without `*`.
+fn texts(value: &Value) -> Box<dyn Iterator<Item = String> + '_> {
+    match value {
+        Value::String(text) => Box::new(std::iter::once(text.clone())),
+        Value::Array(values) => Box::new(values.iter().flat_map(texts)),
+        Value::Object(members) if members.contains_key("Fn::Sub") => texts(&members["Fn::Sub"]),
+        Value::Object(_) => Box::new(std::iter::empty()),
+        other => panic!("`{other}` is no action and no resource"),
+    }
+}

@@ -1,0 +1,196 @@
+//! What a template must say for a deployment to work.
+
+mod fixture;
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use sidestep_deploy::{Blueprint, SynthesisError, synthesise};
+use sidestep_testkit::python::{environment, program, target_folder};
+
+/// The version that the templates are clean under.
+const CFN_LINT: &str = "cfn-lint==1.58.0";
+
+fn template(blueprint: &Blueprint) -> Value {
+    synthesise(blueprint).expect("a template")
+}
+
+#[test]
+fn the_example_has_this_template() {
+    let text = serde_json::to_string_pretty(&template(&fixture::flights())).expect("JSON");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn cfn_lint_finds_nothing() {
+    let Some(python) = environment(&target_folder(), "cfn-lint", &[CFN_LINT]) else { return };
+    let folder = target_folder().join("python");
+    let mut files = vec![std::path::PathBuf::from("../../infra/code.yaml")];
+    for (name, blueprint) in
+        [("flights", fixture::flights()), ("everything", fixture::everything())]
+    {
+        let file = folder.join(format!("{name}.{}.template.json", std::process::id()));
+        std::fs::write(&file, template(&blueprint).to_string()).expect("target/ can be written");
+        files.push(file);
+    }
+    let lint = Command::new(program(&python, "cfn-lint")).args(&files).output().expect("cfn-lint");
+    for file in files.iter().skip(1) {
+        std::fs::remove_file(file).expect("it was written");
+    }
+    let said = String::from_utf8_lossy(&lint.stdout).into_owned();
+    assert!(lint.status.success(), "{said}{}", String::from_utf8_lossy(&lint.stderr));
+}
+
+#[test]
+fn no_resource_waits_for_itself() {
+    for blueprint in [fixture::flights(), fixture::everything()] {
+        let template = template(&blueprint);
+        let resources = template["Resources"].as_object().expect("resources");
+        let mut settled: Vec<&String> = Vec::new();
+        while settled.len() < resources.len() {
+            let ready = |id: &&String| {
+                !settled.contains(id)
+                    && mentions(&resources[*id])
+                        .iter()
+                        .all(|on| !resources.contains_key(on) || settled.contains(&on))
+            };
+            let next: Vec<_> = resources.keys().filter(ready).collect();
+            assert!(!next.is_empty(), "these wait for each other: {:?}", {
+                resources.keys().filter(|id| !settled.contains(id)).collect::<Vec<_>>()
+            });
+            settled.extend(next);
+        }
+    }
+}
+
+/// Names of resources that a resource refers to.
+fn mentions(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match (name.as_str(), member) {
+                    ("Ref" | "DependsOn", Value::String(id)) => found.push(id.clone()),
+                    ("Fn::GetAtt", Value::Array(path)) => {
+                        found.extend(path[0].as_str().map(str::to_owned));
+                    }
+                    ("Fn::Sub", Value::String(text)) => {
+                        let names = text
+                            .split("${")
+                            .skip(1)
+                            .filter_map(|rest| rest.split(['}', '.']).next());
+                        found.extend(names.map(str::to_owned));
+                    }
+                    (_, member) => found.extend(mentions(member)),
+                }
+            }
+        }
+        Value::Array(values) => found.extend(values.iter().flat_map(mentions)),
+        _ => {}
+    }
+    found
+}
+
+#[test]
+fn every_step_function_reports_at_its_first_failure() {
+    for blueprint in [fixture::flights(), fixture::everything()] {
+        let template = template(&blueprint);
+        let resources = template["Resources"].as_object().expect("resources");
+        let configured = |function: &str| {
+            resources.values().find(|resource| {
+                resource["Type"] == "AWS::Lambda::EventInvokeConfig"
+                    && resource["Properties"]["FunctionName"]["Ref"] == function
+            })
+        };
+        let steps = resources.iter().filter(|(id, resource)| {
+            id.starts_with("Step") && resource["Type"] == "AWS::Lambda::Function"
+        });
+        let mut count = 0;
+        for (id, _) in steps {
+            count += 1;
+            let properties = &configured(id).expect("it has a configuration")["Properties"];
+            assert_eq!(properties["MaximumRetryAttempts"], 0, "{id}");
+            for end in ["OnSuccess", "OnFailure"] {
+                let destination = &properties["DestinationConfig"][end]["Destination"];
+                assert_eq!(*destination, json!({ "Fn::GetAtt": ["Reports", "Arn"] }), "{id}");
+            }
+        }
+        assert_eq!(count, blueprint.functions.len());
+    }
+}
+
+#[test]
+fn only_what_a_chain_visits_often_may_recur() {
+    let may_recur = |blueprint: &Blueprint| -> Vec<String> {
+        let template = template(blueprint);
+        let resources = template["Resources"].as_object().expect("resources");
+        let allowed = resources
+            .iter()
+            .filter(|(_, resource)| resource["Properties"]["RecursiveLoop"] == "Allow");
+        allowed.map(|(id, _)| id.clone()).collect()
+    };
+    assert_eq!(may_recur(&fixture::flights()), ["Planner"]);
+    // Six steps of one function, three attempts each.
+    assert_eq!(may_recur(&fixture::everything()), ["Planner", "StepWorkEr"]);
+}
+
+#[test]
+fn the_planner_may_send_to_the_queues_of_callback_steps_and_to_its_timers() {
+    let template = template(&fixture::everything());
+    let statements = &template["Resources"]["EnginePolicy"]["Properties"]["PolicyDocument"];
+    let resource = |sid: &str| {
+        let mut statements = statements["Statement"].as_array().unwrap().iter();
+        let statement = statements.find(|statement| statement["Sid"] == sid).unwrap();
+        assert_eq!(statement["Action"], "sqs:SendMessage");
+        statement["Resource"].clone()
+    };
+    let arn = "arn:${AWS::Partition}:sqs:eu-west-1:123456789012:approvals";
+    assert_eq!(resource("Callbacks"), json!({ "Fn::Sub": arn }));
+    assert_eq!(resource("Timers"), json!({ "Fn::GetAtt": ["Timers", "Arn"] }));
+}
+
+#[test]
+fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
+    let template = template(&fixture::everything());
+    for (id, resource) in template["Resources"].as_object().expect("resources") {
+        let names = resource["Properties"].as_object().expect("properties").iter();
+        let own = [
+            "FunctionName",
+            "QueueName",
+            "TableName",
+            "BucketName",
+            "AlarmName",
+            "LogGroupName",
+            "Name",
+        ];
+        for (property, name) in names.filter(|(property, _)| own.contains(&property.as_str())) {
+            let text = name["Fn::Sub"].as_str().unwrap_or_default();
+            let is_reference = name.get("Ref").is_some();
+            let has_prefix = text.starts_with("${AWS::StackName}-")
+                || text.starts_with("/aws/lambda/${AWS::StackName}-");
+            assert!(is_reference || has_prefix, "{id} {property} {name}");
+        }
+    }
+}
+
+#[test]
+fn what_no_stack_can_hold_is_refused() {
+    let with = |name: &str| {
+        let mut blueprint = fixture::flights();
+        blueprint.functions.insert(name.to_owned(), fixture::function(fixture::python()));
+        synthesise(&blueprint).expect_err("refused")
+    };
+    assert_eq!(with("planner"), SynthesisError::Reserved("planner".to_owned()));
+    assert_eq!(with(&"x".repeat(57)), SynthesisError::LongName("x".repeat(57)));
+    let same = SynthesisError::SameId { one: "in-gest".to_owned(), other: "inGest".to_owned() };
+    let mut blueprint = fixture::flights();
+    for name in ["inGest", "in-gest"] {
+        blueprint.functions.insert(name.to_owned(), fixture::function(fixture::python()));
+    }
+    assert_eq!(synthesise(&blueprint), Err(same));
+
+    let mut blueprint = fixture::flights();
+    blueprint.functions.remove("train");
+    let refused = synthesise(&blueprint).expect_err("refused").to_string();
+    assert!(refused.contains("`Train`") && refused.contains("`train`"), "{refused}");
+}

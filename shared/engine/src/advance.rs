@@ -1,0 +1,302 @@
+//! One turn of an execution: load, plan until no fact is missing, commit, perform the effects, until nothing is left to decide.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, Weak};
+
+use bytes::Bytes;
+use futures::future::{join_all, try_join_all};
+use sidestep_core::cache_key::CacheKey;
+use sidestep_core::commit::{Commit, Failure, Warning};
+use sidestep_core::definition::{Pipeline, StepIndex};
+use sidestep_core::determinism::difference;
+use sidestep_core::execution::{Execution, ExecutionStatus};
+use sidestep_core::facts::Facts;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::plan::{CallbackRecord, Effect, Plan, Publication, plan};
+use sidestep_core::report::{Event, Report, ReportedResult};
+use sidestep_core::start::Start;
+use sidestep_core::uri::S3Uri;
+use tracing::{debug, info, warn};
+
+use crate::engine::{Engine, EngineError, Loaded, error_chain, fold};
+use crate::store::{Committed, HeadChange, TableError};
+
+/// What was written before a commit, so that a plan that is made again does not write it again.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    manifests: BTreeSet<S3Uri>,
+    published: BTreeSet<CacheKey>,
+    warnings: Vec<Warning>,
+}
+
+/// Where a state came to rest.
+enum Settled {
+    At(ExecutionStatus),
+    /// It came from memory, and does not fit: it has to be read.
+    Doubtful,
+}
+
+impl Engine {
+    /// As [`Engine::load`], from memory where this process is the only planner. `true`: it came from there.
+    async fn load_recent(&self, id: &ExecutionId) -> Result<(Loaded, bool), EngineError> {
+        let Some(execution) = self.recent.head(id) else {
+            return Ok((self.load(id).await?, false));
+        };
+        let start = self.start_of(id).await?;
+        let start = start.ok_or_else(|| EngineError::ExecutionNotFound(id.clone()))?;
+        let pipeline =
+            self.definitions.get(&start.definition_digest, start.definition_format).await?;
+        Ok((Loaded { start, pipeline, execution }, true))
+    }
+
+    /// Folds in the events that `events` makes of the loaded state, and does all that follows, until nothing is left to decide.
+    ///
+    /// Twice with the same events: the second finds them settled. Stopped half-way: before the commit nothing happened, after it the
+    /// sweep begins new attempts for what was not invoked.
+    pub async fn advance(
+        &self,
+        id: &ExecutionId,
+        events: impl Fn(&Loaded) -> Vec<Event>,
+    ) -> Result<ExecutionStatus, EngineError> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        let (loaded, is_recent) = self.load_recent(id).await?;
+        let first = events(&loaded);
+        match self.settle(loaded, first, Facts::default(), is_recent).await? {
+            Settled::At(status) => Ok(status),
+            Settled::Doubtful => {
+                self.recent.forget_head(id);
+                let loaded = self.load(id).await?;
+                let events = events(&loaded);
+                match self.settle(loaded, events, Facts::default(), false).await? {
+                    Settled::At(status) => Ok(status),
+                    Settled::Doubtful => unreachable!("only what came from memory is in doubt"),
+                }
+            }
+        }
+    }
+
+    /// Advances an execution that was just created, with facts that may be of use.
+    pub(crate) async fn advance_new(
+        &self,
+        loaded: Loaded,
+        facts: Facts,
+    ) -> Result<ExecutionStatus, EngineError> {
+        let id = loaded.start.execution_id.clone();
+        let turn = self.turn(&id);
+        let _turn = turn.lock().await;
+        self.keep_start(&loaded.start);
+        match self.settle(loaded, Vec::new(), facts, false).await? {
+            Settled::At(status) => Ok(status),
+            Settled::Doubtful => unreachable!("only what came from memory is in doubt"),
+        }
+    }
+
+    async fn settle(
+        &self,
+        loaded: Loaded,
+        mut events: Vec<Event>,
+        mut facts: Facts,
+        is_recent: bool,
+    ) -> Result<Settled, EngineError> {
+        let Loaded { start, pipeline, mut execution } = loaded;
+        let id = &start.execution_id;
+        facts.is_held = !self.at_hand.has_all(&start, &*self.functions).await?;
+        loop {
+            let mut records = Records::default();
+            let mut plan = self
+                .plan(&pipeline, &start, &execution, &events, &mut facts, Some(&mut records))
+                .await?;
+            // Another process may have gone on without this one's knowledge.
+            if is_recent && (!plan.discarded.is_empty() || plan.commit.is_empty()) {
+                return Ok(Settled::Doubtful);
+            }
+            // A report may be faster than `HEAD`, which then does not know of its attempt.
+            if !plan.discarded.is_empty()
+                && let Some(next) =
+                    self.executions.commits(id, &[execution.revision + 1]).await?.pop()
+            {
+                fold(id, &mut execution, &next)?;
+                self.advance_head(&start, &execution, &next).await?;
+                self.remember(id, &execution, &next);
+                facts.commits.insert(next.revision, next);
+                continue;
+            }
+            for discarded in &plan.discarded {
+                info!(execution_id = %id, step = discarded.step.0, attempt_count = discarded.attempt_count,
+                    reason = discarded.reason, "report discarded");
+            }
+            self.note_late(&start, &plan.discarded, &events).await?;
+            if plan.commit.is_empty() {
+                return Ok(Settled::At(execution.status));
+            }
+            plan.commit.warnings = records.warnings;
+            match self.executions.commit(id, &plan.commit).await? {
+                Committed::Lost(winner) => {
+                    debug!(execution_id = %id, revision = winner.revision, "lost the race for a commit");
+                    fold(id, &mut execution, &winner)?;
+                    // Its planner may have died before it came to this.
+                    self.advance_head(&start, &execution, &winner).await?;
+                    self.remember(id, &execution, &winner);
+                    facts.commits.insert(winner.revision, *winner);
+                }
+                Committed::Won => {
+                    self.won.send_modify(|count| *count += 1);
+                    let before = execution.clone();
+                    fold(id, &mut execution, &plan.commit)?;
+                    self.tell(&start, &pipeline, (&before, &execution), &plan.commit, &facts).await;
+                    self.remember(id, &execution, &plan.commit);
+                    let head = self.advance_head(&start, &execution, &plan.commit);
+                    let (head, failed) = futures::join!(head, self.perform(&start, &plan));
+                    if head.is_err() {
+                        // Or the next commit would hide from HEAD and its index what this one means.
+                        self.recent.forget_head(id);
+                    }
+                    head?;
+                    facts.commits.insert(plan.commit.revision, plan.commit);
+                    events = failed;
+                    if events.is_empty() && !plan.is_partial {
+                        return Ok(Settled::At(execution.status));
+                    }
+                }
+            }
+        }
+    }
+
+    fn remember(&self, id: &ExecutionId, execution: &Execution, commit: &Commit) {
+        self.recent.keep_commit(id, commit);
+        self.recent.keep_head(id, execution);
+    }
+
+    /// Plans until no fact is missing. With `records`, what may be written before the commit is written meanwhile.
+    pub(crate) async fn plan(
+        &self,
+        pipeline: &Pipeline,
+        start: &Start,
+        execution: &Execution,
+        events: &[Event],
+        facts: &mut Facts,
+        mut records: Option<&mut Records>,
+    ) -> Result<Plan, EngineError> {
+        facts.now_ms = self.clock.now_ms();
+        loop {
+            let plan = plan(pipeline, start, execution, events, facts);
+            let write = async {
+                match &mut records {
+                    Some(records) => self.write_records(&plan, records).await,
+                    None => Ok(()),
+                }
+            };
+            if plan.needs.is_empty() {
+                write.await?;
+                return Ok(plan);
+            }
+            futures::try_join!(write, self.gather(&start.execution_id, &plan.needs, facts))?;
+        }
+    }
+
+    /// Writes what may be written before the commit, and was not yet: manifests on behalf of functions, and cache entries.
+    async fn write_records(&self, plan: &Plan, records: &mut Records) -> Result<(), EngineError> {
+        let manifests = plan.manifests.iter().filter(|(uri, _)| !records.manifests.contains(uri));
+        try_join_all(manifests.map(|(uri, manifest)| async move {
+            let bytes = serde_json::to_vec(manifest).expect("a manifest is plain JSON");
+            self.objects.create(uri, Bytes::from(bytes), "application/json").await
+        }))
+        .await?;
+        records.manifests.extend(plan.manifests.iter().map(|(uri, _)| uri.clone()));
+        let callbacks = plan.callbacks.iter();
+        try_join_all(callbacks.map(|(token, record)| self.executions.put_callback(token, record)))
+            .await?;
+        let fresh: Vec<_> = plan
+            .publish
+            .iter()
+            .filter(|publication| !records.published.contains(&publication.entry.key()))
+            .collect();
+        let published = try_join_all(fresh.iter().map(|Publication { step, entry }| async move {
+            let replaced = self.cache.publish(entry).await?;
+            let Some(message) = replaced.and_then(|previous| difference(&previous, entry)) else {
+                return Ok(None);
+            };
+            warn!(step_name = %entry.source.step_name, key = %entry.key(), "{message}");
+            Ok::<_, TableError>(Some(Warning { step: *step, message }))
+        }))
+        .await?;
+        records.published.extend(fresh.iter().map(|publication| publication.entry.key()));
+        records.warnings.extend(published.into_iter().flatten());
+        Ok(())
+    }
+
+    pub(crate) async fn advance_head(
+        &self,
+        start: &Start,
+        execution: &Execution,
+        commit: &Commit,
+    ) -> Result<(), EngineError> {
+        let change = match (&commit.end, &commit.retry) {
+            (Some(end), _) => HeadChange::Ended { end, at_ms: commit.at_ms },
+            (None, Some(_)) => HeadChange::TakenUp,
+            (None, None) => HeadChange::Ongoing,
+        };
+        Ok(self.executions.advance_head(start, execution, change).await?)
+    }
+
+    /// Performs the effects of a commit; what could not be started comes back as a report of its failure.
+    async fn perform(&self, start: &Start, plan: &Plan) -> Vec<Event> {
+        let revision = plan.commit.revision;
+        let id = &start.execution_id;
+        let performed = plan.effects.iter().map(|effect| async move {
+            let (step, attempt_count, failure) = match effect {
+                Effect::InvokeStep { step, attempt_count, function_arn, payload } => {
+                    let error = self.functions.invoke(function_arn, payload).await.err()?;
+                    (*step, *attempt_count, failure_of(error.error_type(), &error))
+                }
+                Effect::SendCallback { step, attempt_count, queue_url, body } => {
+                    let Err(error) = self.queues.send(queue_url, body).await else {
+                        self.note_sent(plan, *step).await;
+                        return None;
+                    };
+                    (*step, *attempt_count, failure_of(error.error_type(), &error))
+                }
+                Effect::Wake { at_ms } => {
+                    if let Err(error) = self.queues.wake(id, *at_ms, self.clock.now_ms()).await {
+                        let error = error_chain(&error);
+                        warn!(execution_id = %id, error, "left to the sweep: the planner will not be woken");
+                    }
+                    return None;
+                }
+            };
+            let token = start.secret.token(id, step, attempt_count, revision);
+            let result = ReportedResult::Failed(failure);
+            Some(Event::Reported(Report { step, attempt_count, token, result }))
+        });
+        join_all(performed).await.into_iter().flatten().collect()
+    }
+
+    /// Notes that the message of a Callback step is in its queue. Not noted: the sweep asks once more.
+    async fn note_sent(&self, plan: &Plan, step: StepIndex) {
+        let Some((token, record)) = plan.callbacks.iter().find(|(_, record)| record.step == step)
+        else {
+            return;
+        };
+        let record = CallbackRecord { is_unsent: false, ..record.clone() };
+        if let Err(error) = self.executions.put_callback(token, &record).await {
+            let error = error_chain(&error);
+            warn!(execution_id = %record.execution_id, error, "a callback's message may be sent again");
+        }
+    }
+
+    fn turn(&self, id: &ExecutionId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(tokio::sync::Mutex::new(()));
+        turns.insert(id.clone(), Arc::downgrade(&turn));
+        turn
+    }
+}
+
+fn failure_of(error_type: &str, error: &dyn std::error::Error) -> Failure {
+    Failure { error_type: error_type.to_owned(), message: error_chain(error) }
+}

@@ -1,0 +1,39 @@
+//! The port to queues: messages of Callback steps, and calls of the planner at a later time.
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sidestep_core::name::ExecutionId;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A failure of the queue service.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueueError {
+    #[error("queue `{queue_url}` does not exist")]
+    NotFound { queue_url: String },
+    /// Anything this service alone can say. `retryable` is the adapter's judgement.
+    #[error("could not send to queue `{queue_url}`")]
+    Unavailable { queue_url: String, retryable: bool, source: BoxError },
+}
+
+impl QueueError {
+    /// The failure's name in a step's failure reason.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "Sidestep.QueueNotFound",
+            Self::Unavailable { .. } => "Step.SERVICE_FAULT",
+        }
+    }
+}
+
+/// Queues.
+#[async_trait]
+pub trait Queues: Send + Sync + std::fmt::Debug {
+    /// Sends a message. Twice: two messages, of whose answers one counts.
+    async fn send(&self, queue_url: &str, body: &Value) -> Result<(), QueueError>;
+
+    /// Has the planner called about an execution at `at_ms`, or earlier where a queue cannot delay so long. Lost or twice: the sweep
+    /// looks after it, and the planner finds nothing due.
+    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError>;
+}

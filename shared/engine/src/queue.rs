@@ -1,0 +1,82 @@
+//! Messages of a queue, unwrapped: the planner and the trigger are handed events one by one, or in batches of a queue.
+//!
+//! A batch answers which of its messages failed, so that a bad one comes again alone and the others are done
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tracing::{error, info};
+
+use crate::engine::{Engine, EngineError, error_chain};
+
+/// Which function was handed an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consumer {
+    Planner,
+    Trigger,
+}
+
+impl Engine {
+    /// Handles one event of a function, or every message of a batch at once.
+    ///
+    /// An error of a lone event means that it should be delivered again; those of a batch are in the answer.
+    pub async fn consume(&self, consumer: Consumer, event: Value) -> Result<Value, EngineError> {
+        let Some(messages) = messages(&event) else { return self.one(consumer, event).await };
+        let handled = messages.into_iter().map(|(id, body)| async move {
+            let Ok(event) = serde_json::from_str(&body) else {
+                info!(id, "a message that is not JSON is ignored");
+                return None;
+            };
+            let failure = self.one(consumer, event).await.err()?;
+            error!(id, error = error_chain(&failure), "the message is left for another try");
+            Some(json!({ "itemIdentifier": id }))
+        });
+        let failed: Vec<_> = join_all(handled).await.into_iter().flatten().collect();
+        Ok(json!({ "batchItemFailures": failed }))
+    }
+
+    async fn one(&self, consumer: Consumer, event: Value) -> Result<Value, EngineError> {
+        match consumer {
+            Consumer::Planner => self.handle(event).await,
+            Consumer::Trigger => match event.get("Schedule") {
+                Some(message) => self.scheduled(message).await,
+                None => self.uploaded(event).await,
+            },
+        }
+    }
+}
+
+/// Id and body of every message, if the event is a batch of SQS.
+fn messages(event: &Value) -> Option<Vec<(String, String)>> {
+    let records = event["Records"].as_array()?;
+    let is_queue = |record: &Value| record["eventSource"] == "aws:sqs";
+    if records.is_empty() || !records.iter().all(is_queue) {
+        return None;
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Some(records.iter().map(|record| (text(&record["messageId"]), text(&record["body"]))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_queues_batch_is_unwrapped() {
+        let message = |id: &str| json!({"messageId": id, "eventSource": "aws:sqs", "body": "{}"});
+        let batch = json!({"Records": [message("1"), message("2")]});
+        let ids: Vec<_> =
+            messages(&batch).expect("a batch").into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, ["1", "2"]);
+        let others = [
+            json!({"Records": []}),
+            json!({"Records": [{"eventSource": "aws:s3", "s3": {}}]}),
+            json!({"Records": [message("1"), {"eventSource": "aws:s3"}]}),
+            json!({"Sweep": true}),
+            json!(null),
+        ];
+        for event in others {
+            assert_eq!(messages(&event), None, "{event}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Changes of status as a file: one event a line, in the form in which EventBridge delivers them.
+//!
+//! Every process of a project appends to the same file. It does not grow for ever: at [`LIMIT`] it becomes `events.1.jsonl`, in the place
+//! of the one before.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use serde_json::json;
+use sidestep_core::description::timestamp;
+use sidestep_core::status_change::StatusChange;
+use sidestep_engine::watcher::Watcher;
+
+use crate::cloud::{ACCOUNT_ID, REGION};
+use crate::events::BoxError;
+
+/// The file in the state folder.
+pub const FILE: &str = "events.jsonl";
+/// Bytes after which a new file begins.
+const LIMIT: u64 = 16 * 1024 * 1024;
+/// Names beginning with `aws.` are AWS's own.
+const SOURCE: &str = "sidestep";
+
+/// Appends to the file of a state folder.
+#[derive(Debug, Clone)]
+pub struct EventLog {
+    path: PathBuf,
+}
+
+impl EventLog {
+    /// Names the file; it is made with the first event.
+    pub fn new(state: &Path) -> Self {
+        Self { path: state.join(FILE) }
+    }
+
+    fn append(&self, text: &str) -> std::io::Result<()> {
+        if fs::metadata(&self.path).is_ok_and(|file| file.len() >= LIMIT) {
+            fs::rename(&self.path, self.path.with_file_name("events.1.jsonl"))?;
+        }
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+        // In one piece, so that lines of several processes do not mix.
+        file.write_all(text.as_bytes())
+    }
+}
+
+#[async_trait]
+impl Watcher for EventLog {
+    async fn changed(&self, changes: &[StatusChange]) -> Result<(), BoxError> {
+        let lines = changes.iter().map(|change| {
+            let event = json!({
+                "version": "0",
+                "id": change.id,
+                "detail-type": change.detail_type,
+                "source": SOURCE,
+                "account": ACCOUNT_ID,
+                "time": timestamp(change.at_ms),
+                "region": REGION,
+                "resources": change.resources,
+                "detail": change.detail,
+            });
+            format!("{event}\n")
+        });
+        let text: String = lines.collect();
+        if text.is_empty() {
+            return Ok(());
+        }
+        let log = self.clone();
+        Ok(tokio::task::spawn_blocking(move || log.append(&text)).await??)
+    }
+}

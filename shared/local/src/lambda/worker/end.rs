@@ -1,0 +1,141 @@
+//! The end of an invocation, with its environment or without, and what is said about it.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{
+    super::{
+        environment::Done,
+        invocation::{Failure, Invocation, Outcome},
+        log::{InvocationLog, TIMESTAMP},
+        report::{self, Report},
+    },
+    Current, End, Init, Stage, Worker,
+};
+
+impl Worker {
+    /// Ends an answered invocation and keeps the environment.
+    pub(super) fn complete(&mut self) {
+        let Some(current) = self.current.take() else { return };
+        let Current { assignment, mut log, stage } = current;
+        let Stage::Running { since, answer: Some(result), .. } = stage else { return };
+        self.process.output.drain(|output| log.output(output));
+        self.report(&mut log, &assignment.invocation.request_id, since.elapsed(), None);
+        let outcome = Outcome { result, log_tail: log.tail() };
+        self.last_log = Some(log);
+        let _ = assignment.done.send(Done::Alive(outcome));
+    }
+
+    /// Kills what is left and tells the invocation, if there is one, how it ended.
+    pub(super) async fn finish(mut self, end: End) {
+        self.shared.scheduler.retire(&self.function.config.name, self.id);
+        let max_memory_used_mb = self.process.max_memory_used_mb();
+        self.process.kill().await;
+        self.shared.watchdog.forget(self.process.group);
+        self.server.abort();
+        let mut output = Vec::new();
+        self.process.output.drain(|chunk| output.extend_from_slice(chunk));
+        self.log_output(&output);
+        // Before anybody is told, so that who is told finds the environment gone.
+        self.shared.scheduler.environment_ended();
+
+        if let Some(current) = self.current.take() {
+            let Current { assignment, mut log, stage } = current;
+            let done =
+                self.last_words(end, &assignment.invocation, &mut log, stage, max_memory_used_mb);
+            let _ = assignment.done.send(done);
+        }
+        // One that was sent while this environment ended.
+        self.assignments.close();
+        while let Ok(assignment) = self.assignments.try_recv() {
+            let _ = assignment.done.send(Done::Undelivered);
+        }
+    }
+
+    fn last_words(
+        &mut self,
+        end: End,
+        invocation: &Invocation,
+        log: &mut InvocationLog,
+        stage: Stage,
+        max_memory_used_mb: Option<u64>,
+    ) -> Done {
+        let request_id = &*invocation.request_id;
+        let (duration, answer) = match stage {
+            Stage::Waiting { .. } if self.init == Init::Reported => {
+                return match end {
+                    End::Shutdown => Done::Gone(Outcome {
+                        result: Err(Failure::shutdown(request_id)),
+                        log_tail: String::new(),
+                    }),
+                    _ => Done::Undelivered,
+                };
+            }
+            Stage::Waiting { .. } => (self.started_at.elapsed(), None),
+            Stage::Running { since, answer, .. } => (since.elapsed(), answer),
+        };
+        let failure = match end {
+            End::InitError(failure) => failure,
+            End::Exited(reason) => Failure::platform("Runtime.ExitError", request_id, &reason),
+            End::Shutdown | End::Idle => Failure::shutdown(request_id),
+            End::TimedOut => {
+                let limit = match self.init {
+                    Init::Pending => self.shared.options.init_timeout,
+                    _ => self.function.config.timeout,
+                };
+                let what = if self.init == Init::Pending { "Init" } else { "Task" };
+                let message = format!("{what} timed out after {:.2} seconds", limit.as_secs_f64());
+                log.end_line();
+                let now = OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default();
+                log.platform(&format!("{now} {request_id} {message}"));
+                Failure::platform("Sandbox.Timedout", request_id, &message)
+            }
+        };
+        if let Ok(text) = std::str::from_utf8(&failure.payload)
+            && failure.error_type != "Sandbox.Timedout"
+        {
+            log.end_line();
+            log.platform(text);
+        }
+        let report = Report {
+            request_id,
+            duration,
+            init_duration: self.take_init_duration(),
+            memory_mb: self.function.config.memory_mb,
+            max_memory_used_mb,
+            failure: Some(&failure),
+        };
+        report::write_end(log, &report);
+        let result = answer.unwrap_or(Err(failure));
+        Done::Gone(Outcome { result, log_tail: log.tail() })
+    }
+
+    fn report(
+        &mut self,
+        log: &mut InvocationLog,
+        request_id: &str,
+        duration: Duration,
+        failure: Option<&Failure>,
+    ) {
+        let report = Report {
+            request_id,
+            duration,
+            init_duration: self.take_init_duration(),
+            memory_mb: self.function.config.memory_mb,
+            max_memory_used_mb: self.process.max_memory_used_mb(),
+            failure,
+        };
+        report::write_end(log, &report);
+    }
+
+    fn take_init_duration(&mut self) -> Option<Duration> {
+        match self.init {
+            Init::Took(duration) => {
+                self.init = Init::Reported;
+                Some(duration)
+            }
+            Init::Pending | Init::Reported => None,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The embedded SQS: standard queues in one SQLite file, spoken to in AWS JSON 1.0, as SDKs do since 2023.
+//!
+//! ```text
+//! wire: X-Amz-Target, error codes -> api: SQS's rules -> store: one SQLite transaction
+//!                                    source: hands a queue's messages to a function
+//! ```
+//!
+//! A message is never delivered before its time, and comes back when its visibility timeout lapses before it is deleted. Everything
+//! survives kill -9. A queue is found by the last part of its URL, so that definitions may name queues as they are called on AWS.
+//!
+//! Left out: FIFO queues, dead-letter queues, access policies, tags, the older Query protocol. It listens on loopback and accepts any
+//! credentials.
+
+mod api;
+mod batch;
+mod digest;
+mod error;
+mod message;
+mod queue;
+mod request;
+mod source;
+mod store;
+mod wire;
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+pub use error::SqsServerError;
+pub use queue::QueueSettings;
+pub use source::BatchHandler;
+
+use store::Store;
+
+/// An SQS whose queues live in one file. Clones share it.
+#[derive(Debug, Clone)]
+pub struct SqsServer {
+    store: Arc<Store>,
+}
+
+impl SqsServer {
+    /// Opens the file at `path`, which is created if need be. URLs of queues begin with `endpoint`.
+    pub fn open(path: &Path, endpoint: &str, account_id: &str) -> Result<Self, SqsServerError> {
+        let prefix = format!("{endpoint}/{account_id}");
+        Ok(Self { store: Arc::new(Store::open(path, prefix)?) })
+    }
+
+    /// Serves the protocol until `shutdown`, then finishes the requests that are running.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        wire::serve(Arc::clone(&self.store), listener, shutdown).await
+    }
+
+    /// Creates a queue, unless there is one of this name, and returns its URL.
+    pub async fn create_queue(
+        &self,
+        name: &str,
+        settings: QueueSettings,
+    ) -> Result<String, SqsServerError> {
+        let name = queue::check_name(name)?.to_owned();
+        let url = self.store.url(&name);
+        self.store
+            .run(move |store| match store.create_queue(&name, settings) {
+                // Whoever set it up otherwise meant it.
+                Err(SqsServerError::QueueNameExists { .. }) => Ok(()),
+                result => result,
+            })
+            .await?;
+        Ok(url)
+    }
+
+    /// Hands the messages of a queue to `handler`, in batches, until the returned future is dropped.
+    ///
+    /// A message is deleted when it was handled; one that failed comes again after the queue's visibility timeout.
+    pub async fn hand_over(&self, name: &str, arn: &str, handler: Arc<dyn BatchHandler>) {
+        source::hand_over(Arc::clone(&self.store), name.to_owned(), arn.to_owned(), handler).await;
+    }
+}

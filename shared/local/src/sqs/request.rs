@@ -1,0 +1,111 @@
+//! What requests say, with SQS's names.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::message::{Attributes, NewMessage};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Create {
+    pub(super) queue_name: String,
+    #[serde(default)]
+    pub(super) attributes: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Named {
+    pub(super) queue_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct List {
+    pub(super) queue_name_prefix: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Queue {
+    pub(super) queue_url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetAttributes {
+    pub(super) queue_url: String,
+    #[serde(default)]
+    pub(super) attribute_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SetAttributes {
+    pub(super) queue_url: String,
+    pub(super) attributes: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Send {
+    pub(super) queue_url: String,
+    #[serde(flatten)]
+    pub(super) message: Message,
+}
+
+/// What `SendMessage` and an entry of its batch have in common.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_field_names, reason = "the names are SQS's")]
+pub(super) struct Message {
+    pub(super) message_body: String,
+    #[serde(default)]
+    pub(super) message_attributes: Attributes,
+    pub(super) delay_seconds: Option<i64>,
+    pub(super) message_group_id: Option<Value>,
+}
+
+impl From<Message> for NewMessage {
+    fn from(message: Message) -> Self {
+        // Of standard queues a group means fairness between tenants, of which there is one here.
+        let _ = message.message_group_id;
+        Self {
+            body: message.message_body,
+            attributes: message.message_attributes,
+            delay_seconds: message.delay_seconds,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Receive {
+    pub(super) queue_url: String,
+    pub(super) max_number_of_messages: Option<i64>,
+    pub(super) visibility_timeout: Option<i64>,
+    pub(super) wait_time_seconds: Option<i64>,
+    #[serde(default)]
+    pub(super) attribute_names: Vec<String>,
+    #[serde(default)]
+    pub(super) message_system_attribute_names: Vec<String>,
+    #[serde(default)]
+    pub(super) message_attribute_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Handle {
+    pub(super) queue_url: String,
+    pub(super) receipt_handle: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Change {
+    pub(super) queue_url: String,
+    pub(super) receipt_handle: String,
+    pub(super) visibility_timeout: i64,
+}

@@ -1,0 +1,57 @@
+//! The cache index in memory.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use sidestep_core::cache_key::CacheKey;
+use sidestep_core::commit::CacheEntry;
+use sidestep_engine::store::{CacheIndex, CachePage, Cursor, TableError};
+
+/// Entries of one page, so that whoever reads them all has to go on.
+const PAGE: usize = 2;
+
+/// Entries by key.
+#[derive(Debug, Default)]
+pub struct MemoryCache {
+    entries: Mutex<BTreeMap<String, CacheEntry>>,
+}
+
+impl MemoryCache {
+    /// Every entry, in order of key.
+    pub fn all(&self) -> Vec<CacheEntry> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, CacheEntry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl CacheIndex for MemoryCache {
+    async fn entries(&self, keys: &[CacheKey]) -> Result<Vec<CacheEntry>, TableError> {
+        let entries = self.lock();
+        Ok(keys.iter().filter_map(|key| entries.get(key.as_str()).cloned()).collect())
+    }
+
+    async fn publish(&self, entry: &CacheEntry) -> Result<Option<CacheEntry>, TableError> {
+        Ok(self.lock().insert(entry.key().to_string(), entry.clone()))
+    }
+
+    async fn page(&self, after: Option<&Cursor>) -> Result<CachePage, TableError> {
+        let start = after.map_or(Bound::Unbounded, |cursor| Bound::Excluded(cursor.0.as_str()));
+        let entries = self.lock();
+        let range = entries.range::<str, _>((start, Bound::Unbounded));
+        let page: Vec<_> = range.take(PAGE).collect();
+        let is_full = page.len() == PAGE;
+        let next = page.last().filter(|_| is_full).map(|(key, _)| Cursor((*key).clone()));
+        Ok(CachePage { entries: page.into_iter().map(|(_, entry)| entry.clone()).collect(), next })
+    }
+
+    async fn remove(&self, key: &CacheKey) -> Result<(), TableError> {
+        self.lock().remove(key.as_str());
+        Ok(())
+    }
+}

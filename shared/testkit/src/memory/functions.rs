@@ -1,0 +1,79 @@
+//! Functions that exist by name and note what they were invoked with.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sidestep_core::start::Function;
+use sidestep_engine::functions::{FunctionError, Functions};
+
+/// An invocation that was accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invoked {
+    pub invoke_arn: String,
+    pub payload: Value,
+}
+
+/// Functions whose invocations wait to be taken by the test.
+///
+/// As Lambda, `invoke` says no more than that the event was queued, and a published version stays what it was when new code is live.
+#[derive(Debug, Default)]
+pub struct MemoryFunctions {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By name, the live version; by `NAME:DIGEST`, every version there ever was.
+    known: BTreeMap<String, Function>,
+    invoked: Vec<Invoked>,
+}
+
+impl MemoryFunctions {
+    /// Makes `code_digest` the live version of a function.
+    pub fn deploy(&self, name: &str, code_digest: &str, timeout_seconds: u32) {
+        let invoke_arn = format!("{name}:{code_digest}");
+        // The code of two functions is never the same.
+        let code_digest = invoke_arn.clone();
+        let function = Function {
+            invoke_arn: invoke_arn.clone(),
+            code_digest,
+            memory_mb: 128,
+            timeout_seconds,
+        };
+        let mut state = self.lock();
+        state.known.insert(name.to_owned(), function.clone());
+        state.known.insert(invoke_arn, function);
+    }
+
+    /// Removes a function or a version.
+    pub fn remove(&self, arn: &str) {
+        self.lock().known.remove(arn);
+    }
+
+    /// Takes what was invoked since the last call.
+    pub fn take(&self) -> Vec<Invoked> {
+        std::mem::take(&mut self.lock().invoked)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Functions for MemoryFunctions {
+    async fn describe(&self, function_arn: &str) -> Result<Option<Function>, FunctionError> {
+        Ok(self.lock().known.get(function_arn).cloned())
+    }
+
+    async fn invoke(&self, invoke_arn: &str, payload: &Value) -> Result<(), FunctionError> {
+        let mut state = self.lock();
+        if !state.known.contains_key(invoke_arn) {
+            return Err(FunctionError::NotFound { function_arn: invoke_arn.to_owned() });
+        }
+        state.invoked.push(Invoked { invoke_arn: invoke_arn.to_owned(), payload: payload.clone() });
+        Ok(())
+    }
+}

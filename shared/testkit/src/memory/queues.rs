@@ -1,0 +1,68 @@
+//! Queues that keep their messages for the test.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sidestep_core::name::ExecutionId;
+use sidestep_engine::message::{QueueError, Queues};
+
+/// The longest delay of a message, by SQS's limit.
+const LONGEST_DELAY_MS: u64 = 900_000;
+
+/// Something that was sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// Of a Callback step.
+    Callback { queue_url: String, body: Value },
+    /// A call of the planner, due after this delay: the event that it will be handed.
+    Wake { delay_ms: u64, event: Value },
+}
+
+/// Queues that exist by URL.
+#[derive(Debug, Default)]
+pub struct MemoryQueues {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: BTreeSet<String>,
+    sent: Vec<Message>,
+}
+
+impl MemoryQueues {
+    pub fn create(&self, queue_url: &str) {
+        self.lock().known.insert(queue_url.to_owned());
+    }
+
+    /// Takes what was sent since the last call.
+    pub fn take(&self) -> Vec<Message> {
+        std::mem::take(&mut self.lock().sent)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Queues for MemoryQueues {
+    async fn send(&self, queue_url: &str, body: &Value) -> Result<(), QueueError> {
+        let mut state = self.lock();
+        let queue_url = queue_url.to_owned();
+        if !state.known.contains(&queue_url) {
+            return Err(QueueError::NotFound { queue_url });
+        }
+        state.sent.push(Message::Callback { queue_url, body: body.clone() });
+        Ok(())
+    }
+
+    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
+        let delay_ms = at_ms.saturating_sub(now_ms).min(LONGEST_DELAY_MS);
+        let event = json!({ "Wake": { "ExecutionId": id, "AtMs": at_ms } });
+        self.lock().sent.push(Message::Wake { delay_ms, event });
+        Ok(())
+    }
+}

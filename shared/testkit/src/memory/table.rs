@@ -1,0 +1,208 @@
+//! Executions in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use sidestep_core::commit::{Commit, Revision};
+use sidestep_core::execution::{Execution, ExecutionStatus};
+use sidestep_core::late::LateReport;
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::plan::CallbackRecord;
+use sidestep_core::saved::Saved;
+use sidestep_core::start::Start;
+use sidestep_engine::store::{
+    Committed, Creation, ExecutionStore, HeadChange, Summary, TableError,
+};
+
+/// Executions as items of a table: starts and commits are created once, a `HEAD` only moves forward.
+#[derive(Debug, Default)]
+pub struct MemoryTable {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    records: BTreeMap<ExecutionId, Record>,
+    callbacks: BTreeMap<String, CallbackRecord>,
+}
+
+#[derive(Debug)]
+struct Record {
+    start: Start,
+    head: Execution,
+    is_live: bool,
+    line: Summary,
+    /// The revision that the line speaks of.
+    listed: Revision,
+    commits: BTreeMap<Revision, Commit>,
+    /// By step and attempt.
+    late: BTreeMap<(usize, u32), LateReport>,
+}
+
+impl MemoryTable {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every critical section is one change of the maps: there is no half-done state to fear.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl ExecutionStore for MemoryTable {
+    async fn create(&self, start: &Start, step_count: usize) -> Result<Creation, TableError> {
+        let mut state = self.lock();
+        if let Some(record) = state.records.get(&start.execution_id) {
+            return Ok(Creation::Exists(Box::new(record.start.clone())));
+        }
+        let line = Summary {
+            execution_id: start.execution_id.clone(),
+            pipeline_name: start.pipeline_name.clone(),
+            started_at_ms: start.started_at_ms,
+            status: ExecutionStatus::Executing,
+            ended_at_ms: None,
+            failure_reason: None,
+            saved: Saved::default(),
+        };
+        let record = Record {
+            start: start.clone(),
+            head: Execution::new(step_count),
+            is_live: true,
+            line,
+            listed: 0,
+            commits: BTreeMap::new(),
+            late: BTreeMap::new(),
+        };
+        state.records.insert(start.execution_id.clone(), record);
+        Ok(Creation::New)
+    }
+
+    async fn start(&self, id: &ExecutionId) -> Result<Option<Start>, TableError> {
+        Ok(self.lock().records.get(id).map(|record| record.start.clone()))
+    }
+
+    async fn head(&self, id: &ExecutionId) -> Result<Option<Execution>, TableError> {
+        Ok(self.lock().records.get(id).map(|record| record.head.clone()))
+    }
+
+    async fn commits(&self, id: &ExecutionId, of: &[Revision]) -> Result<Vec<Commit>, TableError> {
+        let mut of = of.to_vec();
+        of.sort_unstable();
+        of.dedup();
+        let state = self.lock();
+        let Some(record) = state.records.get(id) else { return Ok(Vec::new()) };
+        Ok(of.iter().filter_map(|revision| record.commits.get(revision).cloned()).collect())
+    }
+
+    async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError> {
+        let state = self.lock();
+        let commits = state.records.get(id).map(|record| record.commits.values().cloned());
+        Ok(commits.map(Iterator::collect).unwrap_or_default())
+    }
+
+    async fn commit(&self, id: &ExecutionId, commit: &Commit) -> Result<Committed, TableError> {
+        let mut state = self.lock();
+        let record = state.records.get_mut(id).ok_or_else(|| missing(id))?;
+        match record.commits.get(&commit.revision) {
+            None => {
+                record.commits.insert(commit.revision, commit.clone());
+                Ok(Committed::Won)
+            }
+            Some(existing) if existing == commit => Ok(Committed::Won),
+            Some(existing) => Ok(Committed::Lost(Box::new(existing.clone()))),
+        }
+    }
+
+    async fn advance_head(
+        &self,
+        start: &Start,
+        execution: &Execution,
+        change: HeadChange<'_>,
+    ) -> Result<(), TableError> {
+        let id = &start.execution_id;
+        let mut state = self.lock();
+        let record = state.records.get_mut(id).ok_or_else(|| missing(id))?;
+        if record.head.revision < execution.revision {
+            record.head = execution.clone();
+            match change {
+                HeadChange::Ongoing => {}
+                HeadChange::Ended { .. } => record.is_live = false,
+                HeadChange::TakenUp => record.is_live = true,
+            }
+        }
+        if record.listed >= execution.revision {
+            return Ok(());
+        }
+        let line = &mut record.line;
+        match change {
+            HeadChange::Ongoing => return Ok(()),
+            HeadChange::TakenUp => {
+                line.status = execution.status;
+                (line.ended_at_ms, line.failure_reason) = (None, None);
+                line.saved = Saved::default();
+            }
+            HeadChange::Ended { end, at_ms } => {
+                line.status = execution.status;
+                line.ended_at_ms = Some(at_ms);
+                line.failure_reason.clone_from(&end.failure_reason);
+                line.saved = execution.saved;
+            }
+        }
+        record.listed = execution.revision;
+        Ok(())
+    }
+
+    async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError> {
+        let mut state = self.lock();
+        if !record.is_unsent || !state.callbacks.contains_key(token) {
+            state.callbacks.insert(token.to_owned(), record.clone());
+        }
+        Ok(())
+    }
+
+    async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError> {
+        Ok(self.lock().callbacks.get(token).cloned())
+    }
+
+    async fn note_late(&self, id: &ExecutionId, late: &LateReport) -> Result<(), TableError> {
+        let mut state = self.lock();
+        let record = state.records.get_mut(id).ok_or_else(|| missing(id))?;
+        let key = (late.step.0, late.attempt_count);
+        record.late.entry(key).or_insert_with(|| late.clone());
+        Ok(())
+    }
+
+    async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError> {
+        let state = self.lock();
+        let late = state.records.get(id).map(|record| record.late.values().cloned().collect());
+        Ok(late.unwrap_or_default())
+    }
+
+    async fn live(&self) -> Result<Vec<ExecutionId>, TableError> {
+        let state = self.lock();
+        let live = state.records.values().filter(|record| record.is_live);
+        let mut live: Vec<_> =
+            live.map(|record| (record.start.started_at_ms, &record.start.execution_id)).collect();
+        live.sort_unstable();
+        Ok(live.into_iter().map(|(_, id)| id.clone()).collect())
+    }
+
+    async fn list(
+        &self,
+        pipeline_name: Option<&PipelineName>,
+        limit: usize,
+    ) -> Result<Vec<Summary>, TableError> {
+        let state = self.lock();
+        let lines = state.records.values().map(|record| &record.line);
+        let wanted = |line: &&Summary| pipeline_name.is_none_or(|name| line.pipeline_name == *name);
+        let mut lines: Vec<_> = lines.filter(wanted).cloned().collect();
+        lines.sort_unstable_by_key(|line| {
+            std::cmp::Reverse((line.started_at_ms, line.execution_id.clone()))
+        });
+        lines.truncate(limit);
+        Ok(lines)
+    }
+}
+
+fn missing(id: &ExecutionId) -> TableError {
+    TableError::Unreadable { item: id.to_string(), problem: "it does not exist".to_owned() }
+}

@@ -1,0 +1,26 @@
+//! Triggers in memory.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use sidestep_engine::store::TableError;
+use sidestep_engine::trigger::{Trigger, TriggerStore};
+
+/// The registered triggers.
+#[derive(Debug, Default)]
+pub struct MemoryTriggers {
+    triggers: Mutex<Vec<Trigger>>,
+}
+
+#[async_trait]
+impl TriggerStore for MemoryTriggers {
+    async fn triggers(&self, bucket: &str) -> Result<Vec<Trigger>, TableError> {
+        let triggers = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(triggers.iter().filter(|trigger| trigger.bucket == bucket).cloned().collect())
+    }
+
+    async fn replace_triggers(&self, triggers: &[Trigger]) -> Result<(), TableError> {
+        *self.triggers.lock().unwrap_or_else(PoisonError::into_inner) = triggers.to_vec();
+        Ok(())
+    }
+}

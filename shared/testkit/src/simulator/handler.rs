@@ -1,0 +1,109 @@
+//! An invocation of a step function: it takes time, may die or hang, and reports by manifest or by Lambda's destination.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sidestep_core::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
+use sidestep_core::manifest::{Artifact, Manifest, VERSION};
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::object::{Created, ObjectStore, sha256_hex};
+
+use super::function::{Computed, Report, compute, meaning, outputs, report};
+use super::world::World;
+
+/// Every function's timeout.
+pub(crate) const FUNCTION_SECONDS: u32 = 60;
+
+pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
+    let sim = &world.sim;
+    sim.sleep(sim.draw(2..60)).await;
+    let Ok(invocation) = serde_json::from_value::<Invocation>(payload[RESERVED_KEY].clone()) else {
+        return sim.violation("an invocation that cannot be read");
+    };
+    let Invocation { step_name, attempt_count, output_prefix, .. } = &invocation;
+    sim.trace(|| format!("{} {step_name}/{attempt_count} runs", invocation.execution_id));
+    world.notes().invocations += 1;
+    let (dies, hangs) = {
+        let state = sim.state();
+        (state.faults.handler_dies, state.faults.handler_hangs)
+    };
+    let end = |condition: &str, response: Value| {
+        world.deliver(
+            0,
+            &json!({ "requestContext": { "condition": condition }, "requestPayload": payload,
+                "responsePayload": response }),
+        );
+    };
+    let failed = |error_type: &str| {
+        end("RetriesExhausted", json!({ "errorType": error_type, "errorMessage": "so it ended" }));
+    };
+    if sim.chance(hangs) {
+        world.note("handler hangs");
+        world.harm(&payload);
+        sim.sleep(u64::from(FUNCTION_SECONDS) * 1_000).await;
+        return failed("Sandbox.Timedout");
+    }
+    sim.sleep(if sim.chance(100) { sim.draw(100..40_000) } else { sim.draw(5..900) }).await;
+    if sim.chance(dies) {
+        world.note("handler died before its result");
+        world.harm(&payload);
+        return failed("Runtime.ExitError");
+    }
+    let function = invoke_arn.split(':').next().unwrap_or_default();
+    let function = function.trim_start_matches('F').parse().unwrap_or_default();
+    let objects = world.objects.objects();
+    let read = |uri: &S3Uri| match objects.get(uri) {
+        Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        None => "nothing".to_owned(),
+    };
+    let meaning = meaning(&invoke_arn, &payload, &read);
+    let computed = match compute(function, &meaning, *attempt_count) {
+        Ok(computed) => computed,
+        Err(failure) => return failed(&failure.error_type),
+    };
+    let uri = output_prefix.join("data");
+    let outputs = outputs(&computed, &uri);
+    if report(function) == Report::Destination {
+        return end("Success", json!(outputs));
+    }
+    let manifest = Manifest {
+        version: VERSION,
+        token: invocation.token.clone(),
+        artifacts: write(&world, &uri, &computed).await.into_iter().collect(),
+        outputs,
+        started_at_ms: sim.now_ms(),
+        duration_ms: 5,
+    };
+    sim.sleep(sim.draw(1..30)).await;
+    if sim.chance(dies) {
+        world.note("handler died before its manifest");
+        world.harm(&payload);
+        return failed("Runtime.ExitError");
+    }
+    let key = output_prefix.join(MANIFEST_NAME);
+    let bytes = Bytes::from(serde_json::to_vec(&manifest).unwrap_or_default());
+    // Of two runs of one attempt the first one's manifest counts.
+    if let Ok(Created::New) = world.objects.create(&key, bytes, "application/json").await {
+        let object = json!({ "key": key.key(), "size": 1, "eTag": "e", "sequencer": "0A" });
+        world.deliver(
+            0,
+            &json!({ "Records": [{ "eventName": "ObjectCreated:Put",
+            "s3": { "bucket": { "name": key.bucket() }, "object": object } }] }),
+        );
+    }
+    if sim.chance(dies) {
+        world.note("handler died after its manifest");
+        world.harm(&payload);
+        return failed("Runtime.ExitError");
+    }
+    end("Success", json!({ RESERVED_KEY: { "Manifest": key } }));
+}
+
+async fn write(world: &World, uri: &S3Uri, computed: &Computed) -> Option<Artifact> {
+    let content = computed.content.clone()?;
+    let sha256 = sha256_hex(content.as_bytes());
+    let bytes = content.len() as u64;
+    world.objects.create(uri, Bytes::from(content), "text/plain").await.ok()?;
+    Some(Artifact { uri: uri.clone(), bytes, sha256 })
+}

@@ -1,0 +1,155 @@
+//! The simulator: whole executions on the real engine and the real planner, under a virtual clock, with everything going wrong that can.
+//!
+//! One seed draws a pipeline, the people who use it and the faults, and decides every interleaving; the same seed gives the same run to
+//! the byte. After a while the faults stop; then everything must come to its end by the sweep alone. What every execution left behind is
+//! then held, commit by commit, against a reference that was written from the documents (`reference.rs`).
+//!
+//! Not simulated: DynamoDB, S3 and Lambda themselves. Their adapters pass the suites of the ports, and are tried elsewhere.
+
+mod check;
+mod example;
+mod executor;
+mod faults;
+mod function;
+mod handler;
+mod people;
+mod pipeline;
+mod ports;
+mod reference;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fastrand::Rng;
+use sidestep_engine::store::ExecutionStore;
+
+pub use self::example::Example;
+use self::executor::Sim;
+pub use self::faults::{Fault, Faults};
+use self::people::{Asked, Habits};
+use self::pipeline::Model;
+use self::world::World;
+
+/// When the virtual clock begins, in milliseconds since 1970.
+const START_MS: u64 = 1_700_000_000_000;
+/// After this nothing can be on its way any more: leases, delays and people take less.
+const LIMIT_MS: u64 = 24 * 3_600_000;
+
+/// A mistake planted into the ports, to show that it would be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Now and then a commit is accepted although there is one of its revision.
+    TwoCommitsOfOneRevision,
+    /// Now and then an invocation is forgotten, and nobody sweeps.
+    ForgetsInvocations,
+}
+
+/// What a seed leaves open.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub is_traced: bool,
+    pub bug: Option<Bug>,
+}
+
+/// What one seed came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Broken promises; none is a pass.
+    pub violations: Vec<String>,
+    pub trace: String,
+    pub executions: u64,
+    pub invocations: u64,
+    pub commits: u64,
+    /// Faults by name.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// The most visits of the planner in one chain of events; Lambda breaks a chain at the 17th unless it is told otherwise.
+    pub longest_chain: u32,
+    /// Effects of ports: the positions at which a fault can be planned.
+    pub effects: u64,
+    /// How each execution ended, without places and times.
+    pub ends: Vec<String>,
+}
+
+/// Runs a seed.
+pub fn run(seed: u64, options: &Options) -> Outcome {
+    let mut dice = Rng::with_seed(seed);
+    let model = Model::random(&mut dice);
+    let faults = Faults::random(&mut dice);
+    let habits = Habits { executions: dice.u64(1..5), is_restless: dice.u32(0..4) > 0 };
+    let planners = dice.usize(1..4);
+    simulate(dice.u64(..), &model, faults, habits, planners, options)
+}
+
+/// Runs an example twice in a row, with nothing going wrong but the fault at one of its effects.
+pub fn run_example(example: Example, at: Option<(u64, Fault)>, options: &Options) -> Outcome {
+    // A position that is never reached, so that the dice fall the same with and without a fault.
+    let at = at.or(Some((u64::MAX, Fault::Fail)));
+    let faults = Faults { at, until_ms: LIMIT_MS, ..Faults::default() };
+    let habits = Habits { executions: 2, is_restless: false };
+    simulate(1, &example.model(), faults, habits, 2, options)
+}
+
+fn simulate(
+    seed: u64,
+    model: &Model,
+    faults: Faults,
+    habits: Habits,
+    planners: usize,
+    options: &Options,
+) -> Outcome {
+    let is_clean = faults.is_none();
+    let until_ms = faults.until_ms;
+    let sim = Sim::new(seed, START_MS, faults, options.is_traced);
+    let about = format!("{planners} planners, {habits:?}, {:?}", sim.state().faults);
+    sim.trace(|| format!("{about}\n{}", model.definition()));
+    let world = World::new(sim.clone(), planners, options.bug);
+    let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+    let is_idle = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    {
+        let (world, asked, is_idle) =
+            (Arc::clone(&world), Arc::clone(&asked), Arc::clone(&is_idle));
+        let model = model.clone();
+        sim.spawn_new(async move {
+            people::user(world, model, habits, asked).await;
+            is_idle.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+    }
+    let calm = sim.clone();
+    sim.spawn_new(async move {
+        calm.sleep(until_ms).await;
+        calm.trace(|| "the faults stop".to_owned());
+        let skew_ms = calm.state().faults.skew_ms;
+        calm.state().faults = Faults { skew_ms, ..Faults::default() };
+    });
+    if options.bug != Some(Bug::ForgetsInvocations) {
+        let (seen, asked) = (Arc::clone(&world), Arc::clone(&asked));
+        let is_done = move || {
+            is_idle.load(std::sync::atomic::Ordering::SeqCst)
+                && asked.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|asked| {
+                    let head = futures::executor::block_on(seen.table.head(&asked.id));
+                    head.ok().flatten().is_none_or(|head| head.status.is_over())
+                })
+        };
+        sim.spawn_new(people::sweeper(Arc::clone(&world), is_done));
+    }
+    sim.run(START_MS + LIMIT_MS);
+    let asked = std::mem::take(&mut *asked.lock().unwrap_or_else(PoisonError::into_inner));
+    let ends = check::check(&world, &asked, is_clean);
+    let notes = world.notes();
+    let (invocations, commits) = (notes.invocations, notes.committed_ms.len() as u64);
+    drop(notes);
+    let trace = sim.take_trace();
+    let state = sim.state();
+    Outcome {
+        violations: state.violations.clone(),
+        trace,
+        executions: asked.len() as u64,
+        invocations,
+        commits,
+        faults: state.injected.clone(),
+        longest_chain: state.longest_chain,
+        effects: state.effects,
+        ends,
+    }
+}

@@ -1,0 +1,300 @@
+//! The ports in memory behind faults: each effect pauses before and after it, and suffers what the seed has for it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::Value;
+use sidestep_core::cache_key::CacheKey;
+use sidestep_core::commit::{CacheEntry, Commit, Revision};
+use sidestep_core::execution::Execution;
+use sidestep_core::late::LateReport;
+use sidestep_core::manifest::Artifact;
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::plan::CallbackRecord;
+use sidestep_core::start::{Function, Start};
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::clock::Clock;
+use sidestep_engine::functions::{FunctionError, Functions};
+use sidestep_engine::message::{QueueError, Queues};
+use sidestep_engine::object::{
+    Created, Download, ObjectFacts, ObjectStore, ObjectStream, StoreError,
+};
+use sidestep_engine::store::{
+    CacheIndex, CachePage, Committed, Creation, Cursor, ExecutionStore, HeadChange, Summary,
+    TableError,
+};
+
+use super::executor::Sim;
+use super::faults::Fault;
+use super::world::World;
+
+/// One planner process's view of the world.
+#[derive(Debug, Clone)]
+pub(crate) struct Faulty {
+    pub(crate) world: Arc<World>,
+    /// What is added to the true time.
+    pub(crate) skew_ms: u64,
+}
+
+impl Sim {
+    async fn pause(&self) {
+        // Mostly quick, sometimes slow enough for others to do all of theirs.
+        let ms = if self.chance(20) { self.draw(50..3_000) } else { self.draw(1..12) };
+        self.sleep(ms).await;
+    }
+
+    /// What the next effect suffers.
+    fn fate(&self, effect: &str) -> Option<Fault> {
+        let mut state = self.state();
+        let position = state.effects;
+        state.effects += 1;
+        let fate = if let Some((at, fault)) = state.faults.at {
+            (at == position).then_some(fault)
+        } else {
+            let die = state.dice.u32(0..1_000);
+            let mut sum = 0;
+            let chances = state.faults.effect;
+            Fault::ALL.into_iter().zip(chances).find_map(|(fault, chance)| {
+                sum += chance;
+                (die < sum).then_some(fault)
+            })
+        };
+        if let Some(fault) = fate {
+            *state.injected.entry(fault.name()).or_default() += 1;
+        }
+        drop(state);
+        if let Some(fault) = fate {
+            self.trace(|| format!("  {}: {effect}", fault.name()));
+        }
+        fate
+    }
+}
+
+/// Performs an effect with its fate.
+macro_rules! effect {
+    ($sim:expr, $name:expr, $call:expr, $error:expr) => {{
+        let sim = $sim;
+        let fate = sim.fate($name);
+        sim.pause().await;
+        match fate {
+            Some(Fault::Fail) => return Err($error),
+            Some(Fault::CrashBefore) => sim.die().await,
+            Some(Fault::Twice) => drop($call.await),
+            _ => {}
+        }
+        let result = $call.await;
+        match fate {
+            Some(Fault::FailAfter) => return Err($error),
+            Some(Fault::CrashAfter) => sim.die().await,
+            _ => {}
+        }
+        sim.pause().await;
+        result
+    }};
+}
+
+fn injected() -> Box<dyn std::error::Error + Send + Sync> {
+    "an injected fault".into()
+}
+
+fn table(operation: &'static str) -> TableError {
+    let item = "injected".to_owned();
+    TableError::Unavailable { operation, item, retryable: true, source: injected() }
+}
+
+fn store(operation: &'static str, uri: &S3Uri) -> StoreError {
+    StoreError::Unavailable { operation, uri: uri.clone(), retryable: true, source: injected() }
+}
+
+impl Clock for Faulty {
+    fn now_ms(&self) -> u64 {
+        self.world.sim.now_ms() + self.skew_ms
+    }
+
+    fn random(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.world.sim.state().dice.fill(&mut bytes);
+        bytes
+    }
+}
+
+#[async_trait]
+impl ExecutionStore for Faulty {
+    async fn create(&self, start: &Start, step_count: usize) -> Result<Creation, TableError> {
+        let call = || self.world.table.create(start, step_count);
+        effect!(&self.world.sim, "create", call(), table("create"))
+    }
+
+    async fn start(&self, id: &ExecutionId) -> Result<Option<Start>, TableError> {
+        effect!(&self.world.sim, "start", self.world.table.start(id), table("read"))
+    }
+
+    async fn head(&self, id: &ExecutionId) -> Result<Option<Execution>, TableError> {
+        effect!(&self.world.sim, "head", self.world.table.head(id), table("read"))
+    }
+
+    async fn commits(&self, id: &ExecutionId, of: &[Revision]) -> Result<Vec<Commit>, TableError> {
+        effect!(&self.world.sim, "commits", self.world.table.commits(id, of), table("read"))
+    }
+
+    async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError> {
+        effect!(&self.world.sim, "all commits", self.world.table.all_commits(id), table("query"))
+    }
+
+    async fn commit(&self, id: &ExecutionId, commit: &Commit) -> Result<Committed, TableError> {
+        effect!(&self.world.sim, "commit", self.world.commit(id, commit), table("create"))
+    }
+
+    async fn advance_head(
+        &self,
+        start: &Start,
+        execution: &Execution,
+        change: HeadChange<'_>,
+    ) -> Result<(), TableError> {
+        let call = || self.world.table.advance_head(start, execution, change);
+        effect!(&self.world.sim, "advance HEAD", call(), table("update"))
+    }
+
+    async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError> {
+        let call = || self.world.table.put_callback(token, record);
+        effect!(&self.world.sim, "put callback", call(), table("put"))
+    }
+
+    async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError> {
+        effect!(&self.world.sim, "callback", self.world.table.callback(token), table("read"))
+    }
+
+    async fn note_late(&self, id: &ExecutionId, late: &LateReport) -> Result<(), TableError> {
+        effect!(&self.world.sim, "note late", self.world.table.note_late(id, late), table("put"))
+    }
+
+    async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError> {
+        effect!(&self.world.sim, "late", self.world.table.late(id), table("query"))
+    }
+
+    async fn live(&self) -> Result<Vec<ExecutionId>, TableError> {
+        let live = effect!(&self.world.sim, "live", self.world.table.live(), table("query"));
+        let chance = self.world.sim.state().faults.stale_index;
+        Ok(live?.into_iter().filter(|_| !self.world.sim.chance(chance)).collect())
+    }
+
+    async fn list(
+        &self,
+        pipeline_name: Option<&PipelineName>,
+        limit: usize,
+    ) -> Result<Vec<Summary>, TableError> {
+        let call = || self.world.table.list(pipeline_name, limit);
+        effect!(&self.world.sim, "list", call(), table("query"))
+    }
+}
+
+#[async_trait]
+impl CacheIndex for Faulty {
+    async fn entries(&self, keys: &[CacheKey]) -> Result<Vec<CacheEntry>, TableError> {
+        effect!(&self.world.sim, "entries", self.world.cache.entries(keys), table("read"))
+    }
+
+    async fn publish(&self, entry: &CacheEntry) -> Result<Option<CacheEntry>, TableError> {
+        effect!(&self.world.sim, "publish", self.world.publish(entry), table("put"))
+    }
+
+    async fn page(&self, after: Option<&Cursor>) -> Result<CachePage, TableError> {
+        effect!(&self.world.sim, "page", self.world.cache.page(after), table("scan"))
+    }
+
+    async fn remove(&self, key: &CacheKey) -> Result<(), TableError> {
+        effect!(&self.world.sim, "remove", self.world.cache.remove(key), table("delete"))
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Faulty {
+    async fn head(&self, uri: &S3Uri) -> Result<Option<ObjectFacts>, StoreError> {
+        effect!(&self.world.sim, "head object", self.world.objects.head(uri), store("head", uri))
+    }
+
+    async fn list(
+        &self,
+        prefix: &S3Uri,
+        limit: usize,
+    ) -> Result<Vec<(String, ObjectFacts)>, StoreError> {
+        let call = || self.world.objects.list(prefix, limit);
+        effect!(&self.world.sim, "list objects", call(), store("list", prefix))
+    }
+
+    async fn get(&self, uri: &S3Uri, max_bytes: u64) -> Result<Option<Bytes>, StoreError> {
+        let call = || self.world.objects.get(uri, max_bytes);
+        effect!(&self.world.sim, "get object", call(), store("get", uri))
+    }
+
+    async fn download(&self, uri: &S3Uri) -> Result<Option<Download>, StoreError> {
+        effect!(&self.world.sim, "download", self.world.objects.download(uri), store("get", uri))
+    }
+
+    async fn create(
+        &self,
+        uri: &S3Uri,
+        bytes: Bytes,
+        content_type: &str,
+    ) -> Result<Created, StoreError> {
+        let call = || self.world.objects.create(uri, bytes.clone(), content_type);
+        effect!(&self.world.sim, "create object", call(), store("create", uri))
+    }
+
+    async fn upload(&self, uri: &S3Uri, stream: ObjectStream) -> Result<Artifact, StoreError> {
+        self.world.objects.upload(uri, stream).await
+    }
+
+    async fn delete(&self, uri: &S3Uri) -> Result<(), StoreError> {
+        effect!(
+            &self.world.sim,
+            "delete object",
+            self.world.objects.delete(uri),
+            store("delete", uri)
+        )
+    }
+}
+
+#[async_trait]
+impl Functions for Faulty {
+    async fn describe(&self, function_arn: &str) -> Result<Option<Function>, FunctionError> {
+        let error = || unavailable("describe", function_arn);
+        let call = || self.world.functions.describe(function_arn);
+        effect!(&self.world.sim, "describe", call(), error())
+    }
+
+    async fn invoke(&self, invoke_arn: &str, payload: &Value) -> Result<(), FunctionError> {
+        let throttled = self.world.sim.state().faults.throttled;
+        if self.world.sim.chance(throttled) {
+            self.world.note("throttled");
+            return Err(FunctionError::Throttled { function_arn: invoke_arn.to_owned() });
+        }
+        let call = || self.world.invoke(invoke_arn, payload);
+        effect!(&self.world.sim, "invoke", call(), unavailable("invoke", invoke_arn))
+    }
+}
+
+fn unavailable(operation: &'static str, arn: &str) -> FunctionError {
+    FunctionError::Unavailable { operation, function_arn: arn.to_owned(), source: injected() }
+}
+
+#[async_trait]
+impl Queues for Faulty {
+    async fn send(&self, queue_url: &str, body: &Value) -> Result<(), QueueError> {
+        let call = || async { self.world.send(queue_url, body) };
+        effect!(&self.world.sim, "send", call(), unsent(queue_url))
+    }
+
+    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
+        let call = async || {
+            self.world.wake(id, at_ms, now_ms);
+            Ok(())
+        };
+        effect!(&self.world.sim, "wake", call(), unsent("timers"))
+    }
+}
+
+fn unsent(queue_url: &str) -> QueueError {
+    QueueError::Unavailable { queue_url: queue_url.to_owned(), retryable: true, source: injected() }
+}

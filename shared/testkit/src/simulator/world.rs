@@ -1,0 +1,296 @@
+//! The simulated deployment: what is stored, planners as processes with clocks of their own, and how events reach them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use futures::future::{BoxFuture, Either, select};
+use serde_json::{Value, json};
+use sidestep_core::commit::{CacheEntry, Commit};
+use sidestep_core::name::ExecutionId;
+use sidestep_engine::engine::{Deployment, Engine, EngineError, Ports, error_chain};
+use sidestep_engine::functions::{FunctionError, Functions};
+use sidestep_engine::message::QueueError;
+use sidestep_engine::object::memory::MemoryObjectStore;
+use sidestep_engine::queue::Consumer;
+use sidestep_engine::store::{CacheIndex, Committed, ExecutionStore, TableError};
+
+use super::executor::Sim;
+use super::ports::Faulty;
+use super::{Bug, handler, people};
+use crate::memory::{MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
+
+pub(crate) const BUCKET: &str = "artifacts";
+/// A planner's own timeout.
+const PLANNER_MS: u64 = 60_000;
+/// Lambda's pauses before the second and the third try of an asynchronous invocation.
+const RETRIES_MS: [u64; 2] = [60_000, 120_000];
+/// The longest delay of a message in SQS.
+const LONGEST_DELAY_MS: u64 = 900_000;
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) table: MemoryTable,
+    pub(crate) cache: MemoryCache,
+    pub(crate) objects: MemoryObjectStore,
+    pub(crate) functions: MemoryFunctions,
+    pub(crate) notes: Mutex<Notes>,
+    planners: Mutex<Vec<Planner>>,
+    /// A mistake that is planted, to show that it would be found.
+    pub(crate) bug: Option<Bug>,
+    me: Weak<Self>,
+}
+
+/// What is noted for the check afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// When each key was first published.
+    pub(crate) published_ms: BTreeMap<String, u64>,
+    /// When each commit was created.
+    pub(crate) committed_ms: BTreeMap<(ExecutionId, u32), u64>,
+    /// Steps whose attempts met a fault that may fail them.
+    pub(crate) harmed: BTreeSet<(ExecutionId, usize)>,
+    /// Artifacts that were removed.
+    pub(crate) is_artifact_lost: bool,
+    pub(crate) invocations: u64,
+}
+
+#[derive(Debug)]
+struct Planner {
+    engine: Arc<Engine>,
+    skew_ms: u64,
+}
+
+impl World {
+    pub(crate) fn new(sim: Sim, planners: usize, bug: Option<Bug>) -> Arc<Self> {
+        let world = Arc::new_cyclic(|me| Self {
+            sim,
+            table: MemoryTable::default(),
+            cache: MemoryCache::default(),
+            objects: MemoryObjectStore::default(),
+            functions: MemoryFunctions::default(),
+            notes: Mutex::default(),
+            planners: Mutex::default(),
+            bug,
+            me: me.clone(),
+        });
+        for _ in 0..planners {
+            let most = world.sim.state().faults.skew_ms;
+            let skew_ms = world.sim.draw(0..most + 1);
+            let planner = Planner { engine: world.engine(skew_ms, planners == 1), skew_ms };
+            world.planners.lock().unwrap_or_else(PoisonError::into_inner).push(planner);
+        }
+        world
+    }
+
+    pub(crate) fn arc(&self) -> Arc<Self> {
+        self.me.upgrade().expect("whoever calls holds it")
+    }
+
+    pub(crate) fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note(&self, fault: &'static str) {
+        *self.sim.state().injected.entry(fault).or_default() += 1;
+        self.sim.trace(|| format!("  {fault}"));
+    }
+
+    fn engine(&self, skew_ms: u64, is_alone: bool) -> Arc<Engine> {
+        let faulty = Arc::new(Faulty { world: self.arc(), skew_ms });
+        let deployment = Deployment {
+            artifact_bucket: BUCKET.to_owned(),
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+        };
+        let ports = Ports {
+            executions: faulty.clone(),
+            cache: faulty.clone(),
+            objects: faulty.clone(),
+            functions: faulty.clone(),
+            queues: faulty.clone(),
+            triggers: Arc::new(MemoryTriggers::default()),
+            clock: faulty,
+        };
+        let engine = Engine::new(deployment, ports);
+        Arc::new(if is_alone { engine.alone() } else { engine })
+    }
+
+    /// Lets one of the planners do something. `None`: it died or ran out of time, and another process takes its place.
+    pub(crate) async fn call<T>(
+        &self,
+        what: impl FnOnce(Arc<Engine>) -> BoxFuture<'static, Result<T, EngineError>>,
+    ) -> Option<Result<T, EngineError>> {
+        let (number, engine, is_alone) = {
+            let planners = self.planners.lock().unwrap_or_else(PoisonError::into_inner);
+            let number = usize::try_from(self.sim.draw(0..planners.len() as u64)).unwrap_or(0);
+            (number, Arc::clone(&planners[number].engine), planners.len() == 1)
+        };
+        let crash = self.sim.state().faults.crash;
+        let polls =
+            self.sim.chance(crash).then(|| u32::try_from(self.sim.draw(1..150)).unwrap_or(1));
+        let timed = select(what(engine), Box::pin(self.sim.sleep(PLANNER_MS)));
+        let result = match self.sim.mortal(timed, polls).await {
+            Some(Either::Left((result, _))) => result,
+            died => {
+                self.note(if died.is_none() { "planner died" } else { "planner timed out" });
+                let mut planners = self.planners.lock().unwrap_or_else(PoisonError::into_inner);
+                let skew_ms = planners[number].skew_ms;
+                planners[number].engine = self.engine(skew_ms, is_alone);
+                return None;
+            }
+        };
+        if let Err(error) = &result {
+            self.sim.trace(|| format!("  error: {}", error_chain(error)));
+            if is_impossible(error) {
+                self.sim.violation(error_chain(error));
+            }
+        }
+        Some(result)
+    }
+
+    /// Hands an event to the planner after a delay; it may be lost, doubled or late, and comes again after an error, twice at most.
+    pub(crate) fn deliver(&self, delay_ms: u64, event: &Value) {
+        let (lost, doubled, late) = {
+            let state = self.sim.state();
+            (state.faults.lost, state.faults.doubled, state.faults.late)
+        };
+        if self.sim.chance(lost) {
+            return self.note("event lost");
+        }
+        let mut times = 1;
+        if self.sim.chance(doubled) {
+            self.note("event doubled");
+            times = 2;
+        }
+        for _ in 0..times {
+            let mut delay_ms = delay_ms + self.sim.draw(1..40);
+            if self.sim.chance(late) {
+                self.note("event late");
+                delay_ms += self.sim.draw(1_000..900_000);
+            }
+            let (world, event) = (self.arc(), event.clone());
+            self.sim.spawn(async move {
+                world.sim.sleep(delay_ms).await;
+                for pause_ms in RETRIES_MS.into_iter().chain([0]) {
+                    world.sim.next_hop();
+                    world.sim.trace(|| format!("planner <- {event}"));
+                    let event = event.clone();
+                    let handle = move |engine: Arc<Engine>| -> BoxFuture<'static, _> {
+                        Box::pin(async move { engine.consume(Consumer::Planner, event).await })
+                    };
+                    if matches!(world.call(handle).await, Some(Ok(_))) {
+                        return;
+                    }
+                    world.sim.sleep(pause_ms).await;
+                }
+            });
+        }
+    }
+
+    /// Creates a commit, and looks that nothing is added to an execution that is over.
+    pub(crate) async fn commit(
+        &self,
+        id: &ExecutionId,
+        commit: &Commit,
+    ) -> Result<Committed, TableError> {
+        if self.bug == Some(Bug::TwoCommitsOfOneRevision) && self.sim.chance(300) {
+            self.sim.trace(|| format!("{id} commit {} accepted unseen", commit.revision));
+            return Ok(Committed::Won);
+        }
+        let before = self.table.commits(id, &[commit.revision - 1]).await?;
+        let committed = self.table.commit(id, commit).await?;
+        if committed == Committed::Won {
+            if before.first().is_some_and(|last| last.end.is_some()) && commit.retry.is_none() {
+                self.sim.violation(format!("{id}: a commit after the end"));
+            }
+            let now_ms = self.sim.now_ms();
+            self.notes().committed_ms.entry((id.clone(), commit.revision)).or_insert(now_ms);
+            self.sim.trace(|| {
+                let commit = serde_json::to_string(commit).unwrap_or_default();
+                format!("{id} commit {commit}")
+            });
+        }
+        Ok(committed)
+    }
+
+    pub(crate) async fn publish(
+        &self,
+        entry: &CacheEntry,
+    ) -> Result<Option<CacheEntry>, TableError> {
+        let now_ms = self.sim.now_ms();
+        self.notes().published_ms.entry(entry.key().to_string()).or_insert(now_ms);
+        self.cache.publish(entry).await
+    }
+
+    /// Accepts an invocation; it may be dropped or come twice.
+    pub(crate) async fn invoke(
+        &self,
+        invoke_arn: &str,
+        payload: &Value,
+    ) -> Result<(), FunctionError> {
+        self.functions.invoke(invoke_arn, payload).await?;
+        self.functions.take();
+        if self.bug == Some(Bug::ForgetsInvocations) && self.sim.chance(200) {
+            return Ok(());
+        }
+        let (dropped, twice) = {
+            let state = self.sim.state();
+            (state.faults.dropped, state.faults.invoked_twice)
+        };
+        if self.sim.chance(dropped) {
+            self.note("invocation dropped");
+            self.harm(payload);
+            return Ok(());
+        }
+        let times = if self.sim.chance(twice) { 2 } else { 1 };
+        if times == 2 {
+            self.note("invocation doubled");
+        }
+        for _ in 0..times {
+            let task = handler::run(self.arc(), invoke_arn.to_owned(), payload.clone());
+            self.sim.spawn(task);
+        }
+        Ok(())
+    }
+
+    /// Notes that an attempt's step may fail for no reason of its own.
+    pub(crate) fn harm(&self, payload: &Value) {
+        let invocation = &payload["Sidestep"];
+        let id = invocation["ExecutionId"].as_str().and_then(|id| ExecutionId::parse(id).ok());
+        let step = invocation["StepName"].as_str().map(super::pipeline::number);
+        if let Some((id, step)) = id.zip(step) {
+            self.notes().harmed.insert((id, step));
+        }
+    }
+
+    pub(crate) fn send(&self, queue_url: &str, body: &Value) -> Result<(), QueueError> {
+        if queue_url != super::pipeline::QUEUE {
+            return Err(QueueError::NotFound { queue_url: queue_url.to_owned() });
+        }
+        if body["status"] == "Executing" {
+            let token = body["token"].as_str().unwrap_or_default().to_owned();
+            let number = body["arguments"]["question"].as_u64().unwrap_or_default();
+            self.sim.spawn_new(people::answer(self.arc(), token, number));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) {
+        let delay_ms = at_ms.saturating_sub(now_ms).min(LONGEST_DELAY_MS);
+        self.deliver(delay_ms, &json!({ "Wake": { "ExecutionId": id, "AtMs": at_ms } }));
+    }
+}
+
+/// Whether an error says that the state is not what it must be.
+fn is_impossible(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Damaged { .. }
+            | EngineError::CommitMissing { .. }
+            | EngineError::DefinitionMissing { .. }
+            | EngineError::Definition(_)
+            | EngineError::NewerState { .. }
+            | EngineError::Table(TableError::Unreadable { .. })
+    )
+}

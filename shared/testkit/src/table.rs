@@ -1,0 +1,32 @@
+//! The suites that every table passes: executions, the cache index and triggers, in memory and in DynamoDB.
+
+#![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
+
+mod cache;
+mod executions;
+mod fixture;
+mod triggers;
+
+pub use self::cache::suite as cache_suite;
+pub use self::executions::suite as execution_suite;
+pub use self::triggers::suite as trigger_suite;
+
+#[cfg(test)]
+mod tests {
+    use crate::memory::{MemoryCache, MemoryTable, MemoryTriggers};
+
+    #[tokio::test]
+    async fn the_table_in_memory_passes_the_suite_of_executions() {
+        super::execution_suite(&MemoryTable::default()).await;
+    }
+
+    #[tokio::test]
+    async fn the_cache_in_memory_passes_its_suite() {
+        super::cache_suite(&MemoryCache::default()).await;
+    }
+
+    #[tokio::test]
+    async fn the_triggers_in_memory_pass_their_suite() {
+        super::trigger_suite(&MemoryTriggers::default()).await;
+    }
+}

@@ -1,0 +1,122 @@
+//! What benchmarks share: an embedded cloud with the no-op step, requests of whole definitions, and figures as lines of JSON.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sidestep_aws::counter::Counter;
+use sidestep_aws::{ServiceEndpoints, Settings, counted_engine, local_config};
+use sidestep_core::name::PipelineName;
+use sidestep_core::price::{Usage, service};
+use sidestep_core::reader::Format;
+use sidestep_engine::choose::SelectionRequest;
+use sidestep_engine::definitions::Definition;
+use sidestep_engine::engine::{Deployment, Engine};
+use sidestep_engine::start::StartRequest;
+use sidestep_local::cloud::{ACCOUNT_ID, Cloud, Ports, REGION};
+use sidestep_local::deployment::{
+    ARTIFACT_BUCKET, Planner, TABLE, deploy, local_engine, prepare, register_step,
+};
+use sidestep_local::folder::Endpoints;
+use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
+
+/// Asks for all of these steps.
+pub(crate) fn request(steps: &[Value]) -> StartRequest {
+    let text = json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true}, "Steps": steps})
+        .to_string();
+    StartRequest {
+        pipeline_name: PipelineName::parse("chain").unwrap(),
+        definition: Definition { text, format: Format::Json },
+        parameters: BTreeMap::new(),
+        use_cache: true,
+        left_out: BTreeMap::new(),
+        trigger: "a benchmark".to_owned(),
+        token: None,
+        selection: SelectionRequest::default(),
+        max_parallel_execution_steps: None,
+    }
+}
+
+/// An embedded cloud with the no-op function, and two engines: one that works, one that looks on.
+pub(crate) struct Bench {
+    pub(crate) cloud: Cloud,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) watcher: Engine,
+}
+
+impl Bench {
+    pub(crate) async fn start(
+        folder: &Path,
+        engine: impl FnOnce(&Endpoints) -> Engine,
+        times: bool,
+    ) -> Self {
+        let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
+        prepare(&cloud).await.unwrap();
+        let engine = Arc::new(engine(cloud.endpoints()).alone());
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));
+        let environment = [("NOOP_TIMES".to_owned(), "1".to_owned())].into_iter().filter(|_| times);
+        let command = Command { program, environment: environment.collect(), ..Command::default() };
+        let mut function =
+            FunctionConfig::new(FunctionName::parse("noop").unwrap(), Code::Process(command));
+        "noop".clone_into(&mut function.code_sha256);
+        register_step(&cloud, function).unwrap();
+        deploy(&mut cloud, &engine, &[], Planner::InProcess).await.unwrap();
+        let watcher = local_engine(cloud.endpoints());
+        Self { cloud, engine, watcher }
+    }
+
+    /// The time from the request to the end of the execution.
+    pub(crate) async fn run(&self, request: StartRequest) -> Duration {
+        let start = Instant::now();
+        let mut changes = self.engine.changes();
+        let prepared = self.engine.prepare(request).await.unwrap();
+        let id = self.engine.begin(prepared).await.unwrap();
+        while !self.watcher.load(&id).await.unwrap().execution.status.is_over() {
+            // HEAD follows the commit: look again a little later, too.
+            let _ = tokio::time::timeout(Duration::from_millis(5), changes.changed()).await;
+        }
+        start.elapsed()
+    }
+}
+
+pub(crate) fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1e3
+}
+
+pub(crate) fn print(name: &str, n: usize, metric: &str, value: f64, unit: &str) {
+    println!("{}", json!({"name": name, "n": n, "metric": metric, "value": value, "unit": unit}));
+}
+
+/// What an execution asks of the services: the engine's requests as its adapters count them, S3's as S3 does, so those of the functions too.
+pub(crate) async fn usage(bench: &Bench, counter: &Counter, request: StartRequest) -> Usage {
+    counter.take();
+    let before = bench.cloud.s3().counts();
+    bench.run(request).await;
+    let mut usage = counter.take().remove("engine").unwrap();
+    usage.requests.remove(service::S3);
+    for (operation, count) in bench.cloud.s3().counts() {
+        let more = count - before.get(&operation).copied().unwrap_or_default();
+        usage.add_requests(service::S3, &operation, more);
+    }
+    usage
+}
+
+/// An engine over these endpoints whose requests `counter` counts.
+pub(crate) fn counted(endpoints: &Endpoints, counter: &Counter) -> Engine {
+    let endpoints = ServiceEndpoints {
+        s3: Some(endpoints.s3.clone()),
+        dynamodb: Some(endpoints.dynamodb.clone()),
+        lambda: Some(endpoints.lambda.clone()),
+        sqs: None,
+    };
+    let deployment = Deployment {
+        artifact_bucket: ARTIFACT_BUCKET.to_owned(),
+        region: REGION.to_owned(),
+        account_id: ACCOUNT_ID.to_owned(),
+    };
+    let settings = Settings { table: TABLE.to_owned(), timers: None, deployment };
+    counted_engine(&local_config(REGION), &endpoints, settings, counter)
+}

@@ -1,0 +1,105 @@
+//! `cargo bench -p sidestep-tests`: a chain of 50 no-op steps by event, and its no-op repeat; what both ask of the services; where the time
+//! of a step goes.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
+
+#[path = "../bench/mod.rs"]
+mod bench;
+mod timeline;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sidestep_aws::counter::Counter;
+use sidestep_aws::local_config;
+use sidestep_aws::object::S3ObjectStore;
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::object::ObjectStore as _;
+use sidestep_engine::start::StartRequest;
+use sidestep_local::cloud::REGION;
+use sidestep_local::deployment::{ARTIFACT_BUCKET, local_engine};
+
+use bench::{Bench, counted, median, print, usage};
+use timeline::Timeline;
+
+fn request(steps: usize, round: usize) -> StartRequest {
+    let step = |n: usize| {
+        let value = match n {
+            0 => json!(round),
+            _ => json!({"Get": format!("Steps.S{}.OutputParameters['Value']", n - 1)}),
+        };
+        json!({"Name": format!("S{n}"), "Type": "Lambda", "FunctionArn": "noop",
+            "Arguments": {"Value": value, "Step": n},
+            "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
+    };
+    let list: Vec<Value> = (0..steps).map(step).collect();
+    bench::request(&list)
+}
+
+async fn speed() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(folder.path(), local_engine, false).await;
+    bench.run(request(2, 0)).await;
+    let (mut first, mut again) = (Vec::new(), Vec::new());
+    for round in 1..=5 {
+        first.push(bench.run(request(50, round)).await);
+        again.push(bench.run(request(50, round)).await);
+    }
+    print("chain", 50, "time per step by event, median of 5", median(first) / 50.0, "ms");
+    print("chain repeat", 50, "whole no-op repeat, median of 5", median(again), "ms");
+    bench.cloud.shutdown(Duration::ZERO).await;
+}
+
+async fn counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let counter = Counter::new("engine");
+    let bench = Bench::start(folder.path(), |endpoints| counted(endpoints, &counter), false).await;
+    for steps in [10, 20] {
+        for name in ["chain", "chain repeat"] {
+            let usage = usage(&bench, &counter, request(steps, 100 + steps)).await;
+            println!("{}", json!({"name": name, "n": steps, "metric": "usage", "value": usage}));
+            let steps_paid = u64::try_from(steps).unwrap();
+            let usd = usage.usd_per_million(steps_paid);
+            print(name, steps, "requests and units, per million steps", usd, "USD");
+        }
+    }
+    bench.cloud.shutdown(Duration::ZERO).await;
+}
+
+async fn parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(folder.path(), local_engine, true).await;
+    let timeline = Timeline::install();
+    bench.run(request(2, 0)).await;
+    timeline.clear();
+    let mut lines = bench.cloud.lambda().follow_logs();
+    bench.run(request(50, 1)).await;
+    let mut entered = Vec::new();
+    while let Ok(line) = lines.try_recv() {
+        let moment = line.message.trim().strip_prefix("entered ");
+        entered.extend(moment.and_then(|moment| moment.parse::<f64>().ok()));
+    }
+    for (part, ms) in timeline.parts(entered) {
+        print("chain, parts of a step", 50, &part, ms, "ms");
+    }
+
+    let mut config = local_config(REGION).into_builder();
+    config.set_endpoint_url(Some(bench.cloud.endpoints().s3.clone()));
+    let store = S3ObjectStore::new(&config.build());
+    let mut puts = Vec::new();
+    for n in 0..50 {
+        let uri = S3Uri::parse(&format!("s3://{ARTIFACT_BUCKET}/bench/{n}")).unwrap();
+        let start = Instant::now();
+        store.create(&uri, vec![b'm'; 400].into(), "application/json").await.unwrap();
+        puts.push(start.elapsed());
+    }
+    print("floor", 50, "one create-only put of 400 bytes, durable", median(puts), "ms");
+    bench.cloud.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::main]
+async fn main() {
+    speed().await;
+    counts().await;
+    // Last, because recording spans costs time.
+    parts().await;
+}

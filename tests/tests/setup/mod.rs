@@ -1,0 +1,112 @@
+//! An embedded cloud with functions, for a test: what runs on it, and how it ended.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sidestep_core::description::ExecutionDescription;
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::reader::Format;
+use sidestep_engine::choose::SelectionRequest;
+use sidestep_engine::definitions::Definition;
+use sidestep_engine::engine::Engine;
+use sidestep_engine::start::StartRequest;
+use sidestep_local::cloud::{Cloud, Ports};
+use sidestep_local::deployment::{Planner, deploy, local_engine, prepare, register_step};
+use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
+
+/// Long enough for a busy machine; nothing is asserted on the time itself.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+pub(crate) struct Setup {
+    pub(crate) cloud: Cloud,
+    pub(crate) engine: Arc<Engine>,
+    functions: Vec<FunctionName>,
+    /// Removed with the test.
+    _folder: tempfile::TempDir,
+}
+
+impl Setup {
+    /// A cloud in a folder of its own.
+    pub(crate) async fn new(planner: Planner, functions: Vec<FunctionConfig>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let names = functions.iter().map(|function| function.name.clone()).collect();
+        let (cloud, engine) = start(folder.path(), planner, functions).await;
+        Self { cloud, engine, functions: names, _folder: folder }
+    }
+
+    pub(crate) async fn run(&self, request: StartRequest) -> ExecutionDescription {
+        let prepared = self.engine.prepare(request).await.unwrap();
+        let id = self.engine.begin(prepared).await.unwrap();
+        end(&self.engine, &id).await
+    }
+
+    /// How often functions were invoked; the planner does not count.
+    pub(crate) fn invocations(&self) -> u64 {
+        let counts = self.cloud.lambda().counts().invocations;
+        self.functions.iter().filter_map(|name| counts.get(name)).sum()
+    }
+}
+
+/// Starts a cloud in `folder`, with these functions.
+pub(crate) async fn start(
+    folder: &Path,
+    planner: Planner,
+    functions: Vec<FunctionConfig>,
+) -> (Cloud, Arc<Engine>) {
+    let until = Instant::now() + DEADLINE;
+    // A child that is just being forked elsewhere in this process holds a dropped lock for a moment.
+    let mut cloud = loop {
+        match Cloud::start(folder, Ports::default()).await {
+            Ok(cloud) => break cloud,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    prepare(&cloud).await.unwrap();
+    let engine = Arc::new(local_engine(cloud.endpoints()).alone());
+    for function in functions {
+        register_step(&cloud, function).unwrap();
+    }
+    deploy(&mut cloud, &engine, &[], planner).await.unwrap();
+    (cloud, engine)
+}
+
+/// The description of an execution when it is over.
+pub(crate) async fn end(engine: &Engine, id: &ExecutionId) -> ExecutionDescription {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        // The last commit comes first, then the list of executions, then HEAD.
+        if engine.load(id).await.unwrap().execution.status.is_over() {
+            return engine.describe(id).await.unwrap();
+        }
+        assert!(Instant::now() < until, "still executing: {:#?}", engine.describe(id).await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A function that `program` is.
+pub(crate) fn function(name: &str, program: &str) -> FunctionConfig {
+    let command = Command { program: PathBuf::from(program), ..Command::default() };
+    let mut function =
+        FunctionConfig::new(FunctionName::parse(name).unwrap(), Code::Process(command));
+    name.clone_into(&mut function.code_sha256);
+    function
+}
+
+/// Asks for all of a definition, with its defaults.
+pub(crate) fn request(definition: &Value) -> StartRequest {
+    StartRequest {
+        pipeline_name: PipelineName::parse("test").unwrap(),
+        definition: Definition { text: definition.to_string(), format: Format::Json },
+        parameters: BTreeMap::new(),
+        use_cache: true,
+        left_out: BTreeMap::new(),
+        trigger: "a test".to_owned(),
+        token: None,
+        selection: SelectionRequest::default(),
+        max_parallel_execution_steps: None,
+    }
+}
