@@ -1,0 +1,33 @@
+//! The command and a project's functions are built by two calls of cargo. Where they ask for different features of a crate, that crate and
+//! all above it are compiled twice, and the SDK of S3 alone takes a minute.
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Features by crate and version, of all that this crate depends on.
+fn features(package: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--package", package, "--edges", "normal,build", "--no-dedupe"]);
+    cargo.args(["--prefix", "none", "--format", "{p}|{f}"]);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut crates = BTreeMap::<_, BTreeSet<_>>::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let (name, features) = line.split_once('|').unwrap();
+        crates.entry(name.to_owned()).or_default().insert(features.to_owned());
+    }
+    crates
+}
+
+#[test]
+fn the_command_and_a_function_share_every_crate_below_the_sdk() {
+    let (command, function) = (features("sidestep-cli"), features("flights-ingest"));
+    let below = features("aws-sdk-s3");
+    let is_shared = |name: &&String| command.contains_key(*name) && function.contains_key(*name);
+    let shared: Vec<_> = below.keys().filter(is_shared).collect();
+    assert!(shared.len() > 50, "the SDK has many dependencies, not {}", shared.len());
+    for name in shared {
+        assert_eq!(command.get(name), function.get(name), "features of `{name}`");
+    }
+}

@@ -1,0 +1,63 @@
+//! Executions whose items in the table are gone.
+
+use serde_json::json;
+use sidestep_aws::local_config;
+use sidestep_aws::table::DynamoTable;
+use sidestep_core::name::ExecutionId;
+use sidestep_engine::store::ExecutionStore as _;
+use sidestep_local::cloud::{Cloud, Ports, REGION};
+use sidestep_local::deployment::TABLE;
+
+use crate::project::{Project, lambda, status, step};
+
+/// Removes `HEAD` and the commits after a revision, while no command uses the state.
+fn lose(project: &Project, id: &str, after: u32) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let cloud = Cloud::start(project.path(".sidestep").as_ref(), Ports::default()).await;
+        let cloud = cloud.unwrap();
+        let endpoint = cloud.endpoints().dynamodb.clone();
+        let config = local_config(REGION).into_builder().endpoint_url(endpoint).build();
+        let table = DynamoTable::new(&config, TABLE);
+        table.forget(&ExecutionId::parse(id).unwrap(), after).await.unwrap();
+        cloud.shutdown(std::time::Duration::ZERO).await;
+    });
+}
+
+fn id_of(execution: &serde_json::Value) -> String {
+    let arn = execution["PipelineExecutionArn"].as_str().unwrap();
+    arn.rsplit('/').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_head_that_is_gone_is_derived_from_the_commits() {
+    let project = Project::new(&json!([lambda("A", &json!({}), &json!({}))]));
+    project.expect(0, &["run", "test"]);
+    let before = project.show();
+    let id = id_of(&before);
+    lose(&project, &id, 2);
+    project.expect(2, &["show", &id]);
+    let said = project.expect(0, &["repair", &id]);
+    assert!(said.ends_with("is Succeeded\n"), "{said}");
+    assert_eq!(project.show(), before);
+    project.expect(2, &["repair", "abcdefghijkl"]);
+}
+
+#[test]
+fn what_no_commit_speaks_of_any_more_runs_anew() {
+    let after = json!({"DependsOn": ["A"]});
+    let steps = json!([lambda("A", &json!({}), &json!({})), lambda("B", &json!({}), &after)]);
+    let project = Project::new(&steps);
+    project.expect(0, &["run", "test"]);
+    let id = id_of(&project.show());
+    // The first commit claims A, the second takes its result and claims B.
+    lose(&project, &id, 2);
+    let said = project.expect(0, &["repair", &id]);
+    assert!(said.contains("2 commits kept"), "{said}");
+    let said = project.expect(0, &["run", "test"]);
+    assert!(said.contains(&format!("execution {id} was interrupted")), "{said}");
+    let execution = project.show();
+    assert_eq!((status(&execution), id_of(&execution)), ("Succeeded", id));
+    let attempts = |name: &str| step(&execution, name)["AttemptCount"].clone();
+    assert_eq!((attempts("A"), attempts("B")), (json!(1), json!(2)), "{execution:#}");
+}

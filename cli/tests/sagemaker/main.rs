@@ -1,0 +1,192 @@
+//! SageMaker's own clients, unmodified, against `sidestep serve`: the Python SDK, boto3, the AWS CLI, and a fuzzer.
+//!
+//! They live in a virtual environment below `target/` that is made once. Where it cannot be had the tests say so; with `CI` set that fails.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use sidestep_testkit::python::{environment, program, target_folder};
+use tempfile::TempDir;
+
+/// `sagemaker` 3 is another SDK with the same calls. The last is what runs the functions.
+const PACKAGES: [&str; 4] =
+    ["sagemaker==2.257.7", "boto3==1.44.5", "awscli==1.46.3", "awslambdaric==4.2.2"];
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sagemaker")
+}
+
+/// A project with one function and one pipeline.
+fn project(functions: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let code = folder.path().join("work");
+    fs::create_dir(&code).unwrap();
+    fs::copy(scripts().join("work.py"), code.join("work.py")).unwrap();
+    fs::copy(scripts().join("hello.yaml"), folder.path().join("hello.yaml")).unwrap();
+    let settings = format!("{functions}\n[pipelines.hello]\ndefinition = \"hello.yaml\"\n");
+    fs::write(folder.path().join("sidestep.toml"), settings).unwrap();
+    folder
+}
+
+fn sidestep(project: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
+    command.args(arguments).current_dir(project).stdin(Stdio::null());
+    command.env_remove("SIDESTEP_STATE_DIR");
+    command
+}
+
+/// A running `sidestep serve`, ended with the test.
+struct Serve {
+    child: Child,
+    endpoints: Value,
+}
+
+impl Serve {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let first: Value = serde_json::from_str(&line).unwrap();
+        Self { child, endpoints: first["Endpoints"].clone() }
+    }
+
+    fn endpoint(&self, service: &str) -> &str {
+        self.endpoints[service].as_str().unwrap()
+    }
+
+    /// Sends one request and returns the whole answer.
+    fn ask(&self, operation: &str, body: &str) -> String {
+        let address = self.endpoint("SageMaker").strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nX-Amz-Target: SageMaker.{operation}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+const PYTHON: &str =
+    "[functions.work]\nruntime = \"python3.11\"\nhandler = \"work.handle\"\npath = \"work\"\n";
+
+/// Runs a script of real clients against a server of its own.
+fn clients(script: &str) {
+    let Some(environment) = environment(&target_folder(), "sagemaker", &PACKAGES) else { return };
+    let python = program(&environment, "python");
+    let folder = project(PYTHON);
+    let own = python.parent().unwrap().to_owned();
+    let path = std::env::join_paths(
+        [own].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let path = path.unwrap();
+    let mut command = sidestep(folder.path(), &["serve", "--json"]);
+    // Functions run in the same environment, so that no other has to be made.
+    command.env("PATH", &path);
+    let serve = Serve::start(command);
+    let output = Command::new(python)
+        .arg(scripts().join(script))
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .env("PATH", &path)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("SIDESTEP", env!("CARGO_BIN_EXE_sidestep"))
+        .env("SAGEMAKER_USER_CONFIG_OVERRIDE", scripts().join("config.yaml"))
+        .env("AWS_ENDPOINT_URL_SAGEMAKER", serve.endpoint("SageMaker"))
+        .env("AWS_ENDPOINT_URL_S3", serve.endpoint("S3"))
+        .env("AWS_ENDPOINT_URL_SQS", serve.endpoint("SQS"))
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "any")
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    println!("{}{said}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{script} failed:\n{said}");
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_unmodified_sdk_builds_upserts_starts_selects_and_answers() {
+    clients("sdk.py");
+}
+
+#[test]
+fn every_answer_of_every_operation_is_as_the_service_model_says() {
+    clients("api.py");
+}
+
+#[test]
+fn malformed_requests_are_refused_without_a_500_or_a_hang() {
+    clients("fuzz.py");
+}
+
+#[test]
+fn serve_refuses_any_address_but_loopback() {
+    let folder = project("");
+    for address in ["0.0.0.0:0", "192.0.2.1:80", "[::]:0"] {
+        let output = sidestep(folder.path(), &["serve", "--listen", address]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains("is not a loopback address"), "{}", said(&output));
+    }
+    assert!(!folder.path().join(".sidestep").exists(), "nothing was written");
+}
+
+#[test]
+fn serve_names_a_function_that_the_project_lacks_when_its_pipeline_starts() {
+    let folder = project("");
+    let serve = Serve::start(sidestep(folder.path(), &["serve", "--json"]));
+    let token = "t".repeat(32);
+    let body = format!(r#"{{"PipelineName": "hello", "ClientRequestToken": "{token}"}}"#);
+    let answer = serve.ask("StartPipelineExecution", &body);
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("ValidationException"), "{answer}");
+    assert!(answer.contains("`work`") && answer.contains("sidestep.toml"), "{answer}");
+    let listed = serve.ask("ListPipelineExecutions", r#"{"PipelineName": "hello"}"#);
+    assert!(listed.ends_with(r#"{"PipelineExecutionSummaries":[]}"#), "{listed}");
+}
+
+#[test]
+fn serve_joins_an_up_that_runs_and_a_pipeline_edited_in_the_project_is_its_next_version() {
+    let folder = project("");
+    let up = Serve::start(sidestep(folder.path(), &["up", "--json"]));
+    let arguments = ["serve", "--json"];
+    let first = Serve::start(sidestep(folder.path(), &arguments));
+    assert_eq!(first.endpoint("S3"), up.endpoint("S3"));
+    let versions = |serve: &Serve| {
+        let answer = serve.ask("ListPipelineVersions", r#"{"PipelineName": "hello"}"#);
+        answer.matches("PipelineVersionId").count()
+    };
+    assert_eq!(versions(&first), 1);
+    drop(first);
+    let unchanged = Serve::start(sidestep(folder.path(), &arguments));
+    assert_eq!(versions(&unchanged), 1);
+    drop(unchanged);
+    let definition = folder.path().join("hello.yaml");
+    let text = fs::read_to_string(&definition).unwrap();
+    fs::write(&definition, text.replace("Value: hello", "Value: goodbye")).unwrap();
+    let changed = Serve::start(sidestep(folder.path(), &arguments));
+    assert_eq!(versions(&changed), 2);
+    assert!(changed.ask("DescribePipeline", r#"{"PipelineName": "hello"}"#).contains("goodbye"));
+}

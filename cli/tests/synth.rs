@@ -1,0 +1,81 @@
+//! `sidestep synth` prints one template, the same one every time, or says what is wrong.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn synth(project: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
+    command.arg("synth").arg("--project").arg(project).args(arguments);
+    command.output().expect("the command runs")
+}
+
+const DEFINITION: &str = r#"{"Version": "2020-12-01", "Steps": [
+    {"Name": "Scan", "Type": "Lambda", "FunctionArn": "scan", "Arguments": {"From": "s3://inbox/raw/"}}]}"#;
+
+fn project(settings: &str) -> TempDir {
+    let folder = tempfile::Builder::new().prefix("air-").tempdir().expect("a folder");
+    let functions = "[functions.scan]\nruntime = \"python3.13\"\nhandler = \"scan.handler\"\npath = \"scan\"\n\
+        [pipelines.scan]\ndefinition = \"scan.json\"\n";
+    fs::write(folder.path().join("sidestep.toml"), format!("{functions}{settings}"))
+        .expect("write");
+    fs::write(folder.path().join("scan.json"), DEFINITION).expect("write");
+    folder
+}
+
+#[test]
+fn the_example_is_one_template_with_all_its_functions() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/flights");
+    let first = synth(&example, &[]);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    assert_eq!(first.stdout, synth(&example, &[]).stdout);
+    let template: Value = serde_json::from_slice(&first.stdout).expect("JSON");
+    for id in
+        ["Table", "Artifacts", "Planner", "Trigger", "StepIngest", "StepReport", "BucketInbox"]
+    {
+        assert!(template["Resources"][id].is_object(), "{id}");
+    }
+    assert_eq!(template["Resources"]["StepReport"]["Properties"]["Runtime"], "python3.11");
+    assert_eq!(template["Resources"]["StepTrain"]["Properties"]["Architectures"][0], "arm64");
+    let other: Value =
+        serde_json::from_slice(&synth(&example, &["--architecture", "x86_64"]).stdout)
+            .expect("JSON");
+    assert_eq!(other["Resources"]["StepTrain"]["Properties"]["Architectures"][0], "x86_64");
+}
+
+#[test]
+fn a_bucket_of_the_account_stands_in_for_the_projects() {
+    let folder = project(
+        "[[pipelines.scan.triggers]]\nbucket = \"inbox\"\n[deploy]\nstack = \"air\"\nbuckets = { inbox = \"acme-inbox\" }\n",
+    );
+    let output = synth(folder.path(), &[]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("acme-inbox/raw/*"), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains("BucketInbox"));
+}
+
+#[test]
+fn what_is_wrong_is_named_and_ends_with_status_2() {
+    let cases = [
+        ("[deploy]\nstack = \"Air!\"\n", "stack name `Air!`"),
+        ("[deploy]\nstack = \"air\"\nlog_days = 8\n", "`deploy.log_days` is 8"),
+        ("[deploy]\nstack = \"air\"\narchitecture = \"mips\"\n", "`mips`"),
+        ("[deploy]\nstack = \"air\"\ntracing = \"yes\"\n", "`yes`"),
+        ("[deploy]\nstack = \"air\"\nunknown = 1\n", "unknown"),
+        ("[[pipelines.scan.triggers]]\nprefix = \"a\"\n", "either `bucket` or `schedule`"),
+        (
+            "[deploy]\nstack = \"air\"\nbuckets = { inbox = \"air-artifacts-1-eu-west-1\" }\n",
+            "artifact bucket",
+        ),
+    ];
+    for (settings, named) in cases {
+        let output = synth(project(settings).path(), &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(named), "{settings}: {said}");
+        assert!(output.stdout.is_empty());
+    }
+}
