@@ -1,0 +1,4 @@
+//! See `sidestep_testkit::fuzz::event`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sidestep_testkit::fuzz::event(bytes));
