@@ -63,7 +63,7 @@ impl Build {
             folder: folder.to_owned(),
             cargo: env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")),
             arguments,
-            environment: env::vars_os().collect(),
+            environment: inherited(env::vars_os()),
         }
     }
 
@@ -102,6 +102,14 @@ impl Build {
         }
         Ok(Messages::parse(&output.stdout))
     }
+}
+
+/// What `cargo run` tells a program about its own package is no part of another build: a build script that heeds it (`ring`'s does)
+/// would run again each time the two kinds of call take turns, and all that depends on it would be compiled again.
+pub(crate) fn inherited(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<OsString, OsString> {
+    variables.filter(|(name, _)| !name.to_str().is_some_and(record::is_of_package)).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use sidestep_deploy::blueprint::Architecture;
 use zip::write::SimpleFileOptions;
 
+use crate::build::inherited;
 use crate::error::user;
 use crate::project::Project;
 use crate::python;
@@ -100,7 +101,7 @@ fn build(
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let profile = if cfg!(debug_assertions) { "debug" } else { "function" };
     let mut command = Command::new(&cargo);
-    command.current_dir(folder);
+    command.current_dir(folder).env_clear().envs(inherited(env::vars_os()));
     let with_lambda = has_cargo_lambda(&cargo);
     if with_lambda {
         command.args(["lambda", "build"]);

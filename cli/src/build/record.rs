@@ -205,7 +205,7 @@ fn is_heeded(name: &str) -> bool {
 }
 
 /// Cargo sets these for each package, also for a program that `cargo run` starts.
-fn is_of_package(name: &str) -> bool {
+pub(super) fn is_of_package(name: &str) -> bool {
     let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME"];
     prefixes.iter().any(|prefix| name.starts_with(prefix))
         || ["CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&name)

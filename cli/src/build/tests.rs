@@ -119,6 +119,13 @@ fn cargo_is_asked_again_only_when_something_changed() {
 }
 
 #[test]
+fn cargo_does_not_hear_of_the_package_that_calls_it() {
+    let given = ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_HOME", "PATH", "CARGO_BIN_EXE_x"];
+    let kept = inherited(given.map(|name| (name.into(), "value".into())).into_iter());
+    assert_eq!(kept.into_keys().collect::<Vec<_>>(), ["CARGO_HOME", "PATH"]);
+}
+
+#[test]
 fn what_cannot_be_told_for_sure_leaves_no_record() {
     let project = Project::new();
     age(&project.path("src/main.rs"), 0);
