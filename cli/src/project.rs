@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use sidestep_core::handoff::Handoff;
 use sidestep_core::name::{PipelineName, StepName};
 use sidestep_core::reader::Format;
 use sidestep_core::uri::S3Uri;
@@ -31,12 +32,23 @@ pub(crate) struct Settings {
     pub(crate) functions: BTreeMap<String, FunctionSettings>,
     #[serde(default)]
     pub(crate) pipelines: BTreeMap<String, PipelineSettings>,
+    #[serde(default)]
+    pub(crate) engine: EngineSettings,
     /// The stack on AWS.
     #[serde(default)]
     pub(crate) deploy: DeploySettings,
     /// Files that the embedded cloud puts into its S3.
     #[serde(default)]
     pub(crate) uploads: Vec<UploadSettings>,
+}
+
+/// How the engine works for this project.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EngineSettings {
+    /// Which roads a finished step's result takes: `event`, `direct` or `both`.
+    #[serde(default)]
+    pub(crate) handoff: Handoff,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -13,7 +13,8 @@ use sidestep_engine::engine::Engine;
 use sidestep_engine::trigger::Trigger;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
-    Planner, create_queues, deploy, local_engine, prepare, register_step, seed, silence,
+    Planner, create_queues, deploy, handing_off, local_engine, prepare, register_step, seed,
+    silence,
 };
 use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
@@ -110,9 +111,11 @@ impl Session {
         let state = project.state_folder();
         let mut cloud = Cloud::start(&state, ports).await?;
         remove(&state.join(SERVED))?;
-        let engine = watched(local_engine(cloud.endpoints()).alone(), &state);
+        let handoff = project.settings.engine.handoff;
+        let engine = local_engine(cloud.endpoints()).alone().handing_off(handoff);
+        let engine = watched(engine, &state);
         for function in functions {
-            register_step(&cloud, function.clone())?;
+            register_step(&cloud, handing_off(function.clone(), handoff))?;
         }
         prepare(&cloud).await?;
         let mut registered = Vec::new();

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
+use sidestep_core::handoff::Handoff;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::local_engine;
 
-use bench::{Bench, counted, median, print, usage};
+use bench::{Bench, median, print, usage};
 
 /// What differs at the step in the middle.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +62,7 @@ async fn runs() {
     ];
     let folder = tempfile::tempdir().unwrap();
     let counter = Counter::new("engine");
-    let bench = Bench::start(folder.path(), |endpoints| counted(endpoints, &counter), false).await;
+    let bench = Bench::start(folder.path(), Handoff::Event, Some(&counter), false).await;
     bench.run(grid(2, 1, Middle::AsBefore)).await;
     for (name, middle) in cases {
         let start = Instant::now();
@@ -90,7 +91,7 @@ async fn plan(bench: &Bench, name: &str, request: StartRequest) {
 
 async fn plans() {
     let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::start(folder.path(), local_engine, false).await;
+    let bench = Bench::start(folder.path(), Handoff::Event, None, false).await;
     plan(&bench, "nothing cached", grid(50, 20, Middle::AsBefore)).await;
     let took = bench.run(grid(50, 20, Middle::AsBefore)).await;
     print("first run", 1_000, "whole execution", took.as_secs_f64() * 1e3, "ms");

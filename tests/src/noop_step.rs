@@ -1,4 +1,4 @@
-//! A step that does nothing, on the step SDK: what is measured with it is sidestep itself.
+//! A step that does nothing, or writes one artifact, on the step SDK: what is measured with it is sidestep itself.
 
 use std::time::SystemTime;
 
@@ -11,10 +11,13 @@ async fn main() -> Result<(), Error> {
 }
 
 #[expect(clippy::print_stderr, reason = "the benchmark reads it from the log")]
-async fn noop(arguments: Value, _: StepContext) -> Result<Value, StepError> {
+async fn noop(arguments: Value, ctx: StepContext) -> Result<Value, StepError> {
     if std::env::var_os("NOOP_TIMES").is_some() {
         let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         eprintln!("entered {}", since_epoch.as_micros());
+    }
+    if let Some(text) = arguments["Artifact"].as_str() {
+        ctx.put_artifact("note.txt", text.to_owned()).await?;
     }
     Ok(json!({ "Value": arguments["Value"] }))
 }

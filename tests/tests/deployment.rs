@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sidestep_core::description::ExecutionDescription;
+use sidestep_core::handoff::Handoff;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
@@ -27,11 +28,11 @@ fn functions() -> Vec<FunctionConfig> {
 }
 
 async fn setup(planner: Planner) -> Setup {
-    Setup::new(planner, functions()).await
+    Setup::new(planner, Handoff::Event, functions()).await
 }
 
 async fn start(folder: &Path, planner: Planner) -> (Cloud, Arc<Engine>) {
-    setup::start(folder, planner, functions()).await
+    setup::start(folder, planner, Handoff::Event, functions()).await
 }
 
 fn request(steps: &Value) -> StartRequest {

@@ -73,6 +73,11 @@ impl Counter {
         usage
     }
 
+    /// Adds what this caller asked for elsewhere, in a process of its own.
+    pub fn add(&self, usage: &Usage) {
+        self.count(|known| known.add(usage));
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // Counts are whole at every step, so a panic of another holder spoils none.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)

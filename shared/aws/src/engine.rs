@@ -81,15 +81,7 @@ pub fn counted_engine(
     settings: Settings,
     counter: &Counter,
 ) -> Engine {
-    let Adapters { table, objects, functions, queues } =
-        Adapters::new(config, endpoints, &settings);
-    let counted = Adapters {
-        table: table.counted(counter),
-        objects: objects.counted(counter),
-        functions: functions.counted(counter),
-        queues: queues.counted(counter),
-    };
-    counted.engine(settings.deployment)
+    Adapters::new(config, endpoints, &settings).counted(counter).engine(settings.deployment)
 }
 
 struct Adapters {
@@ -114,6 +106,15 @@ impl Adapters {
         }
     }
 
+    fn counted(self, counter: &Counter) -> Self {
+        Self {
+            table: self.table.counted(counter),
+            objects: self.objects.counted(counter),
+            functions: self.functions.counted(counter),
+            queues: self.queues.counted(counter),
+        }
+    }
+
     fn engine(self, deployment: Deployment) -> Engine {
         let table = Arc::new(self.table);
         let ports = Ports {
@@ -132,6 +133,17 @@ impl Adapters {
 /// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, on AWS `SIDESTEP_STACK` and
 /// `SIDESTEP_TIMERS` (a queue's URL), and what Lambda sets.
 pub fn engine_from_env() -> Result<Engine, MissingSetting> {
+    let (adapters, deployment) = adapters_from_env()?;
+    Ok(adapters.engine(deployment))
+}
+
+/// The same, counting what it asks of the services.
+pub fn counted_engine_from_env(counter: &Counter) -> Result<Engine, MissingSetting> {
+    let (adapters, deployment) = adapters_from_env()?;
+    Ok(adapters.counted(counter).engine(deployment))
+}
+
+fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
     let settings = Settings {
         table: get("SIDESTEP_TABLE")?,
@@ -142,9 +154,11 @@ pub fn engine_from_env() -> Result<Engine, MissingSetting> {
             account_id: get("SIDESTEP_ACCOUNT_ID")?,
         },
     };
-    let (config, endpoints) = (config_from_env(), ServiceEndpoints::from_env());
-    Ok(match std::env::var("SIDESTEP_STACK").ok().filter(|stack| !stack.is_empty()) {
-        Some(stack) => stack_engine(&config, &endpoints, settings, &stack),
-        None => engine(&config, &endpoints, settings),
-    })
+    let adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
+    let stack = std::env::var("SIDESTEP_STACK").ok().filter(|stack| !stack.is_empty());
+    let adapters = match stack {
+        Some(stack) => Adapters { functions: adapters.functions.of_stack(stack), ..adapters },
+        None => adapters,
+    };
+    Ok((adapters, settings.deployment))
 }

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::commit::Failure;
-use crate::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
+use crate::invocation::{COMMITTED, Invocation, MANIFEST_NAME, RESERVED_KEY};
 use crate::name::{ExecutionId, PipelineName, StepName};
 use crate::uri::S3Uri;
 
@@ -18,6 +18,8 @@ pub enum PlannerEvent {
     ManifestCreated(ManifestKey),
     /// Lambda says how an asynchronous invocation of a step function ended.
     Ended { invocation: Invocation, result: Result<Map<String, Value>, Failure> },
+    /// A step committed its result itself.
+    HandedOff(ExecutionId),
     /// Look after executions whose messages were lost.
     Sweep,
     /// A time has come that an execution waits for, or will have at `at_ms`.
@@ -149,7 +151,8 @@ pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
 /// Reads Lambda's record of an asynchronous invocation
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>).
 fn destination(record: &Value) -> PlannerEvent {
-    let invocation = serde_json::from_value(record["requestPayload"][RESERVED_KEY].clone());
+    let invocation =
+        serde_json::from_value::<Invocation>(record["requestPayload"][RESERVED_KEY].clone());
     let Ok(invocation) = invocation else {
         return PlannerEvent::Ignored(
             "the record of an invocation that sidestep did not make".to_owned(),
@@ -158,6 +161,9 @@ fn destination(record: &Value) -> PlannerEvent {
     let payload = &record["responsePayload"];
     let condition = record["requestContext"]["condition"].as_str().unwrap_or_default();
     if condition == "Success" {
+        if payload[RESERVED_KEY][COMMITTED] == true {
+            return PlannerEvent::HandedOff(invocation.execution_id);
+        }
         // A function that wrote a manifest says so: the manifest's own event is the report.
         if payload[RESERVED_KEY]["Manifest"].is_string() {
             return PlannerEvent::Ignored("the manifest reports this attempt".to_owned());

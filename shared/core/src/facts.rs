@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::cache_key::{CacheKey, Content};
 use crate::commit::{CacheEntry, Commit, Revision};
+use crate::definition::StepIndex;
 use crate::earlier::Earlier;
+use crate::handoff::Claimed;
 use crate::name::ExecutionId;
 use crate::uri::S3Uri;
 
@@ -37,6 +39,8 @@ pub struct Facts {
     /// Nothing may begin: whoever plans has not the functions at hand. What ended is taken in all the same.
     pub is_held: bool,
     pub commits: BTreeMap<Revision, Commit>,
+    /// A claim that is known without its commit.
+    pub claimed: Option<(StepIndex, Claimed)>,
     pub cache: BTreeMap<CacheKey, Option<CacheEntry>>,
     /// What a URI holds, or why that cannot be told.
     pub contents: BTreeMap<S3Uri, Result<Content, String>>,

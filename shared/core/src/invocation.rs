@@ -8,6 +8,12 @@ use crate::uri::S3Uri;
 /// The reserved key of the event, beside the step's resolved `Arguments`.
 pub const RESERVED_KEY: &str = "Sidestep";
 
+/// The key below [`RESERVED_KEY`] in the answer of a function that committed its result itself.
+pub const COMMITTED: &str = "Committed";
+
+/// The key below [`RESERVED_KEY`] in that answer for what the commit asked of the services, where that is counted.
+pub const USAGE: &str = "Usage";
+
 /// The name of the object whose creation is a step's report.
 pub const MANIFEST_NAME: &str = "manifest.json";
 

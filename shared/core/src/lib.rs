@@ -25,6 +25,7 @@ pub mod facts;
 pub mod forecast;
 pub mod garbage;
 pub mod graph;
+pub mod handoff;
 pub mod invocation;
 pub mod late;
 pub mod limits;

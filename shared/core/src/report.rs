@@ -102,12 +102,10 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
     if !resolver.start.secret.verifies(token, id, *step, *attempt_count, state.revision) {
         return discarded("the token is not the claimed attempt's");
     }
-    let claimed = match resolver.commit(state.revision) {
-        Ok(commit) => commit,
+    let (claim, claimed_at_ms) = match resolver.claim(*step, state.revision) {
+        Ok(Some(claimed)) => claimed,
+        Ok(None) => return discarded("the claim is not in its commit"),
         Err(need) => return Weighed::Needs(need),
-    };
-    let Some(claim) = claimed.claim(*step) else {
-        return discarded("the claim is not in its commit");
     };
     let completion = |result| Completion { step: *step, attempt_count: *attempt_count, result };
     match result {
@@ -115,7 +113,7 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
             Weighed::Failed(Box::new(claim.clone()), shorten(failure))
         }
         ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
-            let since_claim = resolver.facts.now_ms.saturating_sub(claimed.at_ms);
+            let since_claim = resolver.facts.now_ms.saturating_sub(claimed_at_ms);
             let duration_ms = duration_ms.unwrap_or(since_claim);
             if let Err(failure) = check_outputs(resolver.pipeline, *step, outputs) {
                 return Weighed::Failed(Box::new(claim.clone()), failure);

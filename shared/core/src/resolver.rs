@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cache_key::{Content, listing_digest, replace_content};
-use crate::commit::{Commit, Outputs, Produced, Revision};
+use crate::commit::{Claim, Commit, Outputs, Produced, Revision};
 use crate::condition::{ChangeScope, Verdict};
 use crate::decide::canonical_sha256;
 use crate::definition::{Pipeline, StepIndex, StepKind};
@@ -43,6 +43,21 @@ impl<'a> Resolver<'a> {
             return Ok(self.draft);
         }
         self.facts.commits.get(&revision).ok_or(Need::Commit(revision))
+    }
+
+    /// The claim on `step` that was made at `revision`, and when; `None` if that commit makes none.
+    pub(crate) fn claim(
+        &self,
+        step: StepIndex,
+        revision: Revision,
+    ) -> Result<Option<(&'a Claim, u64)>, Need> {
+        if let Some((of, known)) = &self.facts.claimed
+            && (*of, known.revision) == (step, revision)
+        {
+            return Ok(Some((&known.claim, known.at_ms)));
+        }
+        let commit = self.commit(revision)?;
+        Ok(commit.claim(step).map(|claim| (claim, commit.at_ms)))
     }
 
     /// What a step that succeeded left behind; `None` for steps without outputs.

@@ -11,6 +11,7 @@ use sidestep_core::definition::{Pipeline, StepIndex};
 use sidestep_core::determinism::difference;
 use sidestep_core::execution::{Execution, ExecutionStatus};
 use sidestep_core::facts::Facts;
+use sidestep_core::handoff::{carry, is_for_a_step};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::{CallbackRecord, Effect, Plan, Publication, plan};
 use sidestep_core::report::{Event, Report, ReportedResult};
@@ -30,10 +31,27 @@ pub(crate) struct Records {
 }
 
 /// Where a state came to rest.
-enum Settled {
+pub(crate) enum Settled {
     At(ExecutionStatus),
     /// It came from memory, and does not fit: it has to be read.
     Doubtful,
+    /// A step cannot do what follows: nothing was committed.
+    Left,
+}
+
+/// Who advances the execution, and whether the state may have come from memory: then another process may have gone on since.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Road {
+    Planner { may_be_old: bool },
+    Direct { may_be_old: bool },
+}
+
+impl Road {
+    fn may_be_old(self) -> bool {
+        match self {
+            Self::Planner { may_be_old } | Self::Direct { may_be_old } => may_be_old,
+        }
+    }
 }
 
 impl Engine {
@@ -60,18 +78,32 @@ impl Engine {
     ) -> Result<ExecutionStatus, EngineError> {
         let turn = self.turn(id);
         let _turn = turn.lock().await;
-        let (loaded, is_recent) = self.load_recent(id).await?;
+        let (loaded, may_be_old) = self.load_recent(id).await?;
         let first = events(&loaded);
-        match self.settle(loaded, first, Facts::default(), is_recent).await? {
+        let road = Road::Planner { may_be_old };
+        if let Settled::At(status) = self.settle(loaded, first, Facts::default(), road).await? {
+            return Ok(status);
+        }
+        self.recent.forget_head(id);
+        let loaded = self.load(id).await?;
+        let events = events(&loaded);
+        self.settle_read(loaded, events, Facts::default()).await
+    }
+
+    /// Settles a state that was just read, as the planner.
+    async fn settle_read(
+        &self,
+        loaded: Loaded,
+        events: Vec<Event>,
+        facts: Facts,
+    ) -> Result<ExecutionStatus, EngineError> {
+        let road = Road::Planner { may_be_old: false };
+        match self.settle(loaded, events, facts, road).await? {
             Settled::At(status) => Ok(status),
-            Settled::Doubtful => {
-                self.recent.forget_head(id);
-                let loaded = self.load(id).await?;
-                let events = events(&loaded);
-                match self.settle(loaded, events, Facts::default(), false).await? {
-                    Settled::At(status) => Ok(status),
-                    Settled::Doubtful => unreachable!("only what came from memory is in doubt"),
-                }
+            Settled::Doubtful | Settled::Left => {
+                unreachable!(
+                    "only what came from memory is in doubt, and the planner leaves nothing"
+                )
             }
         }
     }
@@ -86,21 +118,19 @@ impl Engine {
         let turn = self.turn(&id);
         let _turn = turn.lock().await;
         self.keep_start(&loaded.start);
-        match self.settle(loaded, Vec::new(), facts, false).await? {
-            Settled::At(status) => Ok(status),
-            Settled::Doubtful => unreachable!("only what came from memory is in doubt"),
-        }
+        self.settle_read(loaded, Vec::new(), facts).await
     }
 
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         loaded: Loaded,
         mut events: Vec<Event>,
         mut facts: Facts,
-        is_recent: bool,
+        road: Road,
     ) -> Result<Settled, EngineError> {
         let Loaded { start, pipeline, mut execution } = loaded;
         let id = &start.execution_id;
+        let mut has_won = false;
         facts.is_held = !self.at_hand.has_all(&start, &*self.functions).await?;
         loop {
             let mut records = Records::default();
@@ -108,7 +138,10 @@ impl Engine {
                 .plan(&pipeline, &start, &execution, &events, &mut facts, Some(&mut records))
                 .await?;
             // Another process may have gone on without this one's knowledge.
-            if is_recent && (!plan.discarded.is_empty() || plan.commit.is_empty()) {
+            if road.may_be_old()
+                && !has_won
+                && (!plan.discarded.is_empty() || plan.commit.is_empty())
+            {
                 return Ok(Settled::Doubtful);
             }
             // A report may be faster than `HEAD`, which then does not know of its attempt.
@@ -130,6 +163,10 @@ impl Engine {
             if plan.commit.is_empty() {
                 return Ok(Settled::At(execution.status));
             }
+            if matches!(road, Road::Direct { .. }) && !is_for_a_step(&plan) {
+                // What was committed before is complete. A successor that could not be started then, and is to be tried again later, is the sweep's.
+                return Ok(if has_won { Settled::At(execution.status) } else { Settled::Left });
+            }
             plan.commit.warnings = records.warnings;
             match self.executions.commit(id, &plan.commit).await? {
                 Committed::Lost(winner) => {
@@ -141,11 +178,15 @@ impl Engine {
                     facts.commits.insert(winner.revision, *winner);
                 }
                 Committed::Won => {
+                    has_won = true;
                     self.won.send_modify(|count| *count += 1);
                     let before = execution.clone();
                     fold(id, &mut execution, &plan.commit)?;
                     self.tell(&start, &pipeline, (&before, &execution), &plan.commit, &facts).await;
                     self.remember(id, &execution, &plan.commit);
+                    if self.handoff.is_direct() {
+                        carry(&pipeline, &start, &execution, &mut plan);
+                    }
                     let head = self.advance_head(&start, &execution, &plan.commit);
                     let (head, failed) = futures::join!(head, self.perform(&start, &plan));
                     if head.is_err() {
@@ -163,7 +204,7 @@ impl Engine {
         }
     }
 
-    fn remember(&self, id: &ExecutionId, execution: &Execution, commit: &Commit) {
+    pub(crate) fn remember(&self, id: &ExecutionId, execution: &Execution, commit: &Commit) {
         self.recent.keep_commit(id, commit);
         self.recent.keep_head(id, execution);
     }
@@ -285,7 +326,7 @@ impl Engine {
         }
     }
 
-    fn turn(&self, id: &ExecutionId) -> Arc<tokio::sync::Mutex<()>> {
+    pub(crate) fn turn(&self, id: &ExecutionId) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(id).and_then(Weak::upgrade) {
             return turn;

@@ -7,6 +7,7 @@ use sidestep_core::commit::{Commit, Revision};
 use sidestep_core::definition::Pipeline;
 use sidestep_core::earlier::Earlier;
 use sidestep_core::execution::{Execution, FoldError};
+use sidestep_core::handoff::Handoff;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::problem::Problem;
 use sidestep_core::start::{STATE_VERSION, Start};
@@ -98,6 +99,7 @@ pub struct Engine {
     pub(crate) recent: Recent,
     pub(crate) at_hand: AtHand,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
+    pub(crate) handoff: Handoff,
     /// Counts the commits that this process won.
     pub(crate) won: watch::Sender<u64>,
 }
@@ -134,6 +136,7 @@ impl Engine {
             recent: Recent::default(),
             at_hand: AtHand::default(),
             watcher: None,
+            handoff: Handoff::default(),
             won: watch::Sender::new(0),
         }
     }

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod functions;
 pub mod garbage;
 mod gather;
+pub mod handoff;
 mod late;
 pub mod message;
 pub mod object;

@@ -30,6 +30,10 @@ impl Engine {
                     self.woken(&execution_id, at_ms).await?;
                     advanced += 1;
                 }
+                PlannerEvent::HandedOff(execution_id) => {
+                    self.handed_off(&execution_id).await?;
+                    advanced += 1;
+                }
                 PlannerEvent::ManifestCreated(key) => {
                     let span = info_span!("manifest", execution_id = %key.execution_id,
                         step_name = %key.step_name, attempt_count = key.attempt_count);

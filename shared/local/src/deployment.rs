@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use sidestep_aws::counter::Counter;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::queue::SqsQueues;
 use sidestep_aws::table::{DynamoTable, create_table};
-use sidestep_aws::{Consumer, ServiceEndpoints, Settings, engine, local_config};
+use sidestep_aws::{Consumer, ServiceEndpoints, Settings, counted_engine, engine, local_config};
+use sidestep_core::handoff::Handoff;
+use sidestep_core::invocation::{RESERVED_KEY, USAGE};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::{Deployment, Engine, EngineError, error_chain};
 use sidestep_engine::message::QueueError;
@@ -66,6 +69,8 @@ pub enum DeploymentError {
 pub enum Planner {
     /// In this process, on the engine that the caller has too.
     InProcess,
+    /// The same, which adds to the counter what steps say that they asked of the services.
+    Counted(Counter),
     /// As the deployed binaries, in environments of their own.
     Binaries { planner: Box<Command>, trigger: Box<Command> },
 }
@@ -74,6 +79,17 @@ pub enum Planner {
 ///
 /// It is put together from `shared/aws`, so what runs here is what runs on AWS.
 pub fn local_engine(endpoints: &Endpoints) -> Engine {
+    let (endpoints, settings) = local_settings(endpoints);
+    engine(&local_config(REGION), &endpoints, settings).watchful()
+}
+
+/// The same, whose requests `counter` counts.
+pub fn counted_local_engine(endpoints: &Endpoints, counter: &Counter) -> Engine {
+    let (endpoints, settings) = local_settings(endpoints);
+    counted_engine(&local_config(REGION), &endpoints, settings, counter).watchful()
+}
+
+fn local_settings(endpoints: &Endpoints) -> (ServiceEndpoints, Settings) {
     // One that serves from before there were queues has no timers; its sweep finds what is due.
     let timers = endpoints.sqs.is_some().then(|| TIMERS_URL.to_owned());
     let endpoints = ServiceEndpoints {
@@ -87,8 +103,7 @@ pub fn local_engine(endpoints: &Endpoints) -> Engine {
         region: REGION.to_owned(),
         account_id: ACCOUNT_ID.to_owned(),
     };
-    let settings = Settings { table: TABLE.to_owned(), timers, deployment };
-    engine(&local_config(REGION), &endpoints, settings).watchful()
+    (endpoints, Settings { table: TABLE.to_owned(), timers, deployment })
 }
 
 /// Copies of files in the embedded S3: writes those that are absent or differ. Returns how many were written.
@@ -131,6 +146,18 @@ pub async fn silence(cloud: &Cloud, triggers: &[Trigger]) -> Result<(), Deployme
         cloud.s3().set_notifications(&trigger.bucket, Vec::new()).await?;
     }
     Ok(())
+}
+
+/// What a step's function needs to go the direct road; nothing where it is not to.
+pub fn handing_off(mut function: FunctionConfig, handoff: Handoff) -> FunctionConfig {
+    if let Code::Process(command) = &mut function.code
+        && handoff.is_direct()
+    {
+        let own = planner_environment().into_iter().filter(|(name, _)| name != "SIDESTEP_TIMERS");
+        command.environment.extend(own);
+        command.environment.insert("SIDESTEP_HANDOFF".to_owned(), handoff.to_string());
+    }
+    function
 }
 
 /// Registers a step's function: its reports go to the planner.
@@ -179,10 +206,15 @@ pub async fn deploy(
         Planner::Binaries { planner, trigger } => {
             (Code::Process(*planner), Code::Process(*trigger))
         }
-        Planner::InProcess => {
+        Planner::InProcess | Planner::Counted(_) => {
+            let counter = match planner {
+                Planner::Counted(counter) => Some(counter.for_caller("step")),
+                _ => None,
+            };
             let hosted = |trigger| Hosted {
                 engine: Arc::clone(engine),
                 failed: cloud.failed().clone(),
+                counter: counter.clone(),
                 trigger,
             };
             let (planner, trigger) = (Arc::new(hosted(false)), Arc::new(hosted(true)));
@@ -238,6 +270,7 @@ fn notification(function: &str, prefix: &str, suffix: &str) -> FunctionNotificat
 struct Hosted {
     engine: Arc<Engine>,
     failed: watch::Sender<Option<String>>,
+    counter: Option<Counter>,
     trigger: bool,
 }
 
@@ -245,6 +278,12 @@ impl Hosted {
     async fn advance(&self, event: Value) -> Result<Value, EngineError> {
         if self.trigger {
             return self.engine.consume(Consumer::Trigger, event).await;
+        }
+        if let Some(counter) = &self.counter {
+            let usage = event["responsePayload"][RESERVED_KEY][USAGE].clone();
+            if let Ok(usage) = serde_json::from_value(usage) {
+                counter.add(&usage);
+            }
         }
         let result = self.engine.consume(Consumer::Planner, event).await;
         // Other errors are about one event, and no reason to give up on an execution that it may not even be of.

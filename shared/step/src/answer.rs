@@ -21,7 +21,9 @@ use tracing::Instrument;
 
 use crate::context::StepContext;
 use crate::error::{self, StepError};
-use crate::{event, logging, report};
+use crate::event::Parts;
+use crate::handoff::Direct;
+use crate::{event, handoff, logging, report};
 
 /// How long before the deadline an attempt is ended: a tenth of its time, and never more than this.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -43,6 +45,7 @@ pub(crate) struct Request {
 pub(crate) async fn answer<A, O, H, F>(
     handler: &H,
     store: Arc<dyn ObjectStore>,
+    direct: Option<&Direct>,
     event: Value,
     request: Request,
 ) -> Result<Value, StepError>
@@ -52,7 +55,7 @@ where
     H: Fn(A, StepContext) -> F,
     F: Future<Output = Result<O, StepError>> + Send + 'static,
 {
-    let (invocation, rest) = event::split(event)?;
+    let Parts { invocation, carried, rest } = event::split(event)?;
     let span = logging::span(invocation.as_ref(), &request.id);
     let attempt = async {
         let arguments = event::arguments(rest)?;
@@ -78,7 +81,7 @@ where
             started_at_ms: started.1,
             duration_ms: started.0.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
         };
-        report::publish(store.as_ref(), &invocation, manifest).await
+        handoff::report(store.as_ref(), direct, &invocation, carried, manifest).await
     };
     let answered = attempt.instrument(span.clone()).await;
     if let Err(error) = &answered {
@@ -191,7 +194,7 @@ mod tests {
     async fn by_hand(output_prefix: Option<S3Uri>) -> Result<Value, StepError> {
         let store = Arc::new(MemoryObjectStore::default());
         let request = Request { id: "id-1".to_owned(), deadline_ms: 0, output_prefix };
-        let answered = answer(&write, store.clone(), json!({"Any": 1}), request).await;
+        let answered = answer(&write, store.clone(), None, json!({"Any": 1}), request).await;
         assert!(!store.objects().keys().any(|uri| uri.key().ends_with("manifest.json")));
         answered
     }
@@ -211,7 +214,7 @@ mod tests {
             Ok(json!({"Count": arguments.len()}))
         }
         let store = Arc::new(MemoryObjectStore::default());
-        let answered = answer(&echo, store, json!([1, 2]), Request::default()).await.unwrap();
+        let answered = answer(&echo, store, None, json!([1, 2]), Request::default()).await.unwrap();
         assert_eq!(answered, json!({"Count": 2}));
     }
 

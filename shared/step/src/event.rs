@@ -2,15 +2,27 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sidestep_core::handoff::{self, Carried};
 use sidestep_core::invocation::{Invocation, RESERVED_KEY};
 
 use crate::error::{self, StepError};
 
-/// Takes the reserved key out of the event. There is none when someone invokes the function by hand.
-pub(crate) fn split(mut event: Value) -> Result<(Option<Invocation>, Value), StepError> {
-    let reserved = event.as_object_mut().and_then(|keys| keys.remove(RESERVED_KEY));
+/// An event, taken apart.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Parts {
+    /// Absent when someone invokes the function by hand.
+    pub(crate) invocation: Option<Invocation>,
+    pub(crate) carried: Option<Carried>,
+    /// The handler's arguments.
+    pub(crate) rest: Value,
+}
+
+/// Takes the reserved key out of the event.
+pub(crate) fn split(mut event: Value) -> Result<Parts, StepError> {
+    let mut reserved = event.as_object_mut().and_then(|keys| keys.remove(RESERVED_KEY));
+    let carried = reserved.as_mut().and_then(handoff::carried);
     let invocation = reserved.map(|value| parse(value, error::INVOCATION, RESERVED_KEY));
-    Ok((invocation.transpose()?, event))
+    Ok(Parts { invocation: invocation.transpose()?, carried, rest: event })
 }
 
 /// Reads the rest of the event into what the handler takes.
@@ -65,8 +77,8 @@ mod tests {
 
     #[test]
     fn the_reserved_key_is_no_argument() {
-        let (invocation, rest) = split(json!({"Rates": []})).unwrap();
-        assert_eq!((invocation, &rest), (None, &json!({"Rates": []})));
+        let parts = split(json!({"Rates": []})).unwrap();
+        assert_eq!(parts, Parts { invocation: None, carried: None, rest: json!({"Rates": []}) });
 
         let error = split(json!({"Sidestep": {"ExecutionId": 1}})).unwrap_err();
         assert_eq!(error.error_type(), "Sidestep.Invocation");

@@ -55,6 +55,7 @@ mod context;
 mod download;
 mod error;
 mod event;
+mod handoff;
 mod logging;
 mod progress;
 mod report;

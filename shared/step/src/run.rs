@@ -13,6 +13,7 @@ use sidestep_engine::object::ObjectStore;
 use crate::answer::{self, Request, answer};
 use crate::context::StepContext;
 use crate::error::StepError;
+use crate::handoff::Direct;
 use crate::logging;
 
 /// Where a function that is invoked by hand may write.
@@ -35,13 +36,15 @@ where
         Ok(text) if !text.is_empty() => Some(S3Uri::parse(&text)?),
         _ => None,
     };
+    let direct = Direct::from_env()?;
     let serve = async |event: LambdaEvent<Value>| {
         let request = Request {
             id: event.context.request_id,
             deadline_ms: event.context.deadline,
             output_prefix: output_prefix.clone(),
         };
-        let answered = answer(&handler, Arc::clone(&store), event.payload, request).await;
+        let answered =
+            answer(&handler, Arc::clone(&store), direct.as_ref(), event.payload, request).await;
         answered.map_err(Diagnostic::from)
     };
     lambda_runtime::run(service_fn(serve)).await

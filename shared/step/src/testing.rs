@@ -133,7 +133,7 @@ impl StepTest {
             "DeadlineMs": now_ms() + u64::try_from(limit.as_millis()).unwrap_or(u64::MAX / 2),
         });
         let store: Arc<dyn ObjectStore> = self.store.clone();
-        let mut answer = answer(&handler, store, event, Request::default()).await?;
+        let mut answer = answer(&handler, store, None, event, Request::default()).await?;
         if let Some(keys) = answer.as_object_mut() {
             keys.remove(RESERVED_KEY);
         }

@@ -1,5 +1,6 @@
 //! The simulator: what it tries at every build, that a seed gives the same run, and that it finds mistakes.
 
+use sidestep_core::handoff::Handoff;
 use sidestep_testkit::simulator::{Bug, Example, Fault, Options, Outcome, run, run_example};
 
 fn tried(seed: u64) -> Outcome {
@@ -47,21 +48,31 @@ fn planted_mistakes_are_found() {
     }
 }
 
-/// For every effect of some small pipelines: it fails, fails after success, happens twice, or the planner dies before or after it.
+/// For every effect of some small pipelines, on every road: it fails, fails after success, happens twice, or the planner dies before or after it.
 #[test]
 fn any_one_fault_at_any_effect_changes_no_result() {
-    for example in Example::ALL {
-        let clean = run_example(example, None, &Options::default());
-        assert_eq!(clean.violations, [] as [String; 0], "{example:?}");
-        assert_eq!(clean.ends.len(), 2, "two executions");
-        for position in 0..clean.effects {
-            for fault in Fault::ALL {
-                let faulty = run_example(example, Some((position, fault)), &Options::default());
-                let place = format!("{example:?}, {fault:?} at effect {position}");
-                assert_eq!(faulty.violations, [] as [String; 0], "{place}");
+    for handoff in [Handoff::Event, Handoff::Direct, Handoff::Both] {
+        let options = Options { handoff: Some(handoff), ..Options::default() };
+        for example in Example::ALL {
+            any_one_fault(example, &options);
+        }
+    }
+}
+
+fn any_one_fault(example: Example, options: &Options) {
+    let clean = run_example(example, None, options);
+    assert_eq!(clean.violations, [] as [String; 0], "{example:?}");
+    assert_eq!(clean.ends.len(), 2, "two executions");
+    for position in 0..clean.effects {
+        for fault in Fault::ALL {
+            let faulty = run_example(example, Some((position, fault)), options);
+            let place = format!("{example:?}, {options:?}, {fault:?} at effect {position}");
+            assert_eq!(faulty.violations, [] as [String; 0], "{place}");
+            // A function that dies fails its step, also where it dies handing off.
+            if !faulty.faults.contains_key("handler died handing off") {
                 assert_eq!(faulty.ends, clean.ends, "{place}");
-                assert!(!faulty.faults.is_empty(), "{place} was not reached");
             }
+            assert!(!faulty.faults.is_empty(), "{place} was not reached");
         }
     }
 }

@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_aws::{ServiceEndpoints, Settings, counted_engine, local_config};
+use sidestep_core::handoff::Handoff;
 use sidestep_core::name::PipelineName;
 use sidestep_core::price::{Usage, service};
 use sidestep_core::reader::Format;
 use sidestep_engine::choose::SelectionRequest;
 use sidestep_engine::definitions::Definition;
-use sidestep_engine::engine::{Deployment, Engine};
+use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
-use sidestep_local::cloud::{ACCOUNT_ID, Cloud, Ports, REGION};
+use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{
-    ARTIFACT_BUCKET, Planner, TABLE, deploy, local_engine, prepare, register_step,
+    Planner, counted_local_engine, deploy, handing_off, local_engine, prepare, register_step,
 };
-use sidestep_local::folder::Endpoints;
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 /// Asks for all of these steps.
@@ -49,20 +48,29 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) async fn start(
         folder: &Path,
-        engine: impl FnOnce(&Endpoints) -> Engine,
+        handoff: Handoff,
+        counter: Option<&Counter>,
         times: bool,
     ) -> Self {
         let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
         prepare(&cloud).await.unwrap();
-        let engine = Arc::new(engine(cloud.endpoints()).alone());
+        let engine = match counter {
+            Some(counter) => counted_local_engine(cloud.endpoints(), counter),
+            None => local_engine(cloud.endpoints()),
+        };
+        let engine = Arc::new(engine.alone().handing_off(handoff));
         let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));
-        let environment = [("NOOP_TIMES".to_owned(), "1".to_owned())].into_iter().filter(|_| times);
-        let command = Command { program, environment: environment.collect(), ..Command::default() };
+        let asked = [("NOOP_TIMES", times), ("SIDESTEP_COUNT", counter.is_some())];
+        let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked);
+        let environment = asked.map(|(name, _)| (name.to_owned(), "1".to_owned())).collect();
+        let command = Command { program, environment, ..Command::default() };
         let mut function =
             FunctionConfig::new(FunctionName::parse("noop").unwrap(), Code::Process(command));
         "noop".clone_into(&mut function.code_sha256);
-        register_step(&cloud, function).unwrap();
-        deploy(&mut cloud, &engine, &[], Planner::InProcess).await.unwrap();
+        register_step(&cloud, handing_off(function, handoff)).unwrap();
+        let planner =
+            counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
+        deploy(&mut cloud, &engine, &[], planner).await.unwrap();
         let watcher = local_engine(cloud.endpoints());
         Self { cloud, engine, watcher }
     }
@@ -95,28 +103,14 @@ pub(crate) async fn usage(bench: &Bench, counter: &Counter, request: StartReques
     counter.take();
     let before = bench.cloud.s3().counts();
     bench.run(request).await;
-    let mut usage = counter.take().remove("engine").unwrap();
+    let mut usage = Usage::default();
+    for of_caller in counter.take().values() {
+        usage.add(of_caller);
+    }
     usage.requests.remove(service::S3);
     for (operation, count) in bench.cloud.s3().counts() {
         let more = count - before.get(&operation).copied().unwrap_or_default();
         usage.add_requests(service::S3, &operation, more);
     }
     usage
-}
-
-/// An engine over these endpoints whose requests `counter` counts.
-pub(crate) fn counted(endpoints: &Endpoints, counter: &Counter) -> Engine {
-    let endpoints = ServiceEndpoints {
-        s3: Some(endpoints.s3.clone()),
-        dynamodb: Some(endpoints.dynamodb.clone()),
-        lambda: Some(endpoints.lambda.clone()),
-        sqs: None,
-    };
-    let deployment = Deployment {
-        artifact_bucket: ARTIFACT_BUCKET.to_owned(),
-        region: REGION.to_owned(),
-        account_id: ACCOUNT_ID.to_owned(),
-    };
-    let settings = Settings { table: TABLE.to_owned(), timers: None, deployment };
-    counted_engine(&local_config(REGION), &endpoints, settings, counter)
 }

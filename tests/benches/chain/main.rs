@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
 use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
+use sidestep_core::handoff::Handoff;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::object::ObjectStore as _;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::REGION;
-use sidestep_local::deployment::{ARTIFACT_BUCKET, local_engine};
+use sidestep_local::deployment::ARTIFACT_BUCKET;
 
-use bench::{Bench, counted, median, print, usage};
+use bench::{Bench, median, print, usage};
 use timeline::Timeline;
 
 fn request(steps: usize, round: usize) -> StartRequest {
@@ -35,31 +36,47 @@ fn request(steps: usize, round: usize) -> StartRequest {
     bench::request(&list)
 }
 
-async fn speed() {
+async fn speed(handoff: Handoff) {
     let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::start(folder.path(), local_engine, false).await;
+    let bench = Bench::start(folder.path(), handoff, None, false).await;
     bench.run(request(2, 0)).await;
     let (mut first, mut again) = (Vec::new(), Vec::new());
     for round in 1..=5 {
         first.push(bench.run(request(50, round)).await);
         again.push(bench.run(request(50, round)).await);
     }
-    print("chain", 50, "time per step by event, median of 5", median(first) / 50.0, "ms");
-    print("chain repeat", 50, "whole no-op repeat, median of 5", median(again), "ms");
+    print(
+        "chain",
+        50,
+        &format!("time per step, {handoff}, median of 5"),
+        median(first) / 50.0,
+        "ms",
+    );
+    print(
+        "chain repeat",
+        50,
+        &format!("whole no-op repeat, {handoff}, median of 5"),
+        median(again),
+        "ms",
+    );
     bench.cloud.shutdown(Duration::ZERO).await;
 }
 
-async fn counts() {
+async fn counts(handoff: Handoff) {
     let folder = tempfile::tempdir().unwrap();
     let counter = Counter::new("engine");
-    let bench = Bench::start(folder.path(), |endpoints| counted(endpoints, &counter), false).await;
+    let bench = Bench::start(folder.path(), handoff, Some(&counter), false).await;
     for steps in [10, 20] {
         for name in ["chain", "chain repeat"] {
             let usage = usage(&bench, &counter, request(steps, 100 + steps)).await;
-            println!("{}", json!({"name": name, "n": steps, "metric": "usage", "value": usage}));
+            println!(
+                "{}",
+                json!({"name": name, "n": steps, "metric": format!("usage, {handoff}"), "value": usage})
+            );
             let steps_paid = u64::try_from(steps).unwrap();
             let usd = usage.usd_per_million(steps_paid);
-            print(name, steps, "requests and units, per million steps", usd, "USD");
+            let metric = format!("requests and units, {handoff}, per million steps");
+            print(name, steps, &metric, usd, "USD");
         }
     }
     bench.cloud.shutdown(Duration::ZERO).await;
@@ -67,7 +84,7 @@ async fn counts() {
 
 async fn parts() {
     let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::start(folder.path(), local_engine, true).await;
+    let bench = Bench::start(folder.path(), Handoff::Event, None, true).await;
     let timeline = Timeline::install();
     bench.run(request(2, 0)).await;
     timeline.clear();
@@ -98,8 +115,10 @@ async fn parts() {
 
 #[tokio::main]
 async fn main() {
-    speed().await;
-    counts().await;
+    for handoff in [Handoff::Event, Handoff::Direct] {
+        speed(handoff).await;
+        counts(handoff).await;
+    }
     // Last, because recording spans costs time.
     parts().await;
 }

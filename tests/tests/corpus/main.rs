@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sidestep_core::commit::Outputs;
 use sidestep_core::description::ExecutionDescription;
+use sidestep_core::handoff::Handoff;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_engine::choose::SourceRequest;
 use sidestep_engine::engine::{EngineError, error_chain};
@@ -38,7 +39,7 @@ impl Corpus {
         functions(&definition["Steps"], &mut names);
         let program = env!("CARGO_BIN_EXE_corpus-step");
         let functions = names.iter().map(|name| setup::function(name, program)).collect();
-        Self { definition, setup: Setup::new(Planner::InProcess, functions).await }
+        Self { definition, setup: Setup::new(Planner::InProcess, Handoff::Event, functions).await }
     }
 
     fn request(&self, parameters: &[(&str, &str)]) -> StartRequest {

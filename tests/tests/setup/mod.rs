@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sidestep_core::description::ExecutionDescription;
+use sidestep_core::handoff::Handoff;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::reader::Format;
 use sidestep_engine::choose::SelectionRequest;
@@ -14,7 +15,9 @@ use sidestep_engine::definitions::Definition;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::{Cloud, Ports};
-use sidestep_local::deployment::{Planner, deploy, local_engine, prepare, register_step};
+use sidestep_local::deployment::{
+    Planner, counted_local_engine, deploy, handing_off, local_engine, prepare, register_step,
+};
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 /// Long enough for a busy machine; nothing is asserted on the time itself.
@@ -30,10 +33,14 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// A cloud in a folder of its own.
-    pub(crate) async fn new(planner: Planner, functions: Vec<FunctionConfig>) -> Self {
+    pub(crate) async fn new(
+        planner: Planner,
+        handoff: Handoff,
+        functions: Vec<FunctionConfig>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let names = functions.iter().map(|function| function.name.clone()).collect();
-        let (cloud, engine) = start(folder.path(), planner, functions).await;
+        let (cloud, engine) = start(folder.path(), planner, handoff, functions).await;
         Self { cloud, engine, functions: names, _folder: folder }
     }
 
@@ -54,6 +61,7 @@ impl Setup {
 pub(crate) async fn start(
     folder: &Path,
     planner: Planner,
+    handoff: Handoff,
     functions: Vec<FunctionConfig>,
 ) -> (Cloud, Arc<Engine>) {
     let until = Instant::now() + DEADLINE;
@@ -66,9 +74,13 @@ pub(crate) async fn start(
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     prepare(&cloud).await.unwrap();
-    let engine = Arc::new(local_engine(cloud.endpoints()).alone());
+    let engine = match &planner {
+        Planner::Counted(counter) => counted_local_engine(cloud.endpoints(), counter),
+        _ => local_engine(cloud.endpoints()),
+    };
+    let engine = Arc::new(engine.alone().handing_off(handoff));
     for function in functions {
-        register_step(&cloud, function).unwrap();
+        register_step(&cloud, handing_off(function, handoff)).unwrap();
     }
     deploy(&mut cloud, &engine, &[], planner).await.unwrap();
     (cloud, engine)

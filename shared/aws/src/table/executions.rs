@@ -122,11 +122,9 @@ impl ExecutionStore for DynamoTable {
         change: HeadChange<'_>,
     ) -> Result<(), TableError> {
         let id = &start.execution_id;
-        let remove = match change {
-            HeadChange::Ongoing => "",
-            HeadChange::Ended { .. } => " REMOVE Live",
-            HeadChange::TakenUp => ", Live = :live",
-        };
+        let is_live = !matches!(change, HeadChange::Ended { .. });
+        // Whoever took an ended execution up again may have died before this. Written again, the same value costs the index nothing.
+        let live = if is_live { ", Live = :live" } else { " REMOVE Live" };
         // Before HEAD: what is not over there is caught up with after a crash, and then this line is written again.
         if let Some(line) = line(start, execution, change) {
             // Whoever is slow to say how the execution once ended must not hide that it was taken up again.
@@ -155,7 +153,7 @@ impl ExecutionStore for DynamoTable {
             .table_name(&self.name)
             .key("PK", text(execution_key(id)))
             .key("SK", text("HEAD"))
-            .update_expression(set + remove)
+            .update_expression(set + live)
             .condition_expression("Revision < :revision")
             .expression_attribute_names("#status", "Status")
             .expression_attribute_values(":status", text(execution.status.name()))
@@ -164,7 +162,7 @@ impl ExecutionStore for DynamoTable {
         for (name, value) in saved {
             update = update.expression_attribute_values(format!(":{name}"), value);
         }
-        if change == HeadChange::TakenUp {
+        if is_live {
             update = update.expression_attribute_values(":live", text("1"));
         }
         match update.send().await {

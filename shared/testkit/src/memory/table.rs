@@ -124,9 +124,8 @@ impl ExecutionStore for MemoryTable {
         if record.head.revision < execution.revision {
             record.head = execution.clone();
             match change {
-                HeadChange::Ongoing => {}
                 HeadChange::Ended { .. } => record.is_live = false,
-                HeadChange::TakenUp => record.is_live = true,
+                HeadChange::Ongoing | HeadChange::TakenUp => record.is_live = true,
             }
         }
         if record.listed >= execution.revision {

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sidestep_core::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
+use sidestep_core::handoff::{Handoff, carried};
+use sidestep_core::invocation::{COMMITTED, Invocation, MANIFEST_NAME, RESERVED_KEY};
 use sidestep_core::manifest::{Artifact, Manifest, VERSION};
+use sidestep_core::report::ReportedResult;
 use sidestep_core::uri::S3Uri;
+use sidestep_engine::handoff::HandedOff;
 use sidestep_engine::object::{Created, ObjectStore, sha256_hex};
 
 use super::function::{Computed, Report, compute, meaning, outputs, report};
@@ -81,6 +84,15 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
         world.harm(&payload);
         return failed("Runtime.ExitError");
     }
+    let Some(is_committed) = hand_off(&world, &invocation, &payload, &manifest).await else {
+        world.note("handler died handing off");
+        world.harm(&payload);
+        return failed("Runtime.ExitError");
+    };
+    let committed = || end("Success", json!({ RESERVED_KEY: { COMMITTED: true } }));
+    if is_committed && world.handoff == Handoff::Direct && manifest.artifacts.is_empty() {
+        return committed();
+    }
     let key = output_prefix.join(MANIFEST_NAME);
     let bytes = Bytes::from(serde_json::to_vec(&manifest).unwrap_or_default());
     // Of two runs of one attempt the first one's manifest counts.
@@ -97,7 +109,31 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
         world.harm(&payload);
         return failed("Runtime.ExitError");
     }
+    if is_committed {
+        return committed();
+    }
     end("Success", json!({ RESERVED_KEY: { "Manifest": key } }));
+}
+
+/// Whether the step committed its result itself. `None`: it died.
+async fn hand_off(
+    world: &World,
+    invocation: &Invocation,
+    payload: &Value,
+    manifest: &Manifest,
+) -> Option<bool> {
+    if !world.handoff.is_direct() {
+        return Some(false);
+    }
+    let carried = carried(&mut payload[RESERVED_KEY].clone());
+    let result = ReportedResult::Succeeded {
+        outputs: manifest.outputs.clone(),
+        artifacts: manifest.artifacts.clone(),
+        duration_ms: Some(manifest.duration_ms),
+        manifest: None,
+    };
+    let handed = world.hand_off(invocation, carried, result).await?;
+    Some(handed == HandedOff::Done)
 }
 
 async fn write(world: &World, uri: &S3Uri, computed: &Computed) -> Option<Artifact> {

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
+use sidestep_core::handoff::Handoff;
 use sidestep_engine::store::ExecutionStore;
 
 pub use self::example::Example;
@@ -50,6 +51,8 @@ pub enum Bug {
 pub struct Options {
     pub is_traced: bool,
     pub bug: Option<Bug>,
+    /// Which roads results take; drawn from the seed if it is not said.
+    pub handoff: Option<Handoff>,
 }
 
 /// What one seed came to.
@@ -103,7 +106,7 @@ fn simulate(
     let sim = Sim::new(seed, START_MS, faults, options.is_traced);
     let about = format!("{planners} planners, {habits:?}, {:?}", sim.state().faults);
     sim.trace(|| format!("{about}\n{}", model.definition()));
-    let world = World::new(sim.clone(), planners, options.bug);
+    let world = World::new(sim.clone(), planners, options);
     let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let is_idle = Arc::new(std::sync::atomic::AtomicBool::new(false));
     {

@@ -6,9 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use futures::future::{BoxFuture, Either, select};
 use serde_json::{Value, json};
 use sidestep_core::commit::{CacheEntry, Commit};
+use sidestep_core::handoff::{Carried, Handoff};
+use sidestep_core::invocation::Invocation;
 use sidestep_core::name::ExecutionId;
+use sidestep_core::report::ReportedResult;
 use sidestep_engine::engine::{Deployment, Engine, EngineError, Ports, error_chain};
 use sidestep_engine::functions::{FunctionError, Functions};
+use sidestep_engine::handoff::HandedOff;
 use sidestep_engine::message::QueueError;
 use sidestep_engine::object::memory::MemoryObjectStore;
 use sidestep_engine::queue::Consumer;
@@ -16,7 +20,7 @@ use sidestep_engine::store::{CacheIndex, Committed, ExecutionStore, TableError};
 
 use super::executor::Sim;
 use super::ports::Faulty;
-use super::{Bug, handler, people};
+use super::{Bug, Options, handler, people};
 use crate::memory::{MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
 
 pub(crate) const BUCKET: &str = "artifacts";
@@ -38,6 +42,8 @@ pub(crate) struct World {
     planners: Mutex<Vec<Planner>>,
     /// A mistake that is planted, to show that it would be found.
     pub(crate) bug: Option<Bug>,
+    /// Which roads results take.
+    pub(crate) handoff: Handoff,
     me: Weak<Self>,
 }
 
@@ -62,8 +68,12 @@ struct Planner {
 }
 
 impl World {
-    pub(crate) fn new(sim: Sim, planners: usize, bug: Option<Bug>) -> Arc<Self> {
+    pub(crate) fn new(sim: Sim, planners: usize, options: &Options) -> Arc<Self> {
+        let roads = [Handoff::Event, Handoff::Direct, Handoff::Both];
+        let drawn = roads[usize::try_from(sim.draw(0..3)).unwrap_or_default()];
+        let handoff = options.handoff.unwrap_or(drawn);
         let world = Arc::new_cyclic(|me| Self {
+            handoff,
             sim,
             table: MemoryTable::default(),
             cache: MemoryCache::default(),
@@ -71,7 +81,7 @@ impl World {
             functions: MemoryFunctions::default(),
             notes: Mutex::default(),
             planners: Mutex::default(),
-            bug,
+            bug: options.bug,
             me: me.clone(),
         });
         for _ in 0..planners {
@@ -112,8 +122,35 @@ impl World {
             triggers: Arc::new(MemoryTriggers::default()),
             clock: faulty,
         };
-        let engine = Engine::new(deployment, ports);
+        let engine = Engine::new(deployment, ports).handing_off(self.handoff);
         Arc::new(if is_alone { engine.alone() } else { engine })
+    }
+
+    /// Lets a finished step go on by itself, in a process of its own. `None`: it died.
+    pub(crate) async fn hand_off(
+        &self,
+        invocation: &Invocation,
+        carried: Option<Carried>,
+        result: ReportedResult,
+    ) -> Option<HandedOff> {
+        let (crash, skew_ms) = {
+            let state = self.sim.state();
+            (state.faults.crash, state.faults.skew_ms)
+        };
+        let engine = self.engine(self.sim.draw(0..skew_ms + 1), false);
+        let polls =
+            self.sim.chance(crash).then(|| u32::try_from(self.sim.draw(1..60)).unwrap_or(1));
+        let result = self.sim.mortal(engine.hand_off(invocation, carried, result), polls).await?;
+        match result {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.sim.trace(|| format!("  error: {}", error_chain(&error)));
+                if is_impossible(&error) {
+                    self.sim.violation(error_chain(&error));
+                }
+                Some(HandedOff::Left)
+            }
+        }
     }
 
     /// Lets one of the planners do something. `None`: it died or ran out of time, and another process takes its place.

@@ -1,0 +1,109 @@
+//! The direct road: the finished step commits its result and invokes what follows, instead of waiting for the manifest's S3 event.
+
+use lambda_runtime::Error;
+use serde_json::{Map, Value, json};
+use sidestep_aws::counter::Counter;
+use sidestep_core::handoff::{Carried, Handoff};
+use sidestep_core::invocation::{COMMITTED, Invocation, RESERVED_KEY, USAGE};
+use sidestep_core::limits::INLINE_OUTPUT_BYTES;
+use sidestep_core::manifest::Manifest;
+use sidestep_core::report::ReportedResult;
+use sidestep_engine::engine::{Engine, error_chain};
+use sidestep_engine::handoff::HandedOff;
+use sidestep_engine::object::ObjectStore;
+
+use crate::error::StepError;
+use crate::report::publish;
+
+/// Which roads results take: `event` (the default), `direct` or `both`.
+const HANDOFF: &str = "SIDESTEP_HANDOFF";
+
+/// Set: the answer says what the commit asked of the services.
+const COUNT: &str = "SIDESTEP_COUNT";
+
+/// What a function needs to go the direct road.
+#[derive(Debug)]
+pub(crate) struct Direct {
+    engine: Engine,
+    handoff: Handoff,
+    /// Counts the engine's requests, if somebody wants to know.
+    counter: Option<Counter>,
+}
+
+impl Direct {
+    /// The direct road, if the deployment wants it. No request is made.
+    pub(crate) fn from_env() -> Result<Option<Self>, Error> {
+        let handoff: Handoff = match std::env::var(HANDOFF) {
+            Ok(text) if !text.is_empty() => text.parse()?,
+            _ => Handoff::Event,
+        };
+        if !handoff.is_direct() {
+            return Ok(None);
+        }
+        let counter = std::env::var_os(COUNT).map(|_| Counter::new("step"));
+        let engine = match &counter {
+            Some(counter) => sidestep_aws::counted_engine_from_env(counter)?,
+            None => sidestep_aws::engine_from_env()?,
+        };
+        Ok(Some(Self { engine: engine.handing_off(handoff), handoff, counter }))
+    }
+
+    /// Whether a commit holds outputs of this size.
+    fn is_for(outputs: &Map<String, Value>) -> bool {
+        serde_json::to_vec(outputs).is_ok_and(|bytes| bytes.len() <= INLINE_OUTPUT_BYTES)
+    }
+
+    async fn commit(
+        &self,
+        invocation: &Invocation,
+        carried: Option<Carried>,
+        manifest: &Manifest,
+    ) -> HandedOff {
+        let result = ReportedResult::Succeeded {
+            outputs: manifest.outputs.clone(),
+            artifacts: manifest.artifacts.clone(),
+            duration_ms: Some(manifest.duration_ms),
+            manifest: None,
+        };
+        self.engine.hand_off(invocation, carried, result).await.unwrap_or_else(|error| {
+            let error = error_chain(&error);
+            tracing::warn!(error, "the planner has to go on: this step could not");
+            HandedOff::Left
+        })
+    }
+}
+
+/// Reports a result on the roads that the deployment wants, and returns the function's answer.
+pub(crate) async fn report(
+    store: &dyn ObjectStore,
+    direct: Option<&Direct>,
+    invocation: &Invocation,
+    carried: Option<Carried>,
+    manifest: Manifest,
+) -> Result<Value, StepError> {
+    // Large outputs stay in the manifest, which has to be there before the commit that names it.
+    let Some(direct) = direct.filter(|_| Direct::is_for(&manifest.outputs)) else {
+        return publish(store, invocation, manifest).await;
+    };
+    let committed = direct.commit(invocation, carried, &manifest).await == HandedOff::Done;
+    let wants_manifest = direct.handoff == Handoff::Both || !manifest.artifacts.is_empty();
+    if !committed {
+        return publish(store, invocation, manifest).await;
+    }
+    let mut answer = Value::Object(manifest.outputs.clone());
+    if wants_manifest {
+        match publish(store, invocation, manifest).await {
+            Ok(published) => answer = published,
+            // The result counts all the same; only a repair without the table's items would miss it.
+            Err(error) => tracing::warn!(%error, "the manifest of a committed result is not there"),
+        }
+    }
+    if !answer[RESERVED_KEY].is_object() {
+        answer[RESERVED_KEY] = json!({});
+    }
+    answer[RESERVED_KEY][COMMITTED] = true.into();
+    if let Some(counter) = &direct.counter {
+        answer[RESERVED_KEY][USAGE] = json!(counter.take().into_values().next());
+    }
+    Ok(answer)
+}
