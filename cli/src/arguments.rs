@@ -85,6 +85,9 @@ pub(crate) struct RunOptions {
     /// Start the execution in a running `sidestep up` and return
     #[arg(long)]
     pub(crate) detach: bool,
+    /// Count what the execution asks of AWS services, and what that costs at list prices
+    #[arg(long, conflicts_with = "detach")]
+    pub(crate) cost: bool,
 }
 
 #[derive(Debug, Args)]

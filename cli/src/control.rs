@@ -117,7 +117,7 @@ async fn with_functions_of(project: &Project, text: &str) -> anyhow::Result<Sess
     session.close(Duration::ZERO).await;
     let names: Vec<_> = start?.functions.keys().map(|arn| function_name(arn).to_owned()).collect();
     let ready = functions::prepare(project, &names)?;
-    Session::run(project, &ready.functions).await
+    Session::run(project, &ready.functions, None).await
 }
 
 async fn retry_in(session: &Session, options: &RetryOptions) -> anyhow::Result<u8> {
@@ -128,7 +128,7 @@ async fn retry_in(session: &Session, options: &RetryOptions) -> anyhow::Result<u
         println!("{id}");
         return Ok(exit::SUCCEEDED);
     }
-    let shown = Shown { json: options.json, after: loaded.execution.revision };
+    let shown = Shown { json: options.json, after: loaded.execution.revision, meter: None };
     end_of(session, &id, &loaded.pipeline, shown).await
 }
 

@@ -9,6 +9,7 @@ mod blueprint;
 mod build;
 mod cache;
 mod control;
+mod cost;
 mod deploy;
 mod destroy;
 mod doctor;

@@ -121,7 +121,13 @@ impl Remote {
     /// The stack as the commands take it that read and follow executions.
     pub(crate) fn session(&self, project: &Project) -> Session {
         let state = project.state_folder();
-        Session { engine: Arc::clone(&self.engine), cloud: None, endpoints: None, state }
+        Session {
+            engine: Arc::clone(&self.engine),
+            cloud: None,
+            endpoints: None,
+            state,
+            starter: None,
+        }
     }
 
     /// The name in the account of a bucket of the project.

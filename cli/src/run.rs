@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use sidestep_aws::counter::Counter;
 use sidestep_core::commit::Revision;
 use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::name::ExecutionId;
@@ -13,6 +14,7 @@ use sidestep_local::cloud::CloudError;
 use sidestep_local::folder;
 
 use crate::arguments::{RunOptions, Target};
+use crate::cost::{self, Meter};
 use crate::error::{exit, user};
 use crate::project::Project;
 use crate::reasons;
@@ -33,21 +35,32 @@ pub(crate) async fn run(
     options: RunOptions,
 ) -> anyhow::Result<u8> {
     let project = Project::find(project)?;
+    if target == Target::Aws && options.cost {
+        let hint = "docs/performance.md has the cost of a step on AWS";
+        return Err(user("`--cost` counts on the embedded cloud only").hint(hint).into());
+    }
     if target == Target::Aws {
         let remote = Remote::open(&project).await?;
         let (mut request, _) = read(&project, &options.start, "sidestep run")?;
         request.definition = remote.definition(request.definition);
-        return follow(&remote.session(&project), request, &options).await;
+        return follow(&remote.session(&project), request, &options, None).await;
     }
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
     let Asked { request, ready } = ask(&project, &options.start, "sidestep run")?;
-    let session = Session::run(&project, &ready.functions).await?;
+    let counter = options.cost.then(|| Counter::new("sidestep"));
+    let session = Session::run(&project, &ready.functions, counter.as_ref()).await?;
+    if options.cost && session.cloud.is_none() {
+        let hint = "stop `sidestep up` first";
+        return Err(user("`--cost` cannot count another process's requests").hint(hint).into());
+    }
     if options.detach && session.cloud.is_some() {
         session.close(Duration::ZERO).await;
         let hint = "start `sidestep up` in another terminal";
         return Err(user("`--detach` needs a cloud that stays").hint(hint).into());
     }
-    let result = follow(&session, request, &options).await;
+    let meter =
+        session.cloud.as_ref().zip(counter).map(|(cloud, counter)| Meter::begin(counter, cloud));
+    let result = follow(&session, request, &options, meter).await;
     // Its functions have ended, and with them everything that someone waits for.
     session.close(Duration::ZERO).await;
     result
@@ -57,8 +70,10 @@ async fn follow(
     session: &Session,
     request: StartRequest,
     options: &RunOptions,
+    meter: Option<Meter>,
 ) -> anyhow::Result<u8> {
-    let prepared = session.engine.prepare(request).await?;
+    let starter = session.starter.as_ref().unwrap_or(&session.engine);
+    let prepared = starter.prepare(request).await?;
     note_empty_selection(&prepared);
     let pipeline = prepared.pipeline.clone();
     session.create_queues(&pipeline).await?;
@@ -67,15 +82,17 @@ async fn follow(
         println!("{id}");
         return Ok(exit::SUCCEEDED);
     }
-    end_of(session, &id, &pipeline, Shown { json: options.start.json, after: 0 }).await
+    end_of(session, &id, &pipeline, Shown { json: options.start.json, after: 0, meter }).await
 }
 
 /// How an execution is followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) json: bool,
     /// Commits up to this one are old.
     pub(crate) after: Revision,
+    /// Counts what it asks of the services.
+    pub(crate) meter: Option<Meter>,
 }
 
 /// Shows how an execution goes, waits for its end, and prints what it came to.
@@ -106,10 +123,19 @@ pub(crate) async fn end_of(
     }
     view.finish();
     let description = reasons::describe(&session.engine, id).await?;
-    if shown.json {
-        println!("{}", serde_json::to_string_pretty(&description)?);
-    } else {
-        print!("{}", table::execution(&description));
+    let cost = match session.cloud.as_ref().zip(shown.meter) {
+        Some((cloud, meter)) => Some(meter.read(cloud, &description).await),
+        None => None,
+    };
+    match (shown.json, cost) {
+        (true, Some(cost)) => {
+            println!("{}", serde_json::to_string_pretty(&cost::with(&description, &cost)?)?);
+        }
+        (true, None) => println!("{}", serde_json::to_string_pretty(&description)?),
+        (false, cost) => {
+            print!("{}", table::execution(&description));
+            print!("{}", cost.as_ref().map_or_else(String::new, cost::text));
+        }
     }
     let succeeded = description.pipeline_execution_status == "Succeeded";
     Ok(if succeeded { exit::SUCCEEDED } else { exit::FAILED })
@@ -128,7 +154,7 @@ async fn begin(session: &Session, prepared: Prepared) -> anyhow::Result<Executio
             }
         }
     }
-    Ok(engine.begin(prepared).await?)
+    Ok(session.starter.as_ref().unwrap_or(engine).begin(prepared).await?)
 }
 
 /// Shows commits as they come, until the execution is over.

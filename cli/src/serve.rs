@@ -76,9 +76,9 @@ async fn local(
         eprintln!("note: function `{name}` is left out: {why}");
     }
     let triggers = triggers(project, &ready.left_out)?;
-    let owned = Session::own(project, &ready.functions, &triggers, Ports::default()).await;
+    let owned = Session::own(project, &ready.functions, &triggers, Ports::default(), None).await;
     let session = match owned {
-        Err(error) if is_in_use(&error) => Session::run(project, &ready.functions).await?,
+        Err(error) if is_in_use(&error) => Session::run(project, &ready.functions, None).await?,
         owned => owned?,
     };
     if session.cloud.is_some() {

@@ -7,20 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::trigger::Trigger;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
-    Planner, create_queues, deploy, handing_off, local_engine, prepare, register_step, seed,
-    silence,
+    Planner, counted_local_engine, create_queues, deploy, handing_off, local_engine, prepare,
+    register_step, seed, silence,
 };
 use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
-use sidestep_local::lambda::FunctionConfig;
+use sidestep_local::lambda::{Code, FunctionConfig};
 
 use crate::arguments::Target;
+use crate::cost::STARTER;
 use crate::error::user;
 use crate::project::Project;
 use crate::remote::Remote;
@@ -39,6 +41,8 @@ pub(crate) struct Session {
     /// Of the embedded cloud, whoever serves it.
     pub(crate) endpoints: Option<Endpoints>,
     pub(crate) state: PathBuf,
+    /// Starts executions instead of [`Session::engine`], where requests are counted.
+    pub(crate) starter: Option<Engine>,
 }
 
 impl Session {
@@ -63,7 +67,13 @@ impl Session {
                     prepare(&cloud).await?;
                     let engine = watched(local_engine(cloud.endpoints()), &state);
                     let endpoints = Some(cloud.endpoints().clone());
-                    return Ok(Self { engine, cloud: Some(cloud), endpoints, state });
+                    return Ok(Self {
+                        engine,
+                        cloud: Some(cloud),
+                        endpoints,
+                        state,
+                        starter: None,
+                    });
                 }
                 // Its owner is about to publish its endpoints, or to end.
                 Err(CloudError::Folder(FolderError::InUse { .. })) => {
@@ -78,6 +88,7 @@ impl Session {
     pub(crate) async fn run(
         project: &Project,
         functions: &[FunctionConfig],
+        counter: Option<&Counter>,
     ) -> anyhow::Result<Self> {
         let state = project.state_folder();
         let mut has_waited = false;
@@ -85,7 +96,7 @@ impl Session {
             if let Some(session) = Self::join(&state, functions)? {
                 return Ok(session);
             }
-            match Self::own(project, functions, &[], Ports::default()).await {
+            match Self::own(project, functions, &[], Ports::default(), counter).await {
                 Err(error) if is_in_use(&error) => {
                     if !has_waited {
                         eprintln!(
@@ -107,30 +118,50 @@ impl Session {
         functions: &[FunctionConfig],
         triggers: &[TriggerSource],
         ports: Ports,
+        counter: Option<&Counter>,
     ) -> anyhow::Result<Self> {
         let state = project.state_folder();
         let mut cloud = Cloud::start(&state, ports).await?;
         remove(&state.join(SERVED))?;
         let handoff = project.settings.engine.handoff;
-        let engine = local_engine(cloud.endpoints()).alone().handing_off(handoff);
-        let engine = watched(engine, &state);
+        let make = |caller: &str| {
+            let engine = match counter {
+                Some(counter) => {
+                    counted_local_engine(cloud.endpoints(), &counter.for_caller(caller))
+                }
+                None => local_engine(cloud.endpoints()),
+            };
+            engine.handing_off(handoff)
+        };
+        let planner = watched(make("planner").alone(), &state);
+        let starter = counter.map(|_| make(STARTER));
         for function in functions {
-            register_step(&cloud, handing_off(function.clone(), handoff))?;
+            let mut function = handing_off(function.clone(), handoff);
+            if let (Some(_), Code::Process(command)) = (counter, &mut function.code) {
+                command.environment.insert("SIDESTEP_COUNT".to_owned(), "1".to_owned());
+            }
+            register_step(&cloud, function)?;
         }
         prepare(&cloud).await?;
         let mut registered = Vec::new();
         for source in triggers {
             let mut trigger = source.trigger.clone();
-            trigger.definition_digest = engine.register(&source.definition).await?;
+            trigger.definition_digest = planner.register(&source.definition).await?;
             registered.push(trigger);
         }
         silence(&cloud, &registered).await?;
         seed(&cloud, project.uploads()?).await?;
-        deploy(&mut cloud, &engine, &registered, Planner::InProcess).await?;
+        let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
+        deploy(&mut cloud, &planner, &registered, place).await?;
         cloud.drained(Duration::from_secs(10)).await;
         cloud.folder().publish_endpoints(cloud.endpoints())?;
         let endpoints = Some(cloud.endpoints().clone());
-        Ok(Self { engine, cloud: Some(cloud), endpoints, state })
+        // Whoever looks on is not counted.
+        let engine = match counter {
+            Some(_) => watched(local_engine(cloud.endpoints()), &state),
+            None => planner,
+        };
+        Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter })
     }
 
     /// Says that other commands may run executions here.
@@ -157,7 +188,7 @@ impl Session {
 
     fn joined(endpoints: Endpoints, state: PathBuf) -> Self {
         let engine = watched(local_engine(&endpoints), &state);
-        Self { engine, cloud: None, endpoints: Some(endpoints), state }
+        Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None }
     }
 
     /// Creates the queues of a pipeline's Callback steps where nobody else would: in the embedded cloud.

@@ -11,7 +11,7 @@ use sidestep_engine::store::Summary;
 /// Longer values are cut; `--json` has them whole.
 const VALUE_CHARS: usize = 1000;
 
-fn table(header: &[&str]) -> Table {
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.to_vec());
     table

@@ -41,7 +41,7 @@ pub(crate) async fn up(project: Option<&Path>, options: &UpOptions) -> anyhow::R
         lambda: options.lambda_port,
         sqs: options.sqs_port,
     };
-    let session = Session::own(&project, &ready.functions, &triggers, ports).await?;
+    let session = Session::own(&project, &ready.functions, &triggers, ports, None).await?;
     for source in &triggers {
         let Definition { text, format } = &source.definition;
         let parsed = parse(text.as_bytes(), *format).map_err(EngineError::Definition)?;

@@ -45,16 +45,25 @@ fn only_what_a_change_touches_runs_again() {
         assert!(std::env::var_os("CI").is_none(), "CI has Python");
     }
 
-    let second = run(state.path(), &[]);
+    let second = run(state.path(), &["--cost"]);
     assert_eq!(second["Summary"]["Run"], 0, "{second:#}");
+    let cost = &second["Cost"];
+    assert_eq!(cost["Requests"]["Lambda"].get("Invoke"), None, "{cost:#}");
+    assert_eq!(cost["UsdPerMillion"].get("Run"), None, "{cost:#}");
+    assert!(cost["UsdPerMillion"]["CacheHit"].as_f64().unwrap() > 0.0, "{cost:#}");
     for step in second["Steps"].as_array().unwrap() {
         let is_lambda =
             step["StepType"] == "Lambda" && (has_report || step["StepName"] != "Report");
         assert!(!is_lambda || step["Decision"] == "CacheHit", "{step:#}");
     }
 
-    let month = run(state.path(), &["-p", "Month=2013-02"]);
+    let month = run(state.path(), &["-p", "Month=2013-02", "--cost"]);
     assert_eq!((decision(&month, "Weather"), decision(&month, "Ingest")), ("CacheHit", "Run"));
+    let cost = &month["Cost"];
+    assert_eq!(cost["Requests"]["Lambda"]["Invoke"], month["Summary"]["Run"], "{cost:#}");
+    let usd = |kind: &str| cost["UsdPerMillion"][kind].as_f64().unwrap();
+    // An object written is the price of eight writes of the table.
+    assert!(usd("Run") > 5.0 && usd("CacheHit") < usd("Run") / 5.0, "{cost:#}");
 
     let rejected = run(state.path(), &["-p", "MaxRmse=1"]);
     assert_eq!(

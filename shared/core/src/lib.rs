@@ -10,6 +10,7 @@ pub mod changed;
 pub mod commit;
 pub mod condition;
 pub mod control;
+pub mod cost;
 mod decide;
 pub mod definition;
 pub mod description;

@@ -1,0 +1,95 @@
+//! `run --cost`: counts what an execution asks of the services, on the embedded cloud, where all of it can be seen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sidestep_aws::counter::Counter;
+use sidestep_core::cost::Cost;
+use sidestep_core::description::ExecutionDescription;
+use sidestep_core::price::{Usage, service};
+use sidestep_local::cloud::Cloud;
+use sidestep_local::lambda::Load;
+
+use crate::table;
+
+/// Who starts executions, in the counter.
+pub(crate) const STARTER: &str = "starter";
+
+/// How long functions get to say what they asked for, after the execution has ended.
+const LATE: Duration = Duration::from_secs(5);
+
+/// Counts from when it is made.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    counter: Counter,
+    /// S3 counts at its own door, so that those of the functions are in it.
+    s3_before: BTreeMap<String, u64>,
+}
+
+impl Meter {
+    pub(crate) fn begin(counter: Counter, cloud: &Cloud) -> Self {
+        counter.take();
+        Self { counter, s3_before: cloud.s3().counts() }
+    }
+
+    /// Reads the meter, when everything that runs has ended.
+    pub(crate) async fn read(self, cloud: &Cloud, description: &ExecutionDescription) -> Cost {
+        let s3_after = cloud.s3().counts();
+        let idle = async {
+            let busy = |load: Load| load.running + load.queued > 0;
+            while busy(cloud.lambda().load()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(LATE, idle).await.is_err() {
+            eprintln!("note: some functions are still busy, and what they ask for is not counted");
+        }
+        let mut callers = self.counter.take();
+        let mut start = callers.remove(STARTER).unwrap_or_default();
+        let mut rest = Usage::default();
+        for usage in callers.values() {
+            rest.add(usage);
+        }
+        for usage in [&mut start, &mut rest] {
+            usage.requests.remove(service::S3);
+        }
+        for (operation, count) in s3_after {
+            let more = count - self.s3_before.get(&operation).copied().unwrap_or_default();
+            rest.add_requests(service::S3, &operation, more);
+        }
+        Cost::of(&start, &rest, description.steps.len(), &description.summary)
+    }
+}
+
+/// The description with its cost.
+pub(crate) fn with(description: &ExecutionDescription, cost: &Cost) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(description)?;
+    value["Cost"] = json!(cost);
+    Ok(value)
+}
+
+/// For people: requests, units, and prices.
+pub(crate) fn text(cost: &Cost) -> String {
+    let mut rows = table::table(&["service", "operation", "requests"]);
+    for (service, operations) in &cost.requests {
+        for (operation, count) in operations {
+            rows.add_row([service.clone(), operation.clone(), count.to_string()]);
+        }
+    }
+    let usd = cost.usd_per_million;
+    let kinds = [
+        ("run", usd.run),
+        ("cached", usd.cache_hit),
+        ("reused", usd.reused),
+        ("skipped", usd.skipped),
+    ];
+    let prices: Vec<_> =
+        kinds.iter().filter_map(|(kind, usd)| Some(format!("{kind} ${:.3}", (*usd)?))).collect();
+    format!(
+        "{rows}\n{} write units, {} read units; requests for a million steps, functions' own time not counted: {}\n",
+        cost.write_units,
+        cost.read_units,
+        prices.join(", ")
+    )
+}
