@@ -2,6 +2,7 @@
 //! they ask of the services; and a plan of 1,000 steps, with nothing cached and with everything.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod bench;
 
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use sidestep_core::handoff::Handoff;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::local_engine;
 
-use bench::{Bench, median, print, usage};
+use bench::{Bench, median, print, table, usage};
 
 /// What differs at the step in the middle.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +51,7 @@ fn grid(depth: usize, width: usize, middle: Middle) -> StartRequest {
             "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
     };
     let steps: Vec<Value> = (0..depth * width).map(step).collect();
-    bench::request(&steps)
+    bench::request(&steps, true)
 }
 
 async fn runs() {
@@ -104,4 +105,5 @@ async fn plans() {
 async fn main() {
     runs().await;
     plans().await;
+    table();
 }

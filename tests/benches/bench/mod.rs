@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -22,9 +22,10 @@ use sidestep_local::deployment::{
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 /// Asks for all of these steps.
-pub(crate) fn request(steps: &[Value]) -> StartRequest {
-    let text = json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true}, "Steps": steps})
-        .to_string();
+pub(crate) fn request(steps: &[Value], is_cached: bool) -> StartRequest {
+    let text =
+        json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": is_cached}, "Steps": steps})
+            .to_string();
     StartRequest {
         pipeline_name: PipelineName::parse("chain").unwrap(),
         definition: Definition { text, format: Format::Json },
@@ -94,8 +95,24 @@ pub(crate) fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e3
 }
 
+/// The figures so far, as rows.
+static ROWS: Mutex<Vec<[String; 5]>> = Mutex::new(Vec::new());
+
+/// Prints a figure as a line of JSON, and keeps it for the [`table`].
 pub(crate) fn print(name: &str, n: usize, metric: &str, value: f64, unit: &str) {
     println!("{}", json!({"name": name, "n": n, "metric": metric, "value": value, "unit": unit}));
+    let row =
+        [name.to_owned(), n.to_string(), metric.to_owned(), format!("{value:.3}"), unit.to_owned()];
+    ROWS.lock().unwrap().push(row);
+}
+
+/// Prints all figures once more, for people.
+pub(crate) fn table() {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(["name", "n", "metric", "value", "unit"]);
+    table.add_rows(ROWS.lock().unwrap().drain(..));
+    println!("{table}");
 }
 
 /// What an execution asks of the services: the engine's requests as its adapters count them, S3's as S3 does, so those of the functions too.
@@ -103,6 +120,11 @@ pub(crate) async fn usage(bench: &Bench, counter: &Counter, request: StartReques
     counter.take();
     let before = bench.cloud.s3().counts();
     bench.run(request).await;
+    // Steps say what they asked for after the execution has ended.
+    let is_busy = || bench.cloud.lambda().load().running + bench.cloud.lambda().load().queued > 0;
+    while is_busy() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let mut usage = Usage::default();
     for of_caller in counter.take().values() {
         usage.add(of_caller);

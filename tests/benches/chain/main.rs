@@ -2,6 +2,7 @@
 //! of a step goes.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
 #[path = "../bench/mod.rs"]
 mod bench;
 mod timeline;
@@ -19,10 +20,10 @@ use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::REGION;
 use sidestep_local::deployment::ARTIFACT_BUCKET;
 
-use bench::{Bench, median, print, usage};
+use bench::{Bench, median, print, table, usage};
 use timeline::Timeline;
 
-fn request(steps: usize, round: usize) -> StartRequest {
+fn request(steps: usize, round: usize, is_cached: bool) -> StartRequest {
     let step = |n: usize| {
         let value = match n {
             0 => json!(round),
@@ -33,25 +34,22 @@ fn request(steps: usize, round: usize) -> StartRequest {
             "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
     };
     let list: Vec<Value> = (0..steps).map(step).collect();
-    bench::request(&list)
+    bench::request(&list, is_cached)
 }
 
 async fn speed(handoff: Handoff) {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::start(folder.path(), handoff, None, false).await;
-    bench.run(request(2, 0)).await;
-    let (mut first, mut again) = (Vec::new(), Vec::new());
+    bench.run(request(2, 0, true)).await;
+    let (mut plain, mut first, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=5 {
-        first.push(bench.run(request(50, round)).await);
-        again.push(bench.run(request(50, round)).await);
+        plain.push(bench.run(request(50, round, false)).await);
+        first.push(bench.run(request(50, round, true)).await);
+        again.push(bench.run(request(50, round, true)).await);
     }
-    print(
-        "chain",
-        50,
-        &format!("time per step, {handoff}, median of 5"),
-        median(first) / 50.0,
-        "ms",
-    );
+    let metric = format!("time per step, {handoff}, median of 5");
+    print("chain, not cached", 50, &metric, median(plain) / 50.0, "ms");
+    print("chain", 50, &metric, median(first) / 50.0, "ms");
     print(
         "chain repeat",
         50,
@@ -68,7 +66,7 @@ async fn counts(handoff: Handoff) {
     let bench = Bench::start(folder.path(), handoff, Some(&counter), false).await;
     for steps in [10, 20] {
         for name in ["chain", "chain repeat"] {
-            let usage = usage(&bench, &counter, request(steps, 100 + steps)).await;
+            let usage = usage(&bench, &counter, request(steps, 100 + steps, true)).await;
             println!(
                 "{}",
                 json!({"name": name, "n": steps, "metric": format!("usage, {handoff}"), "value": usage})
@@ -86,10 +84,10 @@ async fn parts() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::start(folder.path(), Handoff::Event, None, true).await;
     let timeline = Timeline::install();
-    bench.run(request(2, 0)).await;
+    bench.run(request(2, 0, true)).await;
     timeline.clear();
     let mut lines = bench.cloud.lambda().follow_logs();
-    bench.run(request(50, 1)).await;
+    bench.run(request(50, 1, true)).await;
     let mut entered = Vec::new();
     while let Ok(line) = lines.try_recv() {
         let moment = line.message.trim().strip_prefix("entered ");
@@ -121,4 +119,5 @@ async fn main() {
     }
     // Last, because recording spans costs time.
     parts().await;
+    table();
 }

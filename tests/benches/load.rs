@@ -1,0 +1,186 @@
+//! `cargo bench -p sidestep-tests --bench load`: 1 to 200 to 1, 20 chains at once, many past executions, on both roads; and the floor.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
+
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod bench;
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use sidestep_aws::counter::Counter;
+use sidestep_core::handoff::Handoff;
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_engine::start::StartRequest;
+use sidestep_local::lambda::InvocationType;
+
+use bench::{Bench, median, print, table, usage};
+
+fn of(name: &str) -> Value {
+    json!({"Get": format!("Steps.{name}.OutputParameters['Value']")})
+}
+
+fn step(name: &str, arguments: &Value) -> Value {
+    json!({"Name": name, "Type": "Lambda", "FunctionArn": "noop", "Arguments": arguments,
+        "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
+}
+
+/// One step, `width` that read it, one that waits for all.
+fn fan(width: usize, round: usize) -> StartRequest {
+    let mut steps = vec![step("Root", &json!({"Value": round}))];
+    let names: Vec<_> = (0..width).map(|n| format!("B{n}")).collect();
+    steps.extend(
+        names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| step(name, &json!({"Value": of("Root"), "Branch": n}))),
+    );
+    let mut join = step("Join", &json!({"Value": of("Root")}));
+    join["DependsOn"] = json!(names);
+    steps.push(join);
+    bench::request(&steps, false)
+}
+
+fn chain(pipeline: usize, steps: usize) -> StartRequest {
+    let value = |n: usize| if n == 0 { json!(pipeline) } else { of(&format!("S{}", n - 1)) };
+    let step = |n: usize| step(&format!("S{n}"), &json!({"Value": value(n), "Step": n}));
+    let steps: Vec<Value> = (0..steps).map(step).collect();
+    let mut request = bench::request(&steps, false);
+    request.pipeline_name = PipelineName::parse(&format!("chain-{pipeline}")).unwrap();
+    request
+}
+
+fn whole(n: usize) -> f64 {
+    f64::from(u32::try_from(n).unwrap())
+}
+
+async fn fans(handoff: Handoff) {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(folder.path(), handoff, None, false).await;
+    bench.run(fan(10, 0)).await;
+    for width in [10, 50, 200] {
+        let mut times = Vec::new();
+        for round in 1..=3 {
+            times.push(bench.run(fan(width, round)).await);
+        }
+        let metric = format!("time per step, {handoff}, median of 3");
+        print("1 to n to 1", width, &metric, median(times) / whole(width + 2), "ms");
+    }
+    bench.cloud.shutdown(Duration::ZERO).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let counter = Counter::new("engine");
+    let bench = Bench::start(folder.path(), handoff, Some(&counter), false).await;
+    bench.run(fan(10, 0)).await;
+    for width in [10, 50, 200] {
+        let usage = usage(&bench, &counter, fan(width, 1)).await;
+        let steps = u64::try_from(width + 2).unwrap();
+        let metric = format!("requests and units, {handoff}, per million steps");
+        print("1 to n to 1", width, &metric, usage.usd_per_million(steps), "USD");
+        let metric = format!("write units, {handoff}, per step");
+        print("1 to n to 1", width, &metric, usage.write_units / whole(width + 2), "");
+    }
+    bench.cloud.shutdown(Duration::ZERO).await;
+}
+
+async fn chains(handoff: Handoff) {
+    const CHAINS: usize = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(folder.path(), handoff, None, false).await;
+    bench.run(chain(0, 2)).await;
+    let mut rates = Vec::new();
+    for round in 1..=3 {
+        let began = Instant::now();
+        join_all((0..CHAINS).map(|n| bench.run(chain(round * 100 + n, 10)))).await;
+        rates.push(began.elapsed() / u32::try_from(CHAINS).unwrap());
+    }
+    let per_execution = median(rates);
+    let metric = format!("executions of 10 steps per second, {handoff}");
+    print("20 chains at once", CHAINS, &metric, 1e3 / per_execution, "1/s");
+    bench.cloud.shutdown(Duration::ZERO).await;
+}
+
+/// Whether what is over slows what is new.
+async fn past() {
+    const PAST: usize = 10_000;
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(folder.path(), Handoff::Event, None, false).await;
+    bench.run(chain(0, 10)).await;
+    let few = median_of_chains(&bench, 1).await;
+    let prepared = bench.engine.prepare(chain(0, 10)).await.unwrap();
+    let executions = bench.engine.executions();
+    for group in 0..PAST / 100 {
+        let create = (0..100).map(|n| {
+            let mut start = prepared.start.clone();
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&u64::try_from(group * 100 + n + 1).unwrap().to_be_bytes());
+            start.execution_id = ExecutionId::from_bytes(id);
+            async move {
+                executions.create(&start, 10).await.unwrap();
+                let mut over = sidestep_core::execution::Execution::new(10);
+                over.status = sidestep_core::execution::ExecutionStatus::Stopped;
+                over.revision = 1;
+                let end = sidestep_core::commit::End { failure_reason: None, stopped: true };
+                let change = sidestep_engine::store::HeadChange::Ended { end: &end, at_ms: 1 };
+                executions.advance_head(&start, &over, change).await.unwrap();
+            }
+        });
+        join_all(create).await;
+    }
+    let many = median_of_chains(&bench, 2).await;
+    print("chain of 10", 10, "time per step, first of its table, median of 5", few / 10.0, "ms");
+    print("chain of 10", PAST, "time per step, after so many, median of 5", many / 10.0, "ms");
+    let began = Instant::now();
+    let listed = executions.list(None, 100).await.unwrap().len();
+    print("list", PAST, "the newest 100", began.elapsed().as_secs_f64() * 1e3, "ms");
+    assert_eq!(listed, 100);
+    bench.cloud.shutdown(Duration::ZERO).await;
+}
+
+async fn median_of_chains(bench: &Bench, round: usize) -> f64 {
+    let mut times = Vec::new();
+    for n in 0..5 {
+        times.push(bench.run(chain(round * 10 + n, 10)).await);
+    }
+    median(times)
+}
+
+/// What one write and one invocation take here without anything of sidestep's planner around them.
+async fn floor() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(folder.path(), Handoff::Event, None, false).await;
+    bench.run(chain(0, 2)).await;
+    let prepared = bench.engine.prepare(chain(0, 2)).await.unwrap();
+    let executions = bench.engine.executions();
+    executions.create(&prepared.start, 2).await.unwrap();
+    let (mut writes, mut invocations) = (Vec::new(), Vec::new());
+    let mut over = sidestep_core::execution::Execution::new(2);
+    for revision in 1..=200 {
+        over.revision = revision;
+        let began = Instant::now();
+        let change = sidestep_engine::store::HeadChange::Ongoing;
+        executions.advance_head(&prepared.start, &over, change).await.unwrap();
+        writes.push(began.elapsed());
+    }
+    for _ in 0..200 {
+        let began = Instant::now();
+        let payload = bytes::Bytes::from_static(b"{\"Value\":1}");
+        let kind = InvocationType::RequestResponse;
+        bench.cloud.lambda().invoke("noop", payload, kind).await.unwrap();
+        invocations.push(began.elapsed());
+    }
+    print("floor", 200, "one conditional write, durable, over HTTP, median", median(writes), "ms");
+    print("floor", 200, "one invocation of a warm process, median", median(invocations), "ms");
+    bench.cloud.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::main]
+async fn main() {
+    floor().await;
+    for handoff in [Handoff::Event, Handoff::Direct] {
+        fans(handoff).await;
+        chains(handoff).await;
+    }
+    past().await;
+    table();
+}

@@ -1,0 +1,135 @@
+//! `cargo bench -p sidestep-tests --bench planner`: the planner alone, in memory: whole executions of 10 to 1,000 steps, decisions per second.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
+
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod bench;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use sidestep_core::definition::Pipeline;
+use sidestep_core::execution::Execution;
+use sidestep_core::facts::{Facts, Need};
+use sidestep_core::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::plan::{Effect, plan};
+use sidestep_core::reader::{Format, parse};
+use sidestep_core::report::{Event, Report, ReportedResult};
+use sidestep_core::start::{Function, STATE_VERSION, Start};
+use sidestep_core::token::Secret;
+use sidestep_core::uri::S3Uri;
+
+use bench::{median, print, table};
+
+/// Steps in layers of ten, each of which reads two of the layer before.
+fn definition(steps: usize) -> Pipeline {
+    let of = |n: usize| json!({"Get": format!("Steps.S{n}.OutputParameters['Value']")});
+    let step = |n: usize| {
+        let arguments = match n.checked_sub(10) {
+            None => json!({"Value": n}),
+            Some(above) => {
+                json!({"Value": of(above), "Beside": of(above / 10 * 10 + (n + 1) % 10), "Step": n})
+            }
+        };
+        json!({"Name": format!("S{n}"), "Type": "Lambda", "FunctionArn": "noop", "Arguments": arguments,
+            "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
+    };
+    let list: Vec<Value> = (0..steps).map(step).collect();
+    let text = json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true}, "Steps": list});
+    parse(text.to_string().as_bytes(), Format::Json).unwrap().pipeline
+}
+
+fn start() -> Start {
+    let function = Function {
+        invoke_arn: "noop".to_owned(),
+        code_digest: "sha256:noop".to_owned(),
+        memory_mb: 128,
+        timeout_seconds: 60,
+    };
+    Start {
+        state_version: STATE_VERSION,
+        execution_id: ExecutionId::from_bytes([7; 16]),
+        pipeline_name: PipelineName::parse("bench").unwrap(),
+        definition_digest: "sha256:d".to_owned(),
+        definition_format: Format::Json,
+        parameters: BTreeMap::new(),
+        functions: [("noop".to_owned(), function)].into(),
+        left_out: BTreeMap::new(),
+        started_at_ms: 1,
+        use_cache: true,
+        selection: None,
+        forced: BTreeSet::new(),
+        baseline: None,
+        max_parallel_execution_steps: None,
+        output_prefix: S3Uri::parse("s3://bucket/runs/bench/e/").unwrap(),
+        pipeline_arn: "arn".to_owned(),
+        trigger: "a benchmark".to_owned(),
+        secret: Secret::from_bytes([1; 32]),
+    }
+}
+
+/// Runs an execution whose functions answer at once; returns the time that the planner took.
+fn execution(pipeline: &Pipeline) -> Duration {
+    let start = start();
+    let mut facts = Facts { now_ms: 1, ..Facts::default() };
+    let mut state = Execution::new(pipeline.steps.len());
+    let (mut events, mut waiting) = (Vec::new(), Vec::new());
+    let mut took = Duration::ZERO;
+    while !state.status.is_over() {
+        let began = Instant::now();
+        let next = plan(pipeline, &start, &state, &events, &facts);
+        took += began.elapsed();
+        if !next.needs.is_empty() {
+            for need in next.needs {
+                match need {
+                    Need::CacheEntry(key) => facts.cache.insert(key, None),
+                    other => panic!("{other:?} is not in memory"),
+                };
+            }
+            continue;
+        }
+        let began = Instant::now();
+        state.apply(&next.commit).unwrap();
+        took += began.elapsed();
+        facts.commits.insert(next.commit.revision, next.commit);
+        waiting.extend(next.effects);
+        events = waiting.pop().map(|effect| answer(pipeline, &effect)).into_iter().collect();
+    }
+    took
+}
+
+fn answer(pipeline: &Pipeline, effect: &Effect) -> Event {
+    let Effect::InvokeStep { step, attempt_count, payload, .. } = effect else {
+        panic!("only functions are invoked here")
+    };
+    let invocation: Invocation = serde_json::from_value(payload[RESERVED_KEY].clone()).unwrap();
+    assert_eq!(pipeline.find(&invocation.step_name), Some(*step));
+    let outputs: Map<String, Value> =
+        [("Value".to_owned(), payload["Value"].clone())].into_iter().collect();
+    let result = ReportedResult::Succeeded {
+        outputs,
+        artifacts: Vec::new(),
+        duration_ms: Some(1),
+        manifest: None,
+    };
+    Event::Reported(Report {
+        step: *step,
+        attempt_count: *attempt_count,
+        token: invocation.token,
+        result,
+    })
+}
+
+fn main() {
+    for steps in [10, 100, 1_000] {
+        let pipeline = definition(steps);
+        let times: Vec<_> = (0..5).map(|_| execution(&pipeline)).collect();
+        let ms = median(times);
+        print("planner alone", steps, "whole execution, median of 5", ms, "ms");
+        let decisions = f64::from(u32::try_from(steps).unwrap());
+        print("planner alone", steps, "time per decision", ms * 1e3 / decisions, "us");
+        print("planner alone", steps, "decisions per second", decisions / ms * 1e3, "1/s");
+    }
+    table();
+}
