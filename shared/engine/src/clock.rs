@@ -1,20 +1,27 @@
 //! The port to what differs at every look: time and randomness.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
 
 /// Time and randomness.
+#[async_trait]
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
 
     /// Bytes that nobody can guess.
     fn random(&self) -> [u8; 32];
+
+    /// Waits.
+    async fn sleep(&self, time: Duration);
 }
 
 /// The machine's own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+#[async_trait]
 impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -23,5 +30,9 @@ impl Clock for SystemClock {
 
     fn random(&self) -> [u8; 32] {
         rand::random()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 }

@@ -1,7 +1,9 @@
 //! A clock that stands still until it is told to move.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use sidestep_engine::clock::Clock;
 
 /// Time as a test sets it, and numbers in order for randomness.
@@ -25,6 +27,7 @@ impl ManualClock {
     }
 }
 
+#[async_trait]
 impl Clock for ManualClock {
     fn now_ms(&self) -> u64 {
         self.now_ms.load(Ordering::SeqCst)
@@ -35,5 +38,10 @@ impl Clock for ManualClock {
         let mut bytes = [0x5a; 32];
         bytes[..8].copy_from_slice(&drawn.to_be_bytes());
         bytes
+    }
+
+    /// Time stands still here, and others may go on.
+    async fn sleep(&self, _: Duration) {
+        tokio::task::yield_now().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The ports in memory behind faults: each effect pauses before and after it, and suffers what the seed has for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -107,6 +108,7 @@ fn store(operation: &'static str, uri: &S3Uri) -> StoreError {
     StoreError::Unavailable { operation, uri: uri.clone(), retryable: true, source: injected() }
 }
 
+#[async_trait]
 impl Clock for Faulty {
     fn now_ms(&self) -> u64 {
         self.world.sim.now_ms() + self.skew_ms
@@ -116,6 +118,10 @@ impl Clock for Faulty {
         let mut bytes = [0; 32];
         self.world.sim.state().dice.fill(&mut bytes);
         bytes
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.world.sim.sleep(time.as_millis().try_into().unwrap_or(u64::MAX)).await;
     }
 }
 
