@@ -14,6 +14,7 @@ use sidestep_engine::engine::EngineError;
 
 use crate::error::user;
 use crate::project::{FunctionSettings, PipelineSettings, Project};
+use crate::sdk::packages_with_sdk;
 
 /// The retention periods that CloudWatch Logs takes, in days
 /// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html>).
@@ -65,10 +66,11 @@ pub(crate) fn blueprint(
     }
     let mut options = options(&project.settings.deploy)?;
     options.architecture = architecture.unwrap_or(options.architecture);
-    let functions = &project.settings.functions;
+    options.handoff = project.settings.engine.handoff;
+    let functions = functions(project);
     Ok(Blueprint {
         stack: stack_name(project)?,
-        functions: functions.iter().map(|(name, f)| (name.clone(), function(f))).collect(),
+        functions,
         pipelines,
         buckets: buckets(project)?,
         options,
@@ -122,6 +124,17 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     uploads.map(upload).collect()
 }
 
+fn functions(project: &Project) -> BTreeMap<String, Function> {
+    let functions = &project.settings.functions;
+    let has_package = functions.values().any(|settings| settings.package.is_some());
+    let with_sdk = if has_package { packages_with_sdk(&project.folder) } else { BTreeSet::new() };
+    let of = |settings: &FunctionSettings| {
+        let has_sdk = settings.package.as_ref().is_some_and(|name| with_sdk.contains(name));
+        Function { has_sdk, ..function(settings) }
+    };
+    functions.iter().map(|(name, settings)| (name.clone(), of(settings))).collect()
+}
+
 fn function(settings: &FunctionSettings) -> Function {
     let code = match (&settings.runtime, &settings.handler) {
         (Some(runtime), Some(handler)) => {
@@ -131,6 +144,7 @@ fn function(settings: &FunctionSettings) -> Function {
     };
     Function {
         code,
+        has_sdk: false,
         memory_mb: settings.memory_mb,
         timeout_seconds: settings.timeout_seconds,
         environment: settings.environment.clone(),

@@ -31,6 +31,7 @@ mod remote_logs;
 mod repair;
 mod request;
 mod run;
+mod sdk;
 mod serve;
 mod session;
 mod synth;

@@ -11,6 +11,7 @@ use sidestep_engine::trigger::Trigger;
 use crate::error::exit;
 use crate::project::Project;
 use crate::remote::Remote;
+use crate::sdk::packages_with_sdk;
 
 pub(crate) async fn register(project: Option<&Path>) -> anyhow::Result<u8> {
     let project = Project::find(project)?;
@@ -25,8 +26,10 @@ pub(crate) async fn release(project: &Project, remote: &Remote) -> anyhow::Resul
     let releases = Releases::new(&remote.account.config);
     let Remote { region, account_id, stack, .. } = remote;
     let reports = format!("arn:{}:sqs:{region}:{account_id}:{stack}-reports", partition(region));
-    for name in project.settings.functions.keys() {
-        let release = releases.release(&stack.function(name), &reports).await?;
+    let with_sdk = packages_with_sdk(&project.folder);
+    for (name, settings) in &project.settings.functions {
+        let has_sdk = settings.package.as_ref().is_some_and(|name| with_sdk.contains(name));
+        let release = releases.release(&stack.function(name), &reports, has_sdk).await?;
         let change = if release.is_new { "now" } else { "still" };
         eprintln!("{:<32} {change} version {}", release.function_name, release.version);
     }

@@ -106,6 +106,7 @@ impl Remote {
         let settings = sidestep_aws::Settings { table: table.clone(), timers, deployment };
         let endpoints = account.endpoints();
         let engine = stack_engine(&account.config, &endpoints, settings, stack_name.as_str());
+        let engine = engine.handing_off(project.settings.engine.handoff);
         Ok(Self {
             engine: Arc::new(engine),
             buckets: buckets(project)?,

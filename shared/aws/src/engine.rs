@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use sidestep_core::handoff::{Handoff, UnknownHandoff};
 use sidestep_engine::clock::SystemClock;
 use sidestep_engine::engine::{Deployment, Engine, Ports};
 
@@ -141,6 +142,14 @@ pub fn engine_from_env() -> Result<Engine, MissingSetting> {
 pub fn counted_engine_from_env(counter: &Counter) -> Result<Engine, MissingSetting> {
     let (adapters, deployment) = adapters_from_env()?;
     Ok(adapters.counted(counter).engine(deployment))
+}
+
+/// Which roads results take, by `SIDESTEP_HANDOFF`; not set: by event.
+pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
+    match std::env::var("SIDESTEP_HANDOFF") {
+        Ok(text) if !text.is_empty() => text.parse(),
+        _ => Ok(Handoff::Event),
+    }
 }
 
 fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {

@@ -24,6 +24,6 @@ pub use sidestep_engine::queue::Consumer;
 #[cfg(feature = "planner")]
 pub use self::engine::{
     ServiceEndpoints, Settings, counted_engine, counted_engine_from_env, engine, engine_from_env,
-    local_config, stack_engine,
+    handoff_from_env, local_config, stack_engine,
 };
 pub use self::http::http_client;

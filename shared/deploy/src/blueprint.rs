@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sidestep_core::definition::Pipeline;
+use sidestep_core::handoff::Handoff;
 use sidestep_core::name::PipelineName;
 use sidestep_core::uri::S3Uri;
 
@@ -24,6 +25,8 @@ pub struct Blueprint {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Function {
     pub code: Code,
+    /// Whether it is built on the step SDK, and reports its results itself.
+    pub has_sdk: bool,
     pub memory_mb: u32,
     pub timeout_seconds: u32,
     pub environment: BTreeMap<String, String>,
@@ -87,6 +90,8 @@ impl Architecture {
 /// What a user may choose about the stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
+    /// Which roads the results of steps take.
+    pub handoff: Handoff,
     pub architecture: Architecture,
     /// Days that the artifacts of runs are kept.
     pub artifact_days: u32,
@@ -104,6 +109,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            handoff: Handoff::default(),
             architecture: Architecture::default(),
             artifact_days: 90,
             log_days: 30,

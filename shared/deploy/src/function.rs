@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::{Access, Reach};
 use crate::blueprint::{Blueprint, Code, Function};
+use crate::direct::{self, is_direct};
 use crate::name::LogicalId;
 use crate::resource::{allow, arn, assumed_by, document, one_or_many, reference, sub};
 
@@ -42,8 +43,14 @@ pub(crate) fn add(
         "Role": arn(&role),
         "LoggingConfig": { "LogGroup": reference(&logs) },
     });
-    if !function.environment.is_empty() {
-        properties["Environment"] = json!({ "Variables": function.environment });
+    let mut variables = Map::new();
+    if is_direct(blueprint, function, access) {
+        variables = direct::environment(blueprint.options.handoff);
+    }
+    let given = function.environment.iter();
+    variables.extend(given.map(|(name, value)| (name.clone(), json!(value))));
+    if !variables.is_empty() {
+        properties["Environment"] = json!({ "Variables": variables });
     }
     if access.needs_recursion() {
         properties["RecursiveLoop"] = json!("Allow");
@@ -75,11 +82,16 @@ pub(crate) fn add(
                 "AssumeRolePolicyDocument": assumed_by("lambda.amazonaws.com", None),
                 "Policies": [{
                     "PolicyName": "step",
-                    "PolicyDocument": document(&statements(blueprint, access, &logs)),
+                    "PolicyDocument": document(&statements(blueprint, function, access, &logs)),
                 }],
             },
         }),
     );
+    let mut destinations = json!({ "OnFailure": { "Destination": arn("Reports") } });
+    // The step SDK reports by the manifest or the commit, and a second report would only cost.
+    if !function.has_sdk {
+        destinations["OnSuccess"] = json!({ "Destination": arn("Reports") });
+    }
     // Retries are the planner's, so that a crash is seen at once. A published version needs its own copy of this.
     resources.insert(
         id.with("Reports"),
@@ -90,16 +102,18 @@ pub(crate) fn add(
                 "Qualifier": "$LATEST",
                 "MaximumRetryAttempts": 0,
                 "MaximumEventAgeInSeconds": 3600,
-                "DestinationConfig": {
-                    "OnSuccess": { "Destination": arn("Reports") },
-                    "OnFailure": { "Destination": arn("Reports") },
-                },
+                "DestinationConfig": destinations,
             },
         }),
     );
 }
 
-fn statements(blueprint: &Blueprint, access: &Access, logs: &str) -> Vec<Value> {
+fn statements(
+    blueprint: &Blueprint,
+    function: &Function,
+    access: &Access,
+    logs: &str,
+) -> Vec<Value> {
     let mut statements = vec![
         allow("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], &arn(logs)),
         allow("Reports", &["sqs:SendMessage"], &arn("Reports")),
@@ -132,6 +146,9 @@ fn statements(blueprint: &Blueprint, access: &Access, logs: &str) -> Vec<Value> 
         let objects = access.writes.iter().map(|reach| objects(blueprint, reach));
         let actions = ["s3:AbortMultipartUpload", "s3:PutObject"];
         statements.push(allow("Writes", &actions, &one_or_many(objects.collect())));
+    }
+    if is_direct(blueprint, function, access) {
+        statements.extend(direct::statements(blueprint, access));
     }
     if blueprint.options.xray {
         statements.push(xray());

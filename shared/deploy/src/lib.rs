@@ -11,6 +11,7 @@ mod alarm;
 mod block;
 pub mod blueprint;
 pub mod bucket;
+mod direct;
 mod function;
 pub mod name;
 mod resource;

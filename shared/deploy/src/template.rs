@@ -75,6 +75,9 @@ fn configure_engine(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
     for id in ["Planner", "Trigger"] {
         let properties = &mut resources[id]["Properties"];
         properties["Architectures"] = json!([options.architecture.name()]);
+        if options.handoff.is_direct() {
+            properties["Environment"]["Variables"]["SIDESTEP_HANDOFF"] = json!(options.handoff);
+        }
         if options.xray {
             properties["TracingConfig"] = json!({ "Mode": "Active" });
         }

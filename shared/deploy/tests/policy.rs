@@ -5,13 +5,17 @@ mod fixture;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use sidestep_core::handoff::Handoff;
 use sidestep_deploy::synthesise;
 
 /// Resources with a `*` that are meant, and why. `ID` of the resource, the statement, the end of the resource's text.
-const WIDE: [(&str, &str, &str); 14] = [
+const WIDE: [(&str, &str, &str); 16] = [
     // X-Ray's actions know no resources.
     ("EnginePolicy", "Traces", "*"),
     ("StepWorkErRole", "Traces", "*"),
+    // Definitions are named by their digest, and versions are published later.
+    ("StepWorkErRole", "Definitions", "/definitions/*"),
+    ("StepWorkErRole", "Successors", "work_er:*"),
     // Definitions are named by their digest.
     ("EnginePolicy", "Definitions", "/definitions/*"),
     // A cache hit may be of any pipeline and step.
@@ -86,7 +90,9 @@ fn every_principal_is_a_service_that_is_pinned_to_its_source() {
 
 #[test]
 fn a_step_has_no_right_on_the_table_or_on_any_function() {
-    for blueprint in [fixture::flights(), fixture::everything()] {
+    let mut by_event = fixture::everything();
+    by_event.options.handoff = Handoff::Event;
+    for blueprint in [fixture::flights(), by_event] {
         let template = synthesise(&blueprint).expect("a template");
         let mut roles = BTreeSet::new();
         for (id, statement) in statements(&template) {
@@ -101,6 +107,42 @@ fn a_step_has_no_right_on_the_table_or_on_any_function() {
         }
         assert_eq!(roles.len(), blueprint.functions.len(), "one role per function: {roles:?}");
     }
+}
+
+#[test]
+fn on_the_direct_road_a_step_may_commit_and_invoke_what_can_follow_and_no_more() {
+    let template = synthesise(&fixture::everything()).expect("a template");
+    let of = |sid: &str| -> Value {
+        let all = statements(&template);
+        let found =
+            all.iter().find(|(id, statement)| id == "StepWorkErRole" && statement["Sid"] == sid);
+        found.map_or_else(|| panic!("no {sid}"), |(_, statement)| statement.clone())
+    };
+    let keys = &of("Executions")["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+    assert_eq!(*keys, serde_json::json!(["E#*", "K#*", "P#tables"]));
+    assert!(texts(&of("Executions")["Action"]).all(|action| !action.contains("Delete")));
+    let functions: Vec<String> = texts(&of("Successors")["Resource"]).collect();
+    assert_eq!(functions.len(), 2, "its own and the one by ARN: {functions:?}");
+    assert!(
+        functions.iter().all(|arn| arn.ends_with("work_er:*") || arn.ends_with(":legacy-scan"))
+    );
+
+    let variables = &template["Resources"]["StepWorkEr"]["Properties"]["Environment"]["Variables"];
+    assert_eq!(variables["SIDESTEP_HANDOFF"], "direct");
+    let planner = &template["Resources"]["Planner"]["Properties"]["Environment"]["Variables"];
+    assert_eq!(planner["SIDESTEP_HANDOFF"], "direct");
+}
+
+#[test]
+fn lambda_reports_successes_only_of_functions_without_the_step_sdk() {
+    let template = synthesise(&fixture::flights()).expect("a template");
+    let has_success = |id: &str| {
+        let config = &template["Resources"][id]["Properties"]["DestinationConfig"];
+        assert!(config["OnFailure"].is_object(), "{id}: {config:#}");
+        config.get("OnSuccess").is_some()
+    };
+    assert!(has_success("StepReportReports"), "a Python function");
+    assert!(!has_success("StepTrainReports"), "a Rust one writes its manifest");
 }
 
 #[test]

@@ -15,9 +15,6 @@ use sidestep_engine::object::ObjectStore;
 use crate::error::StepError;
 use crate::report::publish;
 
-/// Which roads results take: `event` (the default), `direct` or `both`.
-const HANDOFF: &str = "SIDESTEP_HANDOFF";
-
 /// Set: the answer says what the commit asked of the services.
 const COUNT: &str = "SIDESTEP_COUNT";
 
@@ -33,10 +30,7 @@ pub(crate) struct Direct {
 impl Direct {
     /// The direct road, if the deployment wants it. No request is made.
     pub(crate) fn from_env() -> Result<Option<Self>, Error> {
-        let handoff: Handoff = match std::env::var(HANDOFF) {
-            Ok(text) if !text.is_empty() => text.parse()?,
-            _ => Handoff::Event,
-        };
+        let handoff = sidestep_aws::handoff_from_env()?;
         if !handoff.is_direct() {
             return Ok(None);
         }

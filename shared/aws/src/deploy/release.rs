@@ -39,13 +39,16 @@ impl Releases {
     }
 
     /// Publishes the function's code as it is now. Unchanged code gives the version that it has already.
+    ///
+    /// One that `has_sdk` reports its successes itself, and Lambda does not.
     pub async fn release(
         &self,
         function_name: &str,
         reports_arn: &str,
+        has_sdk: bool,
     ) -> Result<Release, DeployError> {
         let version = self.publish(function_name).await?;
-        self.report(function_name, &version, reports_arn).await?;
+        self.report(function_name, &version, reports_arn, has_sdk).await?;
         let current = self.live(function_name).await?;
         let is_new = current.as_deref() != Some(&version);
         if current.is_none() {
@@ -82,9 +85,11 @@ impl Releases {
         function_name: &str,
         version: &str,
         reports_arn: &str,
+        has_sdk: bool,
     ) -> Result<(), DeployError> {
+        let success = OnSuccess::builder().destination(reports_arn).build();
         let destinations = DestinationConfig::builder()
-            .on_success(OnSuccess::builder().destination(reports_arn).build())
+            .set_on_success(Some(success).filter(|_| !has_sdk))
             .on_failure(OnFailure::builder().destination(reports_arn).build())
             .build();
         let put = self.client.put_function_event_invoke_config().function_name(function_name);

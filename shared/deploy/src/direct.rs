@@ -1,0 +1,78 @@
+//! The direct road on AWS: what a step function needs so that it can commit its result and invoke what follows by itself.
+
+use serde_json::{Map, Value, json};
+use sidestep_core::definition::StepKind;
+use sidestep_core::handoff::Handoff;
+
+use crate::access::Access;
+use crate::blueprint::{Blueprint, Function, Target};
+use crate::function::ARTIFACTS;
+use crate::resource::{allow, arn, one_or_many, reference, sub};
+
+/// Whether `function` goes the direct road.
+pub(crate) fn is_direct(blueprint: &Blueprint, function: &Function, access: &Access) -> bool {
+    blueprint.options.handoff.is_direct() && function.has_sdk && !access.steps.is_empty()
+}
+
+/// What tells the step SDK so.
+pub(crate) fn environment(handoff: Handoff) -> Map<String, Value> {
+    let artifacts = ARTIFACTS.rsplit(":::").next().unwrap_or_default();
+    [
+        ("SIDESTEP_HANDOFF", json!(handoff)),
+        ("SIDESTEP_TABLE", reference("Table")),
+        ("SIDESTEP_BUCKET", sub(artifacts)),
+        ("SIDESTEP_ACCOUNT_ID", reference("AWS::AccountId")),
+        ("SIDESTEP_STACK", reference("AWS::StackName")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+/// The rights: executions, cache entries and its own pipelines' list in the table, definitions, and the functions of its pipelines.
+pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
+    let mut lists: Vec<_> = access.steps.iter().map(|(name, _)| format!("P#{name}")).collect();
+    lists.dedup();
+    let keys: Vec<_> = ["E#*", "K#*"].map(str::to_owned).into_iter().chain(lists).collect();
+    let actions = [
+        "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    ];
+    let mut table = allow("Executions", &actions, &arn("Table"));
+    table["Condition"] = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } });
+    let definitions = sub(format!("{ARTIFACTS}/definitions/*"));
+    vec![
+        table,
+        allow("Definitions", &["s3:GetObject"], &definitions),
+        allow(
+            "Successors",
+            &["lambda:InvokeFunction"],
+            &one_or_many(successors(blueprint, access)),
+        ),
+    ]
+}
+
+/// Any step of a pipeline can be what follows: a slot that is free under `MaxParallelExecutionSteps` is taken by whichever waits.
+fn successors(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
+    let mut functions: Vec<&str> = Vec::new();
+    for (name, _) in &access.steps {
+        let Some(pipeline_use) = blueprint.pipelines.get(name) else { continue };
+        for step in &pipeline_use.pipeline.steps {
+            if let StepKind::Lambda(lambda) = &step.kind {
+                functions.push(&lambda.function_arn);
+            }
+        }
+    }
+    functions.sort_unstable();
+    functions.dedup();
+    let versions = functions.into_iter().map(|function| match Target::of(function) {
+        Target::Own(name) => sub(format!(
+            "arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:${{AWS::StackName}}-{name}:*"
+        )),
+        Target::Foreign(arn) => json!(arn),
+    });
+    versions.collect()
+}
