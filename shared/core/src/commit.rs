@@ -149,11 +149,19 @@ pub struct Decision {
     /// Digests behind the values of the step's `Changed` conditions, by the values' text: what a later execution compares with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observed: BTreeMap<String, String>,
+    /// Attempts begun so far, of a step that does not begin another now: their numbers are used, whenever it runs again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub begun: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Decision {
     pub fn new(step: StepIndex, verdict: Verdict, reason: String) -> Self {
-        Self { step, verdict, reason, warning: None, observed: BTreeMap::new() }
+        Self { step, verdict, reason, warning: None, observed: BTreeMap::new(), begun: 0 }
     }
 }
 
@@ -301,15 +309,16 @@ impl Commit {
         self.completions.iter().find(|completion| completion.step == step)
     }
 
-    /// Attempts of `step` that had begun when this commit ended it.
+    /// Attempts of `step` that had begun with this commit, if it speaks of the step. Numbers only go up.
     pub fn attempts(&self, step: StepIndex) -> u32 {
         let completed = self.completion(step).map(|completion| completion.attempt_count);
         let decided = self.decision(step).map(|decision| match &decision.verdict {
             Verdict::Stopped { attempt_count } => *attempt_count,
-            _ => 0,
+            Verdict::Run(claim) => claim.attempt_count,
+            _ => decision.begun,
         });
         let kept = self.retry.as_ref().and_then(|retry| retry.attempts.get(&step).copied());
-        completed.or(kept).or(decided).unwrap_or_default()
+        completed.max(kept).max(decided).unwrap_or_default()
     }
 
     /// Why `step` failed, if this commit is where it did.

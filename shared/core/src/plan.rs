@@ -207,10 +207,27 @@ impl<'a> Draft<'a> {
         self.push_decision(Decision::new(step, verdict, reason));
     }
 
-    pub(crate) fn push_decision(&mut self, decision: Decision) {
+    pub(crate) fn push_decision(&mut self, mut decision: Decision) {
+        decision.begun = self.begun_before(&decision);
         self.bytes += json_bytes(&decision);
         self.turn(decision.step, decision.verdict.phase());
         self.plan.commit.decisions.push(decision);
+    }
+
+    /// Attempts of a step that goes on without another one: what is written next to its state is all that is known of them later.
+    fn begun_before(&mut self, decision: &Decision) -> u32 {
+        let revision = self.states[decision.step.0].revision;
+        // A claim and a stop say it themselves, and of what succeeded nobody asks.
+        if revision == 0 || !decision.verdict.phase().is_retried() {
+            return 0;
+        }
+        match self.resolver().commit(revision) {
+            Ok(commit) => commit.attempts(decision.step),
+            Err(need) => {
+                self.need([need]);
+                0
+            }
+        }
     }
 
     fn discard_all(&mut self, events: &[Event]) {

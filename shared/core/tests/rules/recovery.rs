@@ -246,3 +246,42 @@ Steps:
     let description = serde_json::to_string(&description).expect("JSON");
     assert!(description.contains("****") && !description.contains("hunter2"), "{description}");
 }
+
+/// Two steps, of which the second runs whatever the first comes to, while its data differs from the last succeeded execution.
+const WHEN_CHANGED: &str = "
+  - { Name: First, Type: Lambda, FunctionArn: f, Arguments: { k: 1 } }
+  - Name: A
+    Type: Lambda
+    FunctionArn: f
+    Arguments: { k: 2 }
+    DependsOn: [First]
+    TriggerRule: AllDone
+    When: { Conditions: [{ Type: Changed, Value: 's3://bucket/data' }] }
+";
+
+#[test]
+fn numbers_of_attempts_go_on_also_where_the_step_was_skipped_in_between() {
+    let data = "s3://bucket/data".to_owned();
+    let mut before = World::new(WHEN_CHANGED);
+    before.contents.insert(data.clone(), "sha256:1".to_owned());
+    before.finish(&str::to_owned);
+    // Other code, so that nothing is a hit.
+    let mut world = before.again(WHEN_CHANGED, "sha256:other");
+    world.start.baseline = Some(before.start.execution_id.clone());
+    let mut take_up = |content: &str| {
+        world.contents.insert(data.clone(), content.to_owned());
+        world.advance(&[Event::RetryRequested]);
+        world.fail("First");
+        if world.execution.status == ExecutionStatus::Executing {
+            world.fail("A");
+        }
+        assert_eq!(world.execution.status, ExecutionStatus::Failed);
+        let a = world.index("A");
+        let attempts = world.invoked.iter().filter(|(step, ..)| *step == a);
+        (world.decided("A").0, attempts.map(|(_, count, _)| *count).collect::<Vec<_>>())
+    };
+    assert_eq!(take_up("sha256:2"), ("run", vec![1]));
+    assert_eq!(take_up("sha256:1"), ("skipped", vec![1]), "its data is as it was");
+    assert_eq!(take_up("sha256:1"), ("skipped", vec![1]));
+    assert_eq!(take_up("sha256:2"), ("run", vec![1, 2]), "attempt 1 has objects of its own");
+}
