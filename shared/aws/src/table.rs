@@ -3,7 +3,7 @@
 //! | PK | SK | holds |
 //! |---|---|---|
 //! | `E#EXECUTION` | `START` | what the execution was started with, never edited |
-//! | `E#EXECUTION` | `HEAD` | the fold: status, revision, four bytes a step; `Live` while it is not over |
+//! | `E#EXECUTION` | `HEAD` | the fold: status, revision, four bytes a step; `Live` while it is not over or is to be taken up again, which `Asked` says |
 //! | `E#EXECUTION` | `C#00000007` | commit 7, never edited; creating it is the commit point |
 //! | `E#EXECUTION` | `D#0003#000001` | attempt 1 of step 3 reported after it was given up |
 //! | `P#PIPELINE` | `X#000001700000000#EXECUTION` | a line of the list of executions |
@@ -18,7 +18,7 @@
 //!
 //! Documents are the text `Body`, or `Deflated` where that is shorter.
 //!
-//! The one index, `Live`, is sparse: only a `HEAD` that is not over has its key, and no ordinary commit touches it, so it costs two
+//! The one index, `Live`, is sparse: only such a `HEAD` has its key, and no ordinary commit touches it, so it costs two
 //! writes an execution and none a step.
 
 mod access;

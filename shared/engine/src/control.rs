@@ -53,14 +53,23 @@ impl Engine {
 
     /// Takes up an execution that failed or was stopped: what succeeded stays, everything else runs with the same definition, parameters
     /// and code.
+    ///
+    /// Twice is once. Stopped half-way: once it is noted, the sweep takes the execution up.
     pub async fn retry(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
-        let loaded = self.load(id).await?;
-        check_retry(&loaded.pipeline, &loaded.execution).map_err(|source| refused(id, source))?;
-        for pinned in loaded.start.functions.values() {
-            let now = self.functions.describe(&pinned.invoke_arn).await?;
-            if now.is_none_or(|now| now.code_digest != pinned.code_digest) {
-                let (execution_id, function) = (id.clone(), pinned.invoke_arn.clone());
-                return Err(RequestError::OtherCode { execution_id, function }.into());
+        loop {
+            let loaded = self.load(id).await?;
+            let check = check_retry(&loaded.pipeline, &loaded.execution);
+            check.map_err(|source| refused(id, source))?;
+            for pinned in loaded.start.functions.values() {
+                let now = self.functions.describe(&pinned.invoke_arn).await?;
+                if now.is_none_or(|now| now.code_digest != pinned.code_digest) {
+                    let (execution_id, function) = (id.clone(), pinned.invoke_arn.clone());
+                    return Err(RequestError::OtherCode { execution_id, function }.into());
+                }
+            }
+            // What is over is not swept: without this, a planner that dies right after its commit leaves it to whoever asks again.
+            if self.executions.ask_retry(id, loaded.execution.revision).await? {
+                break;
             }
         }
         self.advance(id, |_| vec![Event::RetryRequested]).await

@@ -103,6 +103,13 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
         change: HeadChange<'_>,
     ) -> Result<(), TableError>;
 
+    /// Notes that an execution whose `HEAD` is at `revision` and over is to be taken up again, and counts it among the live ones: should
+    /// the caller die before its commit, or right after it, the sweep goes on. `false`: `HEAD` is not there any more.
+    async fn ask_retry(&self, id: &ExecutionId, revision: Revision) -> Result<bool, TableError>;
+
+    /// Whether [`ExecutionStore::ask_retry`] noted something, and `HEAD` has not moved since. Strongly consistent.
+    async fn is_retry_asked(&self, id: &ExecutionId) -> Result<bool, TableError>;
+
     /// Removes `HEAD` and the commits after a revision, the last first: for a repair, which makes them anew. A store that keeps nothing
     /// beyond its process refuses.
     async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
@@ -123,7 +130,7 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
     /// What [`ExecutionStore::note_late`] noted, by step and attempt.
     async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError>;
 
-    /// Executions that are not over, oldest first. May lag by a second.
+    /// Executions that are not over, or are to be taken up again, oldest first. May lag by a second.
     async fn live(&self) -> Result<Vec<ExecutionId>, TableError>;
 
     /// Executions, newest first, at most `limit`; of one pipeline or of all.

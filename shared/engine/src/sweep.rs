@@ -95,6 +95,9 @@ impl Engine {
                 }
             }
         }
+        if loaded.execution.status.is_over() && self.executions.is_retry_asked(id).await? {
+            events.push(Event::RetryRequested);
+        }
         // Time-outs and delays whose call was lost.
         events.push(Event::Woken);
         self.recent.forget_head(id);

@@ -122,9 +122,11 @@ impl ExecutionStore for DynamoTable {
         change: HeadChange<'_>,
     ) -> Result<(), TableError> {
         let id = &start.execution_id;
-        let is_live = !matches!(change, HeadChange::Ended { .. });
-        // Whoever took an ended execution up again may have died before this. Written again, the same value costs the index nothing.
-        let live = if is_live { ", Live = :live" } else { " REMOVE Live" };
+        let remove = match change {
+            HeadChange::Ongoing => "",
+            HeadChange::Ended { .. } => " REMOVE Live",
+            HeadChange::TakenUp => ", Live = :live REMOVE Asked",
+        };
         // Before HEAD: what is not over there is caught up with after a crash, and then this line is written again.
         if let Some(line) = line(start, execution, change) {
             // Whoever is slow to say how the execution once ended must not hide that it was taken up again.
@@ -153,7 +155,7 @@ impl ExecutionStore for DynamoTable {
             .table_name(&self.name)
             .key("PK", text(execution_key(id)))
             .key("SK", text("HEAD"))
-            .update_expression(set + live)
+            .update_expression(set + remove)
             .condition_expression("Revision < :revision")
             .expression_attribute_names("#status", "Status")
             .expression_attribute_values(":status", text(execution.status.name()))
@@ -162,7 +164,7 @@ impl ExecutionStore for DynamoTable {
         for (name, value) in saved {
             update = update.expression_attribute_values(format!(":{name}"), value);
         }
-        if is_live {
+        if change == HeadChange::TakenUp {
             update = update.expression_attribute_values(":live", text("1"));
         }
         match update.send().await {
@@ -171,6 +173,30 @@ impl ExecutionStore for DynamoTable {
             Err(error) => return Err(classify("update the HEAD of", id.as_str(), error)),
         }
         Ok(())
+    }
+
+    async fn ask_retry(&self, id: &ExecutionId, revision: Revision) -> Result<bool, TableError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("PK", text(execution_key(id)))
+            .key("SK", text("HEAD"))
+            .update_expression("SET Live = :live, Asked = :revision")
+            .condition_expression("Revision = :revision")
+            .expression_attribute_values(":live", text("1"))
+            .expression_attribute_values(":revision", number(revision));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is(&error, "ConditionalCheckFailedException") => Ok(false),
+            Err(error) => Err(classify("update the HEAD of", id.as_str(), error)),
+        }
+    }
+
+    async fn is_retry_asked(&self, id: &ExecutionId) -> Result<bool, TableError> {
+        let Some(head) = self.get(execution_key(id), "HEAD").await? else { return Ok(false) };
+        let asked: Option<Revision> = numeric(&head, "Asked").ok();
+        Ok(asked.is_some() && asked == numeric(&head, "Revision").ok())
     }
 
     async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {

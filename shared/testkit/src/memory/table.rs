@@ -32,6 +32,8 @@ struct Record {
     start: Start,
     head: Execution,
     is_live: bool,
+    /// The revision at which somebody asked to take it up again.
+    asked_at: Option<Revision>,
     line: Summary,
     /// The revision that the line speaks of.
     listed: Revision,
@@ -67,6 +69,7 @@ impl ExecutionStore for MemoryTable {
             start: start.clone(),
             head: Execution::new(step_count),
             is_live: true,
+            asked_at: None,
             line,
             listed: 0,
             commits: BTreeMap::new(),
@@ -124,8 +127,9 @@ impl ExecutionStore for MemoryTable {
         if record.head.revision < execution.revision {
             record.head = execution.clone();
             match change {
+                HeadChange::Ongoing => {}
                 HeadChange::Ended { .. } => record.is_live = false,
-                HeadChange::Ongoing | HeadChange::TakenUp => record.is_live = true,
+                HeadChange::TakenUp => record.is_live = true,
             }
         }
         if record.listed >= execution.revision {
@@ -148,6 +152,22 @@ impl ExecutionStore for MemoryTable {
         }
         record.listed = execution.revision;
         Ok(())
+    }
+
+    async fn ask_retry(&self, id: &ExecutionId, revision: Revision) -> Result<bool, TableError> {
+        let mut state = self.lock();
+        let record = state.records.get_mut(id).ok_or_else(|| missing(id))?;
+        let is_there = record.head.revision == revision;
+        if is_there {
+            (record.is_live, record.asked_at) = (true, Some(revision));
+        }
+        Ok(is_there)
+    }
+
+    async fn is_retry_asked(&self, id: &ExecutionId) -> Result<bool, TableError> {
+        let state = self.lock();
+        let record = state.records.get(id).ok_or_else(|| missing(id))?;
+        Ok(record.asked_at == Some(record.head.revision))
     }
 
     async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError> {

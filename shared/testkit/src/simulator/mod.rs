@@ -131,7 +131,9 @@ fn simulate(
             is_idle.load(std::sync::atomic::Ordering::SeqCst)
                 && asked.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|asked| {
                     let head = futures::executor::block_on(seen.table.head(&asked.id));
-                    head.ok().flatten().is_none_or(|head| head.status.is_over())
+                    let is_over = head.ok().flatten().is_none_or(|head| head.status.is_over());
+                    let is_asked = seen.table.is_retry_asked(&asked.id);
+                    is_over && !futures::executor::block_on(is_asked).unwrap_or_default()
                 })
         };
         sim.spawn_new(people::sweeper(Arc::clone(&world), is_done));

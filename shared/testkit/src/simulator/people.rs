@@ -202,10 +202,13 @@ async fn take_up(world: &Arc<World>, id: &ExecutionId) {
         };
         let answer = world.call(retry).await;
         world.sim.sleep(1_000).await;
-        if matches!(answer, Some(Ok(_) | Err(EngineError::Request(_)))) {
-            return;
+        match answer {
+            Some(Ok(_) | Err(EngineError::Request(_))) => return,
+            // Nobody is left who knows.
+            None if world.sim.chance(700) => return,
+            // Whoever is told of an error asks again.
+            _ => {}
         }
-        // Whoever is told of an error asks again.
         world.sim.sleep(60_000).await;
     }
 }

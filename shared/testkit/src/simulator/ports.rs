@@ -162,6 +162,16 @@ impl ExecutionStore for Faulty {
         effect!(&self.world.sim, "advance HEAD", call(), table("update"))
     }
 
+    async fn ask_retry(&self, id: &ExecutionId, revision: Revision) -> Result<bool, TableError> {
+        let call = || self.world.table.ask_retry(id, revision);
+        effect!(&self.world.sim, "ask retry", call(), table("update"))
+    }
+
+    async fn is_retry_asked(&self, id: &ExecutionId) -> Result<bool, TableError> {
+        let call = || self.world.table.is_retry_asked(id);
+        effect!(&self.world.sim, "is retry asked", call(), table("read"))
+    }
+
     async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError> {
         let call = || self.world.table.put_callback(token, record);
         effect!(&self.world.sim, "put callback", call(), table("put"))

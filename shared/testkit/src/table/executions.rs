@@ -114,11 +114,20 @@ async fn live_executions_and_the_list_follow_the_end(store: &dyn ExecutionStore)
         assert_eq!(failure_reason.as_deref(), Some("it broke"));
     }
 
+    assert!(!store.is_retry_asked(id).await.unwrap());
+    assert!(!store.ask_retry(id, 0).await.unwrap(), "somebody who looked before the end");
+    assert!(!is_live().await && !store.is_retry_asked(id).await.unwrap());
+    for _ in 0..2 {
+        assert!(store.ask_retry(id, 1).await.unwrap());
+        assert!(is_live().await && store.is_retry_asked(id).await.unwrap(), "for the sweep");
+        assert_eq!(line().await.status, ExecutionStatus::Failed, "it is asked, and not done");
+    }
+
     let retried = Commit { retry: Some(Retry::default()), ..Commit::new(2, 120) };
     let over = state.clone();
     state.apply(&retried).unwrap();
     store.advance_head(&start, &state, HeadChange::TakenUp).await.unwrap();
-    assert!(is_live().await);
+    assert!(is_live().await && !store.is_retry_asked(id).await.unwrap());
     let taken_up = line().await;
     assert_eq!((taken_up.status, taken_up.ended_at_ms), (ExecutionStatus::Executing, None));
 
