@@ -4,6 +4,7 @@ pub mod emulator;
 pub mod fuzz;
 pub mod memory;
 pub mod object;
+pub mod proxy;
 pub mod python;
 pub mod simulator;
 pub mod table;
