@@ -1,7 +1,8 @@
 //! A Lambda function without dependencies, over the bare Runtime API: it does what its arguments say.
 //!
 //! `Fail`: fails as often, counting in the file `Count`. `Until`: waits for a file. `Exit`: ends its process. `Kill`: is killed, as when
-//! memory runs out. Otherwise it returns the text in its environment variable `ANSWER`, or `{"Value": 7}`.
+//! memory runs out. `Sleep`: takes as many milliseconds. `Answer`: returns that as its value. Otherwise it returns the text in its environment
+//! variable `ANSWER`, or `{"Value": 7}`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -48,6 +49,12 @@ fn handle(event: &str) -> Result<String, String> {
     if text(event, "Kill").is_some() {
         let id = std::process::id().to_string();
         Command::new("kill").args(["-s", "KILL", &id]).status().unwrap();
+    }
+    if let Some(ms) = text(event, "Sleep") {
+        std::thread::sleep(Duration::from_millis(ms.parse().unwrap()));
+    }
+    if let Some(value) = text(event, "Answer") {
+        return Ok(format!(r#"{{"Value":{value}}}"#));
     }
     Ok(std::env::var("ANSWER").unwrap_or_else(|_| r#"{"Value":7}"#.to_owned()))
 }
