@@ -23,7 +23,7 @@ use sidestep_testkit::proxy::{Fate, Proxy};
 use tokio::net::TcpListener;
 
 #[path = "setup/mod.rs"]
-#[expect(dead_code, reason = "of the set-up only the request is of use here")]
+#[allow(dead_code, reason = "of the set-up only the request is of use here")]
 mod setup;
 
 const BUCKET: &str = "artifacts";

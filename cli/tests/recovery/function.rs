@@ -1,7 +1,7 @@
 //! A Lambda function without dependencies, over the bare Runtime API: it does what its arguments say.
 //!
 //! `Fail`: fails as often, counting in the file `Count`. `Until`: waits for a file. `Exit`: ends its process. `Kill`: is killed, as when
-//! memory runs out. `Sleep`: takes as many milliseconds. `Answer`: returns that as its value. Otherwise it returns the text in its environment
+//! memory runs out. `Grow` and `Huge`: takes ever more memory, or very much at once, the first time. `Sleep`: takes as many milliseconds. `Answer`: returns that as its value. Otherwise it returns the text in its environment
 //! variable `ANSWER`, or `{"Value": 7}`.
 
 use std::io::{Read, Write};
@@ -49,6 +49,18 @@ fn handle(event: &str) -> Result<String, String> {
     if text(event, "Kill").is_some() {
         let id = std::process::id().to_string();
         Command::new("kill").args(["-s", "KILL", &id]).status().unwrap();
+    }
+    if let Some(count) = text(event, "Grow").filter(|count| !Path::new(count).exists()) {
+        std::fs::write(&count, "").unwrap();
+        let mut held = Vec::new();
+        loop {
+            held.push(vec![1_u8; 1 << 20]);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    if let Some(count) = text(event, "Huge").filter(|count| !Path::new(count).exists()) {
+        std::fs::write(&count, "").unwrap();
+        std::hint::black_box(vec![1_u8; 64 << 30]);
     }
     if let Some(ms) = text(event, "Sleep") {
         std::thread::sleep(Duration::from_millis(ms.parse().unwrap()));

@@ -99,3 +99,25 @@ fn an_exit_a_kill_a_time_out_and_an_error_are_told_apart() {
     assert!(kind == "Sandbox.Timedout" && reason.contains("timed out"), "{kind}: {reason}");
     assert_eq!(failure("Error"), ("Flaky".to_owned(), "failure 1".to_owned()));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_function_that_runs_out_of_memory_is_told_apart_and_retried() {
+    let project = Project::new(&json!([]));
+    let policy = retried(1, "Sidestep.FunctionError");
+    let steps = json!([
+        lambda("Grow", &json!({"Grow": project.path("grown")}), &policy),
+        lambda("Huge", &json!({"Huge": project.path("huge")}), &policy),
+        lambda("Kill", &json!({"Kill": "9"}), &json!({"OnFailure": "Continue"})),
+    ]);
+    project.define(&json!({"Version": "2020-12-01", "Steps": steps}));
+    project.expect(0, &["run", "test"]);
+    let execution = project.show();
+    for name in ["Grow", "Huge"] {
+        let step = step(&execution, name);
+        let failed = &step["FailedAttempts"][0];
+        assert_eq!((&step["AttemptCount"], &step["StepStatus"]), (&json!(2), &json!("Succeeded")));
+        assert_eq!(failed["FailureType"], "Runtime.OutOfMemory", "{step:#}");
+    }
+    assert_eq!(step(&execution, "Kill")["FailureType"], "Runtime.ExitError", "by somebody else");
+}

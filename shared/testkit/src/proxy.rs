@@ -23,6 +23,8 @@ pub enum Fate {
     Pass,
     /// It never reaches the service, which seems to answer with this status.
     Refuse(StatusCode),
+    /// It never reaches the service, which seems to answer with this status and error code, as AWS's JSON services do.
+    Error(StatusCode, &'static str),
     /// The service does it, and the answer says that it failed.
     Lose(StatusCode),
     /// It never reaches the service, and no answer comes.
@@ -122,6 +124,9 @@ async fn pass(State(wire): State<Wire>, request: Request) -> Response {
     };
     match fate {
         Fate::Refuse(status) => return refusal(status),
+        Fate::Error(status, code) => {
+            return ([("x-amzn-errortype", code)], refusal(status)).into_response();
+        }
         Fate::HangBefore => return wire.hang().await,
         _ => {}
     }

@@ -145,7 +145,8 @@ impl fmt::Debug for Code {
 /// On Linux its private writable memory (`RLIMIT_DATA`) is bounded to `memory_mb` and 1 GiB of headroom. That
 /// stops a runaway function and leaves room for what is reserved but hardly used: thread stacks, allocator
 /// arenas, an unoptimised build. Address space (`RLIMIT_AS`) is not bounded, because runtimes with a garbage
-/// collector reserve far more of it than they touch.
+/// collector reserve far more of it than they touch. What it holds for itself (`RssAnon`) is looked at while it works, and over
+/// `memory_mb` it is killed, as on Lambda.
 #[derive(Debug, Clone, Default)]
 pub struct Command {
     /// A path, or a name looked up in `PATH`.

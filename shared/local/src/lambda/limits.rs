@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+/// How often the memory of a process that works is looked at.
+pub(super) const MEMORY_LOOK: Duration = Duration::from_millis(100);
+
 /// Largest payload of a synchronous invocation, in bytes (quota).
 pub const REQUEST_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 

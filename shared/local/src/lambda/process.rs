@@ -78,11 +78,20 @@ impl Process {
 
     /// The most memory that the process has held at one time, in MB, where the system tells.
     pub(super) fn max_memory_used_mb(&self) -> Option<u64> {
+        Some(self.status_kb("VmHWM:")?.div_ceil(1024))
+    }
+
+    /// The memory that the process holds for itself now, in MB, where the system tells: without programs and libraries, of which a debug
+    /// build has more than Lambda would be given.
+    pub(super) fn private_memory_mb(&self) -> Option<u64> {
+        Some(self.status_kb("RssAnon:")?.div_ceil(1024))
+    }
+
+    fn status_kb(&self, name: &str) -> Option<u64> {
         let path = format!("/proc/{}/status", self.group.as_raw_nonzero());
         let status = std::fs::read_to_string(path).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-        Some(kilobytes.div_ceil(1024))
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
     }
 }
 

@@ -30,6 +30,7 @@ use super::{
     dispatch::Shared,
     environment::{Assignment, Started},
     invocation::{Failure, Function},
+    limits::MEMORY_LOOK,
     log::InvocationLog,
     process::{self, Process},
     report,
@@ -50,6 +51,8 @@ pub(super) struct Worker {
     /// A `next` that waits for an event.
     parked: Option<oneshot::Sender<RuntimeReply>>,
     current: Option<Current>,
+    /// When the memory of the process is looked at next.
+    next_look: Instant,
     /// Takes what the process prints while it is idle.
     last_log: Option<InvocationLog>,
 }
@@ -83,6 +86,7 @@ enum End {
     Idle,
     Shutdown,
     TimedOut,
+    OutOfMemory,
     Exited(String),
     InitError(Failure),
 }
@@ -90,6 +94,7 @@ enum End {
 enum Wake {
     Shutdown,
     Deadline,
+    Look,
     Call(RuntimeCall),
     Assignment(Option<Assignment>),
     Exited(String),
@@ -114,6 +119,7 @@ impl Worker {
             id,
             process,
             started_at,
+            next_look: started_at + MEMORY_LOOK,
             init: Init::Pending,
             calls,
             assignments,
@@ -139,6 +145,7 @@ impl Worker {
             biased;
             () = self.shared.kill.cancelled() => Wake::Shutdown,
             () = sleep_until(deadline) => Wake::Deadline,
+            () = sleep_until(self.next_look), if self.current.is_some() => Wake::Look,
             Some(call) = self.calls.recv() => Wake::Call(call),
             assignment = self.assignments.recv(), if self.current.is_none() => Wake::Assignment(assignment),
             status = self.process.child.wait() => Wake::Exited(match status {
@@ -150,6 +157,12 @@ impl Worker {
         match wake {
             Wake::Shutdown => Some(End::Shutdown),
             Wake::Deadline => self.expire(),
+            Wake::Look => {
+                self.next_look = Instant::now() + MEMORY_LOOK;
+                let used = self.process.private_memory_mb();
+                let limit = u64::from(self.function.config.memory_mb);
+                used.is_some_and(|used| used > limit).then_some(End::OutOfMemory)
+            }
             Wake::Call(call) => self.answer(call),
             Wake::Assignment(Some(assignment)) => {
                 self.assign(assignment);

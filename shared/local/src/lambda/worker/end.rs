@@ -77,6 +77,12 @@ impl Worker {
         };
         let failure = match end {
             End::InitError(failure) => failure,
+            End::OutOfMemory => {
+                out_of_memory(request_id, "Runtime exited with error: signal: killed")
+            }
+            End::Exited(reason) if is_allocation_failure(&reason, &log.tail()) => {
+                out_of_memory(request_id, &reason)
+            }
             End::Exited(reason) => Failure::platform("Runtime.ExitError", request_id, &reason),
             End::Shutdown | End::Idle => Failure::shutdown(request_id),
             End::TimedOut => {
@@ -138,4 +144,15 @@ impl Worker {
             Init::Pending | Init::Reported => None,
         }
     }
+}
+
+fn out_of_memory(request_id: &str, reason: &str) -> Failure {
+    Failure::platform("Runtime.OutOfMemory", request_id, reason)
+}
+
+/// Whether a process that ended by itself was refused memory: here an allocation fails where Lambda kills. The words are those of Rust, C++
+/// and Node.js; Python raises an error of its own.
+fn is_allocation_failure(reason: &str, log_tail: &str) -> bool {
+    let words = ["memory allocation of ", "std::bad_alloc", "heap out of memory"];
+    reason.contains("signal: aborted") && words.iter().any(|words| log_tail.contains(words))
 }
