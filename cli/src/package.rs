@@ -20,11 +20,14 @@ use zip::write::SimpleFileOptions;
 use crate::build::inherited;
 use crate::error::user;
 use crate::project::Project;
-use crate::python;
+use crate::python::{self, Requirements};
 
 /// The engine's own packages, by what the template calls their code.
 const ENGINE: [(&str, &str); 2] =
     [("PlannerCode", "sidestep-planner"), ("TriggerCode", "sidestep-trigger")];
+
+/// Lambda's quota for a function's code, unzipped (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const UNZIPPED_BYTES: usize = 250 * 1024 * 1024;
 
 /// The profile of deployed functions: small, for a short start. It is given along because a project's workspace need not have it.
 const FUNCTION_PROFILE: [&str; 8] = [
@@ -68,7 +71,17 @@ pub(crate) fn packages(
         let parameter = sidestep_deploy::code_parameter(name);
         match (&function.package, &function.path) {
             (Some(package), _) => packages.push(binary(parameter, package, &built)?),
-            (None, Some(path)) => packages.push(folder(parameter, &project.folder.join(path))?),
+            (None, Some(path)) => {
+                let source = project.folder.join(path);
+                let vendored = match (Requirements::of(&source)?, &function.runtime) {
+                    (Some(requirements), Some(runtime)) => {
+                        let store = project.state_folder().join("vendored");
+                        Some(requirements.vendored(runtime, architecture, &store)?)
+                    }
+                    _ => None,
+                };
+                packages.push(folder(parameter, &source, vendored.as_deref())?);
+            }
             (None, None) => bail!(user(format!("`[functions.{name}]` is not complete"))),
         }
     }
@@ -196,26 +209,44 @@ fn binary(
 ) -> anyhow::Result<Package> {
     let path = &built[package];
     let bytes = fs::read(path).with_context(|| format!("could not read `{}`", path.display()))?;
-    zip(parameter, vec![("bootstrap".to_owned(), bytes)])
+    zip(parameter, [("bootstrap".to_owned(), bytes)])
 }
 
-fn folder(parameter: String, folder: &Path) -> anyhow::Result<Package> {
-    let mut files = Vec::new();
-    for file in python::files(folder)? {
-        let path = folder.join(&file);
-        let bytes =
-            fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
-        let parts = file.components().map(|part| part.as_os_str().to_string_lossy());
-        files.push((parts.collect::<Vec<_>>().join("/"), bytes));
+/// A function's own files, beside the packages that it asks for. Its own come first where both have one.
+fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> anyhow::Result<Package> {
+    let mut files = BTreeMap::new();
+    for folder in vendored.into_iter().chain([own]) {
+        for file in python::files(folder)? {
+            let parts: Vec<_> =
+                file.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+            // What pip notes about this machine would make the zip another on each.
+            let is_note = parts.first().is_some_and(|first| first == "bin")
+                || parts.last().is_some_and(|last| last == "direct_url.json" || last == "RECORD");
+            if folder != own && is_note {
+                continue;
+            }
+            let path = folder.join(&file);
+            let bytes =
+                fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+            files.insert(parts.join("/"), bytes);
+        }
     }
     if files.is_empty() {
-        bail!(user(format!("`{}` holds no code", folder.display())));
+        bail!(user(format!("`{}` holds no code", own.display())));
+    }
+    let bytes: usize = files.values().map(Vec::len).sum();
+    if bytes > UNZIPPED_BYTES {
+        let problem = format!("`{}` has {bytes} bytes with what it asks for", own.display());
+        bail!(user(problem).hint(format!("Lambda takes {UNZIPPED_BYTES}")));
     }
     zip(parameter, files)
 }
 
 /// Zips files without their times, so that equal files make equal bytes.
-fn zip(parameter: String, files: Vec<(String, Vec<u8>)>) -> anyhow::Result<Package> {
+fn zip(
+    parameter: String,
+    files: impl IntoIterator<Item = (String, Vec<u8>)>,
+) -> anyhow::Result<Package> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Deflated)
@@ -240,7 +271,7 @@ mod tests {
             let folder_path = tempfile::tempdir().expect("a folder");
             fs::create_dir(folder_path.path().join("inner")).expect("create");
             fs::write(folder_path.path().join("inner/a.py"), text).expect("write");
-            folder("Code".to_owned(), folder_path.path()).expect("zipped")
+            folder("Code".to_owned(), folder_path.path(), None).expect("zipped")
         };
         let (one, again, other) = (make("x = 1"), make("x = 1"), make("x = 2"));
         assert_eq!(one.key, again.key);

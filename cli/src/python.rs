@@ -1,6 +1,7 @@
 //! Python functions: found interpreter, runtime client, digest of the folder.
 
 mod interpreter;
+mod requirements;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use sidestep_local::lambda::Command;
 use crate::error::user;
 use crate::functions::{Stored, lambda_digest};
 use crate::project::FunctionSettings;
+
+pub(crate) use requirements::Requirements;
 
 /// A function's code, or why it cannot run here.
 #[derive(Debug)]
@@ -39,7 +42,8 @@ pub(crate) fn command(
     let source = project.join(path);
     let files = files(&source)?;
     let digest = digest(&source, &files)?;
-    let interpreter = match interpreter::interpreter(store) {
+    let requirements = Requirements::of(&source)?;
+    let interpreter = match interpreter::interpreter(store, requirements.as_ref()) {
         Ok(interpreter) => interpreter,
         Err(why) => return Ok(Found::LeftOut(why)),
     };
@@ -55,6 +59,7 @@ pub(crate) fn command(
     };
     let mut code = digest.to_vec();
     code.extend(format!("\0{runtime}\0{handler}\0").into_bytes());
+    code.extend(requirements.iter().flat_map(|requirements| requirements.digest()));
     let sha256 = lambda_digest(&code, settings);
     Ok(Found::Code(Box::new(Stored { command, sha256 })))
 }
@@ -74,6 +79,10 @@ pub(crate) fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
                 continue;
             }
             if entry.file_type()?.is_dir() {
+                // What setuptools leaves behind in a package that it builds.
+                if name.ends_with(".egg-info") {
+                    continue;
+                }
                 folders.push(entry.path());
             } else {
                 found.push(entry.path().strip_prefix(folder)?.to_owned());

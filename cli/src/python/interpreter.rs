@@ -9,8 +9,16 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use super::Requirements;
+
 /// The version of Lambda's own runtime client for Python, which speaks the Runtime API.
 const RUNTIME_CLIENT: &str = "awslambdaric==4.2.2";
+
+/// What Lambda's runtime has beside it. A function with `requirements.txt` finds it here too.
+const BOTO3: &str = "boto3==1.44.5";
+
+/// Written last into an environment with requirements: what was cut off half-way is made anew.
+const COMPLETE: &str = "complete";
 
 /// An answer, and what it rests on: it holds while none of that has changed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,13 +39,24 @@ struct Stamp {
     modified_ns: u128,
 }
 
-/// The interpreter, or why there is none. `store` is where a virtual environment may be made.
-pub(super) fn interpreter(store: &Path) -> Result<PathBuf, String> {
-    let record = store.join("python.json");
+/// The interpreter, or why there is none. `store` is where a virtual environment may be made: one for all functions, and one for every
+/// `requirements.txt` that differs.
+pub(super) fn interpreter(
+    store: &Path,
+    requirements: Option<&Requirements>,
+) -> Result<PathBuf, String> {
+    let name = match requirements {
+        Some(requirements) => format!("python-{}", hex::encode(requirements.digest())),
+        None => "python".to_owned(),
+    };
+    let record = store.join(format!("{name}.json"));
     if let Some(known) = recall(&record) {
         return Ok(known);
     }
-    let program = find(store)?;
+    let program = match requirements {
+        Some(requirements) => own(&store.join(&name), store, requirements)?,
+        None => find(store)?,
+    };
     if let Some(known) = know(&program) {
         let text = serde_json::to_string(&known).expect("paths and numbers serialize");
         // Without the record the next run asks again.
@@ -75,38 +94,66 @@ fn search_path() -> String {
     std::env::var("PATH").unwrap_or_default()
 }
 
+fn quiet(program: &Path, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn has_client(program: &Path) -> bool {
+    quiet(program, &["-c", "import awslambdaric"])
+}
+
+/// The interpreter of an environment that has what a function asks for.
+fn own(environment: &Path, store: &Path, requirements: &Requirements) -> Result<PathBuf, String> {
+    let _lock = lock_of(store)?;
+    let python = environment.join("bin").join("python");
+    let complete = environment.join(COMPLETE);
+    if complete.exists() && has_client(&python) {
+        return Ok(python);
+    }
+    eprintln!("preparing Python for a `requirements.txt`, once");
+    create(environment)?;
+    requirements.install(&python, &[RUNTIME_CLIENT, BOTO3])?;
+    fs::write(&complete, "").map_err(|error| error.to_string())?;
+    Ok(python)
+}
+
+fn create(environment: &Path) -> Result<(), String> {
+    let system = Path::new("python3");
+    if !quiet(system, &["--version"]) {
+        return Err("python3 is not installed".to_owned());
+    }
+    if !quiet(system, &["-m", "venv", "--clear", &environment.to_string_lossy()]) {
+        return Err("python3 cannot make a virtual environment".to_owned());
+    }
+    Ok(())
+}
+
 fn find(store: &Path) -> Result<PathBuf, String> {
-    let quiet = |program: &Path, args: &[&str]| {
-        let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    let has_client = |program: &Path| quiet(program, &["-c", "import awslambdaric"]);
     let system = PathBuf::from("python3");
     if has_client(&system) {
         return Ok(system);
     }
-    // Two commands that start at once must not build one environment. Freed when this returns.
-    let _lock = lock(&store.join("python.lock"))
-        .map_err(|error| format!("`{}` cannot be written: {error}", store.display()))?;
+    let _lock = lock_of(store)?;
     let environment = store.join("python");
     let python = environment.join("bin").join("python");
     if has_client(&python) {
         return Ok(python);
     }
-    if !quiet(&system, &["--version"]) {
-        return Err("python3 is not installed".to_owned());
-    }
     eprintln!("preparing Python once: {RUNTIME_CLIENT}");
-    let folder = environment.to_string_lossy().into_owned();
-    if !quiet(&system, &["-m", "venv", &folder]) {
-        return Err("python3 cannot make a virtual environment".to_owned());
-    }
+    create(&environment)?;
     if !quiet(&python, &["-m", "pip", "install", "--quiet", RUNTIME_CLIENT]) || !has_client(&python)
     {
         return Err(format!("pip could not install {RUNTIME_CLIENT}"));
     }
     Ok(python)
+}
+
+/// Two commands that start at once must not build one environment. Freed when it is dropped.
+fn lock_of(store: &Path) -> Result<File, String> {
+    lock(&store.join("python.lock"))
+        .map_err(|error| format!("`{}` cannot be written: {error}", store.display()))
 }
 
 fn lock(path: &Path) -> std::io::Result<File> {

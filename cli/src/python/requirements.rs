@@ -1,0 +1,185 @@
+//! A function's `requirements.txt`: what it asks pip for, and the digest by which that is found again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use sha2::{Digest, Sha256};
+use sidestep_deploy::blueprint::Architecture;
+
+use super::{digest, files};
+use crate::error::user;
+
+/// The file's name, in the function's folder.
+const FILE: &str = "requirements.txt";
+
+/// What a function needs beside its own files.
+#[derive(Debug)]
+pub(crate) struct Requirements {
+    /// Paths in the file start here.
+    folder: PathBuf,
+    digest: [u8; 32],
+}
+
+impl Requirements {
+    /// Those of the function in `folder`, if it has any.
+    pub(crate) fn of(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let file = folder.join(FILE);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&file)
+            .with_context(|| user(format!("could not read `{}`", file.display())))?;
+        let mut hash = Sha256::new();
+        hash.update(&text);
+        // Packages that lie here may change under an unchanged line.
+        for path in local_paths(&text) {
+            let path = folder.join(path);
+            let files = if path.is_dir() { files(&path)? } else { Vec::new() };
+            if files.is_empty() {
+                let bytes = fs::read(&path).with_context(|| {
+                    user(format!("`{}` names `{}`", file.display(), path.display()))
+                })?;
+                hash.update(Sha256::digest(bytes));
+            } else {
+                hash.update(digest(&path, &files)?);
+            }
+        }
+        Ok(Some(Self { folder: folder.to_owned(), digest: hash.finalize().into() }))
+    }
+
+    /// Of the file and all that it names in this machine's folders.
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Installs into the environment of `python`, with `more` packages beside.
+    pub(super) fn install(&self, python: &Path, more: &[&str]) -> Result<(), String> {
+        let mut command = pip(python);
+        // Python compiles what is imported; all of a package takes longer than fetching it.
+        command.current_dir(&self.folder).arg("--no-compile").args(more).args(["-r", FILE]);
+        finished(&mut command).map_err(|why| {
+            format!("pip could not install `{}`: {why}", self.folder.join(FILE).display())
+        })
+    }
+
+    /// The packages as Lambda takes them, in a folder below `store` that is made once.
+    pub(crate) fn vendored(
+        &self,
+        runtime: &str,
+        architecture: Architecture,
+        store: &Path,
+    ) -> anyhow::Result<PathBuf> {
+        let name = format!("{}-{runtime}-{}", hex::encode(self.digest), architecture.name());
+        let folder = store.join(name);
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let temporary = folder.with_extension(std::process::id().to_string());
+        let version = runtime.trim_start_matches("python");
+        let mut command = pip(Path::new("python3"));
+        command.current_dir(&self.folder).arg("--target").arg(&temporary).args([
+            "--no-compile",
+            "--only-binary=:all:",
+            "--implementation=cp",
+            "--python-version",
+            version,
+        ]);
+        for platform in platforms(version) {
+            let machine = if architecture == Architecture::Arm64 { "aarch64" } else { "x86_64" };
+            command.arg("--platform").arg(format!("{platform}_{machine}"));
+        }
+        if let Err(why) = finished(command.args(["-r", FILE])) {
+            drop(fs::remove_dir_all(&temporary));
+            let hint = "packages come as wheels for Lambda's system: a source distribution alone will not do";
+            let file = self.folder.join(FILE);
+            bail!(user(format!("pip could not install `{}`: {why}", file.display())).hint(hint));
+        }
+        // A file that asks for nothing makes no folder.
+        fs::create_dir_all(&temporary)?;
+        // Another process may have been faster; then its copy is as good.
+        if fs::rename(&temporary, &folder).is_err() {
+            fs::remove_dir_all(&temporary)?;
+        }
+        Ok(folder)
+    }
+}
+
+/// What lines name by path, from the file's folder.
+fn local_paths(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        if line.starts_with('#') {
+            continue;
+        }
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("-r" | "-c" | "-e") => found.extend(words.next()),
+            Some(word) if word.starts_with(['.', '/']) => found.push(word),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Tags of the C libraries that Lambda's system has: Amazon Linux 2023 from Python 3.12, before it Amazon Linux 2.
+fn platforms(version: &str) -> &'static [&'static str] {
+    match version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()) {
+        Some(minor) if minor < 12 => &["manylinux_2_26", "manylinux_2_17", "manylinux2014"],
+        _ => &[
+            "manylinux_2_34",
+            "manylinux_2_28",
+            "manylinux_2_27",
+            "manylinux_2_17",
+            "manylinux2014",
+        ],
+    }
+}
+
+fn pip(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    command
+}
+
+/// Runs a command to its end; if it fails, the last thing that it said.
+fn finished(command: &mut Command) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty());
+    Err(last.unwrap_or("it said nothing").trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_that_lies_here_is_part_of_the_digest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (own, other) = (folder.path().join("own"), folder.path().join("other"));
+        fs::create_dir(&own).expect("created");
+        fs::create_dir(&other).expect("created");
+        assert!(Requirements::of(&own).expect("read").is_none());
+        fs::write(own.join(FILE), "# what it needs\n../other # ours\nnumpy==2.4.6\n")
+            .expect("written");
+        let digest = || *Requirements::of(&own).expect("read").expect("it has some").digest();
+        assert!(Requirements::of(&own).is_err(), "a folder without a package");
+        fs::write(other.join("code.py"), "1").expect("written");
+        let first = digest();
+        assert_eq!(digest(), first);
+        fs::write(other.join("code.py"), "2").expect("written");
+        assert_ne!(digest(), first);
+    }
+
+    #[test]
+    fn paths_are_told_from_names_and_options() {
+        let text = "a==1\n./b\n/c\n-r d.txt\n-e ../e\n--index-url https://x\n#./f\n../g  # why\n";
+        assert_eq!(local_paths(text), ["./b", "/c", "d.txt", "../e", "../g"]);
+    }
+}

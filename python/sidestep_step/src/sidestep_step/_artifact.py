@@ -1,0 +1,106 @@
+"""What a step writes: content under a checked name below the attempt's `OutputPrefix`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Union
+
+from . import _error
+from ._error import StepError
+from ._uri import S3Uri
+
+MANIFEST_NAME = "manifest.json"
+ARTIFACTS = 10_000
+# The largest object of one request to S3. Larger than the largest /tmp that Lambda has by default.
+BYTES = 5 * 1024**3
+
+Content = Union[bytes, str, "os.PathLike[str]", BinaryIO]
+
+
+@dataclass(frozen=True, order=True)
+class Artifact:
+    """An object that the step wrote. `sha256` is 64 hexadecimal digits."""
+
+    uri: S3Uri
+    bytes: int
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"Uri": str(self.uri), "Bytes": self.bytes, "Sha256": self.sha256}
+
+
+class Artifacts:
+    """The artifacts of one attempt by name; `None` while one is being written."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Artifact | None] = {}
+
+    def reserve(self, name: str) -> None:
+        """Takes a name for writing, once."""
+        why = _problem_of(name)
+        if why is not None:
+            raise StepError(_error.ARTIFACT, f"`{name}` cannot name an artifact: {why}")
+        if name in self._by_name:
+            raise StepError(_error.ARTIFACT, f"artifact `{name}` was written before in this attempt")
+        if len(self._by_name) == ARTIFACTS:
+            raise StepError(_error.ARTIFACT, f"more than {ARTIFACTS} artifacts")
+        self._by_name[name] = None
+
+    def settle(self, name: str, written: Artifact | None) -> None:
+        """Notes how the writing of a reserved name ended. After a failure the name is free again."""
+        if written is None:
+            del self._by_name[name]
+        else:
+            self._by_name[name] = written
+
+    def written(self) -> list[Artifact]:
+        """What was written, in order of URI."""
+        return sorted(artifact for artifact in self._by_name.values() if artifact is not None)
+
+
+def _problem_of(name: str) -> str | None:
+    """A name is a relative path of plain names, which stays below the prefix in every tool that turns keys into files."""
+    if name == MANIFEST_NAME:
+        return "the name is taken by the step's own report"
+    if len(name.encode()) > 512:
+        return "it is over 512 bytes"
+    if any(ord(c) < 32 or 127 <= ord(c) < 160 or c == "\\" for c in name):
+        return "it has a control character or a backslash"
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        return "it is not a relative path of plain names"
+    return None
+
+
+@contextmanager
+def opened(content: Content) -> Iterator[BinaryIO]:
+    """The content as a file that can be read twice: for its digest, and to send it."""
+    if isinstance(content, str):
+        yield io.BytesIO(content.encode())
+    elif isinstance(content, bytes):
+        yield io.BytesIO(content)
+    elif isinstance(content, os.PathLike):
+        with open(content, "rb") as file:
+            yield file
+    else:
+        yield content
+
+
+def measure(file: BinaryIO) -> tuple[int, bytes]:
+    """Size and SHA-256 of what follows in the file, which is then where it was."""
+    begin, size, digest = file.tell(), 0, hashlib.sha256()
+    while piece := file.read(1024 * 1024):
+        size += len(piece)
+        digest.update(piece)
+    file.seek(begin)
+    return size, digest.digest()
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON with sorted keys and a final newline: equal values are equal bytes."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,0 +1,188 @@
+"""What a handler is given beside its arguments."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from . import _error, _progress
+from ._artifact import Artifact, Artifacts, Content, json_text, opened
+from ._error import StepError
+from ._store import Store
+from ._uri import S3Uri
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """The reserved key of the event."""
+
+    execution_id: str
+    pipeline_name: str
+    step_name: str
+    attempt_count: int
+    output_prefix: S3Uri
+    token: str
+    deadline_ms: int
+
+    @staticmethod
+    def parse(value: Any) -> Invocation:
+        texts = ("ExecutionId", "PipelineName", "StepName", "OutputPrefix", "Token")
+        numbers = ("AttemptCount", "DeadlineMs")
+        if not isinstance(value, Mapping):
+            raise StepError(_error.INVOCATION, "`Sidestep`: expected an object")
+        for names, kind, said in ((texts, str, "text"), (numbers, int, "a whole number")):
+            for name in names:
+                if name not in value:
+                    raise StepError(_error.INVOCATION, f"`Sidestep`: missing field `{name}`")
+                if not isinstance(value[name], kind) or isinstance(value[name], bool):
+                    raise StepError(_error.INVOCATION, f"`Sidestep.{name}`: expected {said}")
+        try:
+            prefix = S3Uri(value["OutputPrefix"])
+        except ValueError as error:
+            raise StepError(_error.INVOCATION, f"`Sidestep.OutputPrefix`: {error}") from error
+        return Invocation(
+            value["ExecutionId"],
+            value["PipelineName"],
+            value["StepName"],
+            value["AttemptCount"],
+            prefix,
+            value["Token"],
+            value["DeadlineMs"],
+        )
+
+
+class _Raw(io.RawIOBase):
+    """A body as Python's own files are, which boto3's is not: its lines would be chunks."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__()
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._body.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+class Download:
+    """An object that is being read; one of the ways to read it, once."""
+
+    def __init__(self, uri: S3Uri, body: Any) -> None:
+        self.uri = uri
+        self._body = body
+
+    def bytes(self) -> bytes:
+        content: bytes = self._body.read()
+        return content
+
+    def text(self) -> str:
+        return self.bytes().decode()
+
+    def reader(self) -> BinaryIO:
+        """A file that is read once, as it comes: by size or by line."""
+        return io.BufferedReader(_Raw(self._body))
+
+    def file(self) -> Path:
+        """A temporary file with the content. It lies there until the environment ends: remove what is large."""
+        handle, name = tempfile.mkstemp()
+        with os.fdopen(handle, "wb") as file:
+            while piece := self._body.read(1024 * 1024):
+                file.write(piece)
+        return Path(name)
+
+
+class StepContext:
+    """One attempt of a step, as its handler sees it."""
+
+    def __init__(
+        self,
+        invocation: Invocation | None,
+        output_prefix: S3Uri | None,
+        deadline_ms: int,
+        store: Store,
+    ) -> None:
+        self._invocation = invocation
+        self._output_prefix = output_prefix
+        self._deadline = time.monotonic() + max(0.0, deadline_ms / 1000 - time.time())
+        self._store = store
+        self._throttle = _progress.Throttle()
+        self._artifacts = Artifacts()
+
+    @property
+    def execution_id(self) -> str | None:
+        """The execution, unless the function was invoked by hand."""
+        return self._invocation.execution_id if self._invocation else None
+
+    @property
+    def step_name(self) -> str | None:
+        """The step's name in the pipeline, unless the function was invoked by hand."""
+        return self._invocation.step_name if self._invocation else None
+
+    @property
+    def attempt_count(self) -> int:
+        """Which try this is, from 1."""
+        return self._invocation.attempt_count if self._invocation else 1
+
+    @property
+    def output_prefix(self) -> S3Uri:
+        """Where this attempt may write. For most steps `put_artifact` is all they need."""
+        if self._output_prefix is None:
+            raise StepError(
+                _error.NO_OUTPUT_PREFIX,
+                "invoked without a pipeline there is nowhere to write: set SIDESTEP_OUTPUT_PREFIX to an s3:// prefix",
+            )
+        return self._output_prefix
+
+    def remaining(self) -> float:
+        """Seconds until Lambda ends the attempt."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def download(self, uri: str) -> Download:
+        """Opens an object for reading."""
+        parsed = S3Uri(uri)
+        return Download(parsed, self._store.open(parsed))
+
+    def put_artifact(self, name: str, content: Content) -> Artifact:
+        """Writes text, bytes, a file by its path, or an open file that can be read twice, below the output prefix.
+
+        `name` is a relative path of plain names, used once per attempt. The artifact is part of the step's result as soon as the handler
+        returns; of an attempt that fails nothing counts.
+        """
+        uri = self.output_prefix.join(name)
+        self._artifacts.reserve(name)
+        written = None
+        try:
+            with opened(content) as file:
+                written = self._store.upload(uri, file)
+        finally:
+            self._artifacts.settle(name, written)
+        return written
+
+    def put_json(self, name: str, value: Any) -> Artifact:
+        """Writes `value` as indented JSON with sorted keys: equal values are equal bytes."""
+        return self.put_artifact(name, json_text(value))
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Reports how far the step has come: a fraction from 0 to 1, a message, or both.
+
+        Cheap enough for a loop: at most four reports a second are passed on, and the end.
+        """
+        if self._throttle.admits(fraction):
+            _progress.report(fraction, message)
+
+    def written(self) -> list[Artifact]:
+        """The artifacts so far, in order of URI."""
+        return self._artifacts.written()
+
+    def __repr__(self) -> str:
+        # Leaves the token out: a handler may log its context.
+        return f"StepContext({self.execution_id}, {self.step_name}, attempt {self.attempt_count})"

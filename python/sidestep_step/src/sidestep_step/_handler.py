@@ -1,0 +1,142 @@
+"""From an event to the function's answer: everything around a handler.
+
+    event -> split -> arguments -> handler -> outputs -> manifest -> answer
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import sys
+import time
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from . import _error, _typed
+from ._artifact import MANIFEST_NAME
+from ._context import Invocation, StepContext
+from ._error import StepError, named
+from ._store import Store
+from ._uri import S3Uri
+
+RESERVED_KEY = "Sidestep"
+OUTPUT_BYTES = 1_000_000
+VERSION = 1
+
+Handler = Callable[[Any, StepContext], Any]
+
+
+def step(handler: Handler) -> Callable[[Any, Any], dict[str, Any]]:
+    """Makes a Lambda handler of a function from arguments and a `StepContext` to outputs.
+
+    The annotation of the first parameter says what the arguments become: a dataclass, or the `dict` that they are. A failure is raised,
+    and Lambda reports it.
+    """
+    store = Store()
+    takes = _takes(handler)
+
+    @functools.wraps(handler)
+    def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
+        try:
+            return answer(handler, takes, store, event, context)
+        except StepError as error:
+            raise named(error) from error
+
+    return lambda_handler
+
+
+def _takes(handler: Handler) -> Any:
+    parameters = list(inspect.signature(handler).parameters)
+    if len(parameters) != 2:
+        raise TypeError(f"`{handler.__name__}` takes {len(parameters)} parameters, not arguments and a context")
+    return typing.get_type_hints(handler).get(parameters[0], Any)
+
+
+def answer(handler: Handler, takes: Any, store: Store, event: Any, context: Any) -> dict[str, Any]:
+    """Runs the handler on one event."""
+    invocation, rest = _split(event)
+    arguments = _typed.read(takes, rest)
+    ctx = _context(invocation, context, store)
+    began, started_at_ms = time.monotonic(), time.time_ns() // 1_000_000
+    try:
+        outputs = _checked(_typed.outputs(handler(arguments, ctx)))
+    except StepError as error:
+        # Lambda delivered this invocation twice, and the other run has come further: it will report.
+        if invocation is None or error.error_type != _error.ARTIFACT_CONFLICT:
+            raise
+        print(f"retiring in favour of another run of this attempt: {error}", file=sys.stderr, flush=True)
+        return _answer(invocation, {}, {"Discarded": str(error)})
+    if invocation is None:
+        return outputs
+    manifest = {
+        "Version": VERSION,
+        "Token": invocation.token,
+        "Outputs": outputs,
+        "Artifacts": [artifact.to_json() for artifact in ctx.written()],
+        "StartedAtMs": started_at_ms,
+        "DurationMs": int((time.monotonic() - began) * 1000),
+    }
+    return _publish(store, invocation, manifest)
+
+
+def _split(event: Any) -> tuple[Invocation | None, Any]:
+    """Takes the reserved key out of the event. There is none when someone invokes the function by hand."""
+    if not isinstance(event, dict) or RESERVED_KEY not in event:
+        return None, event
+    rest = {key: value for key, value in event.items() if key != RESERVED_KEY}
+    return Invocation.parse(event[RESERVED_KEY]), rest
+
+
+def _context(invocation: Invocation | None, context: Any, store: Store) -> StepContext:
+    remaining = getattr(context, "get_remaining_time_in_millis", lambda: 900_000)()
+    deadline_ms = time.time_ns() // 1_000_000 + int(remaining)
+    if invocation is not None:
+        deadline_ms = min(deadline_ms, invocation.deadline_ms)
+        return StepContext(invocation, invocation.output_prefix, deadline_ms, store)
+    prefix = os.environ.get("SIDESTEP_OUTPUT_PREFIX")
+    # A folder per request: what is written is create-only, and by hand one tries again and again.
+    request = getattr(context, "aws_request_id", "by-hand")
+    below = S3Uri(f"{prefix.rstrip('/')}/{request}/") if prefix else None
+    return StepContext(None, below, deadline_ms, store)
+
+
+def _checked(outputs: dict[str, Any]) -> dict[str, Any]:
+    if RESERVED_KEY in outputs:
+        message = f"`{RESERVED_KEY}` is a reserved key and cannot be an output"
+        raise StepError(_error.OUTPUT_NOT_OBJECT, message)
+    try:
+        # NaN and infinity are no JSON.
+        size = len(json.dumps(outputs, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError) as error:
+        raise StepError(_error.OUTPUT_NOT_OBJECT, f"the handler's outputs are no JSON: {error}") from error
+    if size > OUTPUT_BYTES:
+        message = f"the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}: write an artifact"
+        raise StepError(_error.OUTPUT_TOO_LARGE, message)
+    return outputs
+
+
+def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Writes the manifest, once and for all, and returns the function's answer.
+
+    Where the same attempt has reported before, the first report stands and its outputs are the answer.
+    """
+    uri = invocation.output_prefix.join(MANIFEST_NAME)
+    try:
+        text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False).encode()
+        if store.create(uri, text):
+            return _answer(invocation, manifest["Outputs"])
+        first = json.loads(store.open(uri).read())
+    except (StepError, ValueError) as error:
+        raise StepError(_error.REPORT, str(error)) from error
+    if not isinstance(first, dict) or first.get("Token") != manifest["Token"]:
+        raise StepError(_error.REPORT, f"`{uri}` exists and is not from this attempt")
+    return _answer(invocation, first["Outputs"])
+
+
+def _answer(invocation: Invocation, outputs: dict[str, Any], more: dict[str, str] | None = None) -> dict[str, Any]:
+    """Names the manifest, so that the planner does not count the answer as a second report."""
+    manifest = str(invocation.output_prefix.join(MANIFEST_NAME))
+    return {**outputs, RESERVED_KEY: {"Manifest": manifest, **(more or {})}}

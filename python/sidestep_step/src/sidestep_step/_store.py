@@ -1,0 +1,95 @@
+"""S3 as a step needs it. boto3 is imported when it is first used: a step that only computes does not wait for it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, BinaryIO
+
+from . import _error
+from ._artifact import BYTES, Artifact, measure
+from ._error import StepError
+from ._uri import S3Uri
+
+
+class Store:
+    """Objects of S3. `client` is boto3's, or something that answers like it."""
+
+    def __init__(self, client: Any = None) -> None:
+        self._client = client
+
+    @property
+    def client(self) -> Any:
+        if self._client is None:
+            import boto3
+
+            self._client = boto3.client("s3")
+        return self._client
+
+    def open(self, uri: S3Uri) -> Any:
+        """The object's body, to be read."""
+        try:
+            return self.client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
+        except Exception as error:
+            if _code(error) in ("NoSuchKey", "404"):
+                raise StepError(_error.INPUT_NOT_FOUND, f"there is no object `{uri}`") from error
+            raise _failed(f"could not read `{uri}`", error) from error
+
+    def upload(self, uri: S3Uri, file: BinaryIO) -> Artifact:
+        """Writes what follows in the file, unless an object of other content is there."""
+        size, digest = measure(file)
+        if size > BYTES:
+            raise StepError(_error.ARTIFACT, f"`{uri}` has {size} bytes, over S3's limit of {BYTES} for one request")
+        artifact = Artifact(uri, size, digest.hex())
+        metadata = {"sidestep-sha256": artifact.sha256}
+        if not self._create(uri, file, digest, Metadata=metadata) and self._sha256(uri) != artifact.sha256:
+            raise StepError(_error.ARTIFACT_CONFLICT, f"`{uri}` was written before, with other content")
+        return artifact
+
+    def create(self, uri: S3Uri, text: bytes) -> bool:
+        """Writes a small object; `False` if there is one."""
+        import hashlib
+
+        return self._create(uri, text, hashlib.sha256(text).digest(), ContentType="application/json")
+
+    def _create(self, uri: S3Uri, body: Any, digest: bytes, **more: Any) -> bool:
+        try:
+            self.client.put_object(
+                Bucket=uri.bucket,
+                Key=uri.key,
+                Body=body,
+                ChecksumSHA256=base64.b64encode(digest).decode(),
+                IfNoneMatch="*",
+                **more,
+            )
+        except Exception as error:
+            # 409: another upload of the object is just coming to its end.
+            if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict"):
+                return False
+            raise _failed(f"could not write `{uri}`", error) from error
+        return True
+
+    def _sha256(self, uri: S3Uri) -> str:
+        """The digest of an object that exists, as S3 keeps it or else read."""
+        try:
+            head = self.client.head_object(Bucket=uri.bucket, Key=uri.key, ChecksumMode="ENABLED")
+            checksum = head.get("ChecksumSHA256")
+            if checksum and "-" not in checksum:
+                return base64.b64decode(checksum).hex()
+        except Exception as error:
+            raise _failed(f"could not read `{uri}`", error) from error
+        import hashlib
+
+        digest = hashlib.sha256()
+        for piece in iter(lambda body=self.open(uri): body.read(1024 * 1024), b""):  # type: ignore[misc]
+            digest.update(piece)
+        return digest.hexdigest()
+
+
+def _code(error: BaseException) -> str:
+    """S3's own word for what went wrong, if it was S3 that said so."""
+    response = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def _failed(what: str, error: BaseException) -> StepError:
+    return StepError(_error.STORE, f"{what}: {error}")
