@@ -59,7 +59,7 @@ pub(crate) fn command(
     };
     let mut code = digest.to_vec();
     code.extend(format!("\0{runtime}\0{handler}\0").into_bytes());
-    code.extend(requirements.iter().flat_map(|requirements| requirements.digest()));
+    code.extend(requirements.iter().flat_map(Requirements::digest));
     let sha256 = lambda_digest(&code, settings);
     Ok(Found::Code(Box::new(Stored { command, sha256 })))
 }

@@ -17,7 +17,7 @@ use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::Cloud;
 use sidestep_local::deployment::{Planner, planner_environment};
-use sidestep_local::lambda::{Command, FunctionConfig};
+use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName, RecursiveLoop};
 
 use setup::Setup;
 
@@ -99,6 +99,48 @@ async fn the_planners_binary_runs_a_pipeline_of_plain_lambda_functions() {
     assert_eq!(first.pipeline_execution_status, "Succeeded", "{first:#?}");
     assert_eq!(first.steps[2].output_parameters["Value"], 7);
     assert_eq!(first.summary.run, 3);
+    setup.cloud.shutdown(Duration::ZERO).await;
+}
+
+/// Forty steps, one after the other, of one function: the planner is visited after each of them.
+fn long_chain() -> Value {
+    let one = |number: usize| {
+        let mut one = step(&format!("S{number}"), &json!({"Value": number}));
+        if number > 0 {
+            one["DependsOn"] = json!([format!("S{}", number - 1)]);
+        }
+        one
+    };
+    (0..40).map(one).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_of_forty_steps_survives_lambdas_guard_because_the_planner_is_allowed_to_recur() {
+    let (planner, trigger) = (binary("sidestep-planner"), binary("sidestep-trigger"));
+    let (planner, trigger) = (Box::new(planner), Box::new(trigger));
+    let binaries = Planner::Binaries { planner: planner.clone(), trigger };
+    let setup = setup(binaries).await;
+    let first = run(&setup, &long_chain()).await;
+    assert_eq!(first.pipeline_execution_status, "Succeeded", "{first:#?}");
+    assert_eq!(first.summary.run, 40);
+    let dropped = || setup.cloud.lambda().counts().recursive_invocations_dropped;
+    assert_eq!(dropped(), 0);
+
+    // The same planner under Lambda's default.
+    let name = FunctionName::parse("sidestep-planner").unwrap();
+    let mut guarded = FunctionConfig::new(name, Code::Process(*planner));
+    guarded.timeout = Duration::from_mins(1);
+    guarded.recursive_loop = RecursiveLoop::Terminate;
+    setup.cloud.lambda().register(guarded).unwrap();
+    let mut again = request(&long_chain());
+    again.use_cache = false;
+    let prepared = setup.engine.prepare(again).await.unwrap();
+    let id = setup.engine.begin(prepared).await.unwrap();
+    setup::eventually("the 17th visit is dropped", || dropped() == 1).await;
+    let cut_off = setup.engine.describe(&id).await.unwrap();
+    assert_eq!(cut_off.pipeline_execution_status, "Executing");
+    assert_eq!(cut_off.steps[16].step_status, Some("Executing"), "its report was dropped");
+    assert_eq!(cut_off.steps[17].step_status, None, "{cut_off:#?}");
     setup.cloud.shutdown(Duration::ZERO).await;
 }
 

@@ -25,7 +25,7 @@ use crate::events::{BoxError, FunctionNotification};
 use crate::folder::Endpoints;
 use crate::lambda::{
     Code, Command, Destination, FunctionConfig, FunctionError, FunctionName, Handler, HostError,
-    InvocationMeta,
+    InvocationMeta, RecursiveLoop,
 };
 use crate::s3::S3ServerError;
 use crate::sqs::{QueueSettings, SqsServerError};
@@ -167,6 +167,8 @@ pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), 
     function.on_failure = Some(planner);
     // Retries are the planner's, so that a failure is seen at once.
     function.max_retry_attempts = 0;
+    // The template gives it to every function that one chain can visit so often.
+    function.recursive_loop = RecursiveLoop::Allow;
     cloud.lambda().register(function)
 }
 
@@ -229,6 +231,10 @@ pub async fn deploy(
         config.timeout = std::time::Duration::from_secs(PLANNER_SECONDS.into());
         // The planner's events are safe to repeat, as on AWS.
         config.max_retry_attempts = 2;
+        if function == PLANNER {
+            // It is visited once per step of a chain.
+            config.recursive_loop = RecursiveLoop::Allow;
+        }
         cloud.lambda().register(config)?;
     }
     cloud.deliver_events(direct);

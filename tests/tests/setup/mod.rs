@@ -122,3 +122,13 @@ pub(crate) fn request(definition: &Value) -> StartRequest {
         max_parallel_execution_steps: None,
     }
 }
+
+/// Waits until `condition` holds.
+#[allow(dead_code, reason = "not every test binary waits")]
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < until, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -234,6 +234,9 @@ fn refused(error: &InvokeError) -> Response {
         InvokeError::InvalidParameterValue { .. } => {
             (StatusCode::BAD_REQUEST, "InvalidParameterValueException")
         }
+        InvokeError::RecursiveInvocation { .. } => {
+            (StatusCode::BAD_REQUEST, "RecursiveInvocationException")
+        }
         InvokeError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "ServiceException"),
     };
     let message = match error {

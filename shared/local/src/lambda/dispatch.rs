@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 use super::{
     attempt,
+    destination::{self, Condition},
     error::{HostError, InvokeError},
     function::FunctionName,
     invocation::{Invocation, InvocationType, InvokeOutput, InvokeRequest, Job, new_trace_id},
     limits::{EVENT_PAYLOAD_BYTES, RECORD_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES},
+    lineage,
     log::Logs,
     metrics::Metrics,
     options::HostOptions,
@@ -69,6 +71,12 @@ impl Shared {
             InvocationType::Event => Ok(output(&self.accept_event(request)?, 202)),
             InvocationType::RequestResponse => {
                 let invocation = self.accept(request, REQUEST_PAYLOAD_BYTES)?;
+                if invocation.is_recursive() {
+                    self.metrics.update(|counts| counts.recursive_invocations_dropped += 1);
+                    let function = invocation.function.config.name.clone();
+                    let visits = invocation.visits - 1;
+                    return Err(InvokeError::RecursiveInvocation { function, visits });
+                }
                 let admitted = self.scheduler.admit(&invocation.function);
                 admitted.inspect_err(|error| self.count_throttle(error))?;
                 let (waiting, outcome) = oneshot::channel();
@@ -114,10 +122,24 @@ impl Shared {
     ) -> Result<Arc<str>, InvokeError> {
         let invocation = self.accept(request, limit)?;
         let request_id = invocation.request_id.clone();
+        if invocation.is_recursive() {
+            self.drop_recursive(&invocation);
+            return Ok(request_id);
+        }
         let job = Job { invocation, attempt: 1, waiting: None };
         self.scheduler.enqueue(job).inspect_err(|error| self.count_throttle(error))?;
         self.dispatch();
         Ok(request_id)
+    }
+
+    /// As on Lambda: who sent the event is told nothing, and the function's destination for failures gets it.
+    fn drop_recursive(self: &Arc<Self>, invocation: &Invocation) {
+        self.metrics.update(|counts| counts.recursive_invocations_dropped += 1);
+        let function = &invocation.function.config.name;
+        tracing::warn!(%function, visits = invocation.visits, "an event is dropped: recursive loop");
+        let condition = Condition::RetriesExhausted;
+        let record = destination::record(invocation, condition, 0, None);
+        destination::deliver(self, invocation, record, condition);
     }
 
     /// Checks a request and gives it an id.
@@ -135,12 +157,15 @@ impl Shared {
         };
         serde_json::from_slice::<IgnoredAny>(&payload)
             .map_err(|source| InvokeError::InvalidRequestContent { source })?;
+        let caller = request.trace_id.unwrap_or_else(new_trace_id);
+        let (trace_id, visits) = lineage::visit(&caller, &function.arn);
         Ok(Arc::new(Invocation {
             request_id: Uuid::new_v4().to_string().into(),
             function,
             payload,
             client_context: request.client_context,
-            trace_id: request.trace_id.unwrap_or_else(new_trace_id),
+            trace_id,
+            visits,
             accepted_at: Instant::now(),
         }))
     }

@@ -53,6 +53,11 @@ pub enum InvokeError {
     /// A header or a name of the request has an invalid value.
     #[error("`{value}` is not a valid {parameter}")]
     InvalidParameterValue { parameter: &'static str, value: String },
+    /// The chain of requests has visited the function as often as it may.
+    #[error(
+        "function `{function}` is in a recursive loop: this chain of requests visited it {visits} times"
+    )]
+    RecursiveInvocation { function: FunctionName, visits: u32 },
     /// The host is shutting down.
     #[error("the lambda host is shutting down")]
     ShuttingDown,

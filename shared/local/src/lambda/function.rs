@@ -81,6 +81,17 @@ pub struct FunctionConfig {
     pub on_failure: Option<Destination>,
     /// Further attempts at a failed asynchronous invocation, 0 to 2. Default 0: retries are the caller's.
     pub max_retry_attempts: u32,
+    /// Whether one chain of requests may visit the function more than 16 times.
+    pub recursive_loop: RecursiveLoop,
+}
+
+/// What becomes of the 17th visit of a function by one chain of requests. The words are Lambda's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RecursiveLoop {
+    Allow,
+    /// It is dropped: recorded as failed where the function has a destination for failures, else lost.
+    #[default]
+    Terminate,
 }
 
 impl FunctionConfig {
@@ -95,6 +106,7 @@ impl FunctionConfig {
             on_success: None,
             on_failure: None,
             max_retry_attempts: 0,
+            recursive_loop: RecursiveLoop::default(),
         }
     }
 

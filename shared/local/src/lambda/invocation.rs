@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
-use super::function::{FunctionConfig, FunctionError};
+use super::function::{FunctionConfig, FunctionError, RecursiveLoop};
+use super::limits::RECURSION_VISITS;
 
 /// How an invocation is asked for.
 ///
@@ -58,7 +59,17 @@ pub(super) struct Invocation {
     pub(super) payload: Bytes,
     pub(super) client_context: Option<String>,
     pub(super) trace_id: String,
+    /// How often its chain of requests has been at the function, this time included.
+    pub(super) visits: u32,
     pub(super) accepted_at: Instant,
+}
+
+impl Invocation {
+    /// Whether Lambda would drop it.
+    pub(super) fn is_recursive(&self) -> bool {
+        self.visits > RECURSION_VISITS
+            && self.function.config.recursive_loop == RecursiveLoop::Terminate
+    }
 }
 
 /// A registered function with what is derived from its configuration.

@@ -31,6 +31,10 @@ pub(super) const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 /// Most retries of an asynchronous invocation (quota).
 pub(super) const MAX_RETRY_ATTEMPTS: u32 = 2;
 
+/// Visits of one function by one chain of requests after which the next one is dropped; "approximately 16"
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
+pub(super) const RECURSION_VISITS: u32 = 16;
+
 /// Events that wait in memory, payloads and bookkeeping together; past it `Event` is throttled.
 pub(super) const QUEUED_BYTES: usize = 256 * 1024 * 1024;
 

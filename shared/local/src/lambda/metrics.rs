@@ -25,6 +25,8 @@ pub struct Counts {
     pub warm_starts: u64,
     /// Records that could not be handed to their destination.
     pub destination_delivery_failures: u64,
+    /// Visits that were one too many for a chain of requests.
+    pub recursive_invocations_dropped: u64,
     /// From spawning a process to its first `next`; the latest 10,000.
     pub init_durations: VecDeque<Duration>,
 }

@@ -26,6 +26,7 @@ mod host;
 mod in_process;
 mod invocation;
 mod limits;
+mod lineage;
 mod log;
 mod metrics;
 mod options;
@@ -39,7 +40,7 @@ mod worker;
 pub use error::{HostError, InvokeError};
 pub use function::{
     Code, Command, Destination, FunctionConfig, FunctionError, FunctionName, Handler,
-    InvocationMeta,
+    InvocationMeta, RecursiveLoop,
 };
 pub use host::LambdaHost;
 pub use invocation::{InvocationType, InvokeOutput, InvokeRequest};

@@ -12,3 +12,4 @@ mod invoke;
 mod log;
 mod process;
 mod python;
+mod recursion;

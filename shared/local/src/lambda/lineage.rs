@@ -1,0 +1,62 @@
+//! Lambda's guard against recursion: a function that one chain of requests has visited 16 times is not invoked again.
+//!
+//! The chain is told by the trace header, which Lambda hands to a function, the function's SDK to what it calls, and a destination to what
+//! it invokes: `Lineage=HASH:VISITS|HASH:VISITS`, a counter per function. Here it ends at S3 and SQS, whose events carry no header.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
+
+use sha2::{Digest, Sha256};
+
+const NAME: &str = "Lineage=";
+
+/// Counts a visit of a function: the header for it, and how often the chain has been there, this time included.
+pub(super) fn visit(header: &str, function_arn: &str) -> (String, u32) {
+    let hash = hex::encode(&Sha256::digest(function_arn)[..4]);
+    let mut parts: Vec<_> = header.split(';').filter(|part| !part.starts_with(NAME)).collect();
+    let known = header.split(';').find_map(|part| part.strip_prefix(NAME)).unwrap_or_default();
+    let counters = known.split('|').filter_map(|counter| {
+        let (hash, visits) = counter.split_once(':')?;
+        Some((hash, visits.parse::<u32>().ok()?))
+    });
+    let mut counters: Vec<_> = counters.collect();
+    let visits = match counters.iter_mut().find(|(known, _)| *known == hash) {
+        Some((_, visits)) => {
+            *visits = visits.saturating_add(1);
+            *visits
+        }
+        None => {
+            counters.push((&hash, 1));
+            1
+        }
+    };
+    let counters: Vec<_> =
+        counters.iter().map(|(hash, visits)| format!("{hash}:{visits}")).collect();
+    let lineage = format!("{NAME}{}", counters.join("|"));
+    parts.push(&lineage);
+    (parts.join(";"), visits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_function_of_a_chain_has_a_counter_of_its_own() {
+        let (first, visits) = visit("Root=1-2-3;Parent=4;Sampled=0", "a");
+        assert_eq!(visits, 1);
+        assert!(first.starts_with("Root=1-2-3;Parent=4;Sampled=0;Lineage="), "{first}");
+        let (second, visits) = visit(&first, "b");
+        assert_eq!(visits, 1);
+        let (third, visits) = visit(&second, "a");
+        assert_eq!(visits, 2);
+        assert_eq!(third.matches("Lineage=").count(), 1);
+        assert_eq!(third.matches(':').count(), 2, "{third}");
+    }
+
+    #[test]
+    fn a_header_that_is_none_begins_a_chain() {
+        for header in ["", "Lineage=", "Lineage=x", "Lineage=x:y|z", "x"] {
+            assert_eq!(visit(header, "a").1, 1, "{header}");
+        }
+    }
+}
