@@ -75,7 +75,9 @@ pub(crate) enum Command {
     /// Publish what is deployed and register pipelines and triggers, without changing the stack
     Register,
     /// Look at the deployed stack and say what is wrong with it
-    Doctor,
+    Doctor(crate::doctor::DoctorOptions),
+    /// Send messages again that were given up on, once their cause is mended
+    Redrive,
 }
 
 #[derive(Debug, Args)]

@@ -43,7 +43,7 @@ pub(crate) struct DeploySettings {
     alarm_topic: Option<String>,
     /// By the project's name of a bucket: that of one in the account.
     #[serde(default)]
-    buckets: BTreeMap<String, String>,
+    pub(crate) buckets: BTreeMap<String, String>,
 }
 
 /// Reads all pipelines of the project into a blueprint. `architecture` is the command line's.

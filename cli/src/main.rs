@@ -25,6 +25,7 @@ mod plan;
 mod project;
 mod python;
 mod reasons;
+mod redrive;
 mod register;
 mod remote;
 mod remote_logs;
@@ -70,7 +71,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
     match arguments.command {
         Command::Validate(options) => validate::validate(&options),
         Command::Run(options) => run::run(project, target, options).await,
-        Command::Plan(options) => plan::plan(project, options).await,
+        Command::Plan(options) => plan::plan(project, target, options).await,
         Command::Explain(options) => explain::explain(project, target, &options).await,
         Command::List(options) => executions::list(project, target, &options).await,
         Command::Show(options) => executions::show(project, target, &options).await,
@@ -87,6 +88,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Deploy(options) => deploy::deploy(project, &options).await,
         Command::Destroy(options) => destroy::destroy(project, &options).await,
         Command::Register => register::register(project).await,
-        Command::Doctor => doctor::doctor(project).await,
+        Command::Doctor(options) => doctor::doctor(project, &options).await,
+        Command::Redrive => redrive::redrive(project, target).await,
     }
 }

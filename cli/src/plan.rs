@@ -6,40 +6,63 @@ use serde_json::{Value, json};
 use sidestep_core::definition::StepIndex;
 use sidestep_core::explain::Explanation;
 use sidestep_core::forecast::Forecast;
+use sidestep_engine::engine::Engine;
+use sidestep_engine::start::StartRequest;
 
-use crate::arguments::PlanOptions;
+use crate::arguments::{PlanOptions, Target};
 use crate::error::exit;
 use crate::look::Look;
 use crate::project::Project;
 use crate::reasons;
-use crate::request::{ask, note_empty_selection};
+use crate::remote::Remote;
+use crate::request::{ask, note_empty_selection, read};
 use crate::table;
 
-pub(crate) async fn plan(project: Option<&Path>, options: PlanOptions) -> anyhow::Result<u8> {
+pub(crate) async fn plan(
+    project: Option<&Path>,
+    target: Target,
+    options: PlanOptions,
+) -> anyhow::Result<u8> {
     let project = Project::find(project)?;
+    if target == Target::Aws {
+        let remote = Remote::open(&project).await?;
+        let (mut request, _) = read(&project, &options.start, "sidestep plan")?;
+        request.definition = remote.definition(request.definition);
+        let (forecast, explained) = look_ahead(&remote.engine, request).await?;
+        return Ok(print(forecast, &explained, options.start.json));
+    }
     let asked = ask(&project, &options.start, "sidestep plan")?;
     let files = project.uploads()?;
     let look = Look::open(&project, &asked.ready.functions).await?.lay_over(files);
-    let Look { engine, .. } = &look;
-    let result = async {
-        let prepared = engine.prepare(asked.request).await?;
-        note_empty_selection(&prepared);
-        let (forecast, this) = engine.preview(&prepared).await?;
-        let explained = reasons::of_runs(engine, &this).await?;
-        anyhow::Ok((forecast, explained))
-    };
-    let result = result.await;
+    let result = look_ahead(&look.engine, asked.request).await;
     look.close().await;
-    let (mut forecast, explained) = result?;
-    for (step, explanation) in &explained {
+    let (forecast, explained) = result?;
+    Ok(print(forecast, &explained, options.start.json))
+}
+
+/// What a run would do, and for each step that would run what differs.
+async fn look_ahead(
+    engine: &Engine,
+    request: StartRequest,
+) -> anyhow::Result<(Forecast, Vec<(StepIndex, Explanation)>)> {
+    let prepared = engine.prepare(request).await?;
+    note_empty_selection(&prepared);
+    let (forecast, this) = engine.preview(&prepared).await?;
+    let explained = reasons::of_runs(engine, &this).await?;
+    Ok((forecast, explained))
+}
+
+/// Prints it, and returns the exit status.
+fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: bool) -> u8 {
+    for (step, explanation) in explained {
         forecast.steps[step.0].reason = explanation.because();
     }
-    if options.start.json {
-        println!("{:#}", document(&forecast, &explained));
+    if json {
+        println!("{:#}", document(&forecast, explained));
     } else {
         print!("{}", table::forecast(&forecast));
     }
-    Ok(if forecast.has_work() { exit::HAS_WORK } else { exit::SUCCEEDED })
+    if forecast.has_work() { exit::HAS_WORK } else { exit::SUCCEEDED }
 }
 
 /// The forecast, with what differs beside each step that will run.

@@ -11,6 +11,7 @@ use sidestep_core::name::{PipelineName, StepName};
 use sidestep_core::reader::Format;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::definitions::Definition;
+use sidestep_engine::trigger::meets;
 
 use crate::blueprint::DeploySettings;
 use crate::error::user;
@@ -186,7 +187,34 @@ impl Project {
         Ok(project)
     }
 
+    /// A step that writes where a trigger listens would start its own pipeline again, for ever.
+    fn check_circles(&self) -> anyhow::Result<()> {
+        // Two names of the project may mean one bucket of the account.
+        let bucket = |name: &str| {
+            self.settings.deploy.buckets.get(name).map_or(name, String::as_str).to_owned()
+        };
+        for (name, pipeline) in &self.settings.pipelines {
+            for trigger in pipeline.triggers.iter().filter(|trigger| trigger.schedule.is_none()) {
+                for (function, settings) in &self.settings.functions {
+                    let written = settings.writes.iter().find(|uri| {
+                        bucket(uri.bucket()) == bucket(&trigger.bucket)
+                            && meets(&trigger.prefix, &trigger.suffix, uri)
+                    });
+                    let Some(uri) = written else { continue };
+                    let problem = format!(
+                        "function `{function}` writes `{uri}`, where a trigger of pipeline `{name}` listens: its outputs could start it again"
+                    );
+                    let hint =
+                        "let the function write elsewhere, or give the trigger a prefix of its own";
+                    return Err(user(problem).hint(hint).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self) -> anyhow::Result<()> {
+        self.check_circles()?;
         for (name, function) in &self.settings.functions {
             // The same pattern as a step's, which is Lambda's own for function names.
             StepName::parse(name).map_err(|_| {

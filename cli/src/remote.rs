@@ -47,6 +47,13 @@ impl Account {
         }
     }
 
+    /// The configuration for queues.
+    pub(crate) fn sqs(&self) -> SdkConfig {
+        let mut builder = self.config.clone().into_builder();
+        builder.set_endpoint_url(self.endpoints().sqs);
+        builder.build()
+    }
+
     pub(crate) fn objects(&self) -> S3ObjectStore {
         let mut builder = self.config.clone().into_builder();
         builder.set_endpoint_url(self.endpoints().s3);

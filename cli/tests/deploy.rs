@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sidestep_testkit::emulator::Emulator;
 
 /// How long a run of the example may take on a busy machine.
@@ -28,9 +28,18 @@ fn project(folder: &Path) {
     let (_, after) = after.split_once("[pipelines.flights]").expect("the pipeline");
     let (after, _) = after.split_once("# The embedded S3").expect("the uploads");
     let deploy = "[deploy]\nstack = \"air\"\nalarms = false\n";
-    let settings = format!("{before}[pipelines.flights]{after}{deploy}");
+    let approve = "[pipelines.approve]\ndefinition = \"approve.json\"\n";
+    let settings = format!("{before}[pipelines.flights]{after}{approve}{deploy}");
     fs::write(folder.join("sidestep.toml"), settings).expect("write");
+    fs::write(folder.join("approve.json"), APPROVE).expect("write");
 }
+
+/// Somebody is asked, then a function runs.
+const APPROVE: &str = r#"{"Version": "2020-12-01", "Steps": [
+    {"Name": "Ask", "Type": "Callback", "Arguments": {"Question": "now?"},
+        "SqsQueueUrl": "https://sqs.us-east-1.amazonaws.com/000000000000/questions"},
+    {"Name": "Weather", "Type": "Lambda", "FunctionArn": "weather", "DependsOn": ["Ask"],
+        "Arguments": {"Weather": "s3://inbox/weather/weather.csv.gz"}}]}"#;
 
 struct World {
     emulator: Emulator,
@@ -74,6 +83,44 @@ impl World {
     }
 }
 
+impl World {
+    fn queue(&self, name: &str) -> String {
+        format!("{}/000000000000/{name}", self.emulator.endpoint())
+    }
+
+    /// The token of the next question that was asked.
+    fn token(&self) -> String {
+        let deadline = Instant::now() + RUN;
+        loop {
+            let request = json!({"QueueUrl": self.queue("questions"), "WaitTimeSeconds": 1});
+            let received = self.emulator.sqs("ReceiveMessage", &request);
+            let message = &received["Messages"][0];
+            if let Some(body) = message["Body"].as_str() {
+                let handle = &message["ReceiptHandle"];
+                let request = json!({"QueueUrl": self.queue("questions"), "ReceiptHandle": handle});
+                self.emulator.sqs("DeleteMessage", &request);
+                let body: Value = serde_json::from_str(body).expect("JSON");
+                return body["token"].as_str().expect("a token").to_owned();
+            }
+            assert!(Instant::now() < deadline, "nobody is asked");
+        }
+    }
+
+    /// Waits until an execution has a status.
+    fn becomes(&self, id: &str, status: &str) {
+        let deadline = Instant::now() + RUN;
+        loop {
+            let (out, _) = self.succeeds(&["show", id, "--target", "aws", "--json"]);
+            let shown: Value = serde_json::from_str(&out).expect("JSON");
+            if shown["PipelineExecutionStatus"] == status {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{shown:#}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
 fn upload(world: &World, bucket: &str, key: &str, file: &str) {
     let path = workspace().join("examples/flights/data").join(file);
     world.emulator.put_object(bucket, key, &fs::read(path).expect("the example's data"));
@@ -104,6 +151,16 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
 
     let (out, _) = world.succeeds(&["doctor"]);
     assert!(out.contains("function `air-train` runs version 1"), "{out}");
+    for found in [
+        "reached the trigger after",
+        "reached the planner after",
+        "every resource is as the template says",
+        "functions may run at once",
+        "0 messages lie in `air-upload-dead-letters`",
+    ] {
+        assert!(out.contains(found), "{found}: {out}");
+    }
+    assert!(world.executions().is_empty(), "a probe starts nothing");
 
     upload(&world, bucket, "weather/weather.csv.gz", "weather/weather.csv.gz");
     upload(&world, bucket, "flights/2013-01.csv.gz", "flights/2013-01.csv.gz");
@@ -128,7 +185,66 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     let (out, _) = world.succeeds(&["logs", "latest", "--target", "aws"]);
     assert_eq!(out, "", "nothing ran");
 
+    let (out, _) = world.succeeds(&["plan", "flights", "--target", "aws", "--json"]);
+    let plan: Value = serde_json::from_str(&out).expect("JSON");
+    assert!(plan["Steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{plan}");
+    let changed = world.sidestep(&["plan", "flights", "--target", "aws", "-p", "Alpha=100"]);
+    assert_eq!(changed.status.code(), Some(10), "{changed:?}");
+    let (out, _) = world.succeeds(&["explain", "latest", "--target", "aws", "--json"]);
+    let explained: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(explained["Steps"][0]["StepName"], "Ingest", "{explained}");
+
+    dead_letters(&world, bucket);
+    stop_and_retry(&world);
+
     world.succeeds(&["destroy", "--yes", "--delete-data"]);
     let gone = world.sidestep(&["list", "--target", "aws"]);
     assert_eq!(gone.status.code(), Some(2), "{}", String::from_utf8_lossy(&gone.stderr));
+}
+
+/// What was given up on is seen, and sent again.
+fn dead_letters(world: &World, bucket: &str) {
+    let before = world.executions().len();
+    let event = json!({"detail-type": "Object Created", "detail": {"bucket": {"name": bucket},
+        "object": {"key": "flights/2013-01.csv.gz", "size": 1, "etag": "e", "version-id": "from-dead-letters"}}});
+    let queue = world.queue("air-upload-dead-letters");
+    let request = json!({"QueueUrl": queue, "MessageBody": event.to_string()});
+    world.emulator.sqs("SendMessage", &request);
+
+    let ill = world.sidestep(&["doctor", "--no-probe"]);
+    let said = String::from_utf8_lossy(&ill.stdout);
+    assert_eq!(ill.status.code(), Some(1), "{said}");
+    assert!(said.contains("1 messages lie in `air-upload-dead-letters`"), "{said}");
+
+    let (out, _) = world.succeeds(&["redrive", "--target", "aws"]);
+    assert!(out.contains("1 of air-upload-dead-letters sent to air-uploads"), "{out}");
+    let executions = world.ended(before + 1);
+    assert_eq!(executions.len(), before + 1, "{executions:?}");
+    assert_eq!(executions[0]["PipelineExecutionStatus"], "Succeeded", "{executions:?}");
+    let (out, _) = world.succeeds(&["redrive", "--target", "aws"]);
+    assert!(out.contains("0 of air-upload-dead-letters"), "{out}");
+}
+
+/// An execution that waits for an answer is stopped, and taken up again.
+fn stop_and_retry(world: &World) {
+    world.emulator.sqs("CreateQueue", &json!({"QueueName": "questions"}));
+    let (out, _) = world.succeeds(&["run", "approve", "--detach", "--target", "aws"]);
+    let id = out.trim();
+    let first = world.token();
+    let (out, _) = world.succeeds(&["stop", id, "--target", "aws", "--json"]);
+    let stopped: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(stopped["PipelineExecutionStatus"], "Stopping", "{stopped}");
+    // The message that tells of the stop has the same token.
+    assert_eq!(world.token(), first);
+    world.succeeds(&["callback", "success", &first, "--target", "aws"]);
+    world.becomes(id, "Stopped");
+
+    // What was answered stays answered; the function runs.
+    world.succeeds(&["retry", id, "--detach", "--target", "aws"]);
+    world.becomes(id, "Succeeded");
+
+    let (out, _) = world.succeeds(&["repair", id, "--target", "aws", "--json"]);
+    let repaired: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(repaired["PipelineExecutionStatus"], "Succeeded", "{repaired}");
+    assert_eq!(repaired["DroppedCommits"], 0, "{repaired}");
 }

@@ -70,6 +70,14 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
             "[deploy]\nstack = \"air\"\nbuckets = { inbox = \"air-artifacts-1-eu-west-1\" }\n",
             "artifact bucket",
         ),
+        (
+            "[functions.other]\nruntime = \"python3.13\"\nhandler = \"o.h\"\npath = \"scan\"\nwrites = [\"s3://inbox/out/\"]\n[[pipelines.scan.triggers]]\nbucket = \"inbox\"\nprefix = \"out/new/\"\n",
+            "could start it again",
+        ),
+        (
+            "[functions.other]\nruntime = \"python3.13\"\nhandler = \"o.h\"\npath = \"scan\"\nwrites = [\"s3://other/x.csv\"]\n[[pipelines.scan.triggers]]\nbucket = \"inbox\"\n[deploy]\nbuckets = { inbox = \"one\", other = \"one\" }\n",
+            "could start it again",
+        ),
     ];
     for (settings, named) in cases {
         let output = synth(project(settings).path(), &[]);

@@ -64,7 +64,10 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
         }];
     }
     if event.get("requestContext").is_some() {
-        return vec![destination(event)];
+        return match redriven(event) {
+            Some(event) => planner_events(event),
+            None => vec![destination(event)],
+        };
     }
     let objects = match created_objects(event) {
         Ok(objects) => objects,
@@ -146,6 +149,16 @@ pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
         step_name: StepName::parse(step).ok()?,
         attempt_count: attempt.parse().ok().filter(|_| !attempt.starts_with(['0', '+']))?,
     })
+}
+
+/// The event that the planner itself was given up on, if the record is of that: a dead letter that was sent again.
+fn redriven(record: &Value) -> Option<&Value> {
+    let event = &record["requestPayload"];
+    let is_event =
+        ["Records", "detail-type", "Sweep", "Wake"].iter().any(|key| event.get(key).is_some());
+    // One of a step function may have arguments of any name.
+    (is_event && event.get(RESERVED_KEY).is_none() && event.get("requestContext").is_none())
+        .then_some(event)
 }
 
 /// Reads Lambda's record of an asynchronous invocation
@@ -241,6 +254,22 @@ mod tests {
         }
         let removed = json!({"Records": [{"eventName": "ObjectRemoved:Delete"}, {"s3": 1}, 7]});
         assert_eq!(planner_events(&removed), []);
+    }
+
+    #[test]
+    fn a_dead_letter_of_the_planner_is_the_event_that_it_failed_on() {
+        let key = "runs/flights/abcdefghijkl/Train/2/manifest.json";
+        let record = |payload: Value| {
+            json!({"version": "1.0", "requestContext": {"condition": "RetriesExhausted"},
+                "requestPayload": payload, "responsePayload": {"errorType": "Sidestep.Engine"}})
+        };
+        let events = planner_events(&record(notification(key)));
+        assert!(matches!(events[..], [PlannerEvent::ManifestCreated(_)]), "{events:?}");
+        let nested = planner_events(&record(record(notification(key))));
+        assert!(matches!(nested[..], [PlannerEvent::Ignored(_)]), "{nested:?}");
+        let arguments = json!({"Records": [], "Sidestep": {"ExecutionId": "abcdefghijkl"}});
+        let events = planner_events(&record(arguments));
+        assert!(matches!(events[..], [PlannerEvent::Ignored(_)]), "{events:?}");
     }
 
     #[test]

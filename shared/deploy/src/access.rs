@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use sidestep_core::condition::Condition;
 use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::expression::{Expression, Reference};
 use sidestep_core::limits::LEASE_ATTEMPTS;
@@ -92,17 +93,55 @@ pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
 pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
     let mut inputs: BTreeSet<Reach> =
         accesses(blueprint).into_values().flat_map(|access| access.reads).collect();
-    // Steps of functions that are not ours have arguments too.
     for pipeline_use in blueprint.pipelines.values() {
+        let mut access = Access::default();
         for step in &pipeline_use.pipeline.steps {
-            if let StepKind::Lambda(lambda) = &step.kind {
-                let mut access = Access::default();
-                read(&lambda.arguments, pipeline_use, &mut access);
-                inputs.extend(access.reads);
+            match &step.kind {
+                // Steps of functions that are not ours have arguments too.
+                StepKind::Lambda(lambda) => read(&lambda.arguments, pipeline_use, &mut access),
+                StepKind::Condition { conditions, .. } => {
+                    look(conditions, pipeline_use, &mut access);
+                }
+                _ => {}
+            }
+            if let Some(when) = &step.when {
+                look(&when.conditions, pipeline_use, &mut access);
             }
         }
+        inputs.extend(access.reads);
     }
     inputs
+}
+
+/// What the planner reads to decide conditions: documents, and content that is compared with an earlier execution's.
+fn look(conditions: &[Condition], pipeline_use: &PipelineUse, access: &mut Access) {
+    for condition in conditions {
+        match condition {
+            Condition::Changed { value, .. } => read(value, pipeline_use, access),
+            Condition::Compare { left, right, .. } => {
+                look_into(left, pipeline_use, access);
+                look_into(right, pipeline_use, access);
+            }
+            Condition::In { query, values } => {
+                look_into(query, pipeline_use, access);
+                for value in values {
+                    look_into(value, pipeline_use, access);
+                }
+            }
+            Condition::Not(condition) => {
+                look(std::slice::from_ref(condition), pipeline_use, access);
+            }
+            Condition::Or(conditions) => look(conditions, pipeline_use, access),
+            Condition::CodeChanged { .. } => {}
+        }
+    }
+}
+
+/// A URI that is compared is a text; only the one of a document is read.
+fn look_into(expression: &Expression, pipeline_use: &PipelineUse, access: &mut Access) {
+    if let Expression::JsonGet { uri, .. } = expression {
+        read(uri, pipeline_use, access);
+    }
 }
 
 fn read(expression: &Expression, pipeline_use: &PipelineUse, access: &mut Access) {

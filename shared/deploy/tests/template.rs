@@ -148,6 +148,19 @@ fn the_planner_may_send_to_the_queues_of_callback_steps_and_to_its_timers() {
 }
 
 #[test]
+fn the_planner_may_read_what_conditions_look_at_and_steps_may_not() {
+    let blueprint = fixture::conditions();
+    let template = template(&blueprint);
+    let statements = |id: &str| template["Resources"][id]["Properties"].to_string();
+    let engine = statements("EnginePolicy");
+    for read in ["reference/table.csv", "reference/parts/*", "metrics/m.json", "metrics/when.csv"] {
+        assert!(engine.contains(read), "{read}: {engine}");
+    }
+    assert!(!engine.contains("compared"), "a URI that is compared is a text: {engine}");
+    assert!(!statements("StepWorkRole").contains("reference"));
+}
+
+#[test]
 fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
     let template = template(&fixture::everything());
     for (id, resource) in template["Resources"].as_object().expect("resources") {

@@ -24,6 +24,7 @@ pub mod pipelines;
 mod planner;
 mod prefetch;
 mod preview;
+pub mod probe;
 pub mod queue;
 mod recent;
 pub mod repair;

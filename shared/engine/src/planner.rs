@@ -11,6 +11,7 @@ use sidestep_core::report::{Event, Report, ReportedResult};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::engine::{Engine, EngineError, Loaded};
+use crate::probe::is_probe;
 use crate::sweep::Leases;
 
 /// Room in a manifest beside its outputs: artifacts, token, times.
@@ -71,6 +72,9 @@ impl Engine {
         if key.uri.bucket() != self.deployment.artifact_bucket {
             warn!(bucket = key.uri.bucket(), "a manifest outside the artifact bucket is ignored");
             return Ok(());
+        }
+        if is_probe(&key) {
+            return self.probe_heard(&key).await;
         }
         let Some(bytes) = self.objects.get(&key.uri, MANIFEST_BYTES).await? else {
             warn!("the manifest is gone");

@@ -38,9 +38,10 @@ impl Engine {
     async fn one(&self, consumer: Consumer, event: Value) -> Result<Value, EngineError> {
         match consumer {
             Consumer::Planner => self.handle(event).await,
-            Consumer::Trigger => match event.get("Schedule") {
-                Some(message) => self.scheduled(message).await,
-                None => self.uploaded(event).await,
+            Consumer::Trigger => match (event.get("Schedule"), event.get("Probe")) {
+                (Some(message), _) => self.scheduled(message).await,
+                (None, Some(message)) => self.probed(message).await,
+                (None, None) => self.uploaded(event).await,
             },
         }
     }

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::choose::SelectionRequest;
 use crate::engine::{Engine, EngineError, error_chain};
+use crate::probe::{Station, probe_of};
 use crate::start::StartRequest;
 use crate::store::TableError;
 
@@ -78,6 +79,15 @@ impl Trigger {
     }
 }
 
+/// Whether an object that is written to `uri` (or below it, where it is a prefix) would be an upload between `prefix` and `suffix`.
+pub fn meets(prefix: &str, suffix: &str, uri: &S3Uri) -> bool {
+    let key = uri.key();
+    if uri.is_prefix() || key.is_empty() {
+        return key.starts_with(prefix) || prefix.starts_with(key);
+    }
+    key.len() >= prefix.len() + suffix.len() && key.starts_with(prefix) && key.ends_with(suffix)
+}
+
 impl Engine {
     /// Handles one event of the trigger function: starts what the uploaded objects ask for.
     ///
@@ -90,6 +100,10 @@ impl Engine {
         });
         let mut started = Vec::new();
         for object in &objects {
+            if let Some(id) = probe_of(&object.key) {
+                self.passed(&id, Station::Trigger).await?;
+                continue;
+            }
             let triggers = self.triggers.triggers(&object.bucket).await?;
             for trigger in triggers.iter().filter(|trigger| trigger.matches(object)) {
                 match self.start_for(trigger, object).await {
@@ -190,6 +204,21 @@ mod tests {
             ("2013-04", "beta")
         );
         assert_eq!(parameters["N"], "2013-04.csv.gz");
+    }
+
+    #[test]
+    fn what_a_step_writes_meets_a_trigger_that_would_hear_of_it() {
+        let uri = |text: &str| S3Uri::parse(text).expect("a URI");
+        for text in ["s3://inbox/in/", "s3://inbox/in/deep/", "s3://inbox/", "s3://inbox/in/x.csv"]
+        {
+            assert!(meets("in/", ".csv", &uri(text)), "{text}");
+        }
+        for text in
+            ["s3://inbox/out/", "s3://inbox/in/x.txt", "s3://inbox/inx/", "s3://inbox/x.csv"]
+        {
+            assert!(!meets("in/", ".csv", &uri(text)), "{text}");
+        }
+        assert!(meets("", "", &uri("s3://inbox/any/thing")));
     }
 
     #[test]

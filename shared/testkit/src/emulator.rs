@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::python::{environment, program, target_folder};
 
 /// The version that the tests pass on.
@@ -49,8 +51,8 @@ impl Emulator {
         let process = process.spawn().expect("it was just installed");
         let emulator = Self { process: Some(process), endpoint };
         let deadline = Instant::now() + START;
-        while emulator.request("GET", "/_ministack/health", b"").is_none_or(|status| status != 200)
-        {
+        let health = || emulator.request("GET", "/_ministack/health", &[], b"");
+        while health().is_none_or(|(status, _)| status != 200) {
             assert!(Instant::now() < deadline, "the emulator does not come up");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -71,30 +73,57 @@ impl Emulator {
 
     /// Creates a bucket.
     pub fn create_bucket(&self, bucket: &str) {
-        let status = self.request("PUT", &format!("/{bucket}"), b"");
-        assert_eq!(status, Some(200), "bucket {bucket}");
+        let answer = self.request("PUT", &format!("/{bucket}"), &[], b"");
+        assert_eq!(answer.map(|(status, _)| status), Some(200), "bucket {bucket}");
     }
 
     /// Puts an object. The emulator does not ask who does it.
     pub fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
-        let status = self.request("PUT", &format!("/{bucket}/{key}"), bytes);
-        assert_eq!(status, Some(200), "object {key}");
+        let answer = self.request("PUT", &format!("/{bucket}/{key}"), &[], bytes);
+        assert_eq!(answer.map(|(status, _)| status), Some(200), "object {key}");
     }
 
-    /// The status of an answer; `None` where nobody answers.
-    fn request(&self, method: &str, path: &str, body: &[u8]) -> Option<u16> {
+    /// Performs an operation of SQS, `ReceiveMessage` say.
+    pub fn sqs(&self, operation: &str, request: &Value) -> Value {
+        let target = format!("AmazonSQS.{operation}");
+        // The emulator finds the service in the name of the signature's scope, which it does not check.
+        let scope = format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/sqs/aws4_request");
+        let headers = [
+            ("X-Amz-Target", target.as_str()),
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("Authorization", &scope),
+        ];
+        let answer = self.request("POST", "/", &headers, request.to_string().as_bytes());
+        let (status, body) = answer.expect("the emulator answers");
+        assert_eq!(status, 200, "{operation}: {body}");
+        serde_json::from_str(&body).unwrap_or(Value::Null)
+    }
+
+    /// Status and body of an answer; `None` where nobody answers.
+    fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<(u16, String)> {
         let host = self.endpoint.strip_prefix("http://")?;
         let mut stream = TcpStream::connect(host).ok()?;
         let length = body.len();
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
         )
         .ok()?;
         stream.write_all(body).ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
-        String::from_utf8_lossy(&answer).split(' ').nth(1)?.parse().ok()
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        Some((status, body.to_owned()))
     }
 }
 

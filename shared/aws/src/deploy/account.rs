@@ -18,6 +18,27 @@ pub async fn account_config() -> Result<SdkConfig, DeployError> {
     Ok(config)
 }
 
+/// How many functions may run at once in an account and region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Concurrency {
+    pub limit: i32,
+    /// What is left beside the concurrency that functions have reserved.
+    pub unreserved: i32,
+}
+
+/// The account's quota of Lambda.
+pub async fn concurrency(config: &SdkConfig) -> Result<Concurrency, DeployError> {
+    let settings = aws_sdk_lambda::Client::new(config).get_account_settings().send().await;
+    let settings = settings.map_err(service("look at the quotas of", "Lambda"))?;
+    let limits = settings.account_limit();
+    Ok(Concurrency {
+        limit: limits.map_or(0, |limits| limits.concurrent_executions),
+        unreserved: limits
+            .and_then(|limits| limits.unreserved_concurrent_executions)
+            .unwrap_or_default(),
+    })
+}
+
 /// Deletes every version of every object of a bucket, and the bucket.
 pub async fn empty_bucket(config: &SdkConfig, bucket: &str) -> Result<(), DeployError> {
     let client = s3_client(config);

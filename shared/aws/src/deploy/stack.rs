@@ -6,7 +6,8 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, Parameter, StackEvent,
+    Capability, ChangeSetStatus, ChangeSetType, Parameter, StackDriftDetectionStatus, StackEvent,
+    StackResourceDriftStatus,
 };
 
 use super::error::{DeployError, code, message, service};
@@ -68,6 +69,14 @@ pub struct ResourceEvent {
     pub reason: Option<String>,
 }
 
+/// A resource that is no longer as the template made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drifted {
+    pub logical_id: String,
+    /// `MODIFIED` or `DELETED`.
+    pub status: String,
+}
+
 /// The stacks of an account and region.
 #[derive(Debug, Clone)]
 pub struct Stacks {
@@ -97,6 +106,42 @@ impl Stacks {
             Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
         });
         Ok(Some(Stack { status, outputs: outputs.collect() }))
+    }
+
+    /// What somebody changed by hand since the template was applied. `None` where that cannot be told.
+    pub async fn drift(&self, name: &str) -> Result<Option<Vec<Drifted>>, DeployError> {
+        let asked = match self.client.detect_stack_drift().stack_name(name).send().await {
+            Err(error) if matches!(code(&error), Some("InvalidAction" | "UnknownOperation")) => {
+                return Ok(None);
+            }
+            asked => asked.map_err(service("look for drift of stack", name))?,
+        };
+        let id = asked.stack_drift_detection_id().unwrap_or_default();
+        loop {
+            let status = self.client.describe_stack_drift_detection_status();
+            let status = status.stack_drift_detection_id(id).send().await;
+            let status = status.map_err(service("look for drift of stack", name))?;
+            match status.detection_status() {
+                Some(StackDriftDetectionStatus::DetectionInProgress) => {
+                    tokio::time::sleep(self.poll).await;
+                }
+                // Failed: of some resources it could not be told; those that drifted are listed all the same.
+                _ => break,
+            }
+        }
+        let described = self.client.describe_stack_resource_drifts().stack_name(name);
+        let described = described
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted);
+        let described = described.send().await.map_err(service("read drift of stack", name))?;
+        let drifts = described.stack_resource_drifts().iter().map(|drift| Drifted {
+            logical_id: drift.logical_resource_id().unwrap_or_default().to_owned(),
+            status: drift
+                .stack_resource_drift_status()
+                .map(|status| status.as_str().to_owned())
+                .unwrap_or_default(),
+        });
+        Ok(Some(drifts.collect()))
     }
 
     /// Asks what the template would change. `None`: nothing.

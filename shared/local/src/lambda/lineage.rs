@@ -19,15 +19,13 @@ pub(super) fn visit(header: &str, function_arn: &str) -> (String, u32) {
         Some((hash, visits.parse::<u32>().ok()?))
     });
     let mut counters: Vec<_> = counters.collect();
-    let visits = match counters.iter_mut().find(|(known, _)| *known == hash) {
-        Some((_, visits)) => {
-            *visits = visits.saturating_add(1);
-            *visits
-        }
-        None => {
-            counters.push((&hash, 1));
-            1
-        }
+    let found = counters.iter_mut().find(|(known, _)| *known == hash);
+    let visits = if let Some((_, visits)) = found {
+        *visits = visits.saturating_add(1);
+        *visits
+    } else {
+        counters.push((&hash, 1));
+        1
     };
     let counters: Vec<_> =
         counters.iter().map(|(hash, visits)| format!("{hash}:{visits}")).collect();
