@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     /// The stack on AWS.
     #[serde(default)]
     pub(crate) deploy: DeploySettings,
+    #[serde(default)]
+    pub(crate) serve: ServeSettings,
     /// Files that the embedded cloud puts into its S3.
     #[serde(default)]
     pub(crate) uploads: Vec<UploadSettings>,
@@ -50,6 +52,14 @@ pub(crate) struct EngineSettings {
     /// Which roads a finished step's result takes: `event`, `direct` or `both`.
     #[serde(default)]
     pub(crate) handoff: Handoff,
+}
+
+/// The API of `sidestep serve`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServeSettings {
+    /// The file of access keys whose signatures are accepted, from the project's folder.
+    pub(crate) keys: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

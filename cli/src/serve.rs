@@ -1,15 +1,17 @@
 //! `sidestep serve`: SageMaker's API for pipelines, over the embedded cloud or a stack on AWS.
 //!
-//! Locally it is `sidestep up` with the API beside it, or the API alone where an `up` runs already. Signatures of requests are not
-//! verified, so it listens on loopback only; towards AWS it acts with the credentials of whoever started it.
+//! Locally it is `sidestep up` with the API beside it, or the API alone where an `up` runs already. Towards AWS it acts with the
+//! credentials of whoever started it. Without keys to verify signatures with it listens on loopback only.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
-use sidestep_api::{Api, ProjectPipeline, Registration};
+use sidestep_api::{AccessKeys, Admission, Api, ProjectPipeline, Registration};
 use sidestep_aws::local_config;
 use sidestep_aws::table::DynamoTable;
 use sidestep_engine::definitions::Definition;
@@ -28,9 +30,12 @@ use crate::remote::Remote;
 use crate::session::{Session, is_in_use};
 use crate::up::{GRACE, attend, triggers};
 
+/// Names the file of access keys, before `[serve] keys`.
+const KEYS_FILE: &str = "SIDESTEP_SERVE_KEYS";
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
-    /// The loopback address of the API [default: a free port]
+    /// The address of the API; any but loopback needs access keys [default: a free port on loopback]
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -48,26 +53,48 @@ pub(crate) async fn serve(
     target: Target,
     options: &ServeOptions,
 ) -> anyhow::Result<u8> {
-    if !options.listen.ip().is_loopback() {
+    let project = Project::find(project)?;
+    let admission = admission(&project)?;
+    if admission == Admission::Loopback && !options.listen.ip().is_loopback() {
         let problem = format!("`{}` is not a loopback address", options.listen.ip());
-        let hint = "signatures of requests are not verified, so only this machine may reach the API; use a tunnel";
+        let hint = format!(
+            "requests from other machines must be signed: name a file of access keys, `[serve]`, `keys = \"FILE\"`, or in {KEYS_FILE}"
+        );
         return Err(user(problem).hint(hint).into());
     }
-    let project = Project::find(project)?;
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
         user(format!("could not serve the API on {}: {error}", options.listen))
             .hint("choose another address with `--listen`; without it a free port is taken")
     })?;
     match target {
-        Target::Local => local(&project, options, listener).await,
-        Target::Aws => aws(&project, options, listener).await,
+        Target::Local => local(&project, options, listener, admission).await,
+        Target::Aws => aws(&project, options, listener, admission).await,
     }
+}
+
+/// Signed requests alone where a file of keys is named. It is never an argument or a variable itself: others on the machine see those.
+fn admission(project: &Project) -> anyhow::Result<Admission> {
+    let named = std::env::var_os(KEYS_FILE).filter(|name| !name.is_empty()).map(PathBuf::from);
+    let settings = project.settings.serve.keys.as_ref();
+    let Some(path) = named.or_else(|| settings.map(|keys| project.folder.join(keys))) else {
+        return Ok(Admission::Loopback);
+    };
+    let shown = path.display();
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| user(format!("could not read the access keys in `{shown}`")))?;
+    let keys = AccessKeys::parse(&text).map_err(|error| user(format!("`{shown}`: {error}")))?;
+    let mode = std::fs::metadata(&path)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        eprintln!("note: others on this machine may read `{shown}`; `chmod 600` it");
+    }
+    Ok(Admission::Signed(keys))
 }
 
 async fn local(
     project: &Project,
     options: &ServeOptions,
     listener: TcpListener,
+    admission: Admission,
 ) -> anyhow::Result<u8> {
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
     let names: Vec<_> = project.settings.functions.keys().cloned().collect();
@@ -100,7 +127,7 @@ async fn local(
     }
     announce(options, &all);
     let result = tokio::select! {
-        result = sidestep_api::serve(listener, api) => result.map_err(Into::into),
+        result = sidestep_api::serve(listener, api, admission) => result.map_err(Into::into),
         result = attend(&session) => result,
     };
     session.close(GRACE).await;
@@ -111,6 +138,7 @@ async fn aws(
     project: &Project,
     options: &ServeOptions,
     listener: TcpListener,
+    admission: Admission,
 ) -> anyhow::Result<u8> {
     let remote = Remote::open(project).await?;
     let endpoint = remote.account.endpoints().dynamodb;
@@ -124,7 +152,7 @@ async fn aws(
     announce(options, &json!({ "SageMaker": endpoint }));
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
-        result = sidestep_api::serve(listener, api) => result?,
+        result = sidestep_api::serve(listener, api, admission) => result?,
         result = tokio::signal::ctrl_c() => result?,
         _ = terminated.recv() => {}
     }

@@ -36,7 +36,7 @@ fn project(functions: &str) -> TempDir {
 fn sidestep(project: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
     command.args(arguments).current_dir(project).stdin(Stdio::null());
-    command.env_remove("SIDESTEP_STATE_DIR");
+    command.env_remove("SIDESTEP_STATE_DIR").env_remove("SIDESTEP_SERVE_KEYS");
     command
 }
 
@@ -87,15 +87,18 @@ const PYTHON: &str =
 
 /// Runs a script of real clients against a server of its own.
 fn clients(script: &str) {
+    clients_of(script, &project(PYTHON), &["serve", "--json"]);
+}
+
+fn clients_of(script: &str, folder: &TempDir, arguments: &[&str]) {
     let Some(environment) = environment(&target_folder(), "sagemaker", &PACKAGES) else { return };
     let python = program(&environment, "python");
-    let folder = project(PYTHON);
     let own = python.parent().unwrap().to_owned();
     let path = std::env::join_paths(
         [own].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
     let path = path.unwrap();
-    let mut command = sidestep(folder.path(), &["serve", "--json"]);
+    let mut command = sidestep(folder.path(), arguments);
     // Functions run in the same environment, so that no other has to be made.
     command.env("PATH", &path);
     let serve = Serve::start(command);
@@ -143,7 +146,27 @@ fn malformed_requests_are_refused_without_a_500_or_a_hang() {
 }
 
 #[test]
-fn serve_refuses_any_address_but_loopback() {
+fn with_access_keys_only_requests_that_they_signed_are_served_on_any_address() {
+    let folder = project(&format!("[serve]\nkeys = \"keys\"\n{PYTHON}"));
+    let refused = |address: &str| {
+        let output = sidestep(folder.path(), &["serve", "--listen", address]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        said(&output)
+    };
+    assert!(refused("0.0.0.0:0").contains("could not read the access keys"));
+    fs::write(folder.path().join("keys"), "SIDESTEPTESTKEY1 a-secret-that-is-too-short\n").unwrap();
+    let told = refused("0.0.0.0:0");
+    assert!(told.contains("the secret in line 1") && !told.contains("too-short"), "{told}");
+    // No secret: it opens this test's own server.
+    let key = "SIDESTEPTESTKEY1 0123456789abcdefghijklmnopqrstuvwxyz/+==\n";
+    fs::write(folder.path().join("keys"), key).unwrap();
+    // An address that no machine has: it is not refused, it only cannot be had.
+    assert!(refused("192.0.2.1:80").contains("could not serve the API on 192.0.2.1:80"));
+    clients_of("signed.py", &folder, &["serve", "--json", "--listen", "127.0.0.1:0"]);
+}
+
+#[test]
+fn serve_without_access_keys_refuses_any_address_but_loopback() {
     let folder = project("");
     for address in ["0.0.0.0:0", "192.0.2.1:80", "[::]:0"] {
         let output = sidestep(folder.path(), &["serve", "--listen", address]).output().unwrap();

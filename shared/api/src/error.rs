@@ -28,6 +28,18 @@ pub enum ApiError {
     LimitExceeded(String),
     #[error("{0}")]
     UnknownOperation(String),
+    /// The request is not signed, and only signed ones are taken.
+    #[error("Missing Authentication Token")]
+    MissingAuthentication,
+    /// The access key is none of those that are known. A session token is of none.
+    #[error("The security token included in the request is invalid.")]
+    UnrecognizedClient,
+    /// What the `Authorization` header says cannot be read.
+    #[error("{0}")]
+    IncompleteSignature(String),
+    /// The request is not what was signed, or was signed too long ago, or for elsewhere.
+    #[error("{0}")]
+    InvalidSignature(String),
     /// Asking again may help.
     #[error("a service that sidestep needs is not available: {0}")]
     Unavailable(String),
@@ -45,6 +57,10 @@ impl ApiError {
             Self::Conflict(_) => "ConflictException",
             Self::LimitExceeded(_) => "ResourceLimitExceeded",
             Self::UnknownOperation(_) => "UnknownOperationException",
+            Self::MissingAuthentication => "MissingAuthenticationTokenException",
+            Self::UnrecognizedClient => "UnrecognizedClientException",
+            Self::IncompleteSignature(_) => "IncompleteSignatureException",
+            Self::InvalidSignature(_) => "InvalidSignatureException",
             Self::Unavailable(_) => "ServiceUnavailableException",
             Self::Internal(_) => "InternalFailure",
         }

@@ -1,16 +1,18 @@
 //! AWS JSON 1.1 over HTTP: `POST /` with the operation in a header.
 //!
-//! Signatures are not checked, so this is for loopback only. A page in a browser cannot get at it: the header makes the browser ask first,
-//! which is never allowed, and a `Host` that is no loopback name is refused, so that no foreign name can be pointed here.
+//! Who may come in is an [`Admission`]: on loopback whoever is on this machine, elsewhere who signs. Without signatures a page in a browser
+//! cannot get at it either: the header makes the browser ask first, which is never allowed, and a `Host` that is no loopback name is
+//! refused, so that no foreign name can be pointed here.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
 use serde_json::{Value, json};
@@ -19,50 +21,59 @@ use uuid::Uuid;
 
 use crate::api::Api;
 use crate::error::ApiError;
+use crate::keys::AccessKeys;
+use crate::signature::Claim;
 
 /// A definition of 1 MB whose every character is escaped.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
+/// The name in the credential scope of SageMaker's requests.
+const SERVICE: &str = "sagemaker";
+
+/// Whose requests are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Those of this machine, by whatever key: for loopback only.
+    Loopback,
+    /// Those that one of these keys signed.
+    Signed(AccessKeys),
+}
+
 /// Serves the API until the future is dropped; requests that were taken go on to their end.
-pub async fn serve(listener: TcpListener, api: Arc<Api>) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    api: Arc<Api>,
+    admission: Admission,
+) -> std::io::Result<()> {
     let listener = listener.tap_io(|stream| {
         // Nagle's algorithm would hold small answers back for up to 40 ms.
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, router(api)).await
+    axum::serve(listener, router(api, admission)).await
 }
 
 /// The API at every path, as AWS's endpoints have it.
-pub fn router(api: Arc<Api>) -> Router {
-    Router::new().fallback(handle).with_state(api)
+pub fn router(api: Arc<Api>, admission: Admission) -> Router {
+    Router::new().fallback(handle).with_state((api, Arc::new(admission)))
 }
 
-async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
+type Shared = (Arc<Api>, Arc<Admission>);
+
+async fn handle(State((api, admission)): State<Shared>, request: Request<Body>) -> Response {
     // On a task of its own: a client that goes away must not cut an execution's start in half.
-    let task = tokio::spawn(async move { answer(&api, request).await });
+    let task = tokio::spawn(async move { answer(&api, &admission, request).await });
     match task.await {
         Ok(response) => response,
         Err(error) => refused(&ApiError::Internal(error.to_string())),
     }
 }
 
-async fn answer(api: &Api, request: Request<Body>) -> Response {
-    let (head, body) = request.into_parts();
-    let operation = match operation(&head.method, &head.headers) {
-        Ok(operation) => operation.to_owned(),
+async fn answer(api: &Api, admission: &Admission, request: Request<Body>) -> Response {
+    let (operation, body) = match admit(admission, request, api.engine.now_ms()).await {
+        Ok(admitted) => admitted,
         Err(error) => return refused(&error),
-    };
-    let body = match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_BYTES)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            let text = format!("The request has more than {BODY_BYTES} bytes, or broke off.");
-            return refused(&ApiError::Serialization(text));
-        }
-        Err(_) => {
-            return refused(&ApiError::Serialization("The request took too long.".to_owned()));
-        }
     };
     match api.answer(&operation, &body).await {
         Ok(answer) => respond(StatusCode::OK, &answer),
@@ -75,14 +86,44 @@ async fn answer(api: &Api, request: Request<Body>) -> Response {
     }
 }
 
-/// The operation that the header names.
-fn operation<'a>(method: &Method, headers: &'a HeaderMap) -> Result<&'a str, ApiError> {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(host) = header(HOST.as_str()).filter(|host| !is_loopback(host)) {
-        let host: String = host.chars().take(80).collect();
-        return Err(ApiError::validation(format!("Host '{host}' is not a loopback name.")));
+/// The operation and the body of a request that may come in.
+async fn admit(
+    admission: &Admission,
+    request: Request<Body>,
+    now_ms: u64,
+) -> Result<(String, Bytes), ApiError> {
+    let (head, body) = request.into_parts();
+    let operation = operation(&head)?.to_owned();
+    match admission {
+        Admission::Loopback => {
+            check_host(&head)?;
+            Ok((operation, read(body).await?))
+        }
+        Admission::Signed(keys) => {
+            // A stranger's body is not even read.
+            let claim = Claim::read(&head.headers, SERVICE, keys, now_ms)?;
+            let body = read(body).await?;
+            claim.verify(&head, &body, keys)?;
+            Ok((operation, body))
+        }
     }
-    let target = header("x-amz-target").filter(|_| method == Method::POST);
+}
+
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    let refused = |text: String| Err(ApiError::Serialization(text));
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_BYTES)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => {
+            refused(format!("The request has more than {BODY_BYTES} bytes, or broke off."))
+        }
+        Err(_) => refused("The request took too long.".to_owned()),
+    }
+}
+
+/// The operation that the header names.
+fn operation(head: &Parts) -> Result<&str, ApiError> {
+    let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let target = target.filter(|_| head.method == Method::POST);
     let operation = target.and_then(|target| target.strip_prefix("SageMaker."));
     operation.ok_or_else(|| {
         let target = target.unwrap_or_default().chars().take(80).collect::<String>();
@@ -90,6 +131,13 @@ fn operation<'a>(method: &Method, headers: &'a HeaderMap) -> Result<&'a str, Api
             "Expected POST with a header 'X-Amz-Target: SageMaker.OPERATION', not '{target}'. This is the API of SageMaker pipelines."
         ))
     })
+}
+
+fn check_host(head: &Parts) -> Result<(), ApiError> {
+    let host = head.headers.get(HOST).and_then(|value| value.to_str().ok());
+    let Some(host) = host.filter(|host| !is_loopback(host)) else { return Ok(()) };
+    let host: String = host.chars().take(80).collect();
+    Err(ApiError::validation(format!("Host '{host}' is not a loopback name.")))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -1,7 +1,7 @@
 //! SageMaker's API for pipelines, as far as boto3, the AWS CLI and the SageMaker Python SDK use it.
 //!
 //! ```text
-//! POST /  ->  http: protocol, sizes, one task per request
+//! POST /  ->  http: protocol, sizes, one task per request  ->  signature: whose it is
 //!         ->  api: the operation by its name  ->  checks: SageMaker's limits, all violations at once
 //!         ->  the engine, and the store of registered pipelines
 //! ```
@@ -20,12 +20,14 @@ mod error;
 mod execution;
 mod executions;
 mod http;
+mod keys;
 mod once;
 mod page;
 mod pipeline;
 mod project;
 mod record;
 mod reference;
+mod signature;
 mod start;
 mod step;
 mod tag;
@@ -34,5 +36,6 @@ mod version;
 
 pub use self::api::{Api, OPERATIONS};
 pub use self::error::ApiError;
-pub use self::http::{router, serve};
+pub use self::http::{Admission, router, serve};
+pub use self::keys::{AccessKeys, AccessKeysError};
 pub use self::project::{ProjectPipeline, Registration};
