@@ -16,7 +16,7 @@ impl Engine {
         start.max_parallel_execution_steps = None;
         let pipeline = &prepared.pipeline;
         let mut execution = Execution::new(pipeline.steps.len());
-        let mut facts = self.prefetch(&start, pipeline).await?;
+        let mut facts = self.prefetch(&start, &prepared.latest).await?;
         let mut commits = Vec::new();
         loop {
             let plan = self.plan(pipeline, &start, &execution, &[], &mut facts, None).await?;

@@ -65,9 +65,10 @@ impl Engine {
     /// Handles the message of a probe.
     pub(crate) async fn probed(&self, message: &Value) -> Result<Value, EngineError> {
         let id = message["Id"].as_str().and_then(|id| ExecutionId::parse(id).ok());
-        match id {
-            Some(id) => self.passed(&id, Station::Trigger).await?,
-            None => info!("a probe without an id is ignored"),
+        if let Some(id) = id {
+            self.passed(&id, Station::Trigger).await?;
+        } else {
+            info!("a probe without an id is ignored");
         }
         Ok(Value::Null)
     }

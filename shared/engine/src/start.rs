@@ -82,6 +82,8 @@ pub struct Prepared {
     pub start: Start,
     pub pipeline: Arc<Pipeline>,
     pub definition: Definition,
+    /// The pipeline's newest executions, if it pays to look at them.
+    pub(crate) latest: Vec<ExecutionId>,
 }
 
 impl Engine {
@@ -99,7 +101,10 @@ impl Engine {
         let mut given = chooser.inherited(&pipeline).await?;
         given.extend(request.parameters);
         let parameters = resolve_parameters(&pipeline, &given).map_err(StartError::Parameters)?;
-        let functions = self.describe_functions(&pipeline, &request.left_out).await?;
+        let (functions, latest) = futures::try_join!(
+            self.describe_functions(&pipeline, &request.left_out),
+            self.latest(&request.pipeline_name, &pipeline, request.use_cache),
+        )?;
         let random = self.clock.random();
         let execution_id = match &request.token {
             Some(token) => ExecutionId::from_bytes(half(&hash(&request.pipeline_name, token))),
@@ -133,14 +138,14 @@ impl Engine {
             secret,
         };
         chooser.choose(&pipeline, &mut start).await?;
-        Ok(Prepared { start, pipeline, definition })
+        Ok(Prepared { start, pipeline, definition, latest })
     }
 
     /// Begins a prepared execution and does all that can be done at once.
     ///
     /// Twice with one token: the second finds the first's execution and only looks after it.
     pub async fn begin(&self, prepared: Prepared) -> Result<ExecutionId, EngineError> {
-        let Prepared { start, pipeline, definition } = prepared;
+        let Prepared { start, pipeline, definition, latest } = prepared;
         let step_count = pipeline.steps.len();
         let id = start.execution_id.clone();
         let create = async {
@@ -148,7 +153,7 @@ impl Engine {
             self.definitions.put(&definition, Arc::clone(&pipeline)).await?;
             Ok(self.executions.create(&start, step_count).await?)
         };
-        let (creation, facts) = futures::try_join!(create, self.prefetch(&start, &pipeline))?;
+        let (creation, facts) = futures::try_join!(create, self.prefetch(&start, &latest))?;
         if let Creation::Exists(existing) = creation {
             // The code may have changed between two deliveries of one event; the first one's counts.
             let is_repeat = existing.pipeline_name == start.pipeline_name

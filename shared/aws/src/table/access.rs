@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sidestep_engine::store::TableError;
 
 use super::DynamoTable;
@@ -13,6 +14,8 @@ use super::item::{Item, string, text};
 
 /// Keys of one `BatchGetItem`, by DynamoDB's limit.
 const BATCH: usize = 100;
+/// Batches that are under way at a time.
+const BATCHES_AT_ONCE: usize = 8;
 
 impl DynamoTable {
     /// Writes an item unless there is one under its key, and returns the one that is there.
@@ -40,7 +43,8 @@ impl DynamoTable {
         Ok(get.map_err(|error| classify("read", &format!("{pk} {sk}"), error))?.item)
     }
 
-    /// The items under these keys, in any order. At most 100 keys or 16 MB come at a time; the rest is asked for again.
+    /// The items under these keys, in any order. At most 100 keys or 16 MB come at a time, so many are asked for in batches at once, and what is
+    /// left is asked for again.
     pub(super) async fn batch_get(
         &self,
         keys: Vec<(String, String)>,
@@ -57,10 +61,19 @@ impl DynamoTable {
         let key = |(pk, sk): (String, String)| {
             HashMap::from([("PK".to_owned(), text(pk)), ("SK".to_owned(), text(sk))])
         };
-        let mut waiting: Vec<Item> = keys.into_iter().map(key).collect();
+        let keys: Vec<Item> = keys.into_iter().map(key).collect();
+        let batches: Vec<_> = keys.chunks(BATCH).map(<[Item]>::to_vec).collect();
+        let found = stream::iter(batches).map(|batch| self.one_batch(batch, is_consistent));
+        found.buffer_unordered(BATCHES_AT_ONCE).try_concat().await
+    }
+
+    async fn one_batch(
+        &self,
+        mut waiting: Vec<Item>,
+        is_consistent: bool,
+    ) -> Result<Vec<Item>, TableError> {
         let mut found = Vec::new();
         while !waiting.is_empty() {
-            let rest = waiting.split_off(waiting.len().min(BATCH));
             let wanted =
                 KeysAndAttributes::builder().set_keys(Some(waiting)).consistent_read(is_consistent);
             let wanted = wanted.build().expect("keys are set");
@@ -68,9 +81,8 @@ impl DynamoTable {
                 self.client.batch_get_item().request_items(&self.name, wanted).send().await;
             let answer = answer.map_err(|error| classify("read items of", &self.name, error))?;
             found.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
-            waiting = rest;
             let unprocessed = answer.unprocessed_keys.into_iter().flatten();
-            waiting.extend(unprocessed.flat_map(|(_, keys)| keys.keys));
+            waiting = unprocessed.flat_map(|(_, keys)| keys.keys).collect();
         }
         Ok(found)
     }
