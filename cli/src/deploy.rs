@@ -153,6 +153,7 @@ fn show(proposal: &Proposal) {
 /// Tells what became of a resource.
 pub(crate) fn say(event: ResourceEvent) {
     let ResourceEvent { logical_id, resource_type, status, reason } = event;
+    let reason = reason.filter(|reason| !reason.is_empty());
     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     eprintln!("{status:<20} {logical_id:<28} {resource_type}{reason}");
 }

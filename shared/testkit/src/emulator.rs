@@ -110,8 +110,9 @@ impl Emulator {
         let host = self.endpoint.strip_prefix("http://")?;
         let mut stream = TcpStream::connect(host).ok()?;
         let length = body.len();
-        let headers: String =
+        let headers: Vec<_> =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.concat();
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
