@@ -1,4 +1,4 @@
 //! See `sidestep_testkit::fuzz::selector`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| sidestep_testkit::fuzz::selector(text));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sidestep_testkit::fuzz::selector(bytes));

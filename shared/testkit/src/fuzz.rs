@@ -1,11 +1,20 @@
 //! What the fuzz targets call: any bytes in, and nothing but a typed refusal may come of them.
 //!
-//! The same functions are held on stable Rust by `tests/fuzz.rs`, and by `cargo fuzz` from the folder `fuzz`.
+//! Two drivers call them, both from the seeds in `fuzz/seeds`: `tests/fuzz.rs` with a bounded number of mutations, and libFuzzer, which is
+//! guided by coverage, by the script `fuzz/run`.
 
 use sidestep_core::envelope::{created_objects, planner_events};
 use sidestep_core::path::PropertyPath;
 use sidestep_core::reader::{Format, parse};
 use sidestep_core::selector::Selector;
+
+/// All of them, by the names of their seeds' folders.
+pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+    ("definition", definition),
+    ("event", event),
+    ("selector", selector),
+    ("expression", expression),
+];
 
 /// Reads a definition in both formats; what is accepted has an order of all its steps.
 ///
@@ -30,12 +39,15 @@ pub fn event(bytes: &[u8]) {
 }
 
 /// Reads a selector.
-pub fn selector(text: &str) {
-    let _ = Selector::parse(text);
+pub fn selector(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Selector::parse(text);
+    }
 }
 
 /// Reads a path, and an argument that holds the text as an expression.
-pub fn expression(text: &str) {
+pub fn expression(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = PropertyPath::parse(text);
     let argument: serde_json::Value =
         serde_json::from_str(text).unwrap_or_else(|_| serde_json::json!({ "Get": text }));
