@@ -16,19 +16,57 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// All code, without what `cargo fmt` may put between a name and its bracket.
+fn code() -> String {
+    let mut files = Vec::new();
+    sources(root(), &mut files);
+    files.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+/// Whether there is a test of this name, or a part of a suite that is called.
+fn is_test(code: &str, name: &str) -> bool {
+    let definition = format!("fn {name}(");
+    let Some(at) = code.find(&definition) else { return false };
+    // Attributes and docs go before a function, the end of another one before them.
+    let before = code[..at].rsplit("\n\n").next().unwrap_or_default();
+    let has_attribute = ["#[test]", "#[tokio::test"].iter().any(|test| before.contains(test));
+    has_attribute || code.matches(&format!("{name}(")).count() > 1
+}
+
 #[test]
 fn every_promise_names_a_test_that_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let page = fs::read_to_string(root.join("docs/semantics.md")).unwrap();
-    let mut files = Vec::new();
-    sources(root, &mut files);
-    let code: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let page = fs::read_to_string(root().join("docs/semantics.md")).unwrap();
+    let code = code();
     let names: Vec<_> = page
         .lines()
         .filter_map(|line| line.trim().strip_prefix("test: `")?.strip_suffix('`'))
         .collect();
     assert!(names.len() >= 15, "the page lists its tests as lines `test: ...`");
     for name in names {
-        assert!(code.contains(&format!("fn {name}(")), "no test `{name}`");
+        assert!(is_test(&code, name), "no test `{name}`");
     }
+}
+
+#[test]
+fn every_row_of_what_goes_wrong_names_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/recovery.md")).unwrap();
+    let code = code();
+    let (_, table) = page.split_once("\n## What goes wrong\n").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut count = 0;
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        let names: Vec<_> = cells[2].split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test: {row}");
+        for name in names {
+            assert!(is_test(&code, name), "no test `{name}`: {row}");
+        }
+        count += 1;
+    }
+    assert!(count >= 40, "the table has {count} rows");
 }

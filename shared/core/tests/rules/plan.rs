@@ -197,3 +197,23 @@ fn a_large_output_goes_to_the_manifest_behind_a_pointer() {
     assert_eq!(plan.manifests.len(), 1);
     assert!(serde_json::to_vec(&plan.commit).expect("JSON").len() < 4_000);
 }
+
+#[test]
+fn decisions_that_do_not_fit_one_commit_take_several() {
+    // A claim keeps what its key was made of.
+    let long = "x".repeat(2_000);
+    let step = |n| {
+        format!(
+            "  - {{ Name: S{n}, Type: Lambda, FunctionArn: f, Arguments: {{ k: {n}, long: {long} }} }}\n"
+        )
+    };
+    let steps: String = (0..200).map(step).collect();
+    let mut world = World::new(&format!("\n{steps}"));
+    let mut rounds = 0;
+    while world.advance(&[]).is_partial {
+        rounds += 1;
+    }
+    let sizes = world.commits.iter().map(|commit| serde_json::to_vec(commit).expect("JSON").len());
+    assert!(rounds > 0 && sizes.max().expect("some") < 400_000, "an item has 400 KB at most");
+    assert_eq!(world.invoked.len(), 200, "each once");
+}

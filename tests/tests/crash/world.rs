@@ -1,7 +1,4 @@
-//! A planner dies at every request that it sends, over the real adapters: the sweep finds what it left.
-//!
-//! The simulator does this in memory, where an adapter's call is one step. Here a call is as many requests as it takes, in their order.
-#![allow(clippy::unwrap_used, reason = "tests may")]
+//! DynamoDB and S3 of the embedded cloud under the adapters, with functions and a clock in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,31 +12,28 @@ use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::engine::{Deployment, Engine, Ports};
 use sidestep_engine::store::{ExecutionStore as _, Summary};
-use sidestep_engine::sweep::Leases;
 use sidestep_local::dynamodb::DynamoDbServer;
 use sidestep_local::s3::S3Server;
 use sidestep_testkit::memory::{ManualClock, MemoryFunctions, MemoryQueues, MemoryTriggers};
 use sidestep_testkit::proxy::{Fate, Proxy};
 use tokio::net::TcpListener;
 
-#[path = "setup/mod.rs"]
-#[allow(dead_code, reason = "of the set-up only the request is of use here")]
-mod setup;
+use crate::setup;
 
-const BUCKET: &str = "artifacts";
+pub(crate) const BUCKET: &str = "artifacts";
 
 /// DynamoDB and S3, each behind a proxy for whoever is to die.
-struct World {
-    table: DynamoTable,
+pub(crate) struct World {
+    pub(crate) table: DynamoTable,
     services: [String; 2],
     proxies: [Proxy; 2],
-    functions: Arc<MemoryFunctions>,
-    clock: Arc<ManualClock>,
+    pub(crate) functions: Arc<MemoryFunctions>,
+    pub(crate) clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = DynamoDbServer::open(Some(&folder.path().join("state.db"))).unwrap();
         let (listener, dynamodb) = listen().await;
@@ -81,13 +75,18 @@ impl World {
     }
 
     /// One that lives.
-    fn sound(&self) -> Engine {
+    pub(crate) fn sound(&self) -> Engine {
         self.engine([&self.services[0], &self.services[1]])
     }
 
     /// Lets a planner die at its request number `position`: just before it is sent, or when it is done and the answer is under way.
     /// `false`: it came to its end before.
-    async fn dies(&self, position: u32, fate: Fate, what: impl AsyncFnOnce(Engine)) -> bool {
+    pub(crate) async fn dies(
+        &self,
+        position: u32,
+        fate: Fate,
+        what: impl AsyncFnOnce(Engine),
+    ) -> bool {
         let count = Arc::new(AtomicU32::new(0));
         let mut hanging = Vec::new();
         for proxy in &self.proxies {
@@ -107,7 +106,7 @@ impl World {
     }
 
     /// Starts a pipeline of one step, which is invoked, and returns the payload.
-    async fn begin(&self, round: u32) -> (ExecutionId, Value) {
+    pub(crate) async fn begin(&self, round: u32) -> (ExecutionId, Value) {
         let engine = self.sound();
         let step = json!({"Name": "A", "Type": "Lambda", "FunctionArn": "step",
             "Arguments": {"Round": round}});
@@ -118,21 +117,21 @@ impl World {
     }
 
     /// The payload of the last invocation since the last look.
-    fn invoked(&self) -> Option<Value> {
+    pub(crate) fn invoked(&self) -> Option<Value> {
         self.functions.take().pop().map(|invoked| invoked.payload)
     }
 
-    async fn status(&self, id: &ExecutionId) -> ExecutionStatus {
+    pub(crate) async fn status(&self, id: &ExecutionId) -> ExecutionStatus {
         self.table.head(id).await.unwrap().unwrap().status
     }
 
-    async fn line(&self, id: &ExecutionId) -> Summary {
+    pub(crate) async fn line(&self, id: &ExecutionId) -> Summary {
         let lines = self.table.list(None, 1_000).await.unwrap();
         lines.into_iter().find(|line| line.execution_id == *id).unwrap()
     }
 
     /// What is over is not swept any more, so the list has to say so before.
-    async fn assert_listed(&self, id: &ExecutionId, place: &str) {
+    pub(crate) async fn assert_listed(&self, id: &ExecutionId, place: &str) {
         let (status, line) = (self.status(id).await, self.line(id).await);
         if status.is_over() && !self.table.live().await.unwrap().contains(id) {
             assert_eq!(line.status, status, "{place}: nobody will ever correct the list");
@@ -152,7 +151,7 @@ fn table(endpoint: &str) -> DynamoTable {
 }
 
 /// What Lambda's destination says of an invocation.
-fn ended(payload: &Value, condition: &str) -> Value {
+pub(crate) fn ended(payload: &Value, condition: &str) -> Value {
     let response = match condition {
         "Success" => json!({}),
         _ => json!({"errorType": "Flaky", "errorMessage": "not now"}),
@@ -163,83 +162,4 @@ fn ended(payload: &Value, condition: &str) -> Value {
     };
     json!({"requestContext": {"condition": condition}, "requestPayload": payload,
         "responseContext": context, "responsePayload": response})
-}
-
-/// More requests than one turn of a planner may send.
-const MOST: u32 = 100;
-
-#[tokio::test]
-async fn a_planner_that_dies_at_any_request_of_the_last_turn_leaves_a_list_that_comes_right() {
-    let world = World::new().await;
-    let mut deaths = 0;
-    for fate in [Fate::HangBefore, Fate::HangAfter] {
-        for position in 0..MOST {
-            let (id, payload) = world.begin(position).await;
-            let event = ended(&payload, "Success");
-            let last = async |engine: Engine| drop(engine.handle(event.clone()).await.unwrap());
-            let died = world.dies(position, fate, last).await;
-            let place = format!("{fate:?} {position}");
-            world.assert_listed(&id, &place).await;
-            // The event comes again, as after any failure of the planner, or the sweep finds the commit.
-            world.sound().sweep(Leases::ByTime).await.unwrap();
-            world.sound().handle(event.clone()).await.unwrap();
-            let (status, line) = (world.status(&id).await, world.line(&id).await);
-            assert_eq!(status, ExecutionStatus::Succeeded, "{place}");
-            assert_eq!((line.status, line.ended_at_ms.is_some()), (status, true), "{place}");
-            assert!(!world.table.live().await.unwrap().contains(&id), "{place}");
-            if !died {
-                break;
-            }
-            deaths += 1;
-        }
-    }
-    assert!(deaths >= 8, "a turn loads, commits, lists and moves HEAD: {deaths}");
-}
-
-#[tokio::test]
-async fn a_retry_whose_planner_dies_is_carried_out_once_it_is_noted() {
-    let world = World::new().await;
-    let (mut deaths, mut unnoted) = (0, 0);
-    for fate in [Fate::HangBefore, Fate::HangAfter] {
-        for position in 0..MOST {
-            let (id, payload) = world.begin(position).await;
-            world.sound().handle(ended(&payload, "RetriesExhausted")).await.unwrap();
-            assert_eq!(world.status(&id).await, ExecutionStatus::Failed);
-            let retry = async |engine: Engine| assert!(!engine.retry(&id).await.unwrap().is_over());
-            let died = world.dies(position, fate, retry).await;
-            let place = format!("{fate:?} {position}");
-            let is_noted = world.table.live().await.unwrap().contains(&id);
-            world.sound().sweep(Leases::ByTime).await.unwrap();
-            let line = world.line(&id).await.status;
-            if is_noted {
-                assert_eq!(world.status(&id).await, ExecutionStatus::Executing, "{place}");
-                assert_eq!(line, ExecutionStatus::Executing, "{place}");
-                // Its attempt may have been claimed by the planner that died before it invoked: then the lease lapses.
-                let begun = world.invoked();
-                let begun = if let Some(begun) = begun {
-                    begun
-                } else {
-                    world.clock.advance(3_600_000);
-                    world.sound().sweep(Leases::ByTime).await.unwrap();
-                    world.invoked().unwrap_or_else(|| panic!("{place}: nothing was invoked"))
-                };
-                world.sound().handle(ended(&begun, "Success")).await.unwrap();
-                assert_eq!(world.status(&id).await, ExecutionStatus::Succeeded, "{place}");
-                assert_eq!(world.line(&id).await.status, ExecutionStatus::Succeeded, "{place}");
-            } else {
-                unnoted += 1;
-                assert!(died, "{place}: it was not noted");
-                assert_eq!(
-                    (world.status(&id).await, line),
-                    (ExecutionStatus::Failed, ExecutionStatus::Failed)
-                );
-                assert_eq!(world.invoked(), None, "{place}");
-            }
-            if !died {
-                break;
-            }
-            deaths += 1;
-        }
-    }
-    assert!(deaths > unnoted && unnoted > 0, "{deaths} deaths, {unnoted} before the note");
 }
