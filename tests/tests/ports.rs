@@ -1,14 +1,27 @@
-//! The S3 adapter passes the suite of the port, against the embedded S3 over HTTP.
+//! The adapters over S3, Lambda and SQS pass the suites of their ports, against the embedded services over HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sidestep_aws::lambda::LambdaFunctions;
 use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
+use sidestep_aws::queue::SqsQueues;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::object::{ObjectStore, StoreError, stream_of};
+use sidestep_local::cloud::{Cloud, Ports};
+use sidestep_local::lambda::{Code, FunctionConfig, FunctionName, InvocationMeta};
 use sidestep_local::s3::S3Server;
 use sidestep_testkit::object::suite;
-use tokio::net::TcpListener;
+use sidestep_testkit::{function, queue};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Long enough for a busy machine; nothing is asserted on the time itself.
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// An embedded S3 with one bucket, for as long as the folder lives.
 async fn serve() -> (S3ObjectStore, S3Server, tempfile::TempDir) {
@@ -69,4 +82,80 @@ async fn a_store_that_is_not_there_is_worth_a_retry() {
     let uri = S3Uri::parse("s3://bucket/key").unwrap();
     let error = S3ObjectStore::new(&config).head(&uri).await.unwrap_err();
     assert!(error.retryable(), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lambda_passes_the_suite_of_functions() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
+    let taken: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let register = |code: &str| {
+        let taken = Arc::clone(&taken);
+        let handler = move |event: Value, _: InvocationMeta| {
+            taken.lock().unwrap().push(event);
+            async { Ok(json!({})) }
+        };
+        let name = FunctionName::parse("known").unwrap();
+        let mut config = FunctionConfig::new(name, Code::InProcess(Arc::new(handler)));
+        code.clone_into(&mut config.code_sha256);
+        cloud.lambda().register(config).unwrap();
+    };
+    register("code");
+    let invoked = async |count| {
+        let begun = Instant::now();
+        while taken.lock().unwrap().len() < count {
+            assert!(begun.elapsed() < DEADLINE, "{taken:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        std::mem::take(&mut *taken.lock().unwrap())
+    };
+    let endpoint = cloud.endpoints().lambda.as_str();
+    let config = local_config("us-east-1").into_builder().endpoint_url(endpoint).build();
+    function::suite(&LambdaFunctions::new(&config), "known", invoked, || register("other")).await;
+}
+
+/// Receives and deletes what a queue has to give now.
+async fn receive(endpoint: &str, queue: &str) -> Vec<Value> {
+    let mut bodies = Vec::new();
+    loop {
+        let asked = json!({"QueueUrl": queue, "MaxNumberOfMessages": 10});
+        let answer = call(endpoint, "ReceiveMessage", &asked).await;
+        let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+        if messages.is_empty() {
+            return bodies;
+        }
+        for message in messages {
+            bodies.push(serde_json::from_str(message["Body"].as_str().unwrap()).unwrap());
+            let held = json!({"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"]});
+            call(endpoint, "DeleteMessage", &held).await;
+        }
+    }
+}
+
+async fn call(endpoint: &str, operation: &str, body: &Value) -> Value {
+    let address = endpoint.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let body = body.to_string();
+    let head = format!("POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close");
+    let target = format!("X-Amz-Target: AmazonSQS.{operation}\r\nContent-Length: {}", body.len());
+    stream.write_all(format!("{head}\r\n{target}\r\n\r\n{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, document) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(document).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqs_passes_the_suite_of_queues() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
+    let sqs = cloud.endpoints().sqs.clone().unwrap();
+    let url = |name: &str| format!("https://sqs.us-east-1.amazonaws.com/000000000000/{name}");
+    let (known, timers) = (url("known"), url("timers"));
+    let config = local_config("us-east-1").into_builder().endpoint_url(&sqs).build();
+    let queues = SqsQueues::new(&config, Some(timers.clone()));
+    queues.create(&known).await.unwrap();
+    queues.create(&timers).await.unwrap();
+    let received = async || receive(&sqs, &known).await;
+    queue::suite(&queues, &known, received, async || receive(&sqs, &timers).await).await;
 }

@@ -41,10 +41,12 @@ fn chains(count: usize, changed: Option<usize>) -> StartRequest {
 /// What the planner asked for during one execution, in which `runs` functions ran.
 async fn usage(setup: &Setup, counter: &Counter, request: StartRequest, runs: usize) -> Usage {
     counter.take();
+    let before = setup.invocations();
     let prepared = setup.engine.prepare(request).await.unwrap();
     let id = setup.engine.begin(prepared).await.unwrap();
     // Whoever looks on is not counted.
     let execution = setup::end(&local_engine(setup.cloud.endpoints()), &id).await;
+    assert_eq!(setup.invocations() - before, u64::try_from(runs).unwrap());
     assert_eq!(execution.pipeline_execution_status, "Succeeded", "{execution:#?}");
     assert_eq!(execution.summary.run, runs);
     counter.take().remove("planner").unwrap()

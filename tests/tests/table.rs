@@ -5,7 +5,7 @@
 use sidestep_aws::local_config;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_local::dynamodb::DynamoDbServer;
-use sidestep_testkit::table::{cache_suite, execution_suite, trigger_suite};
+use sidestep_testkit::table::{cache_suite, execution_suite, pipeline_suite, trigger_suite};
 use tokio::net::TcpListener;
 
 /// An embedded DynamoDB with a table, for as long as the folder lives.
@@ -37,4 +37,10 @@ async fn dynamodb_passes_the_suite_of_the_cache_index() {
 async fn dynamodb_passes_the_suite_of_triggers() {
     let (table, _folder) = serve().await;
     trigger_suite(&table).await;
+}
+
+#[tokio::test]
+async fn dynamodb_passes_the_suite_of_registered_pipelines() {
+    let (table, _folder) = serve().await;
+    pipeline_suite(&table).await;
 }

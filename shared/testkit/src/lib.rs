@@ -1,10 +1,13 @@
 //! What tests share: ports in memory, suites that every port passes, the simulator, and tools of other worlds.
 
+pub mod clock;
 pub mod emulator;
+pub mod function;
 pub mod fuzz;
 pub mod memory;
 pub mod object;
 pub mod proxy;
 pub mod python;
+pub mod queue;
 pub mod simulator;
 pub mod table;

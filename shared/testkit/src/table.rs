@@ -1,19 +1,21 @@
-//! The suites that every table passes: executions, the cache index and triggers, in memory and in DynamoDB.
+//! The suites that every table passes: executions, the cache index, triggers and registered pipelines, in memory and in DynamoDB.
 
 #![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
 
 mod cache;
 mod executions;
 mod fixture;
+mod pipelines;
 mod triggers;
 
 pub use self::cache::suite as cache_suite;
 pub use self::executions::suite as execution_suite;
+pub use self::pipelines::suite as pipeline_suite;
 pub use self::triggers::suite as trigger_suite;
 
 #[cfg(test)]
 mod tests {
-    use crate::memory::{MemoryCache, MemoryTable, MemoryTriggers};
+    use crate::memory::{MemoryCache, MemoryPipelines, MemoryTable, MemoryTriggers};
 
     #[tokio::test]
     async fn the_table_in_memory_passes_the_suite_of_executions() {
@@ -23,6 +25,11 @@ mod tests {
     #[tokio::test]
     async fn the_cache_in_memory_passes_its_suite() {
         super::cache_suite(&MemoryCache::default()).await;
+    }
+
+    #[tokio::test]
+    async fn the_pipelines_in_memory_pass_their_suite() {
+        super::pipeline_suite(&MemoryPipelines::default()).await;
     }
 
     #[tokio::test]

@@ -44,6 +44,7 @@ impl Setup {
         Self { cloud, engine, functions: names, _folder: folder }
     }
 
+    #[allow(dead_code, reason = "not every test file only runs and waits")]
     pub(crate) async fn run(&self, request: StartRequest) -> ExecutionDescription {
         let prepared = self.engine.prepare(request).await.unwrap();
         let id = self.engine.begin(prepared).await.unwrap();

@@ -162,5 +162,5 @@ async fn a_function_far_over_its_memory_dies_and_an_ordinary_one_does_not() {
     test.answer("hungry", &json!({ "allocate_mb": 100 })).await;
     let error = test.error("hungry", &json!({ "allocate_mb": 1500 })).await;
 
-    insta::assert_snapshot!(error, @r#"{"errorMessage":"RequestId: REQUEST_ID Error: Runtime exited with error: signal: aborted","errorType":"Runtime.ExitError"}"#);
+    insta::assert_snapshot!(error, @r#"{"errorMessage":"RequestId: REQUEST_ID Error: Runtime exited with error: signal: aborted","errorType":"Runtime.OutOfMemory"}"#);
 }
