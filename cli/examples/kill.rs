@@ -3,6 +3,7 @@
 //! The command has to be built in the same profile: `cargo build -p sidestep-cli`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for by hand")]
 
+#[allow(dead_code, reason = "the tests use all of it")]
 #[path = "../tests/kill/rounds.rs"]
 mod rounds;
 

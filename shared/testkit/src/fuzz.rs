@@ -8,8 +8,11 @@ use sidestep_core::path::PropertyPath;
 use sidestep_core::reader::{Format, parse};
 use sidestep_core::selector::Selector;
 
+/// Its name, and what is tried on any bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// All of them, by the names of their seeds' folders.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+pub const TARGETS: [Target; 4] = [
     ("definition", definition),
     ("event", event),
     ("selector", selector),

@@ -27,7 +27,9 @@ fn files(folder: &str) -> Vec<Vec<u8>> {
 
 /// Calls a target with each seed, and with as many that were tampered with.
 fn tamper(target: fn(&[u8]), seeds: &[Vec<u8>], cases: u32) {
-    seeds.iter().for_each(|seed| target(seed));
+    for seed in seeds {
+        target(seed);
+    }
     let change =
         (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>(), 0..40_usize);
     let config = ProptestConfig { failure_persistence: None, cases, ..Default::default() };

@@ -91,9 +91,9 @@ impl World {
         let mut hanging = Vec::new();
         for proxy in &self.proxies {
             let count = Arc::clone(&count);
-            proxy.set(move |_| match count.fetch_add(1, Ordering::SeqCst) < position {
-                true => Fate::Pass,
-                false => fate,
+            proxy.set(move |_| {
+                let is_before = count.fetch_add(1, Ordering::SeqCst) < position;
+                if is_before { Fate::Pass } else { fate }
             });
             hanging.push(proxy.hanging());
         }
