@@ -59,7 +59,7 @@ impl Session {
         let state = project.state_folder();
         loop {
             if let Some(endpoints) = published_endpoints(&state) {
-                return Ok(Self::joined(endpoints, state));
+                return Ok(Self::joined(project, endpoints));
             }
             match Cloud::start(&state, Ports::default()).await {
                 Ok(cloud) => {
@@ -93,7 +93,7 @@ impl Session {
         let state = project.state_folder();
         let mut has_waited = false;
         loop {
-            if let Some(session) = Self::join(&state, functions)? {
+            if let Some(session) = Self::join(project, functions)? {
                 return Ok(session);
             }
             match Self::own(project, functions, &[], Ports::default(), counter).await {
@@ -171,8 +171,9 @@ impl Session {
         fs::write(&path, text).with_context(|| format!("could not write `{}`", path.display()))
     }
 
-    fn join(state: &Path, functions: &[FunctionConfig]) -> anyhow::Result<Option<Self>> {
-        let Some(endpoints) = published_endpoints(state) else { return Ok(None) };
+    fn join(project: &Project, functions: &[FunctionConfig]) -> anyhow::Result<Option<Self>> {
+        let state = project.state_folder();
+        let Some(endpoints) = published_endpoints(&state) else { return Ok(None) };
         let Ok(served) = fs::read_to_string(state.join(SERVED)) else { return Ok(None) };
         let served: BTreeMap<String, String> = serde_json::from_str(&served)?;
         for (name, digest) in digests(functions) {
@@ -183,11 +184,13 @@ impl Session {
                     .into());
             }
         }
-        Ok(Some(Self::joined(endpoints, state.to_owned())))
+        Ok(Some(Self::joined(project, endpoints)))
     }
 
-    fn joined(endpoints: Endpoints, state: PathBuf) -> Self {
-        let engine = watched(local_engine(&endpoints), &state);
+    fn joined(project: &Project, endpoints: Endpoints) -> Self {
+        let state = project.state_folder();
+        let engine = local_engine(&endpoints).handing_off(project.settings.engine.handoff);
+        let engine = watched(engine, &state);
         Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None }
     }
 
