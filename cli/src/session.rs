@@ -90,7 +90,6 @@ impl Session {
         functions: &[FunctionConfig],
         counter: Option<&Counter>,
     ) -> anyhow::Result<Self> {
-        let state = project.state_folder();
         let mut has_waited = false;
         loop {
             if let Some(session) = Self::join(project, functions)? {
