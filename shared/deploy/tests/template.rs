@@ -205,3 +205,17 @@ fn what_no_stack_can_hold_is_refused() {
     let refused = synthesise(&blueprint).expect_err("refused").to_string();
     assert!(refused.contains("`Train`") && refused.contains("`train`"), "{refused}");
 }
+
+#[test]
+fn tracing_is_on_for_every_function_or_for_none() {
+    let modes = |blueprint: &Blueprint| -> Vec<Value> {
+        let template = template(blueprint);
+        let resources = template["Resources"].as_object().expect("resources");
+        let functions = resources.values().filter(|one| one["Type"] == "AWS::Lambda::Function");
+        functions.map(|one| one["Properties"]["TracingConfig"]["Mode"].clone()).collect()
+    };
+    let on = modes(&fixture::everything());
+    assert!(on.len() >= 3 && on.iter().all(|mode| mode == "Active"), "{on:?}");
+    let off = modes(&fixture::flights());
+    assert!(off.len() >= 3 && off.iter().all(Value::is_null), "{off:?}");
+}
