@@ -29,7 +29,13 @@ fn project(folder: &Path) {
     let (after, _) = after.split_once("# The embedded S3").expect("the uploads");
     let deploy = "[deploy]\nstack = \"air\"\nalarms = false\n";
     let approve = "[pipelines.approve]\ndefinition = \"approve.json\"\n";
-    let settings = format!("{before}[pipelines.flights]{after}{approve}{deploy}");
+    let prepare = workspace().join("examples/sklearn/prepare");
+    let wine = format!(
+        "[functions.prepare]\nruntime = \"python3.13\"\nhandler = \"prepare.handler\"\npath = {prepare:?}\n\
+         [pipelines.wine]\ndefinition = \"wine.json\"\n"
+    );
+    fs::write(folder.join("wine.json"), WINE).expect("write");
+    let settings = format!("{before}[pipelines.flights]{after}{approve}{wine}{deploy}");
     fs::write(folder.join("sidestep.toml"), settings).expect("write");
     fs::write(folder.join("approve.json"), APPROVE).expect("write");
 }
@@ -40,6 +46,11 @@ const APPROVE: &str = r#"{"Version": "2020-12-01", "Steps": [
         "SqsQueueUrl": "https://sqs.us-east-1.amazonaws.com/000000000000/questions"},
     {"Name": "Weather", "Type": "Lambda", "FunctionArn": "weather", "DependsOn": ["Ask"],
         "Arguments": {"Weather": "s3://inbox/weather/weather.csv.gz"}}]}"#;
+
+/// A step in Python with the package `sidestep_step`, which writes its own manifest.
+const WINE: &str = r#"{"Version": "2020-12-01", "Steps": [{"Name": "Prepare", "Type": "Lambda", "FunctionArn": "prepare",
+    "Arguments": {"Wines": "s3://inbox/wine.csv"},
+    "OutputParameters": [{"OutputName": "Rows", "OutputType": "Integer"}, {"OutputName": "Test", "OutputType": "String"}]}]}"#;
 
 struct World {
     emulator: Emulator,
@@ -141,12 +152,12 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     let architecture = if cfg!(target_arch = "x86_64") { "x86_64" } else { "arm64" };
     let deploy = ["deploy", "--yes", "--architecture", architecture];
     let (out, err) = world.succeeds(&deploy);
-    assert!(err.contains("8 of 8 packages uploaded"), "{err}");
+    assert!(err.contains("9 of 9 packages uploaded"), "{err}");
     let bucket = out.split("s3://").nth(2).and_then(|rest| rest.split('/').next());
     let bucket = bucket.expect("the bucket's name is printed");
 
     let (_, err) = world.succeeds(&deploy);
-    assert!(err.contains("0 of 8 packages uploaded"), "{err}");
+    assert!(err.contains("0 of 9 packages uploaded"), "{err}");
     assert!(err.contains("the stack needs no change") && err.contains("still version 1"), "{err}");
 
     let (out, _) = world.succeeds(&["doctor"]);
@@ -195,6 +206,7 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     assert_eq!(explained["Steps"][0]["StepName"], "Ingest", "{explained}");
 
     dead_letters(&world, bucket);
+    python(&world, bucket);
     stop_and_retry(&world);
 
     world.succeeds(&["destroy", "--yes", "--delete-data"]);
@@ -247,4 +259,18 @@ fn stop_and_retry(world: &World) {
     let repaired: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(repaired["PipelineExecutionStatus"], "Succeeded", "{repaired}");
     assert_eq!(repaired["DroppedCommits"], 0, "{repaired}");
+}
+
+/// A deployed step in Python finds the package that its zip holds, writes artifacts and reports by its manifest.
+fn python(world: &World, bucket: &str) {
+    let wines = fs::read(workspace().join("examples/sklearn/data/wine.csv")).expect("the example");
+    world.emulator.put_object(bucket, "wine.csv", &wines);
+    let (out, _) = world.succeeds(&["run", "wine", "--target", "aws", "--json"]);
+    let run: Value = serde_json::from_str(&out).expect("JSON");
+    let outputs = &run["Steps"][0]["OutputParameters"];
+    assert_eq!(outputs["Rows"], 178, "{run:#}");
+    assert!(
+        outputs["Test"].as_str().is_some_and(|uri| uri.ends_with("/Prepare/1/test.csv")),
+        "{run:#}"
+    );
 }

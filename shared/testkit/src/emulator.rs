@@ -15,6 +15,8 @@ use crate::python::{environment, program, target_folder};
 
 /// The version that the tests pass on.
 const MINISTACK: &str = "ministack==1.5.33";
+/// It runs Python functions in its own environment, and Lambda's has boto3.
+const BOTO3: &str = "boto3==1.44.5";
 /// Names an emulator that runs already, LocalStack say.
 pub const ENDPOINT: &str = "SIDESTEP_E2E_ENDPOINT";
 /// The region of everything in it.
@@ -38,7 +40,7 @@ impl Emulator {
                 endpoint: endpoint.trim_end_matches('/').to_owned(),
             });
         }
-        let python = environment(&target_folder(), "ministack", &[MINISTACK])?;
+        let python = environment(&target_folder(), "ministack", &[MINISTACK, BOTO3])?;
         let port = free_port();
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut command = Command::new(program(&python, "ministack"));
