@@ -15,8 +15,8 @@ use crate::python::{environment, program, target_folder};
 
 /// The version that the tests pass on.
 const MINISTACK: &str = "ministack==1.5.33";
-/// It runs Python functions in its own environment, and Lambda's has boto3.
-const BOTO3: &str = "boto3==1.44.5";
+/// It runs Python functions in its own environment, and Lambda's has boto3: of the version that fits its own botocore.
+const BOTO3: &str = "boto3==1.43.106";
 /// Names an emulator that runs already, LocalStack say.
 pub const ENDPOINT: &str = "SIDESTEP_E2E_ENDPOINT";
 /// The region of everything in it.
