@@ -378,7 +378,7 @@ impl Protocol {
 
 #[test]
 fn every_interleaving_of_two_planners_two_attempts_and_lost_reports_is_safe() {
-    for (crashes, losses) in [(1, 0), (0, 1)] {
+    for (crashes, losses) in [(1, 0), (0, 1), (1, 1)] {
         let model = Protocol { crashes, losses, is_store_broken: false };
         let checker = model.checker().threads(1).spawn_bfs().join();
         checker.assert_properties();
