@@ -31,8 +31,10 @@ fn main() {
     let mut sums = [(0, 0, 0); 5];
     for seed in from..from + rounds {
         for (position, (_, subject, way)) in tries.iter().enumerate() {
-            println!("seed {seed}: {} {way:?}", tries[position].0);
+            let name = tries[position].0;
+            println!("seed {seed}: {name} {way:?}");
             let tried = subject.round(*way, &mut fastrand::Rng::with_seed(seed));
+            println!("seed {seed}: {name} {way:?}: {tried:?}");
             let sum = &mut sums[position];
             *sum = (sum.0 + tried.kills, sum.1 + tried.at_stake, sum.2 + tried.executions);
         }
