@@ -41,9 +41,19 @@ pub(crate) struct DeploySettings {
     pub(crate) engine_source: Option<PathBuf>,
     /// The ARN of an SNS topic.
     alarm_topic: Option<String>,
+    /// Whether changes of status are sent to EventBridge, or to which bus.
+    events: Option<Events>,
     /// By the project's name of a bucket: that of one in the account.
     #[serde(default)]
     pub(crate) buckets: BTreeMap<String, String>,
+}
+
+/// `true` is the account's default bus.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "`true`, `false` or the name of an event bus")]
+enum Events {
+    Told(bool),
+    Bus(String),
 }
 
 /// Reads all pipelines of the project into a blueprint. `architecture` is the command line's.
@@ -67,6 +77,10 @@ pub(crate) fn blueprint(
     let mut options = options(&project.settings.deploy)?;
     options.architecture = architecture.unwrap_or(options.architecture);
     options.handoff = project.settings.engine.handoff;
+    if options.handoff.is_direct() && options.event_bus.is_some() {
+        let problem = "`deploy.events` and `engine.handoff` do not go together";
+        return Err(user(problem).hint("steps that hand off tell nobody; take `event`").into());
+    }
     let functions = functions(project);
     Ok(Blueprint {
         stack: stack_name(project)?,
@@ -153,6 +167,23 @@ fn function(settings: &FunctionSettings) -> Function {
     }
 }
 
+/// The event bus that is told of changes, if any is.
+pub(crate) fn event_bus(settings: &DeploySettings) -> anyhow::Result<Option<String>> {
+    match &settings.events {
+        None | Some(Events::Told(false)) => Ok(None),
+        Some(Events::Told(true)) => Ok(Some("default".to_owned())),
+        Some(Events::Bus(name)) => {
+            // EventBridge's own pattern without the `/` of partners' buses.
+            let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            if name.is_empty() || name.len() > 256 || !name.chars().all(legal) {
+                let problem = format!("`deploy.events` is `{name}`, not the name of an event bus");
+                return Err(user(problem).hint("letters, digits, `.`, `-` and `_`; no ARN").into());
+            }
+            Ok(Some(name.clone()))
+        }
+    }
+}
+
 fn options(settings: &DeploySettings) -> anyhow::Result<Options> {
     let mut options = Options::default();
     if let Some(name) = &settings.architecture {
@@ -184,5 +215,6 @@ fn options(settings: &DeploySettings) -> anyhow::Result<Options> {
     options.planner_concurrency = settings.planner_concurrency;
     options.alarms = settings.alarms.unwrap_or(options.alarms);
     options.alarm_topic.clone_from(&settings.alarm_topic);
+    options.event_bus = event_bus(settings)?;
     Ok(options)
 }

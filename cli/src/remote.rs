@@ -6,12 +6,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config};
 use sidestep_aws::object::S3ObjectStore;
-use sidestep_aws::{ServiceEndpoints, stack_engine};
+use sidestep_aws::{ServiceEndpoints, stack_engine, tell_bus};
 use sidestep_deploy::{Buckets, StackName};
 use sidestep_engine::definitions::Definition;
 use sidestep_engine::engine::{Deployment, Engine};
 
-use crate::blueprint::{buckets, stack_name};
+use crate::blueprint::{buckets, event_bus, stack_name};
 use crate::error::user;
 use crate::project::Project;
 use crate::session::Session;
@@ -43,7 +43,8 @@ impl Account {
             s3: named.s3.or_else(|| all.clone()),
             dynamodb: named.dynamodb.or_else(|| all.clone()),
             lambda: named.lambda.or_else(|| all.clone()),
-            sqs: named.sqs.or(all),
+            sqs: named.sqs.or_else(|| all.clone()),
+            eventbridge: named.eventbridge.or(all),
         }
     }
 
@@ -114,6 +115,10 @@ impl Remote {
         let endpoints = account.endpoints();
         let engine = stack_engine(&account.config, &endpoints, settings, stack_name.as_str());
         let engine = engine.handing_off(project.settings.engine.handoff);
+        let engine = match event_bus(&project.settings.deploy)? {
+            Some(name) => tell_bus(engine, &account.config, &endpoints, &name),
+            None => engine,
+        };
         Ok(Self {
             engine: Arc::new(engine),
             buckets: buckets(project)?,

@@ -58,6 +58,18 @@ fn a_bucket_of_the_account_stands_in_for_the_projects() {
 }
 
 #[test]
+fn events_go_to_the_bus_that_is_named() {
+    for (events, bus) in [("true", Some("default")), ("\"acme\"", Some("acme")), ("false", None)] {
+        let folder = project(&format!("[deploy]\nstack = \"air\"\nevents = {events}\n"));
+        let output = synth(folder.path(), &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let template: Value = serde_json::from_slice(&output.stdout).expect(&said);
+        let variables = &template["Resources"]["Planner"]["Properties"]["Environment"]["Variables"];
+        assert_eq!(variables["SIDESTEP_EVENT_BUS"].as_str(), bus, "{events}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named_and_ends_with_status_2() {
     let cases = [
         ("[deploy]\nstack = \"Air!\"\n", "stack name `Air!`"),
@@ -65,6 +77,12 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
         ("[deploy]\nstack = \"air\"\narchitecture = \"mips\"\n", "`mips`"),
         ("[deploy]\nstack = \"air\"\ntracing = \"yes\"\n", "`yes`"),
         ("[deploy]\nstack = \"air\"\nunknown = 1\n", "unknown"),
+        ("[deploy]\nstack = \"air\"\nevents = \"a/b*\"\n", "`deploy.events` is `a/b*`"),
+        ("[deploy]\nstack = \"air\"\nevents = 1\n", "the name of an event bus"),
+        (
+            "[engine]\nhandoff = \"both\"\n[deploy]\nstack = \"air\"\nevents = true\n",
+            "`deploy.events` and `engine.handoff`",
+        ),
         ("[[pipelines.scan.triggers]]\nprefix = \"a\"\n", "either `bucket` or `schedule`"),
         (
             "[deploy]\nstack = \"air\"\nbuckets = { inbox = \"air-artifacts-1-eu-west-1\" }\n",

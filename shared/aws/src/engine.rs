@@ -35,6 +35,7 @@ pub struct ServiceEndpoints {
     pub dynamodb: Option<String>,
     pub lambda: Option<String>,
     pub sqs: Option<String>,
+    pub eventbridge: Option<String>,
 }
 
 impl ServiceEndpoints {
@@ -44,7 +45,13 @@ impl ServiceEndpoints {
         let url = |service: &str| {
             get(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| get("AWS_ENDPOINT_URL"))
         };
-        Self { s3: url("S3"), dynamodb: url("DYNAMODB"), lambda: url("LAMBDA"), sqs: url("SQS") }
+        Self {
+            s3: url("S3"),
+            dynamodb: url("DYNAMODB"),
+            lambda: url("LAMBDA"),
+            sqs: url("SQS"),
+            eventbridge: url("EVENTBRIDGE"),
+        }
     }
 }
 
@@ -131,11 +138,30 @@ impl Adapters {
     }
 }
 
-/// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, on AWS `SIDESTEP_STACK` and
-/// `SIDESTEP_TIMERS` (a queue's URL), and what Lambda sets.
+/// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, on AWS `SIDESTEP_STACK`, `SIDESTEP_TIMERS`
+/// (a queue's URL) and, if changes of status are told, `SIDESTEP_EVENT_BUS`; and what Lambda sets.
 pub fn engine_from_env() -> Result<Engine, MissingSetting> {
     let (adapters, deployment) = adapters_from_env()?;
-    Ok(adapters.engine(deployment))
+    let engine = adapters.engine(deployment);
+    #[cfg(feature = "events")]
+    if let Some(name) = std::env::var("SIDESTEP_EVENT_BUS").ok().filter(|name| !name.is_empty()) {
+        let endpoints = ServiceEndpoints::from_env();
+        return Ok(tell_bus(engine, &config_from_env(), &endpoints, &name));
+    }
+    Ok(engine)
+}
+
+/// The same engine, which tells the bus `name` of EventBridge what changes.
+#[cfg(feature = "events")]
+pub fn tell_bus(
+    engine: Engine,
+    config: &SdkConfig,
+    endpoints: &ServiceEndpoints,
+    name: &str,
+) -> Engine {
+    let mut config = config.clone().into_builder();
+    config.set_endpoint_url(endpoints.eventbridge.clone());
+    engine.watched(Arc::new(crate::event_bus::EventBus::new(&config.build(), name)))
 }
 
 /// The same, counting what it asks of the services.

@@ -1,6 +1,6 @@
 //! The ports of sidestep over AWS: the only crate that names a service's SDK.
 //!
-//! A step needs only S3 and takes this crate without default features; `planner` adds DynamoDB and Lambda,
+//! A step needs only S3 and takes this crate without default features; `planner` adds DynamoDB and Lambda, `events` EventBridge,
 //! `deploy` what the command needs to set a stack up.
 
 #[cfg(feature = "planner")]
@@ -9,6 +9,8 @@ pub mod counter;
 pub mod deploy;
 #[cfg(feature = "planner")]
 mod engine;
+#[cfg(feature = "events")]
+pub mod event_bus;
 mod http;
 #[cfg(feature = "planner")]
 pub mod lambda;
@@ -21,6 +23,8 @@ pub mod table;
 #[cfg(feature = "planner")]
 pub use sidestep_engine::queue::Consumer;
 
+#[cfg(feature = "events")]
+pub use self::engine::tell_bus;
 #[cfg(feature = "planner")]
 pub use self::engine::{
     ServiceEndpoints, Settings, counted_engine, counted_engine_from_env, engine, engine_from_env,

@@ -104,6 +104,8 @@ pub struct Options {
     pub alarms: bool,
     /// The ARN of an SNS topic that alarms are sent to.
     pub alarm_topic: Option<String>,
+    /// The name of the event bus that changes of status are sent to.
+    pub event_bus: Option<String>,
 }
 
 impl Default for Options {
@@ -117,6 +119,7 @@ impl Default for Options {
             xray: false,
             alarms: true,
             alarm_topic: None,
+            event_bus: None,
         }
     }
 }

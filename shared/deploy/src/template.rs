@@ -81,6 +81,9 @@ fn configure_engine(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
         if options.xray {
             properties["TracingConfig"] = json!({ "Mode": "Active" });
         }
+        if let Some(bus) = &options.event_bus {
+            properties["Environment"]["Variables"]["SIDESTEP_EVENT_BUS"] = json!(bus);
+        }
     }
     if let Some(concurrency) = options.planner_concurrency {
         resources["Planner"]["Properties"]["ReservedConcurrentExecutions"] = json!(concurrency);
@@ -117,6 +120,12 @@ fn project_statements(blueprint: &Blueprint) -> Vec<Value> {
     let queues = callback_queues(blueprint);
     if !queues.is_empty() {
         statements.push(allow("Callbacks", &["sqs:SendMessage"], &one_or_many(queues)));
+    }
+    if let Some(bus) = &blueprint.options.event_bus {
+        let bus = format!(
+            "arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:event-bus/{bus}"
+        );
+        statements.push(allow("Events", &["events:PutEvents"], &sub(bus)));
     }
     if blueprint.options.xray {
         statements.push(xray());

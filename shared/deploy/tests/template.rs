@@ -161,6 +161,29 @@ fn the_planner_may_read_what_conditions_look_at_and_steps_may_not() {
 }
 
 #[test]
+fn the_engine_may_put_events_on_the_bus_that_is_named_and_on_none_otherwise() {
+    let text = template(&fixture::flights()).to_string();
+    assert!(!text.contains("events:PutEvents") && !text.contains("SIDESTEP_EVENT_BUS"));
+    let template = template(&fixture::everything());
+    let document = &template["Resources"]["EnginePolicy"]["Properties"]["PolicyDocument"];
+    let statements = document["Statement"].as_array().unwrap();
+    let puts: Vec<_> =
+        statements.iter().filter(|one| one.to_string().contains("events:PutEvents")).collect();
+    let bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/pipelines";
+    assert_eq!(
+        puts,
+        [
+            &json!({ "Sid": "Events", "Effect": "Allow", "Action": "events:PutEvents", "Resource": { "Fn::Sub": bus } })
+        ]
+    );
+    assert_eq!(template.to_string().matches("events:PutEvents").count(), 1);
+    for function in ["Planner", "Trigger"] {
+        let variables = &template["Resources"][function]["Properties"]["Environment"]["Variables"];
+        assert_eq!(variables["SIDESTEP_EVENT_BUS"], "pipelines", "{function}");
+    }
+}
+
+#[test]
 fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
     let template = template(&fixture::everything());
     for (id, resource) in template["Resources"].as_object().expect("resources") {

@@ -182,13 +182,17 @@ impl Engine {
                     self.won.send_modify(|count| *count += 1);
                     let before = execution.clone();
                     fold(id, &mut execution, &plan.commit)?;
-                    self.tell(&start, &pipeline, (&before, &execution), &plan.commit, &facts).await;
-                    self.remember(id, &execution, &plan.commit);
                     if self.handoff.is_direct() {
                         carry(&pipeline, &start, &execution, &mut plan);
                     }
-                    let head = self.advance_head(&start, &execution, &plan.commit);
-                    let (head, failed) = futures::join!(head, self.perform(&start, &plan));
+                    let states = (&before, &execution);
+                    // Whoever sees a status finds it told; the effects do not wait for that.
+                    let seen = async {
+                        self.tell(&start, &pipeline, states, &plan.commit, &facts).await;
+                        self.remember(id, &execution, &plan.commit);
+                        self.advance_head(&start, &execution, &plan.commit).await
+                    };
+                    let (head, failed) = futures::join!(seen, self.perform(&start, &plan));
                     if head.is_err() {
                         // Or the next commit would hide from HEAD and its index what this one means.
                         self.recent.forget_head(id);

@@ -97,6 +97,7 @@ fn local_settings(endpoints: &Endpoints) -> (ServiceEndpoints, Settings) {
         dynamodb: Some(endpoints.dynamodb.clone()),
         lambda: Some(endpoints.lambda.clone()),
         sqs: endpoints.sqs.clone(),
+        eventbridge: None,
     };
     let deployment = Deployment {
         artifact_bucket: ARTIFACT_BUCKET.to_owned(),

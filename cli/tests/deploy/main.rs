@@ -1,15 +1,20 @@
 //! A project deployed to an emulator of AWS by the command itself: the same planner, trigger and functions that AWS would run.
 //!
+//! boto3 stands for whoever listens to its events, and for SageMaker's clients.
+//!
 //! Not covered, because the emulator cannot: what roles may do, OnSuccess records, `RecursiveLoop`, alarms on metric math.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sidestep_testkit::emulator::Emulator;
+use sidestep_testkit::emulator::{Emulator, REGION};
+use sidestep_testkit::python::{environment, program, target_folder};
 
+const PACKAGES: [&str; 1] = ["boto3==1.44.5"];
 /// How long a run of the example may take on a busy machine.
 const RUN: Duration = Duration::from_mins(3);
 
@@ -27,7 +32,7 @@ fn project(folder: &Path) {
     let (before, after) = settings.split_once("[functions.report]").expect("the report");
     let (_, after) = after.split_once("[pipelines.flights]").expect("the pipeline");
     let (after, _) = after.split_once("# The embedded S3").expect("the uploads");
-    let deploy = "[deploy]\nstack = \"air\"\nalarms = false\n";
+    let deploy = "[deploy]\nstack = \"air\"\nalarms = false\nevents = true\n";
     let approve = "[pipelines.approve]\ndefinition = \"approve.json\"\n";
     let prepare = workspace().join("examples/sklearn/prepare");
     let wine = format!(
@@ -52,6 +57,19 @@ const WINE: &str = r#"{"Version": "2020-12-01", "Steps": [{"Name": "Prepare", "T
     "Arguments": {"Wines": "s3://inbox/wine.csv"},
     "OutputParameters": [{"OutputName": "Rows", "OutputType": "Integer"}, {"OutputName": "Test", "OutputType": "String"}]}]}"#;
 
+/// A running `sidestep serve`.
+struct Serve {
+    endpoint: String,
+    child: Child,
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+}
+
 struct World {
     emulator: Emulator,
     project: tempfile::TempDir,
@@ -63,6 +81,31 @@ impl World {
         command.arg("--project").arg(self.project.path()).args(arguments);
         command.envs(self.emulator.environment());
         command.output().expect("the command runs")
+    }
+
+    /// Runs a part of `account.py`, and returns what it prints.
+    fn boto3(&self, python: &Path, arguments: &[&str]) -> String {
+        let script = workspace().join("cli/tests/deploy/account.py");
+        let mut command = Command::new(program(python, "python"));
+        command.arg(script).args(arguments).envs(self.emulator.environment());
+        command.env("AWS_DEFAULT_REGION", REGION).env("AWS_CONFIG_FILE", "/dev/null");
+        let output = command.output().expect("the script runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// SageMaker's API over the stack, until the end of what is returned.
+    fn serve(&self) -> Serve {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
+        command.arg("--project").arg(self.project.path());
+        command.args(["serve", "--target", "aws", "--json"]).envs(self.emulator.environment());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the command runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("text");
+        let first: Value = serde_json::from_str(&line).expect("JSON");
+        let endpoint = first["Endpoints"]["SageMaker"].as_str().expect("its own endpoint");
+        Serve { endpoint: endpoint.to_owned(), child }
     }
 
     fn succeeds(&self, arguments: &[&str]) -> (String, String) {
@@ -141,6 +184,7 @@ fn upload(world: &World, bucket: &str, key: &str, file: &str) {
 fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(emulator) = Emulator::start(folder.path()) else { return };
+    let Some(python) = environment(&target_folder(), "boto3", &PACKAGES) else { return };
     // Below the workspace, where cargo finds the example's packages.
     let place = workspace().join("target/tmp");
     fs::create_dir_all(&place).expect("target/ can be written");
@@ -173,6 +217,7 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     }
     assert!(world.executions().is_empty(), "a probe starts nothing");
 
+    world.boto3(&python, &["listen"]);
     upload(&world, bucket, "weather/weather.csv.gz", "weather/weather.csv.gz");
     upload(&world, bucket, "flights/2013-01.csv.gz", "flights/2013-01.csv.gz");
     let first = world.ended(1);
@@ -206,8 +251,17 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     assert_eq!(explained["Steps"][0]["StepName"], "Ingest", "{explained}");
 
     dead_letters(&world, bucket);
-    python(&world, bucket);
+    python_step(&world, bucket);
     stop_and_retry(&world);
+    let serve = world.serve();
+    let driven = world.boto3(&python, &["drive", &serve.endpoint, bucket]);
+    drop(serve);
+
+    // Started by the trigger, by the command, and through the API.
+    let arn =
+        |execution: &Value| execution["PipelineExecutionArn"].as_str().expect("an ARN").to_owned();
+    let told = world.boto3(&python, &["told", &arn(&first[0]), &arn(&run), &driven]);
+    assert_eq!(told, r#"["Enough", "Weather"]"#, "the steps whose success was told");
 
     world.succeeds(&["destroy", "--yes", "--delete-data"]);
     let gone = world.sidestep(&["list", "--target", "aws"]);
@@ -262,7 +316,7 @@ fn stop_and_retry(world: &World) {
 }
 
 /// A deployed step in Python finds the package that its zip holds, writes artifacts and reports by its manifest.
-fn python(world: &World, bucket: &str) {
+fn python_step(world: &World, bucket: &str) {
     let wines = fs::read(workspace().join("examples/sklearn/data/wine.csv")).expect("the example");
     world.emulator.put_object(bucket, "wine.csv", &wines);
     let (out, _) = world.succeeds(&["run", "wine", "--target", "aws", "--json"]);
