@@ -1,6 +1,6 @@
 //! Idempotency tokens: one token, one answer.
 //!
-//! The answer is remembered after the work, so a crash in between repeats the work. That is harmless: a start carries its token down to the
+//! An answer is remembered for eight hours, and after the work, so a crash in between repeats the work. That is harmless: a start carries its token down to the
 //! execution's id, and the others do nothing new a second time.
 
 use serde_json::{Map, Value};
@@ -12,6 +12,8 @@ use crate::checks::{Checks, limit};
 use crate::error::ApiError;
 
 const TOKEN: &str = "ClientRequestToken";
+/// How long a token is remembered. SageMaker does not say how long it does; clients repeat within minutes.
+const REMEMBERED_SECONDS: u64 = 8 * 60 * 60;
 
 impl Api {
     /// Does the work of `request`, unless the same was asked for under its token before; then the answer is the same.
@@ -37,19 +39,24 @@ impl Api {
         let Some(token) = token else { return self.work(operation, &body, None).await };
         let key = format!("{operation}#{token}");
         let digest = hex::encode(Sha256::digest(&body));
-        if let Some(answered) = self.pipelines.answered(&key).await? {
+        let now_ms = self.engine.now_ms();
+        if let Some(answered) = self.pipelines.answered(&key, now_ms).await? {
             return same(&answered, &digest);
         }
         let answer = match self.work(operation, &body, Some(&token)).await {
             Ok(answer) => answer,
             // The same request may have come twice at once, and the other was faster.
-            Err(error) => match self.pipelines.answered(&key).await? {
+            Err(error) => match self.pipelines.answered(&key, now_ms).await? {
                 Some(answered) => return same(&answered, &digest),
                 None => return Err(error),
             },
         };
-        let answered = Answered { request: digest.clone(), answer: answer.to_string() };
-        same(&self.pipelines.remember(&key, &answered).await?, &digest)
+        let answered = Answered {
+            request: digest.clone(),
+            answer: answer.to_string(),
+            expires_at: Some(now_ms / 1000 + REMEMBERED_SECONDS),
+        };
+        same(&self.pipelines.remember(&key, &answered, now_ms).await?, &digest)
     }
 
     async fn work(

@@ -21,6 +21,13 @@ pub(crate) struct PageRequest<'a> {
     pub(crate) next_token: Option<&'a String>,
 }
 
+impl PageRequest<'_> {
+    /// Lines of the page.
+    pub(crate) fn size(&self) -> usize {
+        self.max_results.and_then(|size| usize::try_from(size).ok()).unwrap_or(DEFAULT)
+    }
+}
+
 /// A page, and the token of the next.
 #[derive(Debug)]
 pub(crate) struct Page<T> {
@@ -37,26 +44,39 @@ pub(crate) fn page<T>(
     if request.descending {
         lines.reverse();
     }
-    let after = request.next_token.map(|token| read(token, &request.list)).transpose()?;
+    let after = after(request)?;
     if let Some(after) = after {
         let is_left = |key: &String| if request.descending { *key < after } else { *key > after };
         lines.retain(|(key, _)| is_left(key));
     }
-    let size = request.max_results.and_then(|size| usize::try_from(size).ok()).unwrap_or(DEFAULT);
-    let has_more = lines.len() > size;
-    lines.truncate(size);
+    Ok(cut(lines, request))
+}
+
+/// The page of lines that are sorted, begin where it does, and are more than it holds if there are more.
+pub(crate) fn cut<T>(mut lines: Vec<(String, T)>, request: &PageRequest<'_>) -> Page<T> {
+    let has_more = lines.len() > request.size();
+    lines.truncate(request.size());
     let last = lines.last().filter(|_| has_more);
     let next_token = last
         .map(|(key, _)| BASE64_URL_SAFE_NO_PAD.encode(format!("{}{key}", binding(&request.list))));
-    Ok(Page { lines: lines.into_iter().map(|(_, line)| line).collect(), next_token })
+    Page { lines: lines.into_iter().map(|(_, line)| line).collect(), next_token }
+}
+
+/// The key of the last line of the page before.
+pub(crate) fn after(request: &PageRequest<'_>) -> Result<Option<String>, ApiError> {
+    request.next_token.map(|token| read(token, &request.list)).transpose()
 }
 
 fn read(token: &str, list: &str) -> Result<String, ApiError> {
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
     let key = text.as_deref().and_then(|text| text.strip_prefix(&binding(list)));
-    key.map(str::to_owned)
-        .ok_or_else(|| ApiError::validation("Invalid pagination token: it is not of this list."))
+    key.map(str::to_owned).ok_or_else(foreign)
+}
+
+/// What a token that was not given out is answered with.
+pub(crate) fn foreign() -> ApiError {
+    ApiError::validation("Invalid pagination token: it is not of this list.")
 }
 
 fn binding(list: &str) -> String {

@@ -11,7 +11,7 @@
 //! | `P` | `PIPELINE` | a pipeline that was ever started or registered |
 //! | `P#PIPELINE` | `PIPELINE` | a registered pipeline: names, tags, aliases, the latest version |
 //! | `P#PIPELINE` | `V#0000000007` | version 7 of its definition |
-//! | `I#OPERATION#TOKEN` | `ANSWER` | what was answered under an idempotency token |
+//! | `I#OPERATION#TOKEN` | `ANSWER` | what was answered under an idempotency token, until `ExpiresAt` |
 //! | `B#TOKEN` | `CALLBACK` | what the token of a Callback step stands for |
 //! | `K#KEY` | `ENTRY` | a cache entry |
 //! | `T#BUCKET` | `PIPELINE#N` | a trigger; `T`, `BUCKET` lists the buckets that have any |
@@ -26,6 +26,7 @@ mod cache;
 mod error;
 mod executions;
 mod item;
+mod list;
 mod pipelines;
 mod schema;
 mod triggers;

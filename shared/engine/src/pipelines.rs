@@ -84,6 +84,16 @@ pub struct Answered {
     pub request: String,
     /// The answer, as JSON.
     pub answer: String,
+    /// Seconds since 1970 from which on the token is free again. Answers of before there was an end have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+}
+
+impl Answered {
+    /// Whether it still counts. Stores delete what does not some time later.
+    pub fn is_valid(&self, now_ms: u64) -> bool {
+        self.expires_at.is_none_or(|expires_at| now_ms / 1000 < expires_at)
+    }
 }
 
 /// Registered pipelines. Every method may be repeated without harm.
@@ -117,11 +127,16 @@ pub trait PipelineStore: Send + Sync + std::fmt::Debug {
     /// The labels of these executions; one without a label is left out.
     async fn labels(&self, of: &[ExecutionId]) -> Result<BTreeMap<ExecutionId, Label>, TableError>;
 
-    /// What was answered under a key of operation and token.
-    async fn answered(&self, key: &str) -> Result<Option<Answered>, TableError>;
+    /// What was answered under a key of operation and token, and is valid now.
+    async fn answered(&self, key: &str, now_ms: u64) -> Result<Option<Answered>, TableError>;
 
-    /// Remembers an answer, unless there is one, and returns the one that counts.
-    async fn remember(&self, key: &str, answered: &Answered) -> Result<Answered, TableError>;
+    /// Remembers an answer, unless there is one that is valid now, and returns the one that counts.
+    async fn remember(
+        &self,
+        key: &str,
+        answered: &Answered,
+        now_ms: u64,
+    ) -> Result<Answered, TableError>;
 }
 
 impl Engine {

@@ -72,6 +72,30 @@ pub struct Summary {
     pub saved: Saved,
 }
 
+/// Where an execution stands in the list of its pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub started_at_ms: u64,
+    pub execution_id: ExecutionId,
+}
+
+impl Summary {
+    pub fn place(&self) -> Place {
+        Place { started_at_ms: self.started_at_ms, execution_id: self.execution_id.clone() }
+    }
+}
+
+/// A part of the list of a pipeline's executions, by when they were started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListRange {
+    /// Milliseconds since 1970, both included.
+    pub started_at_ms: std::ops::RangeInclusive<u64>,
+    pub newest_first: bool,
+    /// The line that was listed last; it may be gone by now.
+    pub after: Option<Place>,
+    pub limit: usize,
+}
+
 /// Executions. Every method may be repeated without harm.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
@@ -139,6 +163,27 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
         pipeline_name: Option<&PipelineName>,
         limit: usize,
     ) -> Result<Vec<Summary>, TableError>;
+
+    /// A part of the list of a pipeline's executions. A store that has it sorted reads no more than that.
+    async fn list_range(
+        &self,
+        pipeline_name: &PipelineName,
+        range: &ListRange,
+    ) -> Result<Vec<Summary>, TableError> {
+        let mut lines = self.list(Some(pipeline_name), usize::MAX).await?;
+        lines.sort_unstable_by_key(Summary::place);
+        if range.newest_first {
+            lines.reverse();
+        }
+        lines.retain(|line| {
+            let is_left = range.after.as_ref().is_none_or(|after| {
+                if range.newest_first { line.place() < *after } else { line.place() > *after }
+            });
+            is_left && range.started_at_ms.contains(&line.started_at_ms)
+        });
+        lines.truncate(range.limit);
+        Ok(lines)
+    }
 }
 
 /// Where a listing of the cache index goes on. Only the store that made it can read it.

@@ -20,13 +20,24 @@ const BATCHES_AT_ONCE: usize = 8;
 impl DynamoTable {
     /// Writes an item unless there is one under its key, and returns the one that is there.
     pub(super) async fn put_new(&self, item: Item) -> Result<Option<Item>, TableError> {
+        self.put_where(item, "attribute_not_exists(PK)", None).await
+    }
+
+    /// Writes an item where `condition` holds, and returns the one that is there where it does not.
+    pub(super) async fn put_where(
+        &self,
+        item: Item,
+        condition: &str,
+        values: Option<Item>,
+    ) -> Result<Option<Item>, TableError> {
         let name = string(&item, "PK")?.to_owned();
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(PK)")
+            .condition_expression(condition)
+            .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
             Ok(_) => Ok(None),

@@ -11,7 +11,7 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::start::Start;
 use sidestep_engine::store::{
-    Committed, Creation, ExecutionStore, HeadChange, Summary, TableError,
+    Committed, Creation, ExecutionStore, HeadChange, ListRange, Summary, TableError,
 };
 
 use super::error::{classify, is};
@@ -19,6 +19,7 @@ use super::item::{
     Item, body, commit_key, document, execution_key, number, numeric, saved, saved_attributes,
     string, text, unreadable,
 };
+use super::list::place_key;
 use super::{DynamoTable, LIVE_INDEX};
 
 #[async_trait]
@@ -301,7 +302,7 @@ impl ExecutionStore for DynamoTable {
             Some(name) => vec![name.clone()],
             None => self.pipeline_names().await?,
         };
-        let lists = pipelines.iter().map(|name| self.list_one(name, limit));
+        let lists = pipelines.iter().map(|name| self.newest_lines(name, limit));
         let lists = futures::future::try_join_all(lists).await?;
         let mut all: Vec<_> = lists.into_iter().flatten().collect();
         all.sort_unstable_by_key(|line| {
@@ -309,6 +310,14 @@ impl ExecutionStore for DynamoTable {
         });
         all.truncate(limit);
         Ok(all)
+    }
+
+    async fn list_range(
+        &self,
+        pipeline_name: &PipelineName,
+        range: &ListRange,
+    ) -> Result<Vec<Summary>, TableError> {
+        self.lines_of_range(pipeline_name, range).await
     }
 }
 
@@ -320,30 +329,6 @@ impl DynamoTable {
                 .map_err(|error| unreadable(item, &error.to_string()))
         };
         items.iter().map(name).collect()
-    }
-
-    async fn list_one(
-        &self,
-        name: &PipelineName,
-        limit: usize,
-    ) -> Result<Vec<Summary>, TableError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
-            .expression_attribute_values(":pk", text(pipeline_key(name)))
-            .expression_attribute_values(":sk", text("X#"))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let mut lines = query.into_paginator().items().send();
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let Some(line) = lines.next().await else { break };
-            let line = line.map_err(|error| classify("list", name.as_str(), error))?;
-            found.push(summary(name, &line)?);
-        }
-        Ok(found)
     }
 }
 
@@ -363,9 +348,8 @@ pub(super) fn pipeline_key(name: &PipelineName) -> String {
     format!("P#{name}")
 }
 
-/// Fifteen digits of milliseconds, so that executions sort by time.
 fn line_key(start: &Start) -> String {
-    format!("X#{:015}#{}", start.started_at_ms, start.execution_id)
+    place_key(start.started_at_ms, &start.execution_id)
 }
 
 /// The line of the list of executions, where it changes.
@@ -389,26 +373,7 @@ fn line(start: &Start, execution: &Execution, change: HeadChange<'_>) -> Option<
     Some(line)
 }
 
-fn status(item: &Item) -> Result<ExecutionStatus, TableError> {
+pub(super) fn status(item: &Item) -> Result<ExecutionStatus, TableError> {
     let name = serde_json::Value::from(string(item, "Status")?);
     serde_json::from_value(name).map_err(|error| unreadable(item, &error.to_string()))
-}
-
-fn summary(pipeline_name: &PipelineName, item: &Item) -> Result<Summary, TableError> {
-    let key = string(item, "SK")?;
-    let parts = || {
-        let (started_at_ms, id) = key.strip_prefix("X#")?.split_once('#')?;
-        Some((started_at_ms.parse().ok()?, ExecutionId::parse(id).ok()?))
-    };
-    let (started_at_ms, execution_id) =
-        parts().ok_or_else(|| unreadable(item, "the key is not X#TIME#ID"))?;
-    Ok(Summary {
-        execution_id,
-        pipeline_name: pipeline_name.clone(),
-        started_at_ms,
-        status: status(item)?,
-        ended_at_ms: numeric(item, "EndedAt").ok(),
-        failure_reason: string(item, "FailureReason").ok().map(str::to_owned),
-        saved: saved(item),
-    })
 }

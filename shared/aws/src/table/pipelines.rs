@@ -16,6 +16,8 @@ use super::item::{body, document, execution_key, number, string, text, unreadabl
 const PIPELINE: &str = "PIPELINE";
 const LABEL: &str = "LABEL";
 const ANSWER: &str = "ANSWER";
+/// The attribute that the table's `TimeToLiveSpecification` names.
+const EXPIRES_AT: &str = "ExpiresAt";
 
 #[async_trait]
 impl PipelineStore for DynamoTable {
@@ -114,13 +116,24 @@ impl PipelineStore for DynamoTable {
         labels.collect()
     }
 
-    async fn answered(&self, key: &str) -> Result<Option<Answered>, TableError> {
+    async fn answered(&self, key: &str, now_ms: u64) -> Result<Option<Answered>, TableError> {
         let item = self.get(answer_key(key), ANSWER).await?;
-        item.as_ref().map(body).transpose()
+        let answered: Option<Answered> = item.as_ref().map(body).transpose()?;
+        // DynamoDB deletes what has expired within days.
+        Ok(answered.filter(|answered| answered.is_valid(now_ms)))
     }
 
-    async fn remember(&self, key: &str, answered: &Answered) -> Result<Answered, TableError> {
-        let existing = self.put_new(document(answer_key(key), ANSWER, answered)).await?;
+    async fn remember(
+        &self,
+        key: &str,
+        answered: &Answered,
+        now_ms: u64,
+    ) -> Result<Answered, TableError> {
+        let mut item = document(answer_key(key), ANSWER, answered);
+        item.extend(answered.expires_at.map(|at| (EXPIRES_AT.to_owned(), number(at))));
+        let condition = format!("attribute_not_exists(PK) OR {EXPIRES_AT} <= :now");
+        let values = [(":now".to_owned(), number(now_ms / 1000))].into();
+        let existing = self.put_where(item, &condition, Some(values)).await?;
         let existing = existing.as_ref().map(body).transpose()?;
         Ok(existing.unwrap_or_else(|| answered.clone()))
     }

@@ -84,12 +84,21 @@ impl PipelineStore for MemoryPipelines {
         Ok(of.iter().filter_map(label).collect())
     }
 
-    async fn answered(&self, key: &str) -> Result<Option<Answered>, TableError> {
-        Ok(self.lock().answers.get(key).cloned())
+    async fn answered(&self, key: &str, now_ms: u64) -> Result<Option<Answered>, TableError> {
+        let answered = self.lock().answers.get(key).cloned();
+        Ok(answered.filter(|answered| answered.is_valid(now_ms)))
     }
 
-    async fn remember(&self, key: &str, answered: &Answered) -> Result<Answered, TableError> {
+    async fn remember(
+        &self,
+        key: &str,
+        answered: &Answered,
+        now_ms: u64,
+    ) -> Result<Answered, TableError> {
         let mut state = self.lock();
-        Ok(state.answers.entry(key.to_owned()).or_insert_with(|| answered.clone()).clone())
+        let known = state.answers.get(key).filter(|known| known.is_valid(now_ms)).cloned();
+        let counts = known.unwrap_or_else(|| answered.clone());
+        state.answers.insert(key.to_owned(), counts.clone());
+        Ok(counts)
     }
 }

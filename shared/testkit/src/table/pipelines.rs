@@ -15,6 +15,7 @@ pub async fn suite(store: &dyn PipelineStore) {
     versions_are_listed_by_number(store).await;
     labels_are_replaced_and_absent_ones_left_out(store).await;
     the_first_answer_counts(store).await;
+    an_answer_counts_until_it_expires(store).await;
 }
 
 fn record(name: &str, revision: u64, description: &str) -> PipelineRecord {
@@ -53,7 +54,7 @@ async fn nothing_is_there_at_first(store: &dyn PipelineStore) {
     assert_eq!(store.pipelines().await.unwrap(), []);
     assert_eq!(store.version(&name, 1).await.unwrap(), None);
     assert_eq!(store.versions(&name).await.unwrap(), []);
-    assert_eq!(store.answered("none").await.unwrap(), None);
+    assert_eq!(store.answered("none", 0).await.unwrap(), None);
 }
 
 async fn a_change_counts_only_on_the_revision_it_was_made_from(store: &dyn PipelineStore) {
@@ -107,11 +108,29 @@ async fn labels_are_replaced_and_absent_ones_left_out(store: &dyn PipelineStore)
 }
 
 async fn the_first_answer_counts(store: &dyn PipelineStore) {
-    let answered = |answer: &str| Answered { request: "r".to_owned(), answer: answer.to_owned() };
-    let first = answered("first");
+    let first = answered("first", None);
     for answer in ["first", "second", "first"] {
-        assert_eq!(store.remember("key", &answered(answer)).await.unwrap(), first);
-        assert_eq!(store.answered("key").await.unwrap().as_ref(), Some(&first));
+        // One without an end counts for ever.
+        let now_ms = u64::MAX;
+        let next = answered(answer, Some(1));
+        let next = if answer == "first" { first.clone() } else { next };
+        assert_eq!(store.remember("key", &next, now_ms).await.unwrap(), first);
+        assert_eq!(store.answered("key", now_ms).await.unwrap().as_ref(), Some(&first));
     }
-    assert_eq!(store.answered("other").await.unwrap(), None);
+    assert_eq!(store.answered("other", 0).await.unwrap(), None);
+}
+
+async fn an_answer_counts_until_it_expires(store: &dyn PipelineStore) {
+    let (first, second) = (answered("1", Some(1_000)), answered("2", Some(2_000)));
+    assert_eq!(store.remember("short", &first, 0).await.unwrap(), first);
+    // To the last millisecond.
+    assert_eq!(store.remember("short", &second, 999_999).await.unwrap(), first);
+    assert_eq!(store.answered("short", 999_999).await.unwrap(), Some(first));
+    assert_eq!(store.answered("short", 1_000_000).await.unwrap(), None);
+    assert_eq!(store.remember("short", &second, 1_000_000).await.unwrap(), second);
+    assert_eq!(store.answered("short", 1_000_000).await.unwrap(), Some(second));
+}
+
+fn answered(answer: &str, expires_at: Option<u64>) -> Answered {
+    Answered { request: "r".to_owned(), answer: answer.to_owned(), expires_at }
 }
