@@ -36,8 +36,9 @@ fn project(folder: &Path) {
     let approve = "[pipelines.approve]\ndefinition = \"approve.json\"\n";
     let prepare = workspace().join("examples/sklearn/prepare");
     let wine = format!(
-        "[functions.prepare]\nruntime = \"python3.13\"\nhandler = \"prepare.handler\"\npath = {prepare:?}\n\
-         [pipelines.wine]\ndefinition = \"wine.json\"\n"
+        "[functions.prepare]\nruntime = \"python3.13\"\nhandler = \"prepare.handler\"\npath = \"{}\"\n\
+         [pipelines.wine]\ndefinition = \"wine.json\"\n",
+        prepare.display()
     );
     fs::write(folder.join("wine.json"), WINE).expect("write");
     let settings = format!("{before}[pipelines.flights]{after}{approve}{wine}{deploy}");
