@@ -357,7 +357,11 @@ impl Killed {
         match self.0.wait().unwrap().code() {
             None => true,
             Some(status) => {
-                assert_eq!(status, 0, "it ended before it was killed");
+                let mut said = String::new();
+                if let Some(rest) = &mut self.1 {
+                    rest.read_to_string(&mut said).unwrap();
+                }
+                assert_eq!(status, 0, "it ended before it was killed: {said}");
                 false
             }
         }
