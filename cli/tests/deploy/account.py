@@ -30,7 +30,7 @@ def drive(endpoint, bucket):
     """Creates, starts, waits and looks, as on SageMaker."""
     sagemaker = client("sagemaker", endpoint)
     listed = [line["PipelineName"] for line in sagemaker.list_pipelines()["PipelineSummaries"]]
-    assert listed == ["flights"], listed
+    assert "flights" in listed, listed
     weather = {
         "Name": "Weather",
         "Type": "Lambda",
