@@ -98,6 +98,21 @@ impl DynamoTable {
         Ok(found)
     }
 
+    /// The items of a partition whose sort key begins so, in order. Strongly consistent.
+    pub(super) async fn query_beginning(
+        &self,
+        pk: String,
+        sk: &str,
+        operation: &'static str,
+    ) -> Result<Vec<Item>, TableError> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true);
+        let query = query.key_condition_expression("PK = :pk AND begins_with(SK, :sk)");
+        let query = query.expression_attribute_values(":pk", text(pk.clone()));
+        let query = query.expression_attribute_values(":sk", text(sk));
+        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        items.map_err(|error| classify(operation, &pk, error))
+    }
+
     /// All items of a partition.
     pub(super) async fn query_all(&self, pk: &str) -> Result<Vec<Item>, TableError> {
         let query = self.client.query().table_name(&self.name).consistent_read(true);

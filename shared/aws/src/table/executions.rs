@@ -87,16 +87,7 @@ impl ExecutionStore for DynamoTable {
     }
 
     async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
-            .expression_attribute_values(":pk", text(execution_key(id)))
-            .expression_attribute_values(":sk", text("C#"));
-        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        let items = items.map_err(|error| classify("read the commits of", id.as_str(), error))?;
+        let items = self.query_beginning(execution_key(id), "C#", "read the commits of").await?;
         items.iter().map(body).collect()
     }
 
@@ -262,17 +253,8 @@ impl ExecutionStore for DynamoTable {
     }
 
     async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
-            .expression_attribute_values(":pk", text(execution_key(id)))
-            .expression_attribute_values(":sk", text("D#"));
-        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let items =
-            items.map_err(|error| classify("read the late reports of", id.as_str(), error))?;
+            self.query_beginning(execution_key(id), "D#", "read the late reports of").await?;
         items.iter().map(body).collect()
     }
 

@@ -11,7 +11,7 @@ use sidestep_engine::store::TableError;
 use super::DynamoTable;
 use super::error::{classify, is};
 use super::executions::pipeline_key;
-use super::item::{body, document, execution_key, number, string, text, unreadable};
+use super::item::{body, document, execution_key, number, string, unreadable};
 
 const PIPELINE: &str = "PIPELINE";
 const LABEL: &str = "LABEL";
@@ -85,16 +85,7 @@ impl PipelineStore for DynamoTable {
     }
 
     async fn versions(&self, name: &PipelineName) -> Result<Vec<VersionRecord>, TableError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("PK = :pk AND begins_with(SK, :sk)")
-            .expression_attribute_values(":pk", text(pipeline_key(name)))
-            .expression_attribute_values(":sk", text("V#"));
-        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        let items = items.map_err(|error| classify("read versions of", name.as_str(), error))?;
+        let items = self.query_beginning(pipeline_key(name), "V#", "read versions of").await?;
         items.iter().map(body).collect()
     }
 
