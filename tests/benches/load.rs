@@ -91,11 +91,11 @@ async fn chains(handoff: Handoff) {
     let mut rates = Vec::new();
     for round in 1..=3 {
         let began = Instant::now();
-        join_all((0..CHAINS).map(|n| bench.run(chain(round * 100 + n, 10)))).await;
+        join_all((0..CHAINS).map(|n| bench.run(chain(round * 100 + n, 50)))).await;
         rates.push(began.elapsed() / u32::try_from(CHAINS).unwrap());
     }
     let per_execution = median(rates);
-    let metric = format!("executions of 10 steps per second, {handoff}");
+    let metric = format!("executions of 50 steps per second, {handoff}");
     print("20 chains at once", CHAINS, &metric, 1e3 / per_execution, "1/s");
     bench.cloud.shutdown(Duration::ZERO).await;
 }

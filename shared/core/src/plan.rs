@@ -41,6 +41,8 @@ pub struct Plan {
     pub needs: BTreeSet<Need>,
     /// The commit is full: plan again after it.
     pub is_partial: bool,
+    /// How many of the events are in it; the others come with the next one.
+    pub taken: usize,
     pub discarded: Vec<Discarded>,
 }
 
@@ -96,9 +98,15 @@ pub fn plan(
         draft.retry();
     } else if execution.status.is_over() {
         draft.discard_all(events);
+        draft.plan.taken = events.len();
         return draft.plan;
     }
     for event in events {
+        if draft.bytes > COMMIT_BYTES {
+            draft.plan.is_partial = true;
+            return draft.masked();
+        }
+        draft.plan.taken += 1;
         match event {
             Event::Reported(report) => draft.report(report),
             Event::AttemptLost { step, last_attempt } => draft.attempt_lost(*step, *last_attempt),
@@ -169,6 +177,7 @@ impl<'a> Draft<'a> {
                 effects: Vec::new(),
                 needs: BTreeSet::new(),
                 is_partial: false,
+                taken: 0,
                 discarded: Vec::new(),
             },
         }

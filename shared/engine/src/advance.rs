@@ -1,7 +1,7 @@
 //! One turn of an execution: load, plan until no fact is missing, commit, perform the effects, until nothing is left to decide.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 
 use crate::engine::{Engine, EngineError, Loaded, error_chain, fold};
 use crate::store::{Committed, HeadChange, TableError};
+use crate::turn::Place;
 
 /// What was written before a commit, so that a plan that is made again does not write it again.
 #[derive(Debug, Default)]
@@ -68,27 +69,36 @@ impl Engine {
         Ok((Loaded { start, pipeline, execution }, true))
     }
 
-    /// Folds in the events that `events` makes of the loaded state, and does all that follows, until nothing is left to decide.
+    /// Folds in the events that `events` makes of the loaded state, and does all that follows, until nothing is left to decide. Calls that
+    /// wait for the same execution meanwhile are taken together.
     ///
     /// Twice with the same events: the second finds them settled. Stopped half-way: before the commit nothing happened, after it the
     /// sweep begins new attempts for what was not invoked.
     pub async fn advance(
         &self,
         id: &ExecutionId,
-        events: impl Fn(&Loaded) -> Vec<Event>,
+        events: impl Fn(&Loaded) -> Vec<Event> + Send + Sync + 'static,
     ) -> Result<ExecutionStatus, EngineError> {
-        let turn = self.turn(id);
-        let _turn = turn.lock().await;
+        let turn = self.turns.of(id);
+        let held = match turn.join(Arc::new(events)).await {
+            Place::Taken(status) => return Ok(status),
+            Place::Held(held) => held,
+        };
         let (loaded, may_be_old) = self.load_recent(id).await?;
-        let first = events(&loaded);
+        let first = held.events(&loaded);
         let road = Road::Planner { may_be_old };
-        if let Settled::At(status) = self.settle(loaded, first, Facts::default(), road).await? {
-            return Ok(status);
-        }
-        self.recent.forget_head(id);
-        let loaded = self.load(id).await?;
-        let events = events(&loaded);
-        self.settle_read(loaded, events, Facts::default()).await
+        let settled = self.settle(loaded, first, Facts::default(), road).await?;
+        let status = match settled {
+            Settled::At(status) => status,
+            Settled::Doubtful | Settled::Left => {
+                self.recent.forget_head(id);
+                let loaded = self.load(id).await?;
+                let events = held.events(&loaded);
+                self.settle_read(loaded, events, Facts::default()).await?
+            }
+        };
+        held.tell(status);
+        Ok(status)
     }
 
     /// Settles a state that was just read, as the planner.
@@ -116,8 +126,8 @@ impl Engine {
         facts: Facts,
     ) -> Result<ExecutionStatus, EngineError> {
         let id = loaded.start.execution_id.clone();
-        let turn = self.turn(&id);
-        let _turn = turn.lock().await;
+        let turn = self.turns.of(&id);
+        let _turn = turn.alone().await;
         self.keep_start(&loaded.start);
         self.settle_read(loaded, Vec::new(), facts).await
     }
@@ -199,7 +209,8 @@ impl Engine {
                     }
                     head?;
                     facts.commits.insert(plan.commit.revision, plan.commit);
-                    events = failed;
+                    events.drain(..plan.taken);
+                    events.extend(failed);
                     if events.is_empty() && !plan.is_partial {
                         return Ok(Settled::At(execution.status));
                     }
@@ -348,17 +359,6 @@ impl Engine {
             let error = error_chain(&error);
             warn!(execution_id = %record.execution_id, error, "a callback's message may be sent again");
         }
-    }
-
-    pub(crate) fn turn(&self, id: &ExecutionId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = turns.get(id).and_then(Weak::upgrade) {
-            return turn;
-        }
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let turn = Arc::new(tokio::sync::Mutex::new(()));
-        turns.insert(id.clone(), Arc::downgrade(&turn));
-        turn
     }
 }
 

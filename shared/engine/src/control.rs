@@ -130,7 +130,7 @@ impl Engine {
         let (step, attempt_count) = (record.step, record.attempt_count);
         let token = loaded.start.secret.token(id, step, attempt_count, record.revision);
         let report = Report { step, attempt_count, token, result };
-        self.advance(id, |_| vec![Event::Reported(report.clone())]).await?;
+        self.advance(id, move |_| vec![Event::Reported(report.clone())]).await?;
         Ok(())
     }
 }

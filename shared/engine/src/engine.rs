@@ -1,7 +1,7 @@
 //! The one interpreter: load, gather facts, plan, commit, perform effects. It decides nothing about pipelines.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sidestep_core::commit::{Commit, Revision};
 use sidestep_core::definition::Pipeline;
@@ -23,6 +23,7 @@ use crate::object::{ObjectStore, StoreError};
 use crate::recent::Recent;
 use crate::store::{CacheIndex, ExecutionStore, TableError};
 use crate::trigger::TriggerStore;
+use crate::turn::Turns;
 use crate::watcher::Watcher;
 
 /// A failure of the engine. One that is not about the user's input makes the platform deliver the event again.
@@ -90,8 +91,7 @@ pub struct Engine {
     pub(crate) triggers: Arc<dyn TriggerStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) definitions: Definitions,
-    /// Within one process an execution is advanced by one task at a time: racing it would only cost lost commits.
-    pub(crate) turns: Mutex<BTreeMap<ExecutionId, Weak<tokio::sync::Mutex<()>>>>,
+    pub(crate) turns: Turns,
     /// Starts never change, so each is read once per process.
     pub(crate) starts: Mutex<BTreeMap<ExecutionId, Arc<Start>>>,
     /// Executions that are over, read whole.
@@ -130,7 +130,7 @@ impl Engine {
             triggers,
             clock,
             definitions,
-            turns: Mutex::default(),
+            turns: Turns::default(),
             starts: Mutex::default(),
             past: Mutex::default(),
             recent: Recent::default(),

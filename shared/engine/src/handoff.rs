@@ -39,8 +39,8 @@ impl Engine {
         result: ReportedResult,
     ) -> Result<HandedOff, EngineError> {
         let id = &invocation.execution_id;
-        let turn = self.turn(id);
-        let _turn = turn.lock().await;
+        let turn = self.turns.of(id);
+        let _turn = turn.alone().await;
         let event = |loaded: &Loaded| {
             let step = loaded.pipeline.find(&invocation.step_name)?;
             let (token, result) = (invocation.token.clone(), result.clone());
@@ -99,8 +99,8 @@ impl Engine {
         id: &ExecutionId,
         mut execution: Execution,
     ) -> Result<(), EngineError> {
-        let turn = self.turn(id);
-        let _turn = turn.lock().await;
+        let turn = self.turns.of(id);
+        let _turn = turn.alone().await;
         let Some(start) = self.start_of(id).await? else { return Ok(()) };
         let pipeline =
             self.definitions.get(&start.definition_digest, start.definition_format).await?;

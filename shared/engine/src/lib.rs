@@ -33,4 +33,5 @@ pub mod start;
 pub mod store;
 pub mod sweep;
 pub mod trigger;
+mod turn;
 pub mod watcher;

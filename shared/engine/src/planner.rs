@@ -125,8 +125,9 @@ impl Engine {
         token: String,
         result: ReportedResult,
     ) -> Result<(), EngineError> {
-        let event = |loaded: &Loaded| {
-            let Some(step) = loaded.pipeline.find(step_name) else {
+        let step_name = step_name.clone();
+        let event = move |loaded: &Loaded| {
+            let Some(step) = loaded.pipeline.find(&step_name) else {
                 warn!("the report of an unknown step is ignored");
                 return Vec::new();
             };

@@ -68,7 +68,7 @@ impl Engine {
             event = Event::RetryRequested;
             taken = repair.taken.iter().map(|step| pipeline.step(*step).name.clone()).collect();
         }
-        let status = self.advance(id, |_| vec![event.clone()]).await?;
+        let status = self.advance(id, move |_| vec![event.clone()]).await?;
         Ok(Repaired { kept: kept_to, dropped, taken, status })
     }
 

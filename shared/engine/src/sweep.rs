@@ -101,7 +101,7 @@ impl Engine {
         // Time-outs and delays whose call was lost.
         events.push(Event::Woken);
         self.recent.forget_head(id);
-        let status = self.advance(id, |_| events.clone()).await?;
+        let status = self.advance(id, move |_| events.clone()).await?;
         if leases == Leases::All && !status.is_over() {
             self.wake_again(id).await?;
         }
