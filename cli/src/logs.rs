@@ -1,9 +1,8 @@
 //! `sidestep logs`: what the functions of an execution wrote, attempt by attempt.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use sidestep_core::name::StepName;
@@ -49,21 +48,18 @@ async fn print(
         ))
         .into());
     }
-    let folder = session.state.join("logs").join(id.as_str());
-    let mut printed: BTreeMap<PathBuf, u64> = BTreeMap::new();
+    let path = session.state.join("logs").join(format!("{id}.log"));
+    let mut position = 0;
     loop {
         // Asked before reading, so that the last lines of a finished execution are not missed.
         let is_over = session.engine.load(&id).await?.execution.status.is_over();
-        for path in files(&folder, step) {
-            let position = printed.entry(path.clone()).or_default();
-            match copy(&folder, &path, *position) {
-                Ok(end) => *position += end,
-                // Whoever reads has seen enough, and `--follow` would go on for nobody.
-                Err(error) if error.downcast_ref().is_some_and(reader_left) => {
-                    return Ok(exit::SUCCEEDED);
-                }
-                Err(error) => return Err(error),
+        match copy(&path, position, step) {
+            Ok(end) => position += end,
+            // Whoever reads has seen enough, and `--follow` would go on for nobody.
+            Err(error) if error.downcast_ref().is_some_and(reader_left) => {
+                return Ok(exit::SUCCEEDED);
             }
+            Err(error) => return Err(error),
         }
         if !options.follow || is_over {
             return Ok(exit::SUCCEEDED);
@@ -72,32 +68,48 @@ async fn print(
     }
 }
 
-/// The logs of the execution, in order of step and attempt.
-fn files(folder: &Path, step: Option<&StepName>) -> Vec<PathBuf> {
-    let children = |folder: &Path| -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
-        paths.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
-        paths
+/// Prints what the file holds from `position` on, in order of step and attempt, each line behind its attempt's name, and returns its length.
+fn copy(path: &Path, position: u64, step: Option<&StepName>) -> anyhow::Result<u64> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        // Nothing was invoked so far.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error.into()),
     };
-    let steps = children(folder).into_iter().filter(|path| {
-        step.is_none_or(|step| path.file_name().is_some_and(|name| name == step.as_str()))
-    });
-    steps.flat_map(|step| children(&step)).collect()
-}
-
-/// Prints what the file holds from `position` on, line by line behind the attempt's name, and returns its length.
-fn copy(folder: &Path, path: &Path, position: u64) -> anyhow::Result<u64> {
-    let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(position))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     // A line that is being written comes next time.
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let name = path.strip_prefix(folder).unwrap_or(path).with_extension("");
+    let text = String::from_utf8_lossy(&bytes[..end]);
+    let mut lines: Vec<_> = text.lines().filter_map(|line| Line::of(line, step)).collect();
+    lines.sort_by_key(|line| (line.step.len(), line.step, line.attempt));
     let mut out = std::io::stdout().lock();
-    for line in String::from_utf8_lossy(&bytes[..end]).lines() {
-        writeln!(out, "{} {line}", name.display())?;
+    for Line { step, attempt, at, message } in lines {
+        writeln!(out, "{step}/{attempt} {at}\t{message}")?;
     }
     Ok(u64::try_from(end)?)
+}
+
+struct Line<'a> {
+    step: &'a str,
+    attempt: u32,
+    at: &'a str,
+    message: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// Takes a line apart, if it is a line of `step`.
+    fn of(line: &'a str, wanted: Option<&StepName>) -> Option<Self> {
+        let mut parts = line.splitn(3, '\t');
+        let (at, name, message) = (parts.next()?, parts.next()?, parts.next()?);
+        let (step, attempt) = name.split_once('/')?;
+        let attempt = attempt.parse().ok()?;
+        wanted.is_none_or(|wanted| wanted.as_str() == step).then_some(Self {
+            step,
+            attempt,
+            at,
+            message,
+        })
+    }
 }

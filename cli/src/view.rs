@@ -10,7 +10,7 @@ use serde_json::Value;
 use sidestep_core::commit::{AttemptResult, Commit, Failure, Verdict};
 use sidestep_core::definition::{Pipeline, StepIndex};
 use sidestep_core::name::ExecutionId;
-use sidestep_local::lambda::LogLine;
+use sidestep_local::lambda::{LogKey, LogLine};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::session::Session;
@@ -127,15 +127,14 @@ impl View {
     /// The error and the last lines of the log, at once.
     fn failed(&self, id: &ExecutionId, step: StepIndex, attempt_count: u32, failure: &Failure) {
         self.step(step, "failed", &format!("{}: {}", failure.error_type, failure.message));
-        let file = format!("{attempt_count}.log");
-        let path = self.logs.join(id.as_str()).join(&self.names[step.0]).join(file);
-        let log = std::fs::read_to_string(&path).unwrap_or_default();
+        let key = LogKey::parse(&format!("{id}/{}/{attempt_count}", self.names[step.0])).ok();
+        let log = key.and_then(|key| key.read(&self.logs).ok()).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         for line in &lines[lines.len().saturating_sub(TAIL)..] {
             self.print(&format!("    | {line}"));
         }
         if lines.len() > TAIL {
-            self.print(&format!("    | all of it: {}", path.display()));
+            self.print(&format!("    | all of it: sidestep logs {id} {}", self.names[step.0]));
         }
     }
 

@@ -478,8 +478,10 @@ fn key(execution: &Value, step: &Value) -> (String, String) {
 
 /// How often a step's function was handed an event, as its logs tell.
 fn invocations(state: &Path, (execution, step): &(String, String)) -> usize {
-    let folder = state.join("logs").join(execution).join(step);
-    let attempts = fs::read_dir(folder).into_iter().flatten().flatten();
-    let logs = attempts.map(|attempt| fs::read_to_string(attempt.path()).unwrap_or_default());
-    logs.map(|log| log.lines().filter(|line| line.contains("START RequestId")).count()).sum()
+    let log = fs::read_to_string(state.join("logs").join(format!("{execution}.log")));
+    let attempts = format!("\t{step}/");
+    log.unwrap_or_default()
+        .lines()
+        .filter(|line| line.contains(&attempts) && line.contains("START RequestId"))
+        .count()
 }

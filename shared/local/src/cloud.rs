@@ -246,7 +246,7 @@ async fn listen(service: &'static str, port: u16) -> Result<(TcpListener, String
     Ok((listener, format!("http://{address}")))
 }
 
-/// Logs of step attempts are found by execution, step and attempt: `EXECUTION/STEP/ATTEMPT.log`.
+/// Logs of step attempts are found by execution, step and attempt: in `EXECUTION.log` as `STEP/ATTEMPT`.
 fn log_key(payload: &[u8]) -> Option<LogKey> {
     let event: Value = serde_json::from_slice(payload).ok()?;
     let invocation = &event["Sidestep"];

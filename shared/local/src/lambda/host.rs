@@ -1,6 +1,6 @@
 //! The host as its users see it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{net::TcpListener, sync::broadcast, time::Instant};
@@ -78,14 +78,9 @@ impl LambdaHost {
         self.logs_by_key(&self.shared.logs.key(request_id).ok_or_else(unknown)?)
     }
 
-    /// Reads a log. Bytes that are not UTF-8 were replaced when it was written.
+    /// Reads the lines of a key.
     pub fn logs_by_key(&self, key: &LogKey) -> std::io::Result<String> {
-        std::fs::read_to_string(self.log_path(key))
-    }
-
-    /// Where the log of a key is, or will be.
-    pub fn log_path(&self, key: &LogKey) -> PathBuf {
-        self.shared.logs.path(key)
+        key.read(self.shared.logs.folder())
     }
 
     /// Follows the lines of all invocations from now on. A follower that lags by 4,096 lines misses some.

@@ -1,8 +1,8 @@
-//! Logs: one file per invocation, a tail for the caller, and a live feed.
+//! Logs: the lines of each invocation, a tail for the caller, and a live feed.
 //!
-//! A line is the time it was read, a tab and the text, as CloudWatch Logs shows it. The file is named by a
-//! [`LogKey`], so that a caller can find it without asking: `FUNCTION/REQUEST_ID`, or what its own closure
-//! makes of the payload. Attempts with one key share a file.
+//! An invocation is named by a [`LogKey`], so that a caller can find its lines without asking: `FUNCTION/REQUEST_ID`, or what its own
+//! closure makes of the payload. The key's first segment is a file, which all invocations below it share: to create a file costs more than
+//! a short invocation. A line there is the time it was read, as CloudWatch Logs shows it, the rest of the key, and the text, with tabs between.
 //!
 //! An invocation may write so much; then one line says so and the rest is dropped, while the pipe is still
 //! emptied, so that a chatty function neither blocks nor fills the disk. A file that cannot be written costs
@@ -31,19 +31,19 @@ use super::{
 pub(super) const TIMESTAMP: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// Where an invocation's log is, below the log folder and without the suffix `.log`.
+/// What an invocation's lines are found by: the file below the log folder, without its suffix `.log`, and their name in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogKey(Arc<str>);
 
 impl LogKey {
     /// Checks a relative path: segments of letters, digits, `.`, `_` and `-`, joined by `/`, up to 512 bytes.
-    /// A segment that starts with a dot is refused, so a key never leaves the log folder.
+    /// A segment that starts with a dot is refused, so a key never leaves the log folder. There are two segments at least.
     pub fn parse(key: &str) -> Result<Self, HostError> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let is_segment = |segment: &str| {
             !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(is_allowed)
         };
-        if key.len() > LOG_KEY_BYTES || !key.split('/').all(is_segment) {
+        if key.len() > LOG_KEY_BYTES || !key.contains('/') || !key.split('/').all(is_segment) {
             return Err(HostError::InvalidLogKey { key: key.to_owned() });
         }
         Ok(Self(key.into()))
@@ -57,6 +57,38 @@ impl LogKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name of its file without the suffix, and its own name there.
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once('/').unwrap_or((&self.0, ""))
+    }
+
+    /// Where its lines are in a log folder, or will be.
+    pub fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.log", self.parts().0))
+    }
+
+    /// Reads its lines in a log folder. Bytes that are not UTF-8 were replaced when they were written.
+    pub fn read(&self, folder: &Path) -> io::Result<String> {
+        let own = self.parts().1;
+        let mut text = String::new();
+        for line in fs::read_to_string(self.path(folder))?.lines() {
+            if let Some((at, message)) = own_line(line, own) {
+                text.extend([at, "\t", message, "\n"]);
+            }
+        }
+        if text.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("no log of `{self}`")));
+        }
+        Ok(text)
+    }
+}
+
+/// The time and the text of a line, if it is `own`.
+fn own_line<'a>(line: &'a str, own: &str) -> Option<(&'a str, &'a str)> {
+    let mut parts = line.splitn(3, '\t');
+    let (at, name, message) = (parts.next()?, parts.next()?, parts.next()?);
+    (name == own).then_some((at, message))
 }
 
 impl fmt::Display for LogKey {
@@ -108,9 +140,8 @@ impl Logs {
         self.live.subscribe()
     }
 
-    pub(super) fn path(&self, key: &LogKey) -> PathBuf {
-        // Not `with_extension`: a key may hold dots.
-        self.folder.join(format!("{key}.log"))
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Returns the key of a recent request.
@@ -126,12 +157,6 @@ impl Logs {
             .as_ref()
             .and_then(|key_of| key_of(name, &invocation.payload))
             .unwrap_or_else(|| LogKey::for_request(name, &invocation.request_id));
-        let path = self.path(&key);
-        let file = open_file(&path)
-            .inspect_err(
-                |error| tracing::warn!(path = %path.display(), %error, "no log is written"),
-            )
-            .ok();
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() == REMEMBERED {
             recent.pop_front();
@@ -142,7 +167,8 @@ impl Logs {
             logs: self.clone(),
             invocation: invocation.clone(),
             key,
-            file,
+            unwritten: String::new(),
+            is_lost: false,
             written: 0,
             is_truncated: false,
             partial: Vec::new(),
@@ -151,24 +177,14 @@ impl Logs {
     }
 }
 
-fn open_file(path: &Path) -> io::Result<io::BufWriter<fs::File>> {
-    let open = || fs::OpenOptions::new().create(true).append(true).open(path);
-    let file = match (open(), path.parent()) {
-        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder)?;
-            open()?
-        }
-        (opened, _) => opened?,
-    };
-    Ok(io::BufWriter::new(file))
-}
-
 /// The log of one invocation, open while its environment works on it.
 pub(super) struct InvocationLog {
     logs: Arc<Logs>,
     invocation: Arc<Invocation>,
     key: LogKey,
-    file: Option<io::BufWriter<fs::File>>,
+    /// Lines that go to the file together: those of other invocations are not to stand among the words of one.
+    unwritten: String,
+    is_lost: bool,
     written: u64,
     is_truncated: bool,
     /// What the process wrote since its last line break.
@@ -211,7 +227,7 @@ impl InvocationLog {
             if self.written + line.len() as u64 > self.logs.bytes_per_invocation {
                 self.is_truncated = true;
                 let limit = self.logs.bytes_per_invocation;
-                self.platform(&format!("[log truncated: over {limit} bytes, the rest is dropped]"));
+                self.line(&format!("[log truncated: over {limit} bytes, the rest is dropped]"));
                 return;
             }
             self.written += line.len() as u64 + 1;
@@ -219,10 +235,9 @@ impl InvocationLog {
         }
     }
 
-    /// Writes a line of the platform's own, whatever the invocation has used of its space.
+    /// Takes a line of the platform's own, whatever the invocation has used of its space. It is written with the next output or at the end.
     pub(super) fn platform(&mut self, line: &str) {
         self.line(line);
-        self.flush();
     }
 
     /// The last 4 KB, from the start of a line.
@@ -245,7 +260,7 @@ impl InvocationLog {
             self.tail.drain(..surplus);
         }
         let timestamp = at.format(TIMESTAMP).unwrap_or_default();
-        self.write(|file| writeln!(file, "{timestamp}\t{message}"));
+        self.unwritten.extend([&timestamp, "\t", self.key.parts().1, "\t", message, "\n"]);
         if self.logs.live.receiver_count() > 0 {
             // Fails only when the last follower just left.
             let _ = self.logs.live.send(LogLine {
@@ -258,16 +273,24 @@ impl InvocationLog {
         }
     }
 
-    fn flush(&mut self) {
-        self.write(Write::flush);
-    }
-
-    fn write(&mut self, write: impl FnOnce(&mut io::BufWriter<fs::File>) -> io::Result<()>) {
-        let Some(file) = &mut self.file else { return };
-        if let Err(error) = write(file) {
-            tracing::warn!(key = %self.key, %error, "the rest of this log is lost");
-            self.file = None;
+    /// Writes the lines that wait, by one call, which appends them as one piece.
+    pub(super) fn flush(&mut self) {
+        let lines = std::mem::take(&mut self.unwritten);
+        if self.is_lost || lines.is_empty() {
+            return;
         }
+        let file =
+            fs::OpenOptions::new().create(true).append(true).open(self.key.path(&self.logs.folder));
+        if let Err(error) = file.and_then(|mut file| file.write_all(lines.as_bytes())) {
+            tracing::warn!(key = %self.key, %error, "the rest of this log is lost");
+            self.is_lost = true;
+        }
+    }
+}
+
+impl Drop for InvocationLog {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 
@@ -277,12 +300,12 @@ mod tests {
 
     #[test]
     fn a_key_stays_below_the_log_folder() {
-        for key in ["a", "flights/01H/train/1", "a.b-c_d/9"] {
+        for key in ["a/1", "flights/01H/train/1", "a.b-c_d/9"] {
             assert!(LogKey::parse(key).is_ok(), "{key}");
         }
         let too_long = "a".repeat(LOG_KEY_BYTES + 1);
         for key in
-            ["", "/a", "a/", "a//b", "..", "a/../b", ".hidden", "a b", "ä", "a\\b", &too_long]
+            ["", "a", "/a", "a/", "a//b", "..", "a/../b", ".hidden", "a b", "ä", "a\\b", &too_long]
         {
             assert!(LogKey::parse(key).is_err(), "{key}");
         }

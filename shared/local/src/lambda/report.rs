@@ -28,6 +28,7 @@ pub(super) fn write_end(log: &mut InvocationLog, report: &Report<'_>) {
     log.end_line();
     log.platform(&format!("END RequestId: {}", report.request_id));
     log.platform(&report.to_string());
+    log.flush();
 }
 
 impl fmt::Display for Report<'_> {
