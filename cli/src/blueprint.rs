@@ -126,13 +126,18 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     let uploads = settings.triggers.iter().filter(|trigger| trigger.schedule.is_none());
     let upload = |trigger: &crate::project::TriggerSettings| {
         // Of the object's properties these name the object itself, so that a step can read it.
-        let names_object = |value: &&String| ["$.uri", "$.key", "$.name"].contains(&value.as_str());
-        let feeds = trigger.parameters.iter().filter(|(_, value)| names_object(value));
+        let fed_with = |properties: &[&str]| -> Vec<String> {
+            let feeds = trigger.parameters.iter();
+            let feeds = feeds.filter(|(_, value)| properties.contains(&value.as_str()));
+            feeds.map(|(name, _)| name.clone()).collect()
+        };
         Upload {
             bucket: trigger.bucket.clone(),
             prefix: trigger.prefix.clone(),
             suffix: trigger.suffix.clone(),
-            object_parameters: feeds.map(|(name, _)| name.clone()).collect(),
+            // Whoever has a listing reads the objects in it.
+            object_parameters: fed_with(&["$.uri", "$.key", "$.name", "$.listing"]),
+            listing_parameters: fed_with(&["$.listing"]),
         }
     };
     uploads.map(upload).collect()

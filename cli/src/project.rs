@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use sidestep_core::batch::BATCH_SECONDS;
 use sidestep_core::handoff::Handoff;
 use sidestep_core::name::{PipelineName, StepName};
 use sidestep_core::reader::Format;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::definitions::Definition;
-use sidestep_engine::trigger::meets;
+use sidestep_engine::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 
 use crate::blueprint::DeploySettings;
 use crate::error::user;
@@ -118,7 +119,10 @@ pub(crate) struct TriggerSettings {
     pub(crate) prefix: String,
     #[serde(default)]
     pub(crate) suffix: String,
-    /// Parameters of the execution; `$.uri`, `$.bucket`, `$.key`, `$.name`, `$.stem`, `$.version`, `$.etag` and `$.size` stand for the object's.
+    /// One execution for the uploads of so many seconds, instead of one for each.
+    pub(crate) batch_seconds: Option<u32>,
+    /// Parameters of the execution; `$.uri`, `$.bucket`, `$.key`, `$.name`, `$.stem`, `$.version`, `$.etag` and `$.size` stand for the object's,
+    /// `$.listing` and `$.count` for the batch's.
     #[serde(default)]
     pub(crate) parameters: BTreeMap<String, String>,
 }
@@ -259,17 +263,32 @@ impl Project {
                         "a trigger of pipeline `{name}` takes either `bucket` or `schedule`"
                     )));
                 }
-                let known = |value: &str| match trigger.schedule {
-                    Some(_) => value == "time",
-                    None => sidestep_engine::trigger::OBJECT_PROPERTIES.contains(&value),
+                if let Some(seconds) = trigger.batch_seconds {
+                    let (least, most) = (BATCH_SECONDS.start(), BATCH_SECONDS.end());
+                    if !BATCH_SECONDS.contains(&seconds) {
+                        anyhow::bail!(user(format!(
+                            "`batch_seconds` of a trigger of pipeline `{name}` is {seconds}, not from {least} to {most}"
+                        )));
+                    }
+                    if trigger.schedule.is_some() {
+                        anyhow::bail!(user(format!(
+                            "a trigger of pipeline `{name}` has `batch_seconds`, which goes with `bucket` and not with `schedule`"
+                        )));
+                    }
+                }
+                let known: &[&str] = match (&trigger.schedule, trigger.batch_seconds) {
+                    (Some(_), _) => &["time"],
+                    (None, Some(_)) => &BATCH_PROPERTIES,
+                    (None, None) => &OBJECT_PROPERTIES,
                 };
                 for value in trigger.parameters.values() {
-                    if let Some(property) = value.strip_prefix("$.").filter(|name| !known(name)) {
+                    let unknown = value.strip_prefix("$.").filter(|name| !known.contains(name));
+                    if let Some(property) = unknown {
+                        let known: Vec<_> =
+                            known.iter().map(|name| format!("`$.{name}`")).collect();
                         anyhow::bail!(user(format!(
                             "a trigger of pipeline `{name}` uses `$.{property}`, which is none of {}",
-                            sidestep_engine::trigger::OBJECT_PROPERTIES
-                                .map(|name| format!("`$.{name}`"))
-                                .join(", ")
+                            known.join(", ")
                         )));
                     }
                 }

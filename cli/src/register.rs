@@ -70,6 +70,7 @@ pub(crate) async fn pipelines(project: &Project, remote: &Remote) -> anyhow::Res
                 prefix,
                 suffix: trigger.suffix.clone(),
                 parameters: trigger.parameters.clone(),
+                batch_seconds: trigger.batch_seconds,
                 left_out: std::collections::BTreeMap::new(),
             });
         }

@@ -154,6 +154,7 @@ pub(crate) fn triggers(
                 prefix: trigger.prefix.clone(),
                 suffix: trigger.suffix.clone(),
                 parameters: trigger.parameters.clone(),
+                batch_seconds: trigger.batch_seconds,
                 left_out: left_out(&parsed.pipeline, unavailable),
             };
             sources.push(TriggerSource { trigger, definition: definition.clone() });

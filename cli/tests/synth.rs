@@ -85,6 +85,22 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
         ),
         ("[[pipelines.scan.triggers]]\nprefix = \"a\"\n", "either `bucket` or `schedule`"),
         (
+            "[[pipelines.scan.triggers]]\nbucket = \"a\"\nbatch_seconds = 3601\n",
+            "is 3601, not from 1 to 3600",
+        ),
+        (
+            "[[pipelines.scan.triggers]]\nschedule = \"rate(1 day)\"\nbatch_seconds = 5\n",
+            "goes with `bucket`",
+        ),
+        (
+            "[[pipelines.scan.triggers]]\nbucket = \"a\"\nbatch_seconds = 5\nparameters = { A = \"$.uri\" }\n",
+            "`$.uri`, which is none of `$.listing`, `$.count`",
+        ),
+        (
+            "[[pipelines.scan.triggers]]\nbucket = \"a\"\nparameters = { A = \"$.listing\" }\n",
+            "`$.listing`, which is none of `$.uri`",
+        ),
+        (
             "[deploy]\nstack = \"air\"\nbuckets = { inbox = \"air-artifacts-1-eu-west-1\" }\n",
             "artifact bucket",
         ),

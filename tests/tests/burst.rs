@@ -18,6 +18,7 @@ use sidestep_core::reader::Format;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::definitions::Definition;
 use sidestep_engine::engine::Engine;
+use sidestep_engine::object::ObjectStore as _;
 use sidestep_engine::probe::{Station, probe_key};
 use sidestep_engine::store::Summary;
 use sidestep_engine::trigger::Trigger;
@@ -32,8 +33,8 @@ const AT_ONCE: usize = 32;
 /// Long enough for a busy machine; nothing is asserted on the time itself.
 const DEADLINE: Duration = Duration::from_mins(5);
 
-/// A cloud whose bucket `inbox` starts a pipeline of one step.
-async fn start(folder: &std::path::Path) -> (Cloud, Arc<Engine>) {
+/// A cloud whose bucket `inbox` starts a pipeline of one step, for each upload or for all of so many seconds.
+async fn start(folder: &std::path::Path, batch_seconds: Option<u32>) -> (Cloud, Arc<Engine>) {
     let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
     prepare(&cloud).await.unwrap();
     let engine = Arc::new(local_engine(cloud.endpoints()).alone());
@@ -49,6 +50,7 @@ async fn start(folder: &std::path::Path) -> (Cloud, Arc<Engine>) {
             "Arguments": {"Value": {"Get": "Parameters.Uri"}},
             "OutputParameters": [{"OutputName": "Value", "OutputType": "String"}]}]});
     let definition = Definition { text: definition.to_string(), format: Format::Json };
+    let property = if batch_seconds.is_some() { "$.listing" } else { "$.uri" };
     let trigger = Trigger {
         pipeline_name: PipelineName::parse("scan").unwrap(),
         definition_digest: engine.register(&definition).await.unwrap(),
@@ -56,7 +58,8 @@ async fn start(folder: &std::path::Path) -> (Cloud, Arc<Engine>) {
         bucket: "inbox".to_owned(),
         prefix: "new/".to_owned(),
         suffix: ".csv".to_owned(),
-        parameters: [("Uri".to_owned(), "$.uri".to_owned())].into(),
+        parameters: [("Uri".to_owned(), property.to_owned())].into(),
+        batch_seconds,
         left_out: BTreeMap::new(),
     };
     deploy(&mut cloud, &engine, &[trigger], Planner::InProcess).await.unwrap();
@@ -76,12 +79,28 @@ async fn ended(engine: &Engine, count: usize) -> Vec<Summary> {
     }
 }
 
+/// What the step of each execution was given.
+async fn values(engine: &Engine, executions: &[Summary]) -> Vec<String> {
+    let value = async |one: &Summary| {
+        let description = engine.describe(&one.execution_id).await.unwrap();
+        description.steps[0].output_parameters["Value"].as_str().unwrap().to_owned()
+    };
+    futures::stream::iter(executions).then(value).collect().await
+}
+
+/// The URIs of so many uploads, sorted.
+fn uploaded(count: usize) -> Vec<String> {
+    let mut uris: Vec<_> = (0..count).map(|n| format!("s3://inbox/new/{n}.csv")).collect();
+    uris.sort_unstable();
+    uris
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_uploads_starts_one_execution_for_each() {
     let uploads = std::env::var("SIDESTEP_BURST");
     let uploads = uploads.map_or(UPLOADS, |text| text.parse().expect("SIDESTEP_BURST is a number"));
     let folder = tempfile::tempdir().unwrap();
-    let (cloud, engine) = start(folder.path()).await;
+    let (cloud, engine) = start(folder.path(), None).await;
     let config = local_config(REGION).into_builder().endpoint_url(&cloud.endpoints().s3).build();
     let store = &S3ObjectStore::new(&config);
 
@@ -109,22 +128,52 @@ async fn a_burst_of_uploads_starts_one_execution_for_each() {
     assert!(executions.iter().all(|one| one.status == ExecutionStatus::Succeeded));
 
     // One for each, and with its own object.
-    let uri = async |one: &Summary| {
-        let description = engine.describe(&one.execution_id).await.unwrap();
-        description.steps[0].output_parameters["Value"].as_str().unwrap().to_owned()
-    };
-    let mut uris: Vec<String> = futures::stream::iter(&executions).then(uri).collect().await;
+    let mut uris = values(&engine, &executions).await;
     uris.sort_unstable();
-    let mut expected: Vec<_> = (0..uploads).map(|n| format!("s3://inbox/new/{n}.csv")).collect();
-    expected.sort_unstable();
-    assert_eq!(uris, expected);
+    assert_eq!(uris, uploaded(uploads));
+    cloud.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_of_one_window_start_one_execution_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cloud, engine) = start(folder.path(), Some(2)).await;
+    let config = local_config(REGION).into_builder().endpoint_url(&cloud.endpoints().s3).build();
+    let store = &S3ObjectStore::new(&config);
+    let sent = futures::stream::iter(0..UPLOADS).map(|number| async move {
+        let uri = S3Uri::new("inbox", format!("new/{number}.csv"));
+        store.replace(&uri, format!("row {number}").into()).await.unwrap();
+    });
+    sent.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+
+    let until = Instant::now() + DEADLINE;
+    let (executions, mut uris) = loop {
+        let executions = ended(&engine, 1).await;
+        let mut uris = Vec::new();
+        for listing in values(&engine, &executions).await {
+            let listing = S3Uri::parse(&listing).unwrap();
+            let bytes = store.get(&listing, 1 << 20).await.unwrap().unwrap();
+            let document: Value = serde_json::from_slice(&bytes).unwrap();
+            let objects = document["Objects"].as_array().unwrap();
+            uris.extend(objects.iter().map(|one| one["Uri"].as_str().unwrap().to_owned()));
+        }
+        if uris.len() >= UPLOADS {
+            break (executions, uris);
+        }
+        assert!(Instant::now() < until, "{} of {UPLOADS} uploads were started", uris.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    uris.sort_unstable();
+    assert_eq!(uris, uploaded(UPLOADS));
+    println!("{UPLOADS} uploads in {} executions", executions.len());
+    assert!(executions.len() < UPLOADS / 4, "{} executions", executions.len());
     cloud.shutdown(Duration::ZERO).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_whose_event_arrives_many_times_starts_one_execution() {
     let folder = tempfile::tempdir().unwrap();
-    let (cloud, engine) = start(folder.path()).await;
+    let (cloud, engine) = start(folder.path(), None).await;
     let event = |version: &str| {
         json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "inbox"},
             "object": {"key": "new/a.csv", "size": 1, "eTag": "e", "versionId": version, "sequencer": "01"}}}]})
@@ -144,7 +193,7 @@ async fn an_upload_whose_event_arrives_many_times_starts_one_execution() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_takes_the_way_of_an_upload_and_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (cloud, engine) = start(folder.path()).await;
+    let (cloud, engine) = start(folder.path(), None).await;
     let config = local_config(REGION).into_builder().endpoint_url(&cloud.endpoints().s3).build();
     let store = S3ObjectStore::new(&config);
     let id = engine.new_probe();

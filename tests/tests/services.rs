@@ -10,7 +10,7 @@ use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_testkit::emulator::{Emulator, REGION};
 use sidestep_testkit::object;
-use sidestep_testkit::table::{cache_suite, execution_suite, trigger_suite};
+use sidestep_testkit::table::{batch_suite, cache_suite, execution_suite, trigger_suite};
 
 /// The switch of the test that costs money.
 const ACCOUNT: &str = "SIDESTEP_TEST_AWS";
@@ -40,6 +40,7 @@ async fn tables(config: &SdkConfig) -> [String; 3] {
     execution_suite(&executions.0).await;
     cache_suite(&cache.0).await;
     trigger_suite(&triggers.0).await;
+    batch_suite(&triggers.0).await;
     [executions, cache, triggers].map(|(_, name)| name)
 }
 

@@ -5,7 +5,9 @@
 use sidestep_aws::local_config;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_local::dynamodb::DynamoDbServer;
-use sidestep_testkit::table::{cache_suite, execution_suite, pipeline_suite, trigger_suite};
+use sidestep_testkit::table::{
+    batch_suite, cache_suite, execution_suite, pipeline_suite, trigger_suite,
+};
 use tokio::net::TcpListener;
 
 /// An embedded DynamoDB with a table, for as long as the folder lives.
@@ -37,6 +39,12 @@ async fn dynamodb_passes_the_suite_of_the_cache_index() {
 async fn dynamodb_passes_the_suite_of_triggers() {
     let (table, _folder) = serve().await;
     trigger_suite(&table).await;
+}
+
+#[tokio::test]
+async fn the_windows_of_the_table_pass_their_suite() {
+    let (table, _folder) = serve().await;
+    batch_suite(&table).await;
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ use sidestep_engine::object::memory::MemoryObjectStore;
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::watcher::Watcher;
 use sidestep_testkit::memory::{
-    ManualClock, MemoryCache, MemoryFunctions, MemoryQueues, MemoryTable, MemoryTriggers,
+    ManualClock, MemoryBatches, MemoryCache, MemoryFunctions, MemoryQueues, MemoryTable,
+    MemoryTriggers,
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -55,6 +56,7 @@ async fn a_watcher_that_is_slow_and_fails_holds_no_step_up() {
         functions: functions.clone(),
         queues: Arc::new(MemoryQueues::default()),
         triggers: Arc::new(MemoryTriggers::default()),
+        batches: Arc::new(MemoryBatches::default()),
         clock: Arc::new(ManualClock::at(1_000)),
     };
     let deployment = Deployment {

@@ -128,7 +128,8 @@ impl Adapters {
         let ports = Ports {
             executions: table.clone(),
             cache: table.clone(),
-            triggers: table,
+            triggers: table.clone(),
+            batches: table,
             objects: Arc::new(self.objects),
             functions: Arc::new(self.functions),
             queues: Arc::new(self.queues),

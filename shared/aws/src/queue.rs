@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use serde_json::{Value, json};
-use sidestep_core::name::ExecutionId;
+use serde_json::Value;
 use sidestep_engine::message::{QueueError, Queues};
 
 use crate::counter::Counter;
@@ -81,11 +80,10 @@ impl Queues for SqsQueues {
         self.put(queue_url, body, 0).await
     }
 
-    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
+    async fn later(&self, event: &Value, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
         let Some(timers) = &self.timers else { return Ok(()) };
-        let body = json!({ "Wake": { "ExecutionId": id, "AtMs": at_ms } });
         // Rounded up: a call that comes too early is only passed on.
         let delay = at_ms.saturating_sub(now_ms).div_ceil(1000).min(LONGEST_DELAY_SECONDS);
-        self.put(timers, &body, delay).await
+        self.put(timers, event, delay).await
     }
 }

@@ -15,6 +15,8 @@
 //! | `B#TOKEN` | `CALLBACK` | what the token of a Callback step stands for |
 //! | `K#KEY` | `ENTRY` | a cache entry |
 //! | `T#BUCKET` | `PIPELINE#N` | a trigger; `T`, `BUCKET` lists the buckets that have any |
+//! | `W` | `WINDOW` | an open window of a batch trigger, and how often something was noted for it |
+//! | `W#WINDOW` | `O#UPLOAD` | an upload of the window; `P#000001`, its first part |
 //!
 //! Documents are the text `Body`, or `Deflated` where that is shorter.
 //!
@@ -22,6 +24,7 @@
 //! writes an execution and none a step.
 
 mod access;
+mod batches;
 mod cache;
 mod error;
 mod executions;

@@ -5,7 +5,10 @@
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
+use crate::batch::WindowId;
 use crate::commit::Failure;
 use crate::invocation::{COMMITTED, Invocation, MANIFEST_NAME, RESERVED_KEY};
 use crate::name::{ExecutionId, PipelineName, StepName};
@@ -24,6 +27,8 @@ pub enum PlannerEvent {
     Sweep,
     /// A time has come that an execution waits for, or will have at `at_ms`.
     Wake { execution_id: ExecutionId, at_ms: u64 },
+    /// A window of a batch trigger has ended, or will have.
+    WindowEnded(WindowId),
     /// Nothing for the planner.
     Ignored(String),
 }
@@ -49,6 +54,8 @@ pub struct CreatedObject {
     pub version_id: Option<String>,
     /// Orders the events of one key; used to tell uploads apart where there are no versions.
     pub sequencer: String,
+    /// When it was created, in milliseconds since 1970, if the event says so.
+    pub at_ms: Option<u64>,
 }
 
 /// Reads an event of any kind into what it says to the planner.
@@ -61,6 +68,12 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
         return vec![match id.zip(wake["AtMs"].as_u64()) {
             Some((execution_id, at_ms)) => PlannerEvent::Wake { execution_id, at_ms },
             None => PlannerEvent::Ignored("a wake-up call without execution or time".to_owned()),
+        }];
+    }
+    if let Some(batch) = event.get("Batch") {
+        return vec![match batch["Window"].as_str().and_then(WindowId::parse) {
+            Some(id) => PlannerEvent::WindowEnded(id),
+            None => PlannerEvent::Ignored("a call for a window without its name".to_owned()),
         }];
     }
     if event.get("requestContext").is_some() {
@@ -92,8 +105,9 @@ pub fn created_objects(event: &Value) -> Result<Vec<CreatedObject>, String> {
             created_object(&event["detail"]["bucket"], &event["detail"]["object"], |key| {
                 Some(key.to_owned())
             });
+        let at_ms = milliseconds(&event["time"]);
         return object
-            .map(|object| vec![object])
+            .map(|object| vec![CreatedObject { at_ms, ..object }])
             .ok_or_else(|| "an event without bucket or key".to_owned());
     }
     let Some(records) = event["Records"].as_array() else {
@@ -105,9 +119,17 @@ pub fn created_objects(event: &Value) -> Result<Vec<CreatedObject>, String> {
     });
     Ok(created
         .filter_map(|record| {
-            created_object(&record["s3"]["bucket"], &record["s3"]["object"], form_decode)
+            let s3 = &record["s3"];
+            let object = created_object(&s3["bucket"], &s3["object"], form_decode)?;
+            Some(CreatedObject { at_ms: milliseconds(&record["eventTime"]), ..object })
         })
         .collect())
+}
+
+/// Reads a time as events spell it.
+fn milliseconds(time: &Value) -> Option<u64> {
+    let time = OffsetDateTime::parse(time.as_str()?, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
 fn created_object(
@@ -128,6 +150,7 @@ fn created_object(
         etag: either("eTag", "etag").trim_matches('"').to_owned(),
         version_id: Some(version_id).filter(|id| !id.is_empty() && id != "null"),
         sequencer: text(&object["sequencer"]),
+        at_ms: None,
     })
 }
 
@@ -154,8 +177,9 @@ pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
 /// The event that the planner itself was given up on, if the record is of that: a dead letter that was sent again.
 fn redriven(record: &Value) -> Option<&Value> {
     let event = &record["requestPayload"];
-    let is_event =
-        ["Records", "detail-type", "Sweep", "Wake"].iter().any(|key| event.get(key).is_some());
+    let is_event = ["Records", "detail-type", "Sweep", "Wake", "Batch"]
+        .iter()
+        .any(|key| event.get(key).is_some());
     // One of a step function may have arguments of any name.
     (is_event && event.get(RESERVED_KEY).is_none() && event.get("requestContext").is_none())
         .then_some(event)
@@ -224,6 +248,31 @@ mod tests {
         let bridge = json!({"detail-type": "Object Created", "detail": {
             "bucket": {"name": "inbox"}, "object": {"key": "a+b/c%2Bd", "etag": "e"}}});
         assert_eq!(created_objects(&bridge).expect("objects")[0].key, "a+b/c%2Bd");
+    }
+
+    #[test]
+    fn the_time_of_an_upload_is_read_in_both_envelopes() {
+        let mut classic = notification("a");
+        classic["Records"][0]["eventTime"] = json!("2026-11-26T12:00:00.250Z");
+        let bridge = json!({"detail-type": "Object Created", "time": "2026-11-26T12:00:00Z",
+            "detail": {"bucket": {"name": "inbox"}, "object": {"key": "a"}}});
+        let time = |event: &Value| created_objects(event).expect("objects")[0].at_ms;
+        assert_eq!(time(&classic), Some(1_795_694_400_250));
+        assert_eq!(time(&bridge), Some(1_795_694_400_000));
+        assert_eq!(time(&notification("a")), None);
+        classic["Records"][0]["eventTime"] = json!("1960-01-01T00:00:00Z");
+        assert_eq!(time(&classic), None);
+    }
+
+    #[test]
+    fn a_call_for_a_window_names_it() {
+        let id = WindowId::of("t", 60, 120_500);
+        let call = json!({"Batch": {"Window": id, "AtMs": 1}});
+        assert_eq!(planner_events(&call), [PlannerEvent::WindowEnded(id)]);
+        for batch in [json!(null), json!({"Window": "../x"}), json!([])] {
+            let told = planner_events(&json!({"Batch": batch}));
+            assert!(matches!(told[..], [PlannerEvent::Ignored(_)]), "{told:?}");
+        }
     }
 
     #[test]

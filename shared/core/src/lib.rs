@@ -5,6 +5,7 @@
 //! calls). What only the world knows arrives in [`facts::Facts`]; what must happen leaves as values in [`plan::Plan`].
 
 mod attempt;
+pub mod batch;
 pub mod cache_key;
 pub mod changed;
 pub mod commit;

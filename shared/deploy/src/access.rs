@@ -50,6 +50,8 @@ pub struct Access {
     pub writes: BTreeSet<Reach>,
     /// Whether an argument holds another step's output.
     pub reads_artifacts: bool,
+    /// Whether an argument holds a batch's listing.
+    pub reads_listings: bool,
     /// How often it can be visited in one chain of requests, at most.
     pub visits: u64,
 }
@@ -165,6 +167,7 @@ fn read(expression: &Expression, pipeline_use: &PipelineUse, access: &mut Access
                 }
             }
             access.reads_artifacts |= joined.reads_artifacts;
+            access.reads_listings |= joined.reads_listings;
             let prefixes = joined.reads.into_iter().map(|reach| Reach { is_prefix: true, ..reach });
             access.reads.extend(prefixes);
         }
@@ -203,6 +206,9 @@ fn read_parameter(name: &ParameterName, pipeline_use: &PipelineUse, access: &mut
     let feeds = uploads.iter().filter(|upload| {
         upload.object_parameters.iter().any(|parameter| parameter == name.as_str())
     });
+    access.reads_listings |= uploads
+        .iter()
+        .any(|upload| upload.listing_parameters.iter().any(|parameter| parameter == name.as_str()));
     access.reads.extend(feeds.map(|upload| Reach {
         bucket: upload.bucket.clone(),
         key: upload.prefix.clone(),

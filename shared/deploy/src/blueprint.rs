@@ -63,6 +63,8 @@ pub struct Upload {
     pub suffix: String,
     /// Parameters whose value names the uploaded object.
     pub object_parameters: Vec<String>,
+    /// Parameters that are fed with the URI of a batch's listing.
+    pub listing_parameters: Vec<String>,
 }
 
 /// The instruction set that functions are built for.

@@ -132,6 +132,10 @@ fn statements(
         list["Condition"] = json!({ "StringLike": { "s3:prefix": "runs/*" } });
         statements.push(list);
     }
+    if access.reads_listings {
+        let listings = sub(format!("{ARTIFACTS}/batches/*"));
+        statements.push(allow("Listings", &["s3:GetObject"], &listings));
+    }
     if !access.reads.is_empty() {
         let objects = access.reads.iter().map(|reach| objects(blueprint, reach));
         statements.push(allow("Inputs", &["s3:GetObject"], &one_or_many(objects.collect())));

@@ -9,7 +9,7 @@ use sidestep_core::handoff::Handoff;
 use sidestep_deploy::synthesise;
 
 /// Resources with a `*` that are meant, and why. `ID` of the resource, the statement, the end of the resource's text.
-const WIDE: [(&str, &str, &str); 16] = [
+const WIDE: [(&str, &str, &str); 18] = [
     // X-Ray's actions know no resources.
     ("EnginePolicy", "Traces", "*"),
     ("StepWorkErRole", "Traces", "*"),
@@ -18,6 +18,9 @@ const WIDE: [(&str, &str, &str); 16] = [
     ("StepWorkErRole", "Successors", "work_er:*"),
     // Definitions are named by their digest.
     ("EnginePolicy", "Definitions", "/definitions/*"),
+    // Listings of batches are named by their digest.
+    ("EnginePolicy", "Listings", "/batches/*"),
+    ("StepWorkErRole", "Listings", "/batches/*"),
     // A cache hit may be of any pipeline and step.
     ("EnginePolicy", "Content", "/runs/*"),
     ("EnginePolicy", "Manifests", "/runs/*/manifest.json"),

@@ -14,6 +14,7 @@ use sidestep_core::start::{STATE_VERSION, Start};
 use tokio::sync::watch;
 
 use crate::at_hand::AtHand;
+use crate::batch::BatchStore;
 use crate::clock::Clock;
 use crate::control::RequestError;
 use crate::definitions::Definitions;
@@ -76,6 +77,7 @@ pub struct Ports {
     pub functions: Arc<dyn Functions>,
     pub queues: Arc<dyn Queues>,
     pub triggers: Arc<dyn TriggerStore>,
+    pub batches: Arc<dyn BatchStore>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -89,6 +91,7 @@ pub struct Engine {
     pub(crate) functions: Arc<dyn Functions>,
     pub(crate) queues: Arc<dyn Queues>,
     pub(crate) triggers: Arc<dyn TriggerStore>,
+    pub(crate) batches: Arc<dyn BatchStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) definitions: Definitions,
     pub(crate) turns: Turns,
@@ -117,7 +120,8 @@ pub struct Loaded {
 
 impl Engine {
     pub fn new(deployment: Deployment, ports: Ports) -> Self {
-        let Ports { executions, cache, objects, functions, queues, triggers, clock } = ports;
+        let Ports { executions, cache, objects, functions, queues, triggers, batches, clock } =
+            ports;
         let definitions =
             Definitions::new(Arc::clone(&objects), deployment.artifact_bucket.clone());
         Self {
@@ -128,6 +132,7 @@ impl Engine {
             functions,
             queues,
             triggers,
+            batches,
             clock,
             definitions,
             turns: Turns::default(),

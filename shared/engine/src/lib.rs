@@ -5,6 +5,7 @@
 
 mod advance;
 mod at_hand;
+pub mod batch;
 pub mod cache;
 pub mod choose;
 pub mod clock;

@@ -1,7 +1,7 @@
 //! The port to queues: messages of Callback steps, and calls of the planner at a later time.
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sidestep_core::name::ExecutionId;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -33,7 +33,13 @@ pub trait Queues: Send + Sync + std::fmt::Debug {
     /// Sends a message. Twice: two messages, of whose answers one counts.
     async fn send(&self, queue_url: &str, body: &Value) -> Result<(), QueueError>;
 
-    /// Has the planner called about an execution at `at_ms`, or earlier where a queue cannot delay so long. Lost or twice: the sweep
-    /// looks after it, and the planner finds nothing due.
-    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError>;
+    /// Has the planner handed an event at `at_ms`, or earlier where a queue cannot delay so long. Lost or twice: the sweep looks after
+    /// it, and the planner finds nothing due.
+    async fn later(&self, event: &Value, at_ms: u64, now_ms: u64) -> Result<(), QueueError>;
+
+    /// Has the planner called about an execution, as [`Queues::later`] does.
+    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
+        let event = json!({ "Wake": { "ExecutionId": id, "AtMs": at_ms } });
+        self.later(&event, at_ms, now_ms).await
+    }
 }

@@ -31,6 +31,7 @@ impl Engine {
                     self.woken(&execution_id, at_ms).await?;
                     advanced += 1;
                 }
+                PlannerEvent::WindowEnded(id) => self.window_ended(&id).await?,
                 PlannerEvent::HandedOff(execution_id) => {
                     self.handed_off(&execution_id).await?;
                     advanced += 1;

@@ -83,6 +83,7 @@ mod tests {
             parameters: [("At", TIME), ("Stage", "beta")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
+            batch_seconds: None,
             left_out: BTreeMap::new(),
         };
         assert!(!tick.is_of(&trigger("flights", "0")) && !tick.is_of(&trigger("other", "1")));

@@ -33,6 +33,12 @@ impl Engine {
     ///
     /// One that cannot be advanced is logged and left for the next sweep: it must not keep the others waiting.
     pub async fn sweep(&self, leases: Leases) -> Result<Vec<ExecutionId>, EngineError> {
+        if let Err(error) = self.sweep_windows().await {
+            warn!(
+                error = crate::engine::error_chain(&error),
+                "the sweep could not look for windows"
+            );
+        }
         let live = self.executions.live().await?;
         for id in &live {
             if let Err(error) = self.resume(id, leases).await {

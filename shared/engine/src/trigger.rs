@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sidestep_core::batch::Part;
 use sidestep_core::envelope::{CreatedObject, created_objects};
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::reader::Format;
@@ -30,6 +31,9 @@ pub struct Trigger {
     pub suffix: String,
     /// Values by parameter; those that begin with `$.` are taken from the object, see [`Trigger::parameters_for`].
     pub parameters: BTreeMap<String, String>,
+    /// Uploads of so many seconds start one execution together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_seconds: Option<u32>,
     /// Functions that cannot run in this deployment, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, String>,
@@ -48,7 +52,26 @@ pub trait TriggerStore: Send + Sync + std::fmt::Debug {
 pub const OBJECT_PROPERTIES: [&str; 8] =
     ["uri", "bucket", "key", "name", "stem", "version", "etag", "size"];
 
+/// The same of a trigger with `batch_seconds`.
+pub const BATCH_PROPERTIES: [&str; 2] = ["listing", "count"];
+
 impl Trigger {
+    /// What makes it another trigger than others.
+    pub(crate) fn identity(&self) -> String {
+        format!("{}\0{}\0{}\0{}", self.pipeline_name, self.bucket, self.prefix, self.suffix)
+    }
+
+    /// The parameters of an execution for a part of a batch: `$.listing` is the URI of a JSON document that names its objects, `$.count` their
+    /// number.
+    pub(crate) fn parameters_for_part(&self, part: &Part) -> BTreeMap<String, String> {
+        let value = |template: &String| match template.as_str() {
+            "$.listing" => part.listing.to_string(),
+            "$.count" => part.count.to_string(),
+            _ => template.clone(),
+        };
+        self.parameters.iter().map(|(name, template)| (name.clone(), value(template))).collect()
+    }
+
     pub fn matches(&self, object: &CreatedObject) -> bool {
         object.bucket == self.bucket
             && object.key.starts_with(&self.prefix)
@@ -106,6 +129,10 @@ impl Engine {
             }
             let triggers = self.triggers.triggers(&object.bucket).await?;
             for trigger in triggers.iter().filter(|trigger| trigger.matches(object)) {
+                if let Some(seconds) = trigger.batch_seconds {
+                    self.note_upload(trigger, seconds, object).await?;
+                    continue;
+                }
                 match self.start_for(trigger, object).await {
                     Ok(id) => started.push(id),
                     Err(error @ (EngineError::Definition(_) | EngineError::Start(_))) => {
@@ -175,6 +202,7 @@ mod tests {
             etag: "e".to_owned(),
             version_id: None,
             sequencer: "01".to_owned(),
+            at_ms: None,
         }
     }
 
@@ -189,6 +217,7 @@ mod tests {
             prefix: "flights/".to_owned(),
             suffix: ".csv.gz".to_owned(),
             parameters,
+            batch_seconds: None,
             left_out: BTreeMap::new(),
         }
     }

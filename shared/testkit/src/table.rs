@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
 
+mod batches;
 mod cache;
 mod executions;
 mod fixture;
 mod pipelines;
 mod triggers;
 
+pub use self::batches::suite as batch_suite;
 pub use self::cache::suite as cache_suite;
 pub use self::executions::suite as execution_suite;
 pub use self::pipelines::suite as pipeline_suite;
@@ -15,7 +17,7 @@ pub use self::triggers::suite as trigger_suite;
 
 #[cfg(test)]
 mod tests {
-    use crate::memory::{MemoryCache, MemoryPipelines, MemoryTable, MemoryTriggers};
+    use crate::memory::{MemoryBatches, MemoryCache, MemoryPipelines, MemoryTable, MemoryTriggers};
 
     #[tokio::test]
     async fn the_table_in_memory_passes_the_suite_of_executions() {
@@ -35,5 +37,10 @@ mod tests {
     #[tokio::test]
     async fn the_triggers_in_memory_pass_their_suite() {
         super::trigger_suite(&MemoryTriggers::default()).await;
+    }
+
+    #[tokio::test]
+    async fn the_windows_in_memory_pass_their_suite() {
+        super::batch_suite(&MemoryBatches::default()).await;
     }
 }

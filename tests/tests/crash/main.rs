@@ -3,6 +3,7 @@
 //! The simulator does this in memory, where an adapter's call is one step. Here a call is as many requests as it takes, in their order.
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
+mod batch;
 mod mishaps;
 #[path = "../setup/mod.rs"]
 #[allow(dead_code, reason = "of the set-up only the request is of use here")]

@@ -47,6 +47,7 @@ async fn an_upload_that_is_announced_twice_starts_one_execution_and_another_uplo
         prefix: String::new(),
         suffix: String::new(),
         parameters: BTreeMap::new(),
+        batch_seconds: None,
         left_out: BTreeMap::new(),
     };
     engine.replace_triggers(&[trigger]).await.unwrap();

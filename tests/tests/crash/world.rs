@@ -10,11 +10,13 @@ use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
+use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::{Deployment, Engine, Ports};
+use sidestep_engine::object::ObjectStore as _;
 use sidestep_engine::store::{ExecutionStore as _, Summary};
 use sidestep_local::dynamodb::DynamoDbServer;
 use sidestep_local::s3::S3Server;
-use sidestep_testkit::memory::{ManualClock, MemoryFunctions, MemoryQueues, MemoryTriggers};
+use sidestep_testkit::memory::{ManualClock, MemoryFunctions, MemoryQueues};
 use sidestep_testkit::proxy::{Fate, Proxy};
 use tokio::net::TcpListener;
 
@@ -64,11 +66,12 @@ impl World {
             deployment,
             Ports {
                 executions: table.clone(),
-                cache: table,
+                cache: table.clone(),
+                triggers: table.clone(),
+                batches: table,
                 objects: Arc::new(S3ObjectStore::new(&config)),
                 functions: self.functions.clone(),
                 queues: Arc::new(MemoryQueues::default()),
-                triggers: Arc::new(MemoryTriggers::default()),
                 clock: self.clock.clone(),
             },
         )
@@ -119,6 +122,14 @@ impl World {
     /// The payload of the last invocation since the last look.
     pub(crate) fn invoked(&self) -> Option<Value> {
         self.functions.take().pop().map(|invoked| invoked.payload)
+    }
+
+    /// What lies in the bucket as JSON.
+    pub(crate) async fn document(&self, uri: &S3Uri) -> Value {
+        let config = local_config("us-east-1").into_builder().endpoint_url(&self.services[1]);
+        let store = S3ObjectStore::new(&config.build());
+        let bytes = store.get(uri, 1 << 20).await.unwrap().expect("it was written");
+        serde_json::from_slice(&bytes).unwrap()
     }
 
     pub(crate) async fn status(&self, id: &ExecutionId) -> ExecutionStatus {

@@ -15,6 +15,9 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::saved::Saved;
 use sidestep_engine::store::TableError;
 
+/// The attribute that the table's `TimeToLiveSpecification` names.
+pub(super) const EXPIRES_AT: &str = "ExpiresAt";
+
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {

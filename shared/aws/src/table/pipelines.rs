@@ -11,13 +11,11 @@ use sidestep_engine::store::TableError;
 use super::DynamoTable;
 use super::error::{classify, is};
 use super::executions::pipeline_key;
-use super::item::{body, document, execution_key, number, string, unreadable};
+use super::item::{EXPIRES_AT, body, document, execution_key, number, string, unreadable};
 
 const PIPELINE: &str = "PIPELINE";
 const LABEL: &str = "LABEL";
 const ANSWER: &str = "ANSWER";
-/// The attribute that the table's `TimeToLiveSpecification` names.
-const EXPIRES_AT: &str = "ExpiresAt";
 
 #[async_trait]
 impl PipelineStore for DynamoTable {

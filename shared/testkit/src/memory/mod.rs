@@ -3,6 +3,7 @@
 //! `sidestep_testkit::table`, `object`, `function`, `queue` and `clock` hold them and the adapters to the same promises: a fake that lies fails. Faults are added around
 //! them, by the [simulator](crate::simulator).
 
+mod batches;
 mod cache;
 mod clock;
 mod functions;
@@ -11,6 +12,7 @@ mod queues;
 mod table;
 mod triggers;
 
+pub use self::batches::MemoryBatches;
 pub use self::cache::MemoryCache;
 pub use self::clock::ManualClock;
 pub use self::functions::{Invoked, MemoryFunctions};

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
-use sidestep_core::name::ExecutionId;
+use serde_json::Value;
 use sidestep_engine::message::{QueueError, Queues};
 
 /// The longest delay of a message, by SQS's limit.
@@ -59,10 +58,9 @@ impl Queues for MemoryQueues {
         Ok(())
     }
 
-    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
+    async fn later(&self, event: &Value, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
         let delay_ms = at_ms.saturating_sub(now_ms).min(LONGEST_DELAY_MS);
-        let event = json!({ "Wake": { "ExecutionId": id, "AtMs": at_ms } });
-        self.lock().sent.push(Message::Wake { delay_ms, event });
+        self.lock().sent.push(Message::Wake { delay_ms, event: event.clone() });
         Ok(())
     }
 }

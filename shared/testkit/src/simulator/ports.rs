@@ -302,9 +302,9 @@ impl Queues for Faulty {
         effect!(&self.world.sim, "send", call(), unsent(queue_url))
     }
 
-    async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
+    async fn later(&self, event: &Value, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
         let call = async || {
-            self.world.wake(id, at_ms, now_ms);
+            self.world.later(event, at_ms, now_ms);
             Ok(())
         };
         effect!(&self.world.sim, "wake", call(), unsent("timers"))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::future::{BoxFuture, Either, select};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sidestep_core::commit::{CacheEntry, Commit};
 use sidestep_core::handoff::{Carried, Handoff};
 use sidestep_core::invocation::Invocation;
@@ -21,7 +21,7 @@ use sidestep_engine::store::{CacheIndex, Committed, ExecutionStore, TableError};
 use super::executor::Sim;
 use super::ports::Faulty;
 use super::{Bug, Options, handler, people};
-use crate::memory::{MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
+use crate::memory::{MemoryBatches, MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
 
 pub(crate) const BUCKET: &str = "artifacts";
 /// A planner's own timeout.
@@ -120,6 +120,7 @@ impl World {
             functions: faulty.clone(),
             queues: faulty.clone(),
             triggers: Arc::new(MemoryTriggers::default()),
+            batches: Arc::new(MemoryBatches::default()),
             clock: faulty,
         };
         let engine = Engine::new(deployment, ports).handing_off(self.handoff);
@@ -313,9 +314,9 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) {
+    pub(crate) fn later(&self, event: &Value, at_ms: u64, now_ms: u64) {
         let delay_ms = at_ms.saturating_sub(now_ms).min(LONGEST_DELAY_MS);
-        self.deliver(delay_ms, &json!({ "Wake": { "ExecutionId": id, "AtMs": at_ms } }));
+        self.deliver(delay_ms, event);
     }
 }
 

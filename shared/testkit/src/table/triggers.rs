@@ -6,7 +6,7 @@ use sidestep_core::name::PipelineName;
 use sidestep_core::reader::Format;
 use sidestep_engine::trigger::{Trigger, TriggerStore};
 
-fn trigger(pipeline: &str, bucket: &str, prefix: &str) -> Trigger {
+pub(super) fn trigger(pipeline: &str, bucket: &str, prefix: &str) -> Trigger {
     Trigger {
         pipeline_name: PipelineName::parse(pipeline).unwrap(),
         definition_digest: "digest".to_owned(),
@@ -15,6 +15,7 @@ fn trigger(pipeline: &str, bucket: &str, prefix: &str) -> Trigger {
         prefix: prefix.to_owned(),
         suffix: ".csv".to_owned(),
         parameters: BTreeMap::from([("Input".to_owned(), "$.uri".to_owned())]),
+        batch_seconds: None,
         left_out: BTreeMap::new(),
     }
 }
