@@ -18,7 +18,13 @@ pub struct MemoryBatches {
 #[derive(Debug, Default)]
 struct State {
     open: BTreeMap<WindowId, OpenWindow>,
-    windows: BTreeMap<WindowId, (BTreeMap<String, BatchObject>, BTreeMap<u32, Part>)>,
+    windows: BTreeMap<WindowId, Window>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Window {
+    objects: BTreeMap<String, BatchObject>,
+    parts: BTreeMap<u32, Part>,
 }
 
 impl MemoryBatches {
@@ -36,7 +42,7 @@ impl BatchStore for MemoryBatches {
         object: &BatchObject,
     ) -> Result<u64, TableError> {
         let mut state = self.lock();
-        state.windows.entry(id.clone()).or_default().0.insert(object.id(), object.clone());
+        state.windows.entry(id.clone()).or_default().objects.insert(object.id(), object.clone());
         let new = || OpenWindow { id: id.clone(), trigger: trigger.clone(), notes: 0 };
         let window = state.open.entry(id.clone()).or_insert_with(new);
         window.notes += 1;
@@ -52,13 +58,13 @@ impl BatchStore for MemoryBatches {
     }
 
     async fn window(&self, id: &WindowId) -> Result<(Vec<BatchObject>, Vec<Part>), TableError> {
-        let (objects, parts) = self.lock().windows.get(id).cloned().unwrap_or_default();
-        Ok((objects.into_values().collect(), parts.into_values().collect()))
+        let window = self.lock().windows.get(id).cloned().unwrap_or_default();
+        Ok((window.objects.into_values().collect(), window.parts.into_values().collect()))
     }
 
     async fn record_part(&self, id: &WindowId, part: &Part) -> Result<bool, TableError> {
         let mut state = self.lock();
-        let parts = &mut state.windows.entry(id.clone()).or_default().1;
+        let parts = &mut state.windows.entry(id.clone()).or_default().parts;
         let is_new = !parts.contains_key(&part.number);
         parts.entry(part.number).or_insert_with(|| part.clone());
         Ok(is_new)
