@@ -1,4 +1,5 @@
-//! An emulator of AWS for tests: MiniStack, which needs Python but no Docker, or whatever answers at `SIDESTEP_E2E_ENDPOINT`.
+//! Emulators of AWS for tests, which need Python but no Docker: MiniStack, or whatever answers at `SIDESTEP_E2E_ENDPOINT`; and those services of
+//! LocalStack that do without containers.
 //!
 //! MiniStack runs native functions, S3 events, EventBridge, queues, schedules and CloudFormation. It never sends OnSuccess records, ignores
 //! `RecursiveLoop` and cannot make alarms on metric math. It checks no credentials and no policies: what a role may do is not tested here.
@@ -11,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::python::{environment, program, target_folder};
+use crate::python::{
+    environment, environment_of, newer_python, not_tested, program, target_folder,
+};
 
 /// The version that the tests pass on.
 const MINISTACK: &str = "ministack==1.5.33";
@@ -21,6 +24,17 @@ const BOTO3: &str = "boto3==1.43.106";
 pub const ENDPOINT: &str = "SIDESTEP_E2E_ENDPOINT";
 /// The region of everything in it.
 pub const REGION: &str = "us-east-1";
+/// LocalStack and what it does not pin itself: newer ones of these do not go with it.
+const LOCALSTACK: [&str; 6] = [
+    "localstack-core[runtime]==2026.3.0",
+    "cbor2<5.8",
+    "cryptography<45",
+    "pyopenssl<25",
+    "joserfc<1.5",
+    "service_identity<25",
+];
+/// The Python that LocalStack needs, 3.12.
+const LOCALSTACK_PYTHON: u32 = 12;
 /// How long it may take to come up on a busy machine.
 const START: Duration = Duration::from_mins(2);
 
@@ -49,16 +63,39 @@ impl Emulator {
         command.env("MINISTACK_REGION", REGION).env("STATE_DIR", folder.join("state"));
         // Without it, functions would call AWS itself.
         command.env("AWS_ENDPOINT_URL", &endpoint);
+        Some(Self::launch(command, endpoint, "/_ministack/health"))
+    }
+
+    /// Starts LocalStack with these services, of those that need no container and no Java. `None`: it cannot be had here, and that was said;
+    /// a machine whose Python is older than LocalStack's is no failure of CI.
+    pub fn localstack(folder: &Path, services: &str) -> Option<Self> {
+        let Some(python) = newer_python(LOCALSTACK_PYTHON) else {
+            not_tested("localstack", &format!("there is no Python 3.{LOCALSTACK_PYTHON} or newer"));
+            return None;
+        };
+        let python = environment_of(&python, &target_folder(), "localstack", &LOCALSTACK)?;
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut command = Command::new(program(&python, "python"));
+        command.args(["-m", "localstack.runtime.main"]).current_dir(folder).envs(credentials());
+        command.env("GATEWAY_LISTEN", &address).env("SERVICES", services);
+        command.env("LOCALSTACK_VOLUME_DIR", folder.join("volume"));
+        command.env("FILESYSTEM_ROOT", folder.join("root"));
+        // It asks its makers for nothing and tells them nothing.
+        command.env("SKIP_SSL_CERT_DOWNLOAD", "1").env("DISABLE_EVENTS", "1");
+        Some(Self::launch(command, format!("http://{address}"), "/_localstack/health"))
+    }
+
+    fn launch(mut command: Command, endpoint: String, health: &str) -> Self {
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = process.spawn().expect("it was just installed");
         let emulator = Self { process: Some(process), endpoint };
         let deadline = Instant::now() + START;
-        let health = || emulator.request("GET", "/_ministack/health", &[], b"");
+        let health = || emulator.request("GET", health, &[], b"");
         while health().is_none_or(|(status, _)| status != 200) {
             assert!(Instant::now() < deadline, "the emulator does not come up");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Some(emulator)
+        emulator
     }
 
     /// Where all services answer.

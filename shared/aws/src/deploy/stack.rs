@@ -11,6 +11,7 @@ use aws_sdk_cloudformation::types::{
 };
 
 use super::error::{DeployError, code, message, service};
+use crate::http::http_client;
 
 /// How often a running change is looked at.
 const POLL: Duration = Duration::from_millis(1500);
@@ -88,7 +89,9 @@ impl Stacks {
     /// Makes the adapter without any request.
     pub fn new(config: &SdkConfig) -> Self {
         let poll = if config.endpoint_url().is_some() { POLL_EMULATOR } else { POLL };
-        Self { client: Client::new(config), poll }
+        let builder = aws_sdk_cloudformation::config::Builder::from(config);
+        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        Self { client: Client::from_conf(config), poll }
     }
 
     /// The stack, unless there is none or it was never more than a proposal.

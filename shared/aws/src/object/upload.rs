@@ -10,7 +10,7 @@
 
 use std::io;
 
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
@@ -82,6 +82,8 @@ async fn compare(store: &S3ObjectStore, artifact: Artifact) -> Result<Artifact, 
 
 async fn start(store: &S3ObjectStore, uri: &S3Uri) -> Result<String, StoreError> {
     let request = store.client.create_multipart_upload().bucket(uri.bucket()).key(uri.key());
+    // Said here too: a part's checksum is refused at the end if the upload was begun without.
+    let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32);
     let started = request.send().await.map_err(|error| classify("upload", uri, error))?;
     Ok(started.upload_id.unwrap_or_default())
 }
