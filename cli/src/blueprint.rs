@@ -14,6 +14,7 @@ use sidestep_engine::engine::EngineError;
 
 use crate::error::user;
 use crate::project::{FunctionSettings, PipelineSettings, Project};
+use crate::python::Requirements;
 use crate::sdk::packages_with_sdk;
 
 /// The retention periods that CloudWatch Logs takes, in days
@@ -81,7 +82,7 @@ pub(crate) fn blueprint(
         let problem = "`deploy.events` and `engine.handoff` do not go together";
         return Err(user(problem).hint("steps that hand off tell nobody; take `event`").into());
     }
-    let functions = functions(project);
+    let functions = functions(project)?;
     Ok(Blueprint {
         stack: stack_name(project)?,
         functions,
@@ -143,15 +144,21 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     uploads.map(upload).collect()
 }
 
-fn functions(project: &Project) -> BTreeMap<String, Function> {
+fn functions(project: &Project) -> anyhow::Result<BTreeMap<String, Function>> {
     let functions = &project.settings.functions;
     let has_package = functions.values().any(|settings| settings.package.is_some());
     let with_sdk = if has_package { packages_with_sdk(&project.folder) } else { BTreeSet::new() };
-    let of = |settings: &FunctionSettings| {
+    let of = |(name, settings): (&String, &FunctionSettings)| {
         let has_sdk = settings.package.as_ref().is_some_and(|name| with_sdk.contains(name));
-        Function { has_sdk, ..function(settings) }
+        let renews_leases = match &settings.path {
+            Some(path) => {
+                Requirements::of(&project.folder.join(path))?.is_some_and(|r| r.has_sdk())
+            }
+            None => has_sdk,
+        };
+        Ok((name.clone(), Function { has_sdk, renews_leases, ..function(settings) }))
     };
-    functions.iter().map(|(name, settings)| (name.clone(), of(settings))).collect()
+    functions.iter().map(of).collect()
 }
 
 fn function(settings: &FunctionSettings) -> Function {
@@ -164,6 +171,7 @@ fn function(settings: &FunctionSettings) -> Function {
     Function {
         code,
         has_sdk: false,
+        renews_leases: false,
         memory_mb: settings.memory_mb,
         timeout_seconds: settings.timeout_seconds,
         environment: settings.environment.clone(),

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use self::messages::Messages;
 use self::record::Record;
 use crate::error::user;
+use crate::sdk::packages_with_sdk;
 
 /// A built program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub(crate) struct Binary {
     pub(crate) path: PathBuf,
     /// SHA-256, which is not computed again while size and time of the file stay.
     pub(crate) sha256: [u8; 32],
+    /// Whether it is built on the step SDK.
+    pub(crate) has_sdk: bool,
 }
 
 /// A build that somebody wants: all that cargo's answer depends on, except what is in files.
@@ -73,12 +76,14 @@ impl Build {
         }
         let started = SystemTime::now();
         let messages = self.cargo()?;
+        let with_sdk = packages_with_sdk(&self.folder);
         let mut binaries = BTreeMap::new();
         for (package, program) in messages.programs() {
             let bytes = fs::read(&program)
                 .with_context(|| format!("could not read `{}`", program.display()))?;
             let sha256 = Sha256::digest(&bytes).into();
-            binaries.insert(package, Binary { path: program, sha256 });
+            let has_sdk = with_sdk.contains(&package);
+            binaries.insert(package, Binary { path: program, sha256, has_sdk });
         }
         // Without a record cargo is asked again the next time, which is slower and as right.
         if let Some(record) = Record::of(self, started, &messages, binaries.clone()) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
+use sidestep_core::lease::SDK_VARIABLE;
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 use crate::build::{self, Binary};
@@ -82,10 +83,14 @@ fn rust(binary: &Binary, settings: &FunctionSettings, store: &Path) -> anyhow::R
                 format!("could not copy `{}` to `{}`", binary.path.display(), folder.display())
             })?;
     }
+    let mut environment = settings.environment.clone();
+    if binary.has_sdk {
+        environment.insert(SDK_VARIABLE.to_owned(), "1".to_owned());
+    }
     let command = Command {
         program,
         working_dir: Some(folder),
-        environment: settings.environment.clone(),
+        environment,
         runtime: "provided.al2023".to_owned(),
         handler: "bootstrap".to_owned(),
         ..Command::default()

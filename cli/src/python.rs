@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use sha2::{Digest, Sha256};
+use sidestep_core::lease::SDK_VARIABLE;
 use sidestep_local::lambda::Command;
 
 use crate::error::user;
@@ -49,11 +50,15 @@ pub(crate) fn command(
     };
     let folder = store.join(hex::encode(digest));
     copy(&source, &files, &folder)?;
+    let mut environment = settings.environment.clone();
+    if requirements.as_ref().is_some_and(Requirements::has_sdk) {
+        environment.insert(SDK_VARIABLE.to_owned(), "1".to_owned());
+    }
     let command = Command {
         program: interpreter,
         args: vec!["-m".into(), "awslambdaric".into(), handler.into()],
         working_dir: Some(folder),
-        environment: settings.environment.clone(),
+        environment,
         runtime: runtime.clone(),
         handler: handler.clone(),
     };

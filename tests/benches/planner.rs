@@ -46,6 +46,7 @@ fn start() -> Start {
         code_digest: "sha256:noop".to_owned(),
         memory_mb: 128,
         timeout_seconds: 60,
+        has_sdk: false,
     };
     Start {
         state_version: STATE_VERSION,

@@ -1,5 +1,7 @@
-//! A step that does nothing, or writes one artifact, on the step SDK: what is measured with it is sidestep itself.
+//! A step that does nothing, counts its runs, or writes one artifact, on the step SDK: what is measured with it is sidestep itself.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -15,6 +17,10 @@ async fn noop(arguments: Value, ctx: StepContext) -> Result<Value, StepError> {
     if std::env::var_os("NOOP_TIMES").is_some() {
         let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         eprintln!("entered {}", since_epoch.as_micros());
+    }
+    if let Some(path) = arguments["CountIn"].as_str() {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.write_all(b".")?;
     }
     if let Some(text) = arguments["Artifact"].as_str() {
         ctx.put_artifact("note.txt", text.to_owned()).await?;

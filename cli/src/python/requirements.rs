@@ -20,6 +20,7 @@ pub(crate) struct Requirements {
     /// Paths in the file start here.
     folder: PathBuf,
     digest: [u8; 32],
+    has_sdk: bool,
 }
 
 impl Requirements {
@@ -46,7 +47,16 @@ impl Requirements {
                 hash.update(digest(&path, &files)?);
             }
         }
-        Ok(Some(Self { folder: folder.to_owned(), digest: hash.finalize().into() }))
+        Ok(Some(Self {
+            folder: folder.to_owned(),
+            digest: hash.finalize().into(),
+            has_sdk: has_sdk(&text),
+        }))
+    }
+
+    /// Whether the function has the step SDK for Python.
+    pub(crate) fn has_sdk(&self) -> bool {
+        self.has_sdk
     }
 
     /// Of the file and all that it names in this machine's folders.
@@ -104,6 +114,16 @@ impl Requirements {
         }
         Ok(folder)
     }
+}
+
+/// Whether a line of `requirements.txt` names the step SDK: as a package, or as the folder that it lies in.
+fn has_sdk(text: &str) -> bool {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let names = lines.map(|line| {
+        let end = line.find(['=', '<', '>', '~', '!', ' ', '[', ';', '@']).unwrap_or(line.len());
+        line[..end].trim_end_matches('/').rsplit('/').next().unwrap_or_default().replace('-', "_")
+    });
+    names.into_iter().any(|name| name == "sidestep_step")
 }
 
 /// What lines name by path, from the file's folder.

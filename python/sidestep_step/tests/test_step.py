@@ -17,6 +17,7 @@ from unittest import mock
 from sidestep_step import S3Uri, StepContext, StepError, step
 from sidestep_step._artifact import Artifacts
 from sidestep_step._handler import answer
+from sidestep_step._lease import Renewal
 from sidestep_step._progress import Throttle, line
 from sidestep_step._store import Store
 from sidestep_step._typed import key_of, read
@@ -265,6 +266,33 @@ class Parts(unittest.TestCase):
         with self.assertRaises(FileNotFoundError):
             ctx.put_artifact("a", pathlib.Path(tempfile.gettempdir()) / "not-there-at-all")
         self.assertEqual(ctx.put_artifact("a", b"x").bytes, 1)
+
+
+class Leases(unittest.TestCase):
+    def test_work_that_takes_long_renews_its_lease(self) -> None:
+        s3 = S3()
+        with Renewal(Store(s3), S3Uri(PREFIX), first_s=0.01, every_s=0.01):
+            deadline = time.monotonic() + 60
+            while len(s3.objects) < 2 and time.monotonic() < deadline:
+                time.sleep(0.005)
+        names = sorted(s3.objects)
+        self.assertGreaterEqual(len(names), 2)
+        until = int(names[0].removeprefix(PREFIX + "lease-"))
+        self.assertGreater(until, time.time_ns() // 1_000_000 + 100_000)
+
+    def test_of_many_runs_of_an_attempt_one_begins(self) -> None:
+        s3, runs = S3(), []
+
+        def handler(arguments: dict, ctx: StepContext) -> dict:
+            runs.append(ctx)
+            return {"Runs": len(runs)}
+
+        event = {"Sidestep": {**invocation(), "ExactlyOnceStart": True}}
+        first = answer(handler, Any, Store(s3), event, Lambda)
+        again = answer(handler, Any, Store(s3), event, Lambda)
+        self.assertEqual((first["Runs"], len(runs)), (1, 1))
+        self.assertNotIn("Runs", again)
+        self.assertIn("begun", again["Sidestep"]["Discarded"])
 
 
 if __name__ == "__main__":

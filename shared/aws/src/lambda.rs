@@ -9,6 +9,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sidestep_core::lease::SDK_VARIABLE;
 use sidestep_core::start::Function;
 use sidestep_engine::functions::{FunctionError, Functions};
 
@@ -82,8 +83,13 @@ impl Functions for LambdaFunctions {
 /// What a result can depend on besides the arguments: the code, how it is entered, and the function's settings.
 fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Function {
     let variables = configuration.environment().and_then(|environment| environment.variables());
-    let variables =
-        variables.map(|variables| variables.iter().collect::<std::collections::BTreeMap<_, _>>());
+    let has_sdk = variables.and_then(|all| all.get(SDK_VARIABLE)).is_some_and(|value| value == "1");
+    // What tells that it has the SDK changes no result.
+    let variables = variables.map(|variables| {
+        let others = variables.iter().filter(|(name, _)| *name != SDK_VARIABLE);
+        others.collect::<std::collections::BTreeMap<_, _>>()
+    });
+    let variables = variables.filter(|variables| !variables.is_empty());
     let layers: Vec<_> = configuration.layers().iter().map(|layer| layer.arn()).collect();
     let code = json!([
         configuration.code_sha256(),
@@ -99,6 +105,7 @@ fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Func
         code_digest: format!("sha256:{}", hex::encode(Sha256::digest(code.to_string()))),
         memory_mb: positive(configuration.memory_size(), 128),
         timeout_seconds: positive(configuration.timeout(), 3),
+        has_sdk,
     }
 }
 

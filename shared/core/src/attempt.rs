@@ -7,6 +7,7 @@ use crate::commit::{AttemptResult, Claim, Completion, Failure, Retried, Verdict}
 use crate::definition::{CallbackStep, LambdaStep, StepIndex, StepKind};
 use crate::execution::Phase;
 use crate::invocation::{Invocation, RESERVED_KEY};
+use crate::lease::RENEWED_LEASE_MS;
 use crate::limits::PAYLOAD_BYTES;
 use crate::plan::{CallbackRecord, Draft, Effect, attempt_prefix, json_bytes};
 use crate::retry::{Tried, next_attempt};
@@ -22,6 +23,8 @@ pub(crate) struct Attempt {
     pub(crate) started_at_ms: u64,
     pub(crate) cache: Option<KeyParts>,
     pub(crate) reason: String,
+    /// Whether it stands in for one that was lost.
+    pub(crate) is_after_loss: bool,
 }
 
 impl Draft<'_> {
@@ -40,7 +43,7 @@ impl Draft<'_> {
             }
         };
         let started_at_ms = self.facts.now_ms;
-        Some(Attempt { count: begun + 1, started_at_ms, cache: None, reason })
+        Some(Attempt { count: begun + 1, started_at_ms, cache: None, reason, is_after_loss: false })
     }
 
     /// Whether one more step may run beside those that do. Cached, reused and skipped steps and conditions take no slot.
@@ -63,8 +66,11 @@ impl Draft<'_> {
             return;
         }
         let deadline_ms = self.deadline(index);
-        let lease = (u64::from(function.timeout_seconds) + QUEUE_SECONDS) * 1000;
-        let lease_until_ms = self.facts.now_ms + lease;
+        let longest_ms = (u64::from(function.timeout_seconds) + QUEUE_SECONDS) * 1000;
+        // An account that is throttled keeps a whole attempt in Lambda's queue: that costs one invocation more, and not all of them.
+        let is_renewed = function.has_sdk && !attempt.is_after_loss;
+        let lease_ms = if is_renewed { RENEWED_LEASE_MS.min(longest_ms) } else { longest_ms };
+        let lease_until_ms = self.facts.now_ms + lease_ms;
         let revision = self.plan.commit.revision;
         let start = self.start;
         let invocation = Invocation {
@@ -74,7 +80,8 @@ impl Draft<'_> {
             attempt_count: attempt.count,
             output_prefix: attempt_prefix(self.pipeline, start, index, attempt.count),
             token: start.secret.token(&start.execution_id, index, attempt.count, revision),
-            deadline_ms: deadline_ms.unwrap_or(lease_until_ms),
+            deadline_ms: deadline_ms.unwrap_or(self.facts.now_ms + longest_ms),
+            exactly_once_start: lambda.exactly_once_start,
         };
         let mut payload = arguments.clone();
         payload[RESERVED_KEY] = json!(invocation);
@@ -216,7 +223,7 @@ impl Draft<'_> {
         }
         if claim.attempt_count < last_attempt {
             let reason = format!("attempt {} was lost", claim.attempt_count);
-            return self.try_again(step, &claim, reason);
+            return self.try_again(step, &claim, reason, true);
         }
         let failure = Failure {
             error_type: "Sidestep.AttemptLost".to_owned(),
@@ -226,12 +233,13 @@ impl Draft<'_> {
     }
 
     /// The next attempt of a step. Does nothing while facts are missing.
-    fn try_again(&mut self, step: StepIndex, claim: &Claim, reason: String) {
+    fn try_again(&mut self, step: StepIndex, claim: &Claim, reason: String, is_after_loss: bool) {
         let attempt = Attempt {
             count: claim.attempt_count + 1,
             started_at_ms: claim.started_at_ms,
             cache: claim.cache.clone(),
             reason,
+            is_after_loss,
         };
         let pipeline = self.pipeline;
         let arguments = match &pipeline.step(step).kind {
@@ -273,7 +281,7 @@ impl Draft<'_> {
                 let Failure { error_type, message } = &retried.failure;
                 let count = retried.claim.attempt_count;
                 let reason = format!("attempt {count} failed: {error_type}: {message}");
-                self.try_again(step, &retried.claim, reason);
+                self.try_again(step, &retried.claim, reason, false);
             }
         }
     }

@@ -141,6 +141,8 @@ pub struct LambdaStep {
     pub outputs: Vec<OutputParameter>,
     /// Stands for the code's digest in the cache key: the author answers for what the code does.
     pub code_version: Option<String>,
+    /// An attempt of which it is not known how far it came is not followed by another one.
+    pub exactly_once_start: bool,
 }
 
 /// Sends a message to a queue and waits for the answer.

@@ -32,4 +32,7 @@ pub struct Invocation {
     pub token: String,
     /// When the attempt's time is up, in milliseconds since 1970.
     pub deadline_ms: u64,
+    /// Whether only one run of this attempt may begin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exactly_once_start: bool,
 }

@@ -21,7 +21,8 @@ pub struct LateReport {
 }
 
 /// Failures by which the planner gives an attempt up without having heard of it.
-const GIVEN_UP: [&str; 3] = ["Sidestep.Timeout", "Sidestep.AttemptLost", "Sidestep.CodeChanged"];
+const GIVEN_UP: [&str; 4] =
+    ["Sidestep.Timeout", "Sidestep.AttemptLost", "Sidestep.CodeChanged", "Sidestep.LostAfterStart"];
 
 /// What to note of a discarded report. `None` for one that repeats what was accepted, and for one that is not of the execution: its token
 /// must be that of an attempt in `commits`, which are all of the execution's.

@@ -30,6 +30,7 @@ pub mod graph;
 pub mod handoff;
 pub mod invocation;
 pub mod late;
+pub mod lease;
 pub mod limits;
 pub mod manifest;
 pub mod name;

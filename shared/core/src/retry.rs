@@ -16,8 +16,10 @@ const DEFAULT_RETRIES: u64 = 5;
 
 /// The failure of calling the function service at all.
 const CALL_FAULTS: [&str; 2] = ["Step.THROTTLING", "Step.SERVICE_FAULT"];
-/// Failures that another attempt would only repeat: they are the planner's own, about what the attempt was given or gave.
-const FINAL: [&str; 9] = [
+/// Failures that another attempt would only repeat: they are the planner's own, about what the attempt was given or gave. And one after which
+/// another attempt may do again what is to be done once, so that a policy has to name it.
+const FINAL: [&str; 10] = [
+    "Sidestep.LostAfterStart",
     "Sidestep.Arguments",
     "Sidestep.Condition",
     "Sidestep.CodeChanged",

@@ -109,4 +109,7 @@ pub struct Function {
     pub code_digest: String,
     pub memory_mb: u32,
     pub timeout_seconds: u32,
+    /// Whether its handler renews the attempt's lease and heeds `ExactlyOnceStart`, as the step SDKs do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_sdk: bool,
 }

@@ -27,6 +27,8 @@ pub struct Function {
     pub code: Code,
     /// Whether it is built on the step SDK, and reports its results itself.
     pub has_sdk: bool,
+    /// Whether its handler renews leases and heeds `ExactlyOnceStart`: those with a step SDK, in Python too.
+    pub renews_leases: bool,
     pub memory_mb: u32,
     pub timeout_seconds: u32,
     pub environment: BTreeMap<String, String>,

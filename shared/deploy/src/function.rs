@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use sidestep_core::lease::SDK_VARIABLE;
+
 use crate::access::{Access, Reach};
 use crate::blueprint::{Blueprint, Code, Function};
 use crate::direct::{self, is_direct};
@@ -46,6 +48,9 @@ pub(crate) fn add(
     let mut variables = Map::new();
     if is_direct(blueprint, function, access) {
         variables = direct::environment(blueprint.options.handoff);
+    }
+    if function.renews_leases {
+        variables.insert(SDK_VARIABLE.to_owned(), json!("1"));
     }
     let given = function.environment.iter();
     variables.extend(given.map(|(name, value)| (name.clone(), json!(value))));

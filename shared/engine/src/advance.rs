@@ -324,6 +324,9 @@ impl Engine {
             let (step, attempt_count, failure) = match effect {
                 Effect::InvokeStep { step, attempt_count, function_arn, payload } => {
                     let error = self.functions.invoke(function_arn, payload).await.err()?;
+                    if self.may_have_arrived(payload).await {
+                        return None;
+                    }
                     (*step, *attempt_count, failure_of(error.error_type(), &error))
                 }
                 Effect::SendCallback { step, attempt_count, queue_url, body } => {

@@ -38,9 +38,9 @@ pub enum EngineError {
     #[error("execution `{0}` does not exist")]
     ExecutionNotFound(ExecutionId),
     #[error(
-        "the state of execution `{execution_id}` has version {found}, this program reads up to {STATE_VERSION}"
+        "the state of execution `{execution_id}` has version {found}, this program reads up to {known}"
     )]
-    NewerState { execution_id: ExecutionId, found: u32 },
+    NewerState { execution_id: ExecutionId, found: u32, known: u32 },
     #[error("definition `{digest}` is not in the artifact bucket")]
     DefinitionMissing { digest: String },
     #[error("commit {revision} of execution `{execution_id}` is missing")]
@@ -103,6 +103,8 @@ pub struct Engine {
     pub(crate) at_hand: AtHand,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
     pub(crate) handoff: Handoff,
+    /// The version of state that it writes, and the newest that it reads.
+    pub(crate) state_version: u32,
     /// Counts the commits that this process won.
     pub(crate) won: watch::Sender<u64>,
 }
@@ -142,6 +144,7 @@ impl Engine {
             at_hand: AtHand::default(),
             watcher: None,
             handoff: Handoff::default(),
+            state_version: STATE_VERSION,
             won: watch::Sender::new(0),
         }
     }
@@ -150,6 +153,12 @@ impl Engine {
     /// somebody has them.
     pub fn watchful(mut self) -> Self {
         self.at_hand = AtHand::watchful();
+        self
+    }
+
+    /// The same engine as of an older release: it writes that version of state, and leaves newer ones alone.
+    pub fn of_version(mut self, state_version: u32) -> Self {
+        self.state_version = state_version;
         self
     }
 
@@ -189,9 +198,9 @@ impl Engine {
             return Ok(kept);
         }
         let Some(start) = self.executions.start(id).await?.map(Arc::new) else { return Ok(None) };
-        if start.state_version > STATE_VERSION {
-            let found = start.state_version;
-            return Err(EngineError::NewerState { execution_id: id.clone(), found });
+        if start.state_version > self.state_version {
+            let (found, known) = (start.state_version, self.state_version);
+            return Err(EngineError::NewerState { execution_id: id.clone(), found, known });
         }
         self.keep_start(&start);
         Ok(Some(start))

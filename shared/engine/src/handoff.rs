@@ -39,6 +39,10 @@ impl Engine {
         result: ReportedResult,
     ) -> Result<HandedOff, EngineError> {
         let id = &invocation.execution_id;
+        // An execution's functions may be older than its planner. What they do not know they would not pass on.
+        if carried.as_ref().is_some_and(|it| it.start.state_version > self.state_version) {
+            return Ok(HandedOff::Left);
+        }
         let turn = self.turns.of(id);
         let _turn = turn.alone().await;
         let event = |loaded: &Loaded| {

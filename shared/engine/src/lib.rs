@@ -18,6 +18,7 @@ pub mod garbage;
 mod gather;
 pub mod handoff;
 mod late;
+mod lease;
 pub mod message;
 pub mod object;
 mod past;

@@ -11,7 +11,7 @@ use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parameter::{ParameterError, resolve_parameters};
 use sidestep_core::reader::{parse, unrunnable};
 use sidestep_core::selection::SelectionError;
-use sidestep_core::start::{Function, STATE_VERSION, Start};
+use sidestep_core::start::{Function, Start};
 use sidestep_core::token::Secret;
 use sidestep_core::uri::S3Uri;
 
@@ -50,6 +50,8 @@ pub enum StartError {
     Unrunnable(Vec<(StepName, String)>),
     #[error("{}", unknown_functions_text(.0))]
     UnknownFunctions(Vec<(String, StepName)>),
+    #[error("{}", not_once_text(.0))]
+    NotOnce(Vec<(StepName, String)>),
     #[error("execution {execution_id} was started by the same token for other work")]
     Conflict { execution_id: ExecutionId },
     #[error(transparent)]
@@ -65,6 +67,15 @@ fn lines(errors: &[ParameterError]) -> String {
 fn unrunnable_text(steps: &[(StepName, String)]) -> String {
     let list: Vec<_> = steps.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
     format!("these steps cannot run yet: {}; Lambda, Condition and Fail steps can", list.join(", "))
+}
+
+fn not_once_text(steps: &[(StepName, String)]) -> String {
+    let list: Vec<_> =
+        steps.iter().map(|(name, function)| format!("`{name}` (function `{function}`)")).collect();
+    format!(
+        "these steps have `ExactlyOnceStart`, which their functions cannot keep without a step SDK: {}",
+        list.join(", ")
+    )
 }
 
 fn unknown_functions_text(functions: &[(String, StepName)]) -> String {
@@ -105,6 +116,10 @@ impl Engine {
             self.describe_functions(&pipeline, &request.left_out),
             self.latest(&request.pipeline_name, &pipeline, request.use_cache),
         )?;
+        let not_once = not_once(&pipeline, &functions);
+        if !not_once.is_empty() {
+            return Err(StartError::NotOnce(not_once).into());
+        }
         let random = self.clock.random();
         let execution_id = match &request.token {
             Some(token) => ExecutionId::from_bytes(half(&hash(&request.pipeline_name, token))),
@@ -115,7 +130,7 @@ impl Engine {
         let name = &request.pipeline_name;
         let key = format!("runs/{name}/{execution_id}/");
         let mut start = Start {
-            state_version: STATE_VERSION,
+            state_version: self.state_version,
             output_prefix: S3Uri::new(deployment.artifact_bucket.clone(), key),
             execution_id,
             definition_digest: definition.digest(),
@@ -213,6 +228,22 @@ impl Engine {
             Err(StartError::UnknownFunctions(unknown).into())
         }
     }
+}
+
+/// Steps that are to begin once and whose functions do not see to it.
+fn not_once(
+    pipeline: &Pipeline,
+    functions: &BTreeMap<String, Function>,
+) -> Vec<(StepName, String)> {
+    let steps = pipeline.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Lambda(lambda) if lambda.exactly_once_start => {
+            // One that is left out here does not run at all.
+            let function = functions.get(&lambda.function_arn)?;
+            (!function.has_sdk).then(|| (step.name.clone(), lambda.function_arn.clone()))
+        }
+        _ => None,
+    });
+    steps.collect()
 }
 
 fn first_user(pipeline: &Pipeline, arn: &str) -> Option<StepName> {

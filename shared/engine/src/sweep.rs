@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sidestep_core::commit::{AttemptResult, Failure};
-use sidestep_core::definition::StepIndex;
+use sidestep_core::definition::{StepIndex, StepKind};
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::invocation::MANIFEST_NAME;
 use sidestep_core::limits::{LEASE_ATTEMPTS, OUTPUT_BYTES};
@@ -89,13 +89,16 @@ impl Engine {
             };
             if let Some(report) = self.unheard(&loaded, index, attempt_count).await? {
                 events.push(Event::Reported(report));
-            } else if leases == Leases::All || claim.lease_until_ms < self.clock.now_ms() {
-                // What stops begins no attempt, so its code does not matter.
-                let changed = match loaded.execution.status {
+            } else if leases == Leases::All || self.is_lapsed(&loaded, index, claim).await? {
+                // What stops begins no attempt, so its code and what it did do not matter.
+                let failure = match loaded.execution.status {
                     ExecutionStatus::Stopping => None,
-                    _ => self.changed_code(&loaded.start, &loaded, index).await?,
+                    _ => match self.changed_code(&loaded.start, &loaded, index).await? {
+                        Some(changed) => Some(changed),
+                        None => self.begun_once(&loaded, index, attempt_count).await?,
+                    },
                 };
-                match changed {
+                match failure {
                     Some(failure) => events.push(report(ReportedResult::Failed(failure))),
                     None => events.push(Event::AttemptLost { step: index, last_attempt }),
                 }
@@ -185,7 +188,7 @@ impl Engine {
         step: StepIndex,
     ) -> Result<Option<Failure>, EngineError> {
         let definition = loaded.pipeline.step(step);
-        let sidestep_core::definition::StepKind::Lambda(lambda) = &definition.kind else {
+        let StepKind::Lambda(lambda) = &definition.kind else {
             return Ok(None);
         };
         let Some(pinned) = start.functions.get(&lambda.function_arn) else { return Ok(None) };

@@ -23,7 +23,7 @@ use crate::context::StepContext;
 use crate::error::{self, StepError};
 use crate::event::Parts;
 use crate::handoff::Direct;
-use crate::{event, handoff, logging, report};
+use crate::{event, handoff, lease, logging, report};
 
 /// How long before the deadline an attempt is ended: a tenth of its time, and never more than this.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -59,15 +59,23 @@ where
     let span = logging::span(invocation.as_ref(), &request.id);
     let attempt = async {
         let arguments = event::arguments(rest)?;
+        if let Some(invocation) = invocation.as_ref().filter(|it| it.exactly_once_start)
+            && !lease::begins(store.as_ref(), invocation, &request.id).await?
+        {
+            let why = "this attempt has begun before, or was given up";
+            tracing::warn!(why, "retiring: the step has `ExactlyOnceStart`");
+            return Ok(report::discarded(invocation, why));
+        }
         let started = (Instant::now(), now_ms());
         let ctx = context(invocation.clone(), request, Arc::clone(&store));
-        let outputs = match supervise(handler(arguments, ctx.clone()), &ctx).await {
+        let work = supervise(handler(arguments, ctx.clone()), &ctx);
+        let outputs = match lease::renewing(store.as_ref(), invocation.as_ref(), work).await {
             Ok(outputs) => outputs,
             Err(error) => match &invocation {
                 // Lambda delivered this invocation twice, and the other run has come further: it will report.
                 Some(invocation) if error.error_type() == error::ARTIFACT_CONFLICT => {
                     tracing::warn!(%error, "retiring in favour of another run of this attempt");
-                    return Ok(report::discarded(invocation, &error));
+                    return Ok(report::discarded(invocation, error.message()));
                 }
                 _ => return Err(error),
             },

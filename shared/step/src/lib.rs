@@ -56,6 +56,7 @@ mod download;
 mod error;
 mod event;
 mod handoff;
+mod lease;
 mod logging;
 mod progress;
 mod report;

@@ -42,9 +42,9 @@ pub(crate) async fn publish(
 
 /// The answer of a run that retires in favour of another one of the same attempt. It names the manifest too, which the
 /// other one will write: the planner takes no notice of this answer.
-pub(crate) fn discarded(invocation: &Invocation, why: &StepError) -> Value {
+pub(crate) fn discarded(invocation: &Invocation, why: &str) -> Value {
     let mut answer = answer(invocation, Map::new());
-    answer[RESERVED_KEY]["Discarded"] = why.message().into();
+    answer[RESERVED_KEY]["Discarded"] = why.into();
     answer
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may")]
 
 mod batch;
+mod lease;
 mod mishaps;
 #[path = "../setup/mod.rs"]
 #[allow(dead_code, reason = "of the set-up only the request is of use here")]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::table::{DynamoTable, create_table};
+use sidestep_core::description::ExecutionDescription;
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
@@ -130,6 +131,20 @@ impl World {
         let store = S3ObjectStore::new(&config.build());
         let bytes = store.get(uri, 1 << 20).await.unwrap().expect("it was written");
         serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// Writes an object, as a handler does.
+    pub(crate) async fn put(&self, uri: &S3Uri) {
+        let config = local_config("us-east-1").into_builder().endpoint_url(&self.services[1]);
+        let store = S3ObjectStore::new(&config.build());
+        store.create(uri, "{}".into(), "application/json").await.unwrap();
+    }
+
+    /// The one execution that there is.
+    pub(crate) async fn only(&self) -> ExecutionDescription {
+        let lines = self.table.list(None, 2).await.unwrap();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        self.sound().describe(&lines[0].execution_id).await.unwrap()
     }
 
     pub(crate) async fn status(&self, id: &ExecutionId) -> ExecutionStatus {

@@ -29,6 +29,7 @@ class Invocation:
     output_prefix: S3Uri
     token: str
     deadline_ms: int
+    exactly_once_start: bool = False
 
     @staticmethod
     def parse(value: Any) -> Invocation:
@@ -54,6 +55,7 @@ class Invocation:
             prefix,
             value["Token"],
             value["DeadlineMs"],
+            value.get("ExactlyOnceStart") is True,
         )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
@@ -15,7 +16,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from . import _error, _typed
+from . import _error, _lease, _typed
 from ._artifact import MANIFEST_NAME
 from ._context import Invocation, StepContext
 from ._error import StepError, named
@@ -60,9 +61,15 @@ def answer(handler: Handler, takes: Any, store: Store, event: Any, context: Any)
     invocation, rest = _split(event)
     arguments = _typed.read(takes, rest)
     ctx = _context(invocation, context, store)
+    if invocation is not None and invocation.exactly_once_start and not _lease.begins(store, invocation.output_prefix):
+        why = "this attempt has begun before, or was given up"
+        print(f"retiring: {why}", file=sys.stderr, flush=True)
+        return _answer(invocation, {}, {"Discarded": why})
+    renewal = _lease.Renewal(store, invocation.output_prefix) if invocation is not None else contextlib.nullcontext()
     began, started_at_ms = time.monotonic(), time.time_ns() // 1_000_000
     try:
-        outputs = _checked(_typed.outputs(handler(arguments, ctx)))
+        with renewal:
+            outputs = _checked(_typed.outputs(handler(arguments, ctx)))
     except StepError as error:
         # Lambda delivered this invocation twice, and the other run has come further: it will report.
         if invocation is None or error.error_type != _error.ARTIFACT_CONFLICT:

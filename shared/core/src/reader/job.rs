@@ -75,7 +75,7 @@ impl<'d> Reader<'d> {
             let draft = Draft::at(type_node, Code::UnknownStepType, message);
             self.report(draft.allowed(TYPES.join(", ")).hint(hint));
         }
-        self.refuse_later_keys(node);
+        self.refuse_exactly_once(node);
         if let Some(arguments) = node.get("Arguments") {
             self.any_object(arguments);
         }

@@ -28,12 +28,16 @@ impl<'d> Reader<'d> {
                 let function_arn = self.address(node, "FunctionArn");
                 let (arguments, outputs) = self.call_parts(node, site);
                 let code_version = node.get("CodeVersion").and_then(|node| self.code_version(node));
+                let exactly_once_start = node.get("ExactlyOnceStart");
+                let exactly_once_start =
+                    exactly_once_start.is_some_and(|node| self.boolean(node).unwrap_or_default());
                 let (function_arn, arguments) = (function_arn?.to_owned(), arguments?);
                 Some(StepKind::Lambda(LambdaStep {
                     function_arn,
                     arguments,
                     outputs,
                     code_version,
+                    exactly_once_start,
                 }))
             }
             "Callback" => {

@@ -6,10 +6,6 @@ use crate::suggest::list;
 
 use super::Reader;
 
-/// Keys of later versions, by the design's list of extensions. Accepting them in silence would run a pipeline that its author
-/// did not write.
-const NOT_YET: [&str; 1] = ["ExactlyOnceStart"];
-
 impl<'d> Reader<'d> {
     fn wrong_type(&mut self, node: Node<'d>, expected: &str) {
         if matches!(node.content(), Content::Unreadable) {
@@ -44,18 +40,14 @@ impl<'d> Reader<'d> {
         if !known.is_empty() {
             draft = draft.allowed(list(known.iter().copied()));
         }
-        let hint = if NOT_YET.contains(&key) {
-            Some(format!("`{key}` is not supported by this version"))
-        } else {
-            self.did_you_mean(key, known.iter().copied())
-        };
+        let hint = self.did_you_mean(key, known.iter().copied());
         self.report(draft.hint(hint));
     }
 
-    /// Refuses the keys of later versions on steps whose other keys are not checked.
-    pub(super) fn refuse_later_keys(&mut self, node: Node<'d>) {
-        for (key, member) in node.members().filter(|(key, _)| NOT_YET.contains(key)) {
-            self.unknown_key(key, member, &[]);
+    /// Refuses what only a Lambda step can keep, on steps whose other keys are not checked.
+    pub(super) fn refuse_exactly_once(&mut self, node: Node<'d>) {
+        if let Some(member) = node.get("ExactlyOnceStart") {
+            self.unknown_key("ExactlyOnceStart", member, &[]);
         }
     }
 

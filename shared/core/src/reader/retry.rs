@@ -11,7 +11,7 @@ const KEYS: [&str; 5] =
     ["ExceptionType", "IntervalSeconds", "BackoffRate", "MaxAttempts", "ExpireAfterMin"];
 
 /// `Emr.RESOURCE_LIMIT` is in the published schema only.
-const EXCEPTION_TYPES: [(&str, &str); 9] = [
+const EXCEPTION_TYPES: [(&str, &str); 10] = [
     ("Step.SERVICE_FAULT", "Step.SERVICE_FAULT"),
     ("Step.THROTTLING", "Step.THROTTLING"),
     ("SageMaker.JOB_INTERNAL_ERROR", "SageMaker.JOB_INTERNAL_ERROR"),
@@ -22,6 +22,7 @@ const EXCEPTION_TYPES: [(&str, &str); 9] = [
     ("Sidestep.FunctionError", "Sidestep.FunctionError"),
     ("Sidestep.Timeout", "Sidestep.Timeout"),
     ("Sidestep.AttemptLost", "Sidestep.AttemptLost"),
+    ("Sidestep.LostAfterStart", "Sidestep.LostAfterStart"),
 ];
 
 const DEFAULT_INTERVAL_SECONDS: u64 = 1;

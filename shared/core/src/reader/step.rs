@@ -12,7 +12,7 @@ use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
 
-const LAMBDA_KEYS: [&str; 16] = [
+const LAMBDA_KEYS: [&str; 17] = [
     "Name",
     "Type",
     "DisplayName",
@@ -25,6 +25,7 @@ const LAMBDA_KEYS: [&str; 16] = [
     "RetryPolicies",
     "TimeoutSeconds",
     "CodeVersion",
+    "ExactlyOnceStart",
     "Tags",
     "TriggerRule",
     "OnFailure",

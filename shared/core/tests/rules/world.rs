@@ -57,6 +57,7 @@ impl World {
             code_digest: code.to_owned(),
             memory_mb: 128,
             timeout_seconds: 60,
+            has_sdk: false,
         };
         let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Lambda(lambda) => Some(lambda.function_arn.clone()),

@@ -18,6 +18,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use sidestep_core::lease::SDK_VARIABLE;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -175,11 +176,17 @@ fn check_qualifier(name: &str, uri: &Uri) -> Result<(), InvokeError> {
 /// A function as `GetFunctionConfiguration` describes it.
 fn configuration(function: &Function) -> Value {
     let config = &function.config;
-    let (runtime, handler) = match &config.code {
-        Code::Process(command) => (command.runtime.as_str(), command.handler.as_str()),
-        Code::InProcess(_) => ("provided.al2023", ""),
+    let (runtime, handler, sdk) = match &config.code {
+        Code::Process(command) => {
+            let sdk = command.environment.get(SDK_VARIABLE);
+            (command.runtime.as_str(), command.handler.as_str(), sdk)
+        }
+        Code::InProcess(_) => ("provided.al2023", "", None),
     };
+    // Other variables are left out: they name folders of this machine, and nobody here asks for them.
+    let environment = sdk.map(|sdk| json!({ "Variables": { SDK_VARIABLE: sdk } }));
     json!({
+        "Environment": environment,
         "FunctionName": config.name.as_str(),
         "FunctionArn": function.arn,
         "Runtime": runtime,

@@ -33,6 +33,15 @@ struct State {
 impl MemoryFunctions {
     /// Makes `code_digest` the live version of a function.
     pub fn deploy(&self, name: &str, code_digest: &str, timeout_seconds: u32) {
+        self.deploy_as(name, code_digest, timeout_seconds, false);
+    }
+
+    /// The same for a function with a step SDK.
+    pub fn deploy_with_sdk(&self, name: &str, code_digest: &str, timeout_seconds: u32) {
+        self.deploy_as(name, code_digest, timeout_seconds, true);
+    }
+
+    fn deploy_as(&self, name: &str, code_digest: &str, timeout_seconds: u32, has_sdk: bool) {
         let invoke_arn = format!("{name}:{code_digest}");
         // The code of two functions is never the same.
         let code_digest = invoke_arn.clone();
@@ -41,6 +50,7 @@ impl MemoryFunctions {
             code_digest,
             memory_mb: 128,
             timeout_seconds,
+            has_sdk,
         };
         let mut state = self.lock();
         state.known.insert(name.to_owned(), function.clone());

@@ -65,6 +65,7 @@ fn step(kind: Kind, reads: &[usize]) -> ModelStep {
         may_fail: false,
         retries: None,
         timeout_seconds: None,
+        is_once: false,
         when: None,
     }
 }

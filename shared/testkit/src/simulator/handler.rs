@@ -13,11 +13,11 @@ use sidestep_engine::handoff::HandedOff;
 use sidestep_engine::object::{Created, ObjectStore, sha256_hex};
 
 use super::function::{Computed, Report, compute, meaning, outputs, report};
+use super::lease;
 use super::world::World;
 
 /// Every function's timeout.
-pub(crate) const FUNCTION_SECONDS: u32 = 60;
-
+pub(crate) const FUNCTION_SECONDS: u32 = 900;
 pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     let sim = &world.sim;
     sim.sleep(sim.draw(2..60)).await;
@@ -47,7 +47,11 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
         sim.sleep(u64::from(FUNCTION_SECONDS) * 1_000).await;
         return failed("Sandbox.Timedout");
     }
-    sim.sleep(if sim.chance(100) { sim.draw(100..40_000) } else { sim.draw(5..900) }).await;
+    if invocation.exactly_once_start && !lease::begins(&world, &invocation, &payload).await {
+        let key = output_prefix.join(MANIFEST_NAME);
+        return end("Success", json!({ RESERVED_KEY: { "Manifest": key, "Discarded": "so" } }));
+    }
+    lease::work(&world, &invocation).await;
     if sim.chance(dies) {
         world.note("handler died before its result");
         world.harm(&payload);

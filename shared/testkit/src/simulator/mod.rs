@@ -12,6 +12,7 @@ mod executor;
 mod faults;
 mod function;
 mod handler;
+mod lease;
 mod people;
 mod pipeline;
 mod ports;
@@ -107,6 +108,8 @@ fn simulate(
     let about = format!("{planners} planners, {habits:?}, {:?}", sim.state().faults);
     sim.trace(|| format!("{about}\n{}", model.definition()));
     let world = World::new(sim.clone(), planners, options);
+    // What comes to a planner of the release before again and again is as good as lost.
+    let is_clean = is_clean && !world.is_mixed;
     let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let is_idle = Arc::new(std::sync::atomic::AtomicBool::new(false));
     {

@@ -17,6 +17,7 @@ use sidestep_engine::start::StartRequest;
 use sidestep_engine::store::ExecutionStore;
 use sidestep_engine::sweep::Leases;
 
+use super::function::{Report, report};
 use super::handler::FUNCTION_SECONDS;
 use super::pipeline::{FUNCTIONS, Model};
 use super::world::World;
@@ -38,6 +39,15 @@ pub(crate) struct Habits {
     pub(crate) is_restless: bool,
 }
 
+/// Makes a version of a function live; those that report by manifest have a step SDK.
+fn deploy(world: &World, function: usize, code: &str) {
+    let name = format!("F{function}");
+    match report(function) {
+        Report::Manifest => world.functions.deploy_with_sdk(&name, code, FUNCTION_SECONDS),
+        Report::Destination => world.functions.deploy(&name, code, FUNCTION_SECONDS),
+    }
+}
+
 /// Starts executions one after the other, sometimes before the one before is over.
 pub(crate) async fn user(
     world: Arc<World>,
@@ -47,7 +57,7 @@ pub(crate) async fn user(
 ) {
     let sim = world.sim.clone();
     for function in 0..FUNCTIONS {
-        world.functions.deploy(&format!("F{function}"), "one", FUNCTION_SECONDS);
+        deploy(&world, function, "one");
     }
     for number in 0..habits.executions {
         if number > 0 && habits.is_restless {
@@ -55,9 +65,9 @@ pub(crate) async fn user(
                 model.edit(&mut sim.state().dice);
             }
             if sim.chance(200) {
-                let name = format!("F{}", sim.draw(0..FUNCTIONS as u64));
+                let function = usize::try_from(sim.draw(0..FUNCTIONS as u64)).unwrap_or(0);
                 let code = ["one", "two"][usize::try_from(sim.draw(0..2)).unwrap_or(0)];
-                world.functions.deploy(&name, code, FUNCTION_SECONDS);
+                deploy(&world, function, code);
             }
             lose_an_artifact(&world).await;
         }

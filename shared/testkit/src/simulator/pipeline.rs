@@ -3,6 +3,8 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use super::function::{Report, report};
+
 /// How a step's trigger rule and its dependencies' ends decide about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
@@ -42,6 +44,8 @@ pub(crate) struct ModelStep {
     /// Retries of any failure, with this many attempts after the first.
     pub(crate) retries: Option<u32>,
     pub(crate) timeout_seconds: Option<u32>,
+    /// `ExactlyOnceStart`.
+    pub(crate) is_once: bool,
     /// Runs only if the parameter `W` is above this; whether an earlier result stands in otherwise.
     pub(crate) when: Option<(u64, bool)>,
 }
@@ -129,6 +133,8 @@ impl Model {
             timeout_seconds: (is_run && dice.u32(0..5) == 0).then(|| dice.u32(5..600)),
             when: (dice.u32(0..8) == 0)
                 .then(|| (dice.u64(0..4), dice.bool() && kind != Kind::Fail)),
+            is_once: dice.u32(0..5) == 0
+                && matches!(kind, Kind::Lambda { function, .. } if report(function) == Report::Manifest),
             kind,
         }
     }
@@ -242,6 +248,9 @@ fn settings(step: &ModelStep, written: &mut Value) {
             "ExceptionType": ["Sidestep.FunctionError", "Sidestep.Timeout"],
             "IntervalSeconds": 5, "BackoffRate": 1.5, "MaxAttempts": retries,
         }]);
+    }
+    if step.is_once {
+        written["ExactlyOnceStart"] = json!(true);
     }
     if let Some(seconds) = step.timeout_seconds {
         written["TimeoutSeconds"] = json!(seconds);

@@ -10,6 +10,7 @@ use sidestep_core::handoff::{Carried, Handoff};
 use sidestep_core::invocation::Invocation;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::report::ReportedResult;
+use sidestep_core::start::STATE_VERSION;
 use sidestep_engine::engine::{Deployment, Engine, EngineError, Ports, error_chain};
 use sidestep_engine::functions::{FunctionError, Functions};
 use sidestep_engine::handoff::HandedOff;
@@ -19,8 +20,9 @@ use sidestep_engine::queue::Consumer;
 use sidestep_engine::store::{CacheIndex, Committed, ExecutionStore, TableError};
 
 use super::executor::Sim;
+use super::lease::Held;
 use super::ports::Faulty;
-use super::{Bug, Options, handler, people};
+use super::{Bug, Options, handler, lease, people};
 use crate::memory::{MemoryBatches, MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
 
 pub(crate) const BUCKET: &str = "artifacts";
@@ -44,6 +46,8 @@ pub(crate) struct World {
     pub(crate) bug: Option<Bug>,
     /// Which roads results take.
     pub(crate) handoff: Handoff,
+    /// Whether the first planner and some functions are of the release before.
+    pub(crate) is_mixed: bool,
     me: Weak<Self>,
 }
 
@@ -58,6 +62,10 @@ pub(crate) struct Notes {
     pub(crate) harmed: BTreeSet<(ExecutionId, usize)>,
     /// Artifacts that were removed.
     pub(crate) is_artifact_lost: bool,
+    /// Attempts with `ExactlyOnceStart` that began.
+    pub(crate) begun: BTreeSet<(ExecutionId, usize, u32)>,
+    /// Attempts that renew their leases in time.
+    pub(crate) held: BTreeMap<(ExecutionId, usize, u32), Held>,
     pub(crate) invocations: u64,
 }
 
@@ -72,8 +80,10 @@ impl World {
         let roads = [Handoff::Event, Handoff::Direct, Handoff::Both];
         let drawn = roads[usize::try_from(sim.draw(0..3)).unwrap_or_default()];
         let handoff = options.handoff.unwrap_or(drawn);
+        let is_mixed = planners > 1 && sim.draw(0..3) == 0;
         let world = Arc::new_cyclic(|me| Self {
             handoff,
+            is_mixed,
             sim,
             table: MemoryTable::default(),
             cache: MemoryCache::default(),
@@ -84,10 +94,13 @@ impl World {
             bug: options.bug,
             me: me.clone(),
         });
-        for _ in 0..planners {
+        for number in 0..planners {
             let most = world.sim.state().faults.skew_ms;
             let skew_ms = world.sim.draw(0..most + 1);
-            let planner = Planner { engine: world.engine(skew_ms, planners == 1), skew_ms };
+            let planner = Planner {
+                engine: world.engine(skew_ms, planners == 1, is_mixed && number == 0),
+                skew_ms,
+            };
             world.planners.lock().unwrap_or_else(PoisonError::into_inner).push(planner);
         }
         world
@@ -106,7 +119,7 @@ impl World {
         self.sim.trace(|| format!("  {fault}"));
     }
 
-    fn engine(&self, skew_ms: u64, is_alone: bool) -> Arc<Engine> {
+    fn engine(&self, skew_ms: u64, is_alone: bool, is_old: bool) -> Arc<Engine> {
         let faulty = Arc::new(Faulty { world: self.arc(), skew_ms });
         let deployment = Deployment {
             artifact_bucket: BUCKET.to_owned(),
@@ -124,6 +137,7 @@ impl World {
             clock: faulty,
         };
         let engine = Engine::new(deployment, ports).handing_off(self.handoff);
+        let engine = if is_old { engine.of_version(STATE_VERSION - 1) } else { engine };
         Arc::new(if is_alone { engine.alone() } else { engine })
     }
 
@@ -138,7 +152,8 @@ impl World {
             let state = self.sim.state();
             (state.faults.crash, state.faults.skew_ms)
         };
-        let engine = self.engine(self.sim.draw(0..skew_ms + 1), false);
+        let is_old = self.is_mixed && self.sim.chance(300);
+        let engine = self.engine(self.sim.draw(0..skew_ms + 1), false, is_old);
         let polls =
             self.sim.chance(crash).then(|| u32::try_from(self.sim.draw(1..60)).unwrap_or(1));
         let result = self.sim.mortal(engine.hand_off(invocation, carried, result), polls).await?;
@@ -146,7 +161,7 @@ impl World {
             Ok(done) => Some(done),
             Err(error) => {
                 self.sim.trace(|| format!("  error: {}", error_chain(&error)));
-                if is_impossible(&error) {
+                if is_impossible(&error, is_old) {
                     self.sim.violation(error_chain(&error));
                 }
                 Some(HandedOff::Left)
@@ -174,13 +189,13 @@ impl World {
                 self.note(if died.is_none() { "planner died" } else { "planner timed out" });
                 let mut planners = self.planners.lock().unwrap_or_else(PoisonError::into_inner);
                 let skew_ms = planners[number].skew_ms;
-                planners[number].engine = self.engine(skew_ms, is_alone);
+                planners[number].engine = self.engine(skew_ms, is_alone, self.is_old(number));
                 return None;
             }
         };
         if let Err(error) = &result {
             self.sim.trace(|| format!("  error: {}", error_chain(error)));
-            if is_impossible(error) {
+            if is_impossible(error, self.is_old(number)) {
                 self.sim.violation(error_chain(error));
             }
         }
@@ -252,6 +267,10 @@ impl World {
         Ok(committed)
     }
 
+    fn is_old(&self, number: usize) -> bool {
+        self.is_mixed && number == 0
+    }
+
     pub(crate) async fn publish(
         &self,
         entry: &CacheEntry,
@@ -269,6 +288,7 @@ impl World {
     ) -> Result<(), FunctionError> {
         self.functions.invoke(invoke_arn, payload).await?;
         self.functions.take();
+        lease::look_at_lease(self, payload).await;
         if self.bug == Some(Bug::ForgetsInvocations) && self.sim.chance(200) {
             return Ok(());
         }
@@ -321,14 +341,16 @@ impl World {
 }
 
 /// Whether an error says that the state is not what it must be.
-fn is_impossible(error: &EngineError) -> bool {
+fn is_impossible(error: &EngineError, is_old: bool) -> bool {
+    if matches!(error, EngineError::NewerState { .. }) {
+        return !is_old;
+    }
     matches!(
         error,
         EngineError::Damaged { .. }
             | EngineError::CommitMissing { .. }
             | EngineError::DefinitionMissing { .. }
             | EngineError::Definition(_)
-            | EngineError::NewerState { .. }
             | EngineError::Table(TableError::Unreadable { .. })
     )
 }

@@ -1,0 +1,61 @@
+//! Leases that a running handler renews, and starts that happen once: what a function with a step SDK and the sweep tell each other by objects
+//! below the attempt's `OutputPrefix`, the one place that both may write. Neither needs a right on the table for it.
+
+use serde_json::json;
+
+use crate::uri::S3Uri;
+
+/// The lease of a first attempt whose function renews it. A handler renews from 20 s on; the rest is for starts, clocks and slow requests.
+pub const RENEWED_LEASE_MS: u64 = 180_000;
+/// How long a handler runs before it renews for the first time: short steps pay nothing.
+pub const FIRST_RENEWAL_MS: u64 = 20_000;
+/// How often it renews after that. Two renewals may fail before the lease lapses.
+pub const RENEWAL_MS: u64 = 60_000;
+
+/// A lease outlives two renewals that fail.
+const _: () = assert!(FIRST_RENEWAL_MS < RENEWED_LEASE_MS && 2 * RENEWAL_MS < RENEWED_LEASE_MS);
+
+/// What the name of a renewal begins with; then comes until when the lease is good.
+const LEASE: &str = "lease-";
+
+/// The variable of a function's environment that says that its handler renews and heeds `ExactlyOnceStart`: `1`.
+pub const SDK_VARIABLE: &str = "SIDESTEP_SDK";
+
+/// The object that says which run of an attempt began: only its creator may go on.
+pub const STARTED_NAME: &str = "started.json";
+
+/// Where the renewals of an attempt are.
+pub fn renewals(output_prefix: &S3Uri) -> S3Uri {
+    output_prefix.join(LEASE)
+}
+
+/// The object whose existence renews an attempt's lease at `now_ms`. Create-only, so a repeated request does no harm.
+pub fn renewal(output_prefix: &S3Uri, now_ms: u64) -> S3Uri {
+    output_prefix.join(&format!("{LEASE}{:015}", now_ms + RENEWED_LEASE_MS))
+}
+
+/// Until when the lease is good, by the keys of an attempt's renewals; foreign keys say nothing.
+pub fn renewed_until<'k>(keys: impl Iterator<Item = &'k str>) -> Option<u64> {
+    let until = |key: &str| key.rsplit_once(LEASE)?.1.parse().ok();
+    keys.filter_map(until).max()
+}
+
+/// What the sweep writes in place of a run's start, so that none can begin any more.
+pub fn fence() -> Vec<u8> {
+    json!({ "Fenced": true }).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_renewal_counts_and_nothing_else_is_one() {
+        let prefix = S3Uri::new("b", "runs/p/e/lease-S/1/");
+        let (first, last) = (renewal(&prefix, 20_000), renewal(&prefix, 9_999_999));
+        let keys = [last.key(), first.key(), "runs/p/e/lease-S/1/data", "runs/p/e/S/1/lease-x"];
+        assert_eq!(renewed_until(keys.into_iter()), Some(9_999_999 + RENEWED_LEASE_MS));
+        assert_eq!(renewed_until(keys.into_iter().skip(2)), None);
+        assert!(first.key().starts_with(renewals(&prefix).key()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The attempt's lease, renewed while the handler runs, and the start that only one run of an attempt wins.
+
+use std::convert::Infallible;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use sidestep_core::invocation::Invocation;
+use sidestep_core::lease::{FIRST_RENEWAL_MS, RENEWAL_MS, STARTED_NAME, renewal};
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::object::{Created, ObjectStore};
+
+use crate::answer::now_ms;
+use crate::error::StepError;
+
+/// A start is a few words.
+const STARTED_BYTES: u64 = 4_096;
+
+/// Does `work` and renews the lease of the attempt meanwhile. Short work renews nothing.
+pub(crate) async fn renewing<T>(
+    store: &dyn ObjectStore,
+    invocation: Option<&Invocation>,
+    work: impl Future<Output = T>,
+) -> T {
+    let Some(invocation) = invocation else { return work.await };
+    tokio::select! {
+        biased;
+        done = work => done,
+        never = renew(store, &invocation.output_prefix) => match never {},
+    }
+}
+
+async fn renew(store: &dyn ObjectStore, output_prefix: &S3Uri) -> Infallible {
+    let mut pause = Duration::from_millis(FIRST_RENEWAL_MS);
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = Duration::from_millis(RENEWAL_MS);
+        let uri = renewal(output_prefix, now_ms());
+        if let Err(error) = store.create(&uri, Bytes::new(), "text/plain").await {
+            // The lease is good for another two of these, and the work goes on in any case.
+            tracing::warn!(%error, "the lease was not renewed");
+        }
+    }
+}
+
+/// Whether this run of the attempt may begin: the first that asks may, also when the answer to its own request was lost.
+pub(crate) async fn begins(
+    store: &dyn ObjectStore,
+    invocation: &Invocation,
+    request_id: &str,
+) -> Result<bool, StepError> {
+    let uri = invocation.output_prefix.join(STARTED_NAME);
+    // Two deliveries of one event have one request id.
+    let run = format!("{request_id}/{:016x}", RandomState::new().hash_one(request_id));
+    let started = Bytes::from(json!({ "Run": run, "AtMs": now_ms() }).to_string());
+    if store.create(&uri, started.clone(), "application/json").await? == Created::New {
+        return Ok(true);
+    }
+    Ok(store.get(&uri, STARTED_BYTES).await?.is_some_and(|found| found == started))
+}
+
+#[cfg(test)]
+mod tests {
+    use sidestep_core::lease::renewed_until;
+    use sidestep_engine::object::memory::MemoryObjectStore;
+
+    use super::*;
+
+    fn invocation() -> Invocation {
+        serde_json::from_value(json!({"ExecutionId": "abcdefghijkl", "PipelineName": "p",
+            "StepName": "S", "AttemptCount": 1, "OutputPrefix": "s3://bucket/runs/p/abcdefghijkl/S/1/",
+            "Token": "t", "DeadlineMs": 5}))
+        .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_work_that_takes_long_renews() {
+        let store = MemoryObjectStore::default();
+        let invocation = invocation();
+        let sleep = async |seconds| {
+            let work = tokio::time::sleep(Duration::from_secs(seconds));
+            renewing(&store, Some(&invocation), work).await;
+            store.objects().len()
+        };
+        assert_eq!(sleep(19).await, 0);
+        assert_eq!(sleep(21).await, 1);
+        let objects = store.objects();
+        let until = renewed_until(objects.keys().map(S3Uri::key)).unwrap();
+        assert!(until > now_ms() + 100_000, "{until}");
+        renewing(&store, None, tokio::time::sleep(Duration::from_secs(900))).await;
+        assert_eq!(store.objects().len(), 1, "invoked by hand, there is no attempt");
+    }
+
+    #[tokio::test]
+    async fn of_many_runs_of_an_attempt_one_begins() {
+        let store = MemoryObjectStore::default();
+        let invocation = invocation();
+        assert!(begins(&store, &invocation, "one").await.unwrap());
+        for _ in 0..3 {
+            assert!(!begins(&store, &invocation, "one").await.unwrap());
+        }
+    }
+}
