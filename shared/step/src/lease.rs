@@ -17,8 +17,26 @@ use crate::error::StepError;
 /// A start is a few words.
 const STARTED_BYTES: u64 = 4_096;
 
+/// When a handler renews its lease.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    first: Duration,
+    every: Duration,
+}
+
 /// Does `work` and renews the lease of the attempt meanwhile. Short work renews nothing.
 pub(crate) async fn renewing<T>(
+    store: &dyn ObjectStore,
+    invocation: Option<&Invocation>,
+    work: impl Future<Output = T>,
+) -> T {
+    let (first, every) =
+        (Duration::from_millis(FIRST_RENEWAL_MS), Duration::from_millis(RENEWAL_MS));
+    renewing_at(Pace { first, every }, store, invocation, work).await
+}
+
+async fn renewing_at<T>(
+    pace: Pace,
     store: &dyn ObjectStore,
     invocation: Option<&Invocation>,
     work: impl Future<Output = T>,
@@ -27,15 +45,15 @@ pub(crate) async fn renewing<T>(
     tokio::select! {
         biased;
         done = work => done,
-        never = renew(store, &invocation.output_prefix) => match never {},
+        never = renew(pace, store, &invocation.output_prefix) => match never {},
     }
 }
 
-async fn renew(store: &dyn ObjectStore, output_prefix: &S3Uri) -> Infallible {
-    let mut pause = Duration::from_millis(FIRST_RENEWAL_MS);
+async fn renew(pace: Pace, store: &dyn ObjectStore, output_prefix: &S3Uri) -> Infallible {
+    let mut pause = pace.first;
     loop {
         tokio::time::sleep(pause).await;
-        pause = Duration::from_millis(RENEWAL_MS);
+        pause = pace.every;
         let uri = renewal(output_prefix, now_ms());
         if let Err(error) = store.create(&uri, Bytes::new(), "text/plain").await {
             // The lease is good for another two of these, and the work goes on in any case.
@@ -74,22 +92,26 @@ mod tests {
         .unwrap()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn only_work_that_takes_long_renews() {
-        let store = MemoryObjectStore::default();
-        let invocation = invocation();
-        let sleep = async |seconds| {
-            let work = tokio::time::sleep(Duration::from_secs(seconds));
-            renewing(&store, Some(&invocation), work).await;
-            store.objects().len()
+        let (store, invocation) = (MemoryObjectStore::default(), invocation());
+        let (short, hour) = (Duration::from_millis(1), Duration::from_hours(1));
+        // Until somebody has renewed, which without an attempt nobody does.
+        let until_renewed = async {
+            while store.objects().is_empty() {
+                tokio::task::yield_now().await;
+            }
         };
-        assert_eq!(sleep(19).await, 0);
-        assert_eq!(sleep(21).await, 1);
-        let objects = store.objects();
-        let until = renewed_until(objects.keys().map(S3Uri::key)).unwrap();
+        let pace = Pace { first: hour, every: hour };
+        renewing_at(pace, &store, Some(&invocation), async {}).await;
+        renewing_at(pace, &store, Some(&invocation), tokio::time::sleep(short)).await;
+        assert!(store.objects().is_empty(), "it was over before");
+        let pace = Pace { first: short, every: hour };
+        renewing_at(pace, &store, None, tokio::time::sleep(2 * short)).await;
+        assert!(store.objects().is_empty(), "invoked by hand, there is no attempt");
+        renewing_at(pace, &store, Some(&invocation), until_renewed).await;
+        let until = renewed_until(store.objects().keys().map(S3Uri::key)).unwrap();
         assert!(until > now_ms() + 100_000, "{until}");
-        renewing(&store, None, tokio::time::sleep(Duration::from_secs(900))).await;
-        assert_eq!(store.objects().len(), 1, "invoked by hand, there is no attempt");
     }
 
     #[tokio::test]
