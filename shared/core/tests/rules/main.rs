@@ -7,6 +7,7 @@
 )]
 
 mod condition;
+mod history;
 mod plan;
 mod properties;
 mod recovery;
