@@ -9,7 +9,7 @@ use sidestep_core::handoff::Handoff;
 use sidestep_deploy::synthesise;
 
 /// Resources with a `*` that are meant, and why. `ID` of the resource, the statement, the end of the resource's text.
-const WIDE: [(&str, &str, &str); 18] = [
+const WIDE: [(&str, &str, &str); 19] = [
     // X-Ray's actions know no resources.
     ("EnginePolicy", "Traces", "*"),
     ("StepWorkErRole", "Traces", "*"),
@@ -24,6 +24,7 @@ const WIDE: [(&str, &str, &str); 18] = [
     // A cache hit may be of any pipeline and step.
     ("EnginePolicy", "Content", "/runs/*"),
     ("EnginePolicy", "Manifests", "/runs/*/manifest.json"),
+    ("EnginePolicy", "Starts", "/runs/*/started.json"),
     // Versions of one function: they are published later.
     ("EnginePolicy", "Steps", ":*"),
     // What follows `s3://inbox/flights/` is a parameter's value.
