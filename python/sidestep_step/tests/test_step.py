@@ -277,7 +277,7 @@ class Leases(unittest.TestCase):
                 time.sleep(0.005)
         names = sorted(s3.objects)
         self.assertGreaterEqual(len(names), 2)
-        until = int(names[0].removeprefix(PREFIX + "lease-"))
+        until = int(names[0].removeprefix(PREFIX + "sidestep-lease-"))
         self.assertGreater(until, time.time_ns() // 1_000_000 + 100_000)
 
     def test_of_many_runs_of_an_attempt_one_begins(self) -> None:

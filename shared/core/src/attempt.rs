@@ -8,7 +8,7 @@ use crate::definition::{CallbackStep, LambdaStep, StepIndex, StepKind};
 use crate::execution::Phase;
 use crate::invocation::{Invocation, RESERVED_KEY};
 use crate::lease::RENEWED_LEASE_MS;
-use crate::limits::PAYLOAD_BYTES;
+use crate::limits::{LEASE_ATTEMPTS, PAYLOAD_BYTES};
 use crate::plan::{CallbackRecord, Draft, Effect, attempt_prefix, json_bytes};
 use crate::retry::{Tried, next_attempt};
 
@@ -67,8 +67,10 @@ impl Draft<'_> {
         }
         let deadline_ms = self.deadline(index);
         let longest_ms = (u64::from(function.timeout_seconds) + QUEUE_SECONDS) * 1000;
-        // An account that is throttled keeps a whole attempt in Lambda's queue: that costs one invocation more, and not all of them.
-        let is_renewed = function.has_sdk && !attempt.is_after_loss;
+        // An account that is throttled keeps a whole attempt in Lambda's queue: that costs one invocation more, never the step. So the lease is
+        // long where the last one was lost, and where no other may follow.
+        let is_renewed =
+            function.has_sdk && !attempt.is_after_loss && attempt.count < LEASE_ATTEMPTS;
         let lease_ms = if is_renewed { RENEWED_LEASE_MS.min(longest_ms) } else { longest_ms };
         let lease_until_ms = self.facts.now_ms + lease_ms;
         let revision = self.plan.commit.revision;

@@ -1,7 +1,7 @@
 //! Leases that a running handler renews, and starts that happen once: what a function with a step SDK and the sweep tell each other by objects
 //! below the attempt's `OutputPrefix`, the one place that both may write. Neither needs a right on the table for it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::uri::S3Uri;
 
@@ -16,7 +16,12 @@ pub const RENEWAL_MS: u64 = 60_000;
 const _: () = assert!(FIRST_RENEWAL_MS < RENEWED_LEASE_MS && 2 * RENEWAL_MS < RENEWED_LEASE_MS);
 
 /// What the name of a renewal begins with; then comes until when the lease is good.
-const LEASE: &str = "lease-";
+const LEASE: &str = "sidestep-lease-";
+
+/// Whether an artifact may not be called so, because a renewal or the start is.
+pub fn is_taken(name: &str) -> bool {
+    name == STARTED_NAME || name.starts_with(LEASE)
+}
 
 /// The variable of a function's environment that says that its handler renews and heeds `ExactlyOnceStart`: `1`.
 pub const SDK_VARIABLE: &str = "SIDESTEP_SDK";
@@ -45,17 +50,35 @@ pub fn fence() -> Vec<u8> {
     json!({ "Fenced": true }).to_string().into_bytes()
 }
 
+/// Whether a start is a [`fence`].
+pub fn is_fence(started: &[u8]) -> bool {
+    serde_json::from_slice(started).is_ok_and(|started: Value| started["Fenced"] == true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_last_renewal_counts_and_nothing_else_is_one() {
-        let prefix = S3Uri::new("b", "runs/p/e/lease-S/1/");
+        let prefix = S3Uri::new("b", "runs/p/e/sidestep-lease-S/1/");
         let (first, last) = (renewal(&prefix, 20_000), renewal(&prefix, 9_999_999));
-        let keys = [last.key(), first.key(), "runs/p/e/lease-S/1/data", "runs/p/e/S/1/lease-x"];
+        let keys = [
+            last.key(),
+            first.key(),
+            "runs/p/e/sidestep-lease-S/1/data",
+            "runs/p/e/S/1/sidestep-lease-x",
+        ];
         assert_eq!(renewed_until(keys.into_iter()), Some(9_999_999 + RENEWED_LEASE_MS));
         assert_eq!(renewed_until(keys.into_iter().skip(2)), None);
         assert!(first.key().starts_with(renewals(&prefix).key()));
+    }
+
+    #[test]
+    fn only_the_sweeps_start_is_a_fence() {
+        assert!(is_fence(&fence()) && is_fence(br#"{"Fenced": true, "By": "a later release"}"#));
+        for other in [&br#"{"Run": "x"}"#[..], b"", b"[]", br#"{"Fenced": "true"}"#] {
+            assert!(!is_fence(other));
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sidestep_core::commit::{Claim, Failure};
 use sidestep_core::definition::{StepIndex, StepKind};
 use sidestep_core::invocation::{Invocation, RESERVED_KEY};
-use sidestep_core::lease::{STARTED_NAME, fence, renewals, renewed_until};
+use sidestep_core::lease::{STARTED_NAME, fence, is_fence, renewals, renewed_until};
 use sidestep_core::limits::OUTPUT_BYTES;
 use sidestep_core::plan::attempt_prefix;
 use sidestep_core::uri::S3Uri;
@@ -84,12 +84,13 @@ impl Engine {
     /// Whether a run of the attempt has begun. If not, none can from now on: what it would create is there.
     async fn has_begun(&self, output_prefix: &S3Uri) -> Result<bool, StoreError> {
         let uri = output_prefix.join(STARTED_NAME);
-        let fence = Bytes::from(fence());
-        if self.objects.create(&uri, fence.clone(), "application/json").await? == Created::New {
+        if self.objects.create(&uri, Bytes::from(fence()), "application/json").await?
+            == Created::New
+        {
             return Ok(false);
         }
         // Another look before this one may have written it.
         let found = self.objects.get(&uri, OUTPUT_BYTES as u64).await?;
-        Ok(found != Some(fence))
+        Ok(!found.is_some_and(|found| is_fence(&found)))
     }
 }

@@ -33,18 +33,19 @@ impl Engine {
     ///
     /// One that cannot be advanced is logged and left for the next sweep: it must not keep the others waiting.
     pub async fn sweep(&self, leases: Leases) -> Result<Vec<ExecutionId>, EngineError> {
-        if let Err(error) = self.sweep_windows().await {
-            warn!(
-                error = crate::engine::error_chain(&error),
-                "the sweep could not look for windows"
-            );
-        }
         let live = self.executions.live().await?;
         for id in &live {
             if let Err(error) = self.resume(id, leases).await {
                 let error = crate::engine::error_chain(&error);
                 warn!(execution_id = %id, error, "the sweep could not advance the execution");
             }
+        }
+        // Last: there may be much to start.
+        if let Err(error) = self.sweep_windows().await {
+            warn!(
+                error = crate::engine::error_chain(&error),
+                "the sweep could not look for windows"
+            );
         }
         Ok(live)
     }

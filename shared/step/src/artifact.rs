@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use serde::Serialize;
 use sidestep_core::invocation::MANIFEST_NAME;
+use sidestep_core::lease;
 use sidestep_core::limits;
 use sidestep_core::manifest::Artifact;
 use sidestep_engine::object::{ObjectStream, stream_of};
@@ -97,7 +98,7 @@ impl Artifacts {
 
 /// A relative path of plain names, which stays below the prefix in every tool that turns keys into files.
 fn check_name(name: &str) -> Result<(), &'static str> {
-    if name == MANIFEST_NAME {
+    if name == MANIFEST_NAME || lease::is_taken(name) {
         return Err("the name is taken by the step's own report");
     }
     if name.len() > 512 {
@@ -123,8 +124,21 @@ mod tests {
             assert_eq!(check_name(name), Ok(()), "{name}");
         }
         let long = "x".repeat(513);
-        let refused =
-            ["", "/x", "x/", "a//b", ".", "a/..", "../x", "a\\b", "a\nb", "manifest.json", &long];
+        let refused = [
+            "",
+            "/x",
+            "x/",
+            "a//b",
+            ".",
+            "a/..",
+            "../x",
+            "a\\b",
+            "a\nb",
+            "manifest.json",
+            "started.json",
+            "sidestep-lease-1",
+            &long,
+        ];
         for name in refused {
             assert!(check_name(name).is_err(), "{name}");
         }

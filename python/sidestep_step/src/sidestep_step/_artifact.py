@@ -16,6 +16,8 @@ from ._error import StepError
 from ._uri import S3Uri
 
 MANIFEST_NAME = "manifest.json"
+STARTED_NAME = "started.json"
+LEASE = "sidestep-lease-"
 ARTIFACTS = 10_000
 # The largest object of one request to S3. Larger than the largest /tmp that Lambda has by default.
 BYTES = 5 * 1024**3
@@ -66,7 +68,7 @@ class Artifacts:
 
 def _problem_of(name: str) -> str | None:
     """A name is a relative path of plain names, which stays below the prefix in every tool that turns keys into files."""
-    if name == MANIFEST_NAME:
+    if name in (MANIFEST_NAME, STARTED_NAME) or name.startswith(LEASE):
         return "the name is taken by the step's own report"
     if len(name.encode()) > 512:
         return "it is over 512 bytes"

@@ -9,6 +9,7 @@ import time
 import uuid
 from types import TracebackType
 
+from ._artifact import LEASE, STARTED_NAME
 from ._error import StepError
 from ._store import Store
 from ._uri import S3Uri
@@ -17,7 +18,6 @@ from ._uri import S3Uri
 FIRST_RENEWAL_S = 20.0
 RENEWAL_S = 60.0
 LEASE_MS = 180_000
-STARTED_NAME = "started.json"
 
 
 class Renewal:
@@ -43,7 +43,7 @@ class Renewal:
             pause = self._every_s
             until_ms = time.time_ns() // 1_000_000 + LEASE_MS
             try:
-                self._store.create(self._prefix.join(f"lease-{until_ms:015}"), b"")
+                self._store.create(self._prefix.join(f"{LEASE}{until_ms:015}"), b"")
             except StepError as error:
                 # The lease is good for another two of these, and the work goes on in any case.
                 print(f"the lease was not renewed: {error}", file=sys.stderr, flush=True)

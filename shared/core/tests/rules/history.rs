@@ -85,6 +85,7 @@ fn without_reasons(mut commit: Value) -> Value {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the test reads its files")]
 fn what_was_written_once_reads_folds_and_plans_the_same_for_ever() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join(format!("../../tests/fixtures/history/{STATE_VERSION}"));

@@ -285,3 +285,39 @@ fn numbers_of_attempts_go_on_also_where_the_step_was_skipped_in_between() {
     assert_eq!(take_up("sha256:1"), ("skipped", vec![1]));
     assert_eq!(take_up("sha256:2"), ("run", vec![1, 2]), "attempt 1 has objects of its own");
 }
+
+#[test]
+fn a_lease_is_short_only_where_the_handler_renews_it_and_another_attempt_may_follow() {
+    let steps = "
+  - Name: A
+    Type: Lambda
+    FunctionArn: f
+    Arguments: { k: 1 }
+    RetryPolicies: [{ ExceptionType: [Sidestep.FunctionError], IntervalSeconds: 10, MaxAttempts: 5 }]
+";
+    let lease_s = |world: &World| {
+        let commit = world.commits.last().expect("a commit");
+        let claim = commit.claim(world.index("A")).expect("an attempt");
+        (claim.lease_until_ms - commit.at_ms) / 1_000
+    };
+    let begin = |has_sdk: bool| {
+        let mut world = World::new(steps);
+        for function in world.start.functions.values_mut() {
+            function.has_sdk = has_sdk;
+        }
+        world.advance(&[]);
+        world
+    };
+    assert_eq!(lease_s(&begin(false)), 960, "nobody renews it");
+    let mut world = begin(true);
+    assert_eq!(lease_s(&world), 180);
+    world.fail("A");
+    world.wake();
+    assert_eq!(lease_s(&world), 180, "attempt 2, after a failure that was reported");
+    world.fail("A");
+    world.wake();
+    assert_eq!(lease_s(&world), 960, "attempt 3 is the last that may be lost");
+    let mut world = begin(true);
+    world.advance(&[Event::AttemptLost { step: world.index("A"), last_attempt: 3 }]);
+    assert_eq!(lease_s(&world), 960, "a queue that is long may have kept the first");
+}
