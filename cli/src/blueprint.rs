@@ -37,7 +37,7 @@ pub(crate) struct DeploySettings {
     planner_concurrency: Option<u32>,
     /// `xray` or `none`.
     tracing: Option<String>,
-    alarms: Option<bool>,
+    pub(crate) alarms: Option<bool>,
     /// The folder of sidestep's own source, from which planner and trigger are built.
     pub(crate) engine_source: Option<PathBuf>,
     /// The ARN of an SNS topic.

@@ -35,10 +35,15 @@ pub(crate) struct DeployOptions {
 pub(crate) async fn deploy(project: Option<&Path>, options: &DeployOptions) -> anyhow::Result<u8> {
     let started = Instant::now();
     let project = Project::find(project)?;
-    let blueprint = blueprint(&project, options.architecture)?;
-    let template = synthesise(&blueprint).map_err(|error| user(error.to_string()))?;
+    let mut blueprint = blueprint(&project, options.architecture)?;
     // Asked for early: building takes long, and missing credentials are soon found.
     let account = Account::open().await?;
+    // Emulators know no metric math, and nobody is woken by one.
+    if account.config.endpoint_url().is_some() && project.settings.deploy.alarms.is_none() {
+        eprintln!("no alarms at an endpoint of your own; `[deploy] alarms = true` makes them");
+        blueprint.options.alarms = false;
+    }
+    let template = synthesise(&blueprint).map_err(|error| user(error.to_string()))?;
     let stack = stack_name(&project)?;
     let before = account.stacks.find(stack.as_str()).await?;
     let packages = packages(&project, blueprint.options.architecture)?;

@@ -32,7 +32,7 @@ fn project(folder: &Path) {
     let (before, after) = settings.split_once("[functions.report]").expect("the report");
     let (_, after) = after.split_once("[pipelines.flights]").expect("the pipeline");
     let (after, _) = after.split_once("# The embedded S3").expect("the uploads");
-    let deploy = "[deploy]\nstack = \"air\"\nalarms = false\nevents = true\n";
+    let deploy = "[deploy]\nstack = \"air\"\nevents = true\n";
     let approve = "[pipelines.approve]\ndefinition = \"approve.json\"\n";
     let prepare = workspace().join("examples/sklearn/prepare");
     let wine = format!(
