@@ -46,7 +46,7 @@ pub(crate) async fn begins(world: &World, invocation: &Invocation, payload: &Val
     let first = (key.0.clone(), step, 0);
     let before: Vec<_> = world.notes().begun.range(first..key).map(|begun| begun.2).collect();
     for attempt in before {
-        if !is_ended(world, invocation, attempt).await {
+        if !is_ended(world, invocation, attempt, true).await {
             let step = &invocation.step_name;
             world.sim.violation(format!("{step} began once more after attempt {attempt} was lost"));
         }
@@ -62,7 +62,7 @@ pub(crate) async fn look_at_lease(world: &World, payload: &Value) {
     let before = invocation.attempt_count.saturating_sub(1);
     let held = world.notes().held.get(&(invocation.execution_id.clone(), step, before)).copied();
     if held.is_some_and(|held| held.holds(world.sim.now_ms()))
-        && !is_ended(world, &invocation, before).await
+        && !is_ended(world, &invocation, before, false).await
     {
         let step = &invocation.step_name;
         world
@@ -71,8 +71,8 @@ pub(crate) async fn look_at_lease(world: &World, payload: &Value) {
     }
 }
 
-/// Whether a commit says how this attempt of the invocation's step ended.
-async fn is_ended(world: &World, invocation: &Invocation, attempt: u32) -> bool {
+/// Whether a commit says how this attempt of the invocation's step ended, in a way that asks for another one if that `is_wished`.
+async fn is_ended(world: &World, invocation: &Invocation, attempt: u32, is_wished: bool) -> bool {
     let id = &invocation.execution_id;
     let Ok(Some(start)) = world.table.start(id).await else { return false };
     let uri = S3Uri::new(
@@ -87,9 +87,11 @@ async fn is_ended(world: &World, invocation: &Invocation, attempt: u32) -> bool 
     let revisions: Vec<_> = (1..=head.revision + 20).collect();
     let commits = world.table.commits(id, &revisions).await.unwrap_or_default();
     commits.iter().any(|commit| {
-        // The engine's own retry of a call that failed is nobody's wish for a second run.
+        // The engine's own retry of a call that failed ends the attempt, but is nobody's wish for a second run.
         let completed = commit.completions.iter().filter(|completion| match &completion.result {
-            AttemptResult::Retried(retried) => !retried.failure.error_type.starts_with("Step."),
+            AttemptResult::Retried(retried) => {
+                !(is_wished && retried.failure.error_type.starts_with("Step."))
+            }
             _ => true,
         });
         let mut stopped = commit.decisions.iter().filter(|decision| decision.step == step);
