@@ -67,9 +67,8 @@ impl Engine {
         seconds: u32,
         object: &CreatedObject,
     ) -> Result<(), EngineError> {
-        let now_ms = self.clock.now_ms();
-        // An upload from the future would keep its window open until then.
-        let at_ms = object.at_ms.map_or(now_ms, |at_ms| at_ms.min(now_ms));
+        // The event's own time, also where it is ahead of this clock: a second delivery has to find the same window.
+        let at_ms = object.at_ms.unwrap_or_else(|| self.clock.now_ms());
         let id = WindowId::of(&trigger.identity(), seconds, at_ms);
         if self.batches.note(&id, trigger, &BatchObject::of(object)).await? == 1 {
             self.call_for(&id).await;

@@ -149,3 +149,18 @@ async fn a_window_starts_when_it_has_ended_and_equal_batches_have_one_listing() 
     }
     assert_eq!(listings.len(), 1, "the same files are the same document: {listings:?}");
 }
+
+#[tokio::test]
+async fn an_upload_whose_time_is_ahead_of_the_clock_is_in_one_window_however_late_it_comes_again() {
+    let world = world().await;
+    let ends_ms = 1_700_000_100_000;
+    // S3's clock says that the next window has begun, ours does not yet.
+    for now_ms in [ends_ms - 20, ends_ms + 20] {
+        world.clock.set(now_ms);
+        let event = upload("a", ends_ms + 10);
+        world.sound().consume(Consumer::Trigger, event).await.unwrap();
+    }
+    world.clock.set(ends_ms + 2 * 60_000);
+    world.sound().sweep(Leases::ByTime).await.unwrap();
+    assert_eq!(started(&world, &mut BTreeSet::new()).await, [["s3://inbox/a"]]);
+}
