@@ -83,7 +83,11 @@ impl Build {
                 .with_context(|| format!("could not read `{}`", program.display()))?;
             let sha256 = Sha256::digest(&bytes).into();
             let has_sdk = with_sdk.contains(&package);
-            binaries.insert(package, Binary { path: program, sha256, has_sdk });
+            let binary = Binary { path: program, sha256, has_sdk };
+            if binaries.insert(package.clone(), binary).is_some() {
+                let problem = format!("package `{package}` has more than one binary");
+                bail!(user(problem).hint("the package of a function has one: its handler"));
+            }
         }
         // Without a record cargo is asked again the next time, which is slower and as right.
         if let Some(record) = Record::of(self, started, &messages, binaries.clone()) {

@@ -168,7 +168,7 @@ async fn watch(
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
     loop {
         changes.mark_unchanged();
-        for commit in session.engine.commits_after(id, shown).await? {
+        for commit in session.engine.next_commits(id, shown).await? {
             shown = commit.revision;
             view.commit(id, &commit);
             if commit.end.is_some() {

@@ -189,7 +189,6 @@ impl Engine {
                 }
                 Committed::Won => {
                     has_won = true;
-                    self.won.send_modify(|count| *count += 1);
                     let before = execution.clone();
                     fold(id, &mut execution, &plan.commit)?;
                     if self.handoff.is_direct() {
@@ -200,6 +199,7 @@ impl Engine {
                     let seen = async {
                         self.tell(&start, &pipeline, states, &plan.commit, &facts).await;
                         self.remember(id, &execution, &plan.commit);
+                        self.won.send_modify(|count| *count += 1);
                         self.advance_head(&start, &execution, &plan.commit).await
                     };
                     let (head, failed) = futures::join!(seen, self.perform(&start, &plan));

@@ -1,6 +1,7 @@
 //! Reads an execution for people and programs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::try_join_all;
 use sidestep_core::commit::{Commit, Outputs, Revision};
@@ -33,6 +34,18 @@ impl Engine {
         let now_ms = self.clock.now_ms();
         let described = describe(&loaded.start, &loaded.pipeline, &commits, &documents, now_ms);
         Ok(described.with_late(late))
+    }
+
+    /// As [`Engine::commits_after`] for whoever follows an execution: where this process made the next ones it need not ask for them, and others
+    /// come the next time.
+    pub async fn next_commits(
+        &self,
+        id: &ExecutionId,
+        revision: Revision,
+    ) -> Result<Vec<Commit>, EngineError> {
+        let known = (revision + 1..).map_while(|revision| self.recent.commit(id, revision));
+        let known: Vec<_> = known.map(Arc::unwrap_or_clone).collect();
+        if known.is_empty() { self.commits_after(id, revision).await } else { Ok(known) }
     }
 
     /// The commits after `revision`, in order.

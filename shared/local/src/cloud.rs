@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::dynamodb::{DynamoDbServer, DynamoDbServerError};
+use crate::dynamodb::{Apart, DynamoDbServer, DynamoDbServerError};
 use crate::events::{BoxError, EventSink};
 use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::lambda::{HostError, HostOptions, InvocationType, LambdaHost, LogKey};
@@ -50,6 +50,8 @@ pub enum CloudError {
     /// Most often because the port is in use.
     #[error("could not serve {service} on {address}")]
     Listen { service: &'static str, address: SocketAddr, source: io::Error },
+    #[error("could not start a thread for {service}")]
+    Thread { service: &'static str, source: io::Error },
     #[error(transparent)]
     S3(#[from] S3ServerError),
     #[error(transparent)]
@@ -68,6 +70,7 @@ pub struct Cloud {
     s3: S3Server,
     sqs: SqsServer,
     lambda: LambdaHost,
+    _dynamodb: Apart,
     tasks: JoinSet<()>,
     stop: CancellationToken,
     failed: watch::Sender<Option<String>>,
@@ -103,10 +106,9 @@ impl Cloud {
         let stopped = || stop.clone().cancelled_owned();
         let (server, stopped_s3) = (s3.clone(), stopped());
         tasks.spawn(async move { log_end("S3", server.serve(s3_listener, stopped_s3).await) });
-        let stopped_dynamodb = stopped();
-        tasks.spawn(async move {
-            log_end("DynamoDB", dynamodb.serve(dynamodb_listener, stopped_dynamodb).await);
-        });
+        let dynamodb = dynamodb
+            .serve_apart(dynamodb_listener)
+            .map_err(|source| CloudError::Thread { service: "DynamoDB", source })?;
         let (host, stopped_lambda) = (lambda.clone(), stopped());
         tasks.spawn(async move {
             log_end("Lambda", host.serve_api(lambda_listener, stopped_lambda).await);
@@ -116,7 +118,7 @@ impl Cloud {
             log_end("SQS", queues.serve(sqs_listener, stopped_sqs).await);
         });
         let failed = watch::Sender::new(None);
-        Ok(Self { folder, endpoints, s3, sqs, lambda, tasks, stop, failed })
+        Ok(Self { folder, endpoints, s3, sqs, lambda, _dynamodb: dynamodb, tasks, stop, failed })
     }
 
     pub fn endpoints(&self) -> &Endpoints {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use dynoxide::Database;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 
 /// A failure of the embedded DynamoDB.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,21 @@ impl std::fmt::Debug for DynamoDbServer {
     }
 }
 
+/// A server on a thread of its own. Dropped, it ends at once, as at a crash.
+#[derive(Debug)]
+pub(crate) struct Apart {
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting is not allowed where this may be dropped, and what runs is whole or not at all.
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl DynamoDbServer {
     /// Opens the file at `path`, which is created if need be, or a database in memory.
     pub fn open(path: Option<&Path>) -> Result<Self, DynamoDbServerError> {
@@ -54,6 +70,25 @@ impl DynamoDbServer {
         dynoxide::server::serve_with_shutdown(listener, database, shutdown)
             .await
             .map_err(|reason| DynamoDbServerError::Serve { reason })
+    }
+
+    /// Serves the DynamoDB protocol on a thread of its own until the result is dropped: a write blocks its thread until it is on the disk,
+    /// and nothing else should wait for that.
+    pub(crate) fn serve_apart(&self, listener: TcpListener) -> std::io::Result<Apart> {
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).thread_name("dynamodb").enable_all().build()?;
+        let listener = listener.into_std()?;
+        let server = self.clone();
+        runtime.spawn(async move {
+            let served = match TcpListener::from_std(listener) {
+                Ok(listener) => server.serve(listener, std::future::pending()).await,
+                Err(error) => Err(DynamoDbServerError::Serve { reason: error.to_string() }),
+            };
+            if let Err(error) = served {
+                tracing::error!(%error, "the embedded DynamoDB ended");
+            }
+        });
+        Ok(Apart { runtime: Some(runtime) })
     }
 
     /// Removes items whose time to live is over; DynamoDB does this by itself, `dynoxide` when asked. Returns how many.

@@ -78,13 +78,16 @@ impl Bench {
 
     /// The time from the request to the end of the execution.
     pub(crate) async fn run(&self, request: StartRequest) -> Duration {
+        self.run_among(1, request).await
+    }
+
+    /// As [`Bench::run`] where so many run at once: the less often each is looked at, since looking takes the same two cores.
+    pub(crate) async fn run_among(&self, count: u32, request: StartRequest) -> Duration {
         let start = Instant::now();
-        let mut changes = self.engine.changes();
         let prepared = self.engine.prepare(request).await.unwrap();
         let id = self.engine.begin(prepared).await.unwrap();
         while !self.watcher.load(&id).await.unwrap().execution.status.is_over() {
-            // HEAD follows the commit: look again a little later, too.
-            let _ = tokio::time::timeout(Duration::from_millis(5), changes.changed()).await;
+            tokio::time::sleep(Duration::from_millis(5) * count).await;
         }
         start.elapsed()
     }

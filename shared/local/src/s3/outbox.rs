@@ -76,11 +76,13 @@ impl Store {
     }
 
     /// Removes an event that was delivered, or that nobody asks for any more.
+    ///
+    /// Not synced by itself: the next write's sync takes it along, and an event that comes back after a power loss is one delivered twice.
     pub(crate) fn remove_event(&self, sequence: i64) -> Result<(), S3ServerError> {
         let connection = self.index.lock();
-        let removed = connection
-            .prepare_cached("DELETE FROM outbox WHERE sequence = ?1")?
-            .execute([sequence])?;
+        let removed = index::unsynced(&connection, || {
+            connection.prepare_cached("DELETE FROM outbox WHERE sequence = ?1")?.execute([sequence])
+        })?;
         self.undelivered.send_if_modified(|count| {
             *count = count.saturating_sub(removed);
             *count == 0
