@@ -1,5 +1,6 @@
 //! `cargo bench -p sidestep-tests --bench growth`: 200 steps, 20 deep and 10 wide: a first run, a repeat, a change in the middle, with what
-//! they ask of the services; and a plan of 1,000 steps, with nothing cached and with everything.
+//! they ask of the services; a plan of 1,000 steps, with nothing cached and with everything; chains of up to 1,000 steps, a fan of 1,000, 200
+//! executions at once.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
 #[allow(dead_code, reason = "each benchmark uses a part of it")]
@@ -7,13 +8,15 @@ mod bench;
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
 use sidestep_core::handoff::Handoff;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::local_engine;
 
-use bench::{Bench, median, print, table, usage};
+use bench::shape::{chain, fan};
+use bench::{Bench, is_asked, median, print, table, usage, whole};
 
 /// What differs at the step in the middle.
 #[derive(Debug, Clone, Copy)]
@@ -101,9 +104,51 @@ async fn plans() {
     bench.cloud.shutdown(Duration::ZERO).await;
 }
 
+/// What a step takes and asks for, the longer the execution is.
+async fn sizes(handoff: Handoff) {
+    let chains = [10, 100, 400, 1_000].map(|steps| ("chain", steps, steps, chain(1, steps)));
+    let fans = [10, 200, 1_000].map(|width| ("1 to n to 1", width, width + 2, fan(width, 1)));
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::start(folder.path(), handoff, None, false).await;
+    bench.run(chain(0, 2)).await;
+    for (name, n, steps, request) in chains.iter().chain(&fans).cloned() {
+        let took = bench.run(request).await;
+        let metric = format!("time per step, {handoff}");
+        print(name, n, &metric, took.as_secs_f64() * 1e3 / whole(steps), "ms");
+    }
+    let began = Instant::now();
+    let request = |n: usize| chain(1_000 + n, 10);
+    join_all((0..200).map(|n| bench.run_among(200, request(n)))).await;
+    let metric = format!("200 executions of 10 steps at once, {handoff}, time per step");
+    print("executions", 200, &metric, began.elapsed().as_secs_f64() / 2.0, "ms");
+    bench.cloud.shutdown(Duration::ZERO).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let counter = Counter::new("engine");
+    let bench = Bench::start(folder.path(), handoff, Some(&counter), false).await;
+    bench.run(chain(0, 2)).await;
+    for (name, n, steps, request) in chains.into_iter().chain(fans) {
+        let usage = usage(&bench, &counter, request).await;
+        let metric = format!("write units, {handoff}, per step");
+        print(name, n, &metric, usage.write_units / whole(steps), "");
+        let metric = format!("read units, {handoff}, per step");
+        print(name, n, &metric, usage.read_units / whole(steps), "");
+    }
+    bench.cloud.shutdown(Duration::ZERO).await;
+}
+
 #[tokio::main]
 async fn main() {
-    runs().await;
-    plans().await;
+    if is_asked("runs") {
+        runs().await;
+    }
+    if is_asked("plans") {
+        plans().await;
+    }
+    if is_asked("sizes") {
+        for handoff in [Handoff::Event, Handoff::Direct] {
+            sizes(handoff).await;
+        }
+    }
     table();
 }

@@ -7,52 +7,13 @@ mod bench;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
 use sidestep_core::handoff::Handoff;
-use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_engine::start::StartRequest;
+use sidestep_core::name::ExecutionId;
 use sidestep_local::lambda::InvocationType;
 
-use bench::{Bench, median, print, table, usage};
-
-fn of(name: &str) -> Value {
-    json!({"Get": format!("Steps.{name}.OutputParameters['Value']")})
-}
-
-fn step(name: &str, arguments: &Value) -> Value {
-    json!({"Name": name, "Type": "Lambda", "FunctionArn": "noop", "Arguments": arguments,
-        "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
-}
-
-/// One step, `width` that read it, one that waits for all.
-fn fan(width: usize, round: usize) -> StartRequest {
-    let mut steps = vec![step("Root", &json!({"Value": round}))];
-    let names: Vec<_> = (0..width).map(|n| format!("B{n}")).collect();
-    steps.extend(
-        names
-            .iter()
-            .enumerate()
-            .map(|(n, name)| step(name, &json!({"Value": of("Root"), "Branch": n}))),
-    );
-    let mut join = step("Join", &json!({"Value": of("Root")}));
-    join["DependsOn"] = json!(names);
-    steps.push(join);
-    bench::request(&steps, false)
-}
-
-fn chain(pipeline: usize, steps: usize) -> StartRequest {
-    let value = |n: usize| if n == 0 { json!(pipeline) } else { of(&format!("S{}", n - 1)) };
-    let step = |n: usize| step(&format!("S{n}"), &json!({"Value": value(n), "Step": n}));
-    let steps: Vec<Value> = (0..steps).map(step).collect();
-    let mut request = bench::request(&steps, false);
-    request.pipeline_name = PipelineName::parse(&format!("chain-{pipeline}")).unwrap();
-    request
-}
-
-fn whole(n: usize) -> f64 {
-    f64::from(u32::try_from(n).unwrap())
-}
+use bench::shape::{chain, fan};
+use bench::{Bench, is_asked, median, print, table, usage, whole};
 
 async fn fans(handoff: Handoff) {
     let folder = tempfile::tempdir().unwrap();
@@ -194,11 +155,4 @@ async fn main() {
         past().await;
     }
     table();
-}
-
-/// Whether the command line names this part, or none.
-fn is_asked(part: &str) -> bool {
-    let mut named =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
-    named.peek().is_none() || named.any(|name| name == part)
 }

@@ -122,7 +122,34 @@ fn answer(pipeline: &Pipeline, effect: &Effect) -> Event {
     })
 }
 
+/// Executions of which `callgrind` counts the instructions.
+const COUNTED: &str = "--executions";
+
+/// Counts the instructions of a decision, which depend on no clock: those of two executions less those of one.
+fn instructions(steps: usize) -> Option<f64> {
+    let of = |executions: u32| {
+        let program = std::env::current_exe().ok()?;
+        let mut valgrind = std::process::Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
+        let output = valgrind.args([COUNTED, &executions.to_string(), &steps.to_string()]).output();
+        let said = String::from_utf8(output.ok()?.stderr).ok()?;
+        let count = said.lines().find_map(|line| line.split_once("Collected : "))?.1;
+        count.trim().parse::<f64>().ok()
+    };
+    Some((of(2)? - of(1)?) / f64::from(u32::try_from(steps).ok()?))
+}
+
 fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    if let [_, counted, executions, steps] = arguments.as_slice()
+        && counted == COUNTED
+    {
+        let pipeline = definition(steps.parse().unwrap());
+        for _ in 0..executions.parse().unwrap() {
+            execution(&pipeline);
+        }
+        return;
+    }
     for steps in [10, 100, 1_000] {
         let pipeline = definition(steps);
         let times: Vec<_> = (0..5).map(|_| execution(&pipeline)).collect();
@@ -131,6 +158,13 @@ fn main() {
         let decisions = f64::from(u32::try_from(steps).unwrap());
         print("planner alone", steps, "time per decision", ms * 1e3 / decisions, "us");
         print("planner alone", steps, "decisions per second", decisions / ms * 1e3, "1/s");
+    }
+    for steps in [10, 100, 1_000] {
+        let Some(count) = instructions(steps) else {
+            println!("instructions are not counted: `valgrind` does not run here");
+            break;
+        };
+        print("planner alone", steps, "instructions per decision, callgrind", count, "");
     }
     table();
 }

@@ -1,5 +1,7 @@
 //! What benchmarks share: an embedded cloud with the no-op step, requests of whole definitions, and figures as lines of JSON.
 
+pub(crate) mod shape;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -91,6 +93,17 @@ impl Bench {
         }
         start.elapsed()
     }
+}
+
+pub(crate) fn whole(n: usize) -> f64 {
+    f64::from(u32::try_from(n).unwrap())
+}
+
+/// Whether the command line names this part of a benchmark, or none.
+pub(crate) fn is_asked(part: &str) -> bool {
+    let arguments = std::env::args().skip(1);
+    let mut named = arguments.filter(|argument| !argument.starts_with('-')).peekable();
+    named.peek().is_none() || named.any(|name| name == part)
 }
 
 pub(crate) fn median(mut times: Vec<Duration>) -> f64 {
