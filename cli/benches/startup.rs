@@ -95,12 +95,11 @@ fn grid() -> Value {
     let of = |name: String| json!({"Get": format!("Steps.{name}.OutputParameters['Value']")});
     let step = |n: usize| {
         let (layer, column) = (n / width, n % width);
-        let mut arguments = match layer {
-            0 => json!({"Value": column}),
-            _ => {
-                let beside = of(name(layer - 1, column + 1));
-                json!({"Value": of(name(layer - 1, column)), "Beside": beside})
-            }
+        let mut arguments = if layer == 0 {
+            json!({"Value": column})
+        } else {
+            let beside = of(name(layer - 1, column + 1));
+            json!({"Value": of(name(layer - 1, column)), "Beside": beside})
         };
         // Equal steps share a result, so each says which it is.
         arguments["Step"] = json!(n);

@@ -14,8 +14,8 @@ use sidestep_engine::engine::Engine;
 use sidestep_engine::trigger::Trigger;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
-    Planner, counted_local_engine, create_queues, deploy, handing_off, local_engine, prepare,
-    register_step, seed, silence,
+    Planner, cloud_engine, counted_cloud_engine, create_queues, deploy, handing_off, local_engine,
+    prepare, register_step, seed, silence,
 };
 use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
@@ -65,7 +65,7 @@ impl Session {
                 Ok(cloud) => {
                     // Without functions nothing may begin, and what waits to be delivered waits for a command that has them.
                     prepare(&cloud).await?;
-                    let engine = watched(local_engine(cloud.endpoints()), &state);
+                    let engine = watched(cloud_engine(&cloud), &state);
                     let endpoints = Some(cloud.endpoints().clone());
                     return Ok(Self {
                         engine,
@@ -125,10 +125,8 @@ impl Session {
         let handoff = project.settings.engine.handoff;
         let make = |caller: &str| {
             let engine = match counter {
-                Some(counter) => {
-                    counted_local_engine(cloud.endpoints(), &counter.for_caller(caller))
-                }
-                None => local_engine(cloud.endpoints()),
+                Some(counter) => counted_cloud_engine(&cloud, &counter.for_caller(caller)),
+                None => cloud_engine(&cloud),
             };
             engine.handing_off(handoff)
         };
@@ -157,7 +155,7 @@ impl Session {
         let endpoints = Some(cloud.endpoints().clone());
         // Whoever looks on is not counted.
         let engine = match counter {
-            Some(_) => watched(local_engine(cloud.endpoints()), &state),
+            Some(_) => watched(cloud_engine(&cloud), &state),
             None => planner,
         };
         Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter })

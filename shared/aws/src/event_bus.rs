@@ -47,7 +47,7 @@ impl EventBus {
         let builder = aws_sdk_eventbridge::config::Builder::from(config);
         let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
         let builder = builder.timeout_config(timeouts);
-        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        let config = builder.http_client(http_client(config)).build();
         Self { client: Client::from_conf(config), name: name.into() }
     }
 

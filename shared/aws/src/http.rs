@@ -1,18 +1,30 @@
 //! The HTTP client below the SDKs.
 
+use aws_config::SdkConfig;
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
-/// Makes the client for an endpoint, `None` being the service's own: TLS by rustls on `ring`, or none where the endpoint is `http://`.
+/// The client that a configuration brings along, or one for its endpoint, `None` being the service's own: TLS by rustls on `ring`, or none
+/// where the endpoint is `http://`.
 ///
 /// The SDK's own default is rustls on `aws-lc-rs`; `ring` makes a function smaller and the first build shorter (ADR 0002). A
 /// client with TLS reads the system's root certificates when it is made: 2.4 of the 5.8 ms from spawn to first `next` of a
 /// step that does nothing, and for nothing where there is no TLS.
-pub fn http_client(endpoint_url: Option<&str>) -> SharedHttpClient {
-    if endpoint_url.is_some_and(|url| url.starts_with("http://")) {
-        return Builder::new().build_http();
+pub fn http_client(config: &SdkConfig) -> SharedHttpClient {
+    match (config.http_client(), config.endpoint_url()) {
+        (Some(client), _) => client,
+        (None, Some(url)) if url.starts_with("http://") => plain_http_client(),
+        (None, _) => https_client(),
     }
+}
+
+/// A client without TLS.
+pub fn plain_http_client() -> SharedHttpClient {
+    Builder::new().build_http()
+}
+
+pub(crate) fn https_client() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }

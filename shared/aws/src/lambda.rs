@@ -31,7 +31,7 @@ impl LambdaFunctions {
     /// Makes the adapter without any request.
     pub fn new(config: &SdkConfig) -> Self {
         let builder = aws_sdk_lambda::config::Builder::from(config);
-        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        let config = builder.http_client(http_client(config)).build();
         Self { client: Client::from_conf(config), stack: None }
     }
 

@@ -30,4 +30,4 @@ pub use self::engine::{
     ServiceEndpoints, Settings, counted_engine, counted_engine_from_env, engine, engine_from_env,
     handoff_from_env, local_config, stack_engine,
 };
-pub use self::http::http_client;
+pub use self::http::{http_client, plain_http_client};

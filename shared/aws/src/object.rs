@@ -100,7 +100,7 @@ pub(crate) fn s3_client(config: &SdkConfig) -> Client {
     let own_endpoint =
         config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let builder = aws_sdk_s3::config::Builder::from(config).force_path_style(own_endpoint);
-    let builder = builder.http_client(http_client(config.endpoint_url()));
+    let builder = builder.http_client(http_client(config));
     Client::from_conf(builder.build())
 }
 

@@ -25,7 +25,7 @@ impl SqsQueues {
     /// Makes the adapter without any request. Without a queue of `timers` nobody is woken, and the sweep finds what is due.
     pub fn new(config: &SdkConfig, timers: Option<String>) -> Self {
         let builder = aws_sdk_sqs::config::Builder::from(config);
-        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        let config = builder.http_client(http_client(config)).build();
         Self { client: Client::from_conf(config), timers }
     }
 

@@ -53,7 +53,7 @@ impl DynamoTable {
     /// Makes the adapter without any request.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         let builder = aws_sdk_dynamodb::config::Builder::from(config);
-        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        let config = builder.http_client(http_client(config)).build();
         Self { client: Client::from_conf(config), name: name.into() }
     }
 

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
 };
 use sidestep_aws::counter::Counter;
-use sidestep_aws::{http_client, local_config};
+use sidestep_aws::{local_config, plain_http_client};
 use sidestep_core::price::{Usage, service};
 use sidestep_local::cloud::{Cloud, Ports, REGION};
 use sidestep_local::deployment::{TABLE, prepare};
@@ -22,7 +22,7 @@ const DYNAMODB: &str = service::DYNAMODB;
 
 fn client(endpoint: &str, counter: &Counter) -> Client {
     let config = aws_sdk_dynamodb::config::Builder::from(&local_config(REGION))
-        .http_client(http_client(Some(endpoint)))
+        .http_client(plain_http_client())
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
         .interceptor(counter.clone());

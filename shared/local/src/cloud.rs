@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,6 +24,7 @@ use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::lambda::{HostError, HostOptions, InvocationType, LambdaHost, LogKey};
 use crate::s3::{S3Server, S3ServerError};
 use crate::sqs::{BatchHandler, SqsServer, SqsServerError};
+use crate::transport;
 
 /// The region that the embedded cloud says it is in.
 pub const REGION: &str = "us-east-1";
@@ -123,6 +125,15 @@ impl Cloud {
 
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// An HTTP client for SDKs of this process, which reaches S3 and Lambda without a socket.
+    pub fn http_client(&self) -> SharedHttpClient {
+        let services = [
+            (transport::address(&self.endpoints.s3), self.s3.service()),
+            (transport::address(&self.endpoints.lambda), self.lambda.service()),
+        ];
+        transport::client(services.into())
     }
 
     pub fn folder(&self) -> &StateFolder {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use serde_json::Value;
 use sidestep_aws::counter::Counter;
 use sidestep_aws::object::S3ObjectStore;
@@ -83,10 +84,20 @@ pub fn local_engine(endpoints: &Endpoints) -> Engine {
     engine(&local_config(REGION), &endpoints, settings).watchful()
 }
 
+/// The same for a cloud of this process, which it reaches without sockets where it can.
+pub fn cloud_engine(cloud: &Cloud) -> Engine {
+    let (endpoints, settings) = local_settings(cloud.endpoints());
+    engine(&cloud_config(cloud), &endpoints, settings).watchful()
+}
+
 /// The same, whose requests `counter` counts.
-pub fn counted_local_engine(endpoints: &Endpoints, counter: &Counter) -> Engine {
-    let (endpoints, settings) = local_settings(endpoints);
-    counted_engine(&local_config(REGION), &endpoints, settings, counter).watchful()
+pub fn counted_cloud_engine(cloud: &Cloud, counter: &Counter) -> Engine {
+    let (endpoints, settings) = local_settings(cloud.endpoints());
+    counted_engine(&cloud_config(cloud), &endpoints, settings, counter).watchful()
+}
+
+fn cloud_config(cloud: &Cloud) -> SdkConfig {
+    local_config(REGION).into_builder().http_client(cloud.http_client()).build()
 }
 
 fn local_settings(endpoints: &Endpoints) -> (ServiceEndpoints, Settings) {

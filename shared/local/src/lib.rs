@@ -10,3 +10,4 @@ pub mod lambda;
 pub mod overlay;
 pub mod s3;
 pub mod sqs;
+mod transport;

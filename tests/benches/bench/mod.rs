@@ -19,7 +19,7 @@ use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{
-    Planner, counted_local_engine, deploy, handing_off, local_engine, prepare, register_step,
+    Planner, cloud_engine, counted_cloud_engine, deploy, handing_off, prepare, register_step,
 };
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
@@ -58,8 +58,8 @@ impl Bench {
         let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
         prepare(&cloud).await.unwrap();
         let engine = match counter {
-            Some(counter) => counted_local_engine(cloud.endpoints(), counter),
-            None => local_engine(cloud.endpoints()),
+            Some(counter) => counted_cloud_engine(&cloud, counter),
+            None => cloud_engine(&cloud),
         };
         let engine = Arc::new(engine.alone().handing_off(handoff));
         let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));
@@ -74,7 +74,7 @@ impl Bench {
         let planner =
             counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &engine, &[], planner).await.unwrap();
-        let watcher = local_engine(cloud.endpoints());
+        let watcher = cloud_engine(&cloud);
         Self { cloud, engine, watcher }
     }
 

@@ -16,7 +16,7 @@ use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{
-    Planner, counted_local_engine, deploy, handing_off, local_engine, prepare, register_step,
+    Planner, cloud_engine, counted_cloud_engine, deploy, handing_off, prepare, register_step,
 };
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
@@ -76,8 +76,8 @@ pub(crate) async fn start(
     };
     prepare(&cloud).await.unwrap();
     let engine = match &planner {
-        Planner::Counted(counter) => counted_local_engine(cloud.endpoints(), counter),
-        _ => local_engine(cloud.endpoints()),
+        Planner::Counted(counter) => counted_cloud_engine(&cloud, counter),
+        _ => cloud_engine(&cloud),
     };
     let engine = Arc::new(engine.alone().handing_off(handoff));
     for function in functions {

@@ -4,13 +4,13 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::error::{DeployError, code, service};
-use crate::http::http_client;
+use crate::http::https_client;
 use crate::object::s3_client;
 
 /// Credentials, region and endpoint from the environment, profiles, SSO, credential processes or the instance, as in AWS's own tools.
 /// `AWS_ENDPOINT_URL` points everything at an emulator.
 pub async fn account_config() -> Result<SdkConfig, DeployError> {
-    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(None));
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https_client());
     let config = loader.load().await;
     if config.region().is_none() {
         return Err(DeployError::NoRegion);

@@ -90,7 +90,7 @@ impl Stacks {
     pub fn new(config: &SdkConfig) -> Self {
         let poll = if config.endpoint_url().is_some() { POLL_EMULATOR } else { POLL };
         let builder = aws_sdk_cloudformation::config::Builder::from(config);
-        let config = builder.http_client(http_client(config.endpoint_url())).build();
+        let config = builder.http_client(http_client(config)).build();
         Self { client: Client::from_conf(config), poll }
     }
 

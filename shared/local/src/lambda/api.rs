@@ -31,18 +31,21 @@ use super::{
     limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES},
 };
 
-pub(super) async fn serve(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let router = Router::new()
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
         .route("/2015-03-31/functions/{name}", get(get_function))
         .route("/2015-03-31/functions/{name}/configuration", get(get_configuration))
         .route("/2015-03-31/functions", get(list_functions))
         .route("/2015-03-31/functions/", get(list_functions))
-        .with_state(shared);
+        .with_state(shared)
+}
+
+pub(super) async fn serve(
+    router: Router,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let listener = listener.tap_io(|stream| {
         // Nagle's algorithm would hold small answers back for up to 40 ms.
         let _ = stream.set_nodelay(true);

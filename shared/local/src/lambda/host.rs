@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{net::TcpListener, sync::broadcast, time::Instant};
+use tower::ServiceExt as _;
 
 use super::{
     api,
@@ -15,6 +16,7 @@ use super::{
     metrics::{Counts, Load},
     options::HostOptions,
 };
+use crate::transport;
 
 /// Runs Lambda functions on this machine. Clones are one host.
 #[derive(Debug, Clone)]
@@ -45,7 +47,19 @@ impl LambdaHost {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        api::serve(self.shared.clone(), listener, shutdown).await
+        api::serve(api::router(self.shared.clone()), listener, shutdown).await
+    }
+
+    /// The same API for requests of this process.
+    pub(crate) fn service(&self) -> transport::Service {
+        let router = api::router(self.shared.clone());
+        Arc::new(move |request| {
+            let router = router.clone();
+            Box::pin(async move {
+                let Ok(response) = router.oneshot(request).await;
+                response
+            })
+        })
     }
 
     /// Invokes a function by name or ARN with a JSON payload.

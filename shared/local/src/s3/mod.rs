@@ -38,6 +38,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 
 use crate::events::{self, EventSink, FunctionNotification};
+use crate::transport;
 
 pub use error::S3ServerError;
 
@@ -90,6 +91,12 @@ impl S3Server {
         axum::serve(listener, Router::new().fallback(handler))
             .with_graceful_shutdown(shutdown)
             .await
+    }
+
+    /// The same protocol for requests of this process.
+    pub(crate) fn service(&self) -> transport::Service {
+        let service = self.service.clone();
+        Arc::new(move |request| Box::pin(answer(service.clone(), request)))
     }
 
     /// Creates a bucket, unless it exists.

@@ -35,7 +35,7 @@ async fn serve(test: &TestHost) -> Api {
             Credentials::new("test", "test", None, None, "test"),
         ))
         .retry_config(RetryConfig::disabled())
-        .http_client(sidestep_aws::http_client(Some(&endpoint)))
+        .http_client(sidestep_aws::plain_http_client())
         .endpoint_url(&endpoint)
         .build();
     Api { client: Client::new(&config), stop, served }

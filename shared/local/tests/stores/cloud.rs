@@ -110,7 +110,7 @@ pub(crate) fn client(address: SocketAddr) -> Client {
     let endpoint = format!("http://{address}");
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(sidestep_aws::http_client(Some(&endpoint)))
+        .http_client(sidestep_aws::plain_http_client())
         .endpoint_url(endpoint)
         .region(Region::new(REGION))
         .credentials_provider(Credentials::new("any", "thing", None, None, "test"))

@@ -19,7 +19,7 @@ async fn serve(server: DynamoDbServer) -> (Client, oneshot::Sender<()>) {
     tokio::spawn(async move { server.serve(listener, async { drop(stopped.await) }).await });
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(sidestep_aws::http_client(Some(&endpoint)))
+        .http_client(sidestep_aws::plain_http_client())
         .endpoint_url(endpoint)
         .region(Region::new(crate::cloud::REGION))
         .credentials_provider(Credentials::new("any", "thing", None, None, "test"))

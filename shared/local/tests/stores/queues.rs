@@ -37,7 +37,7 @@ impl Queues {
         tokio::spawn(async move { served.serve(listener, std::future::pending()).await });
         let config = aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(sidestep_aws::http_client(Some(&endpoint)))
+            .http_client(sidestep_aws::plain_http_client())
             .endpoint_url(endpoint)
             .region(Region::new(REGION))
             .credentials_provider(Credentials::new("any", "thing", None, None, "test"))

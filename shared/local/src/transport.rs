@@ -1,0 +1,136 @@
+//! Requests of this process to its own services: handed over in memory instead of through a socket. The SDK makes them, and the service answers
+//! them, as on the wire.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response, Uri};
+use futures::future::BoxFuture;
+use sidestep_aws::plain_http_client;
+
+/// A service of this process.
+pub(crate) type Service =
+    Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
+/// Makes a client that hands requests for these addresses (`127.0.0.1:4566`) to their services, and sends others as usual.
+pub(crate) fn client(services: BTreeMap<String, Service>) -> SharedHttpClient {
+    SharedHttpClient::new(Transport { services: Arc::new(services), others: plain_http_client() })
+}
+
+/// The address in an endpoint's URL.
+pub(crate) fn address(endpoint: &str) -> String {
+    endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned()
+}
+
+struct Transport {
+    services: Arc<BTreeMap<String, Service>>,
+    others: SharedHttpClient,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.services.keys()).finish()
+    }
+}
+
+impl HttpClient for Transport {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let services = Arc::clone(&self.services);
+        let others = self.others.http_connector(settings, components);
+        SharedHttpConnector::new(Connector { services, others })
+    }
+}
+
+struct Connector {
+    services: Arc<BTreeMap<String, Service>>,
+    others: SharedHttpConnector,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let uri = request.uri().parse::<Uri>();
+        let service = uri.ok().and_then(|uri| {
+            let authority = uri.authority()?;
+            self.services.get(authority.as_str()).cloned()
+        });
+        match service {
+            Some(service) => HttpConnectorFuture::new(answer(service, request)),
+            None => self.others.call(request),
+        }
+    }
+}
+
+async fn answer(service: Service, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let mut request =
+        request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+    // A socket would carry the path alone, and the host beside it.
+    let uri = std::mem::take(request.uri_mut());
+    if let Some(host) = uri.authority().and_then(|host| host.as_str().parse().ok()) {
+        request.headers_mut().entry("host").or_insert(host);
+    }
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = path.parse().map_err(|error| ConnectorError::user(Box::new(error)))?;
+    let (parts, body) = service(request.map(Body::new)).await.into_parts();
+    // Whole: an engine reads nothing that is large.
+    let body =
+        to_bytes(body, usize::MAX).await.map_err(|error| ConnectorError::io(error.into()))?;
+    let response = Response::from_parts(parts, SdkBody::from(body));
+    HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::Client;
+    use aws_sdk_s3::primitives::ByteStream;
+    use sidestep_aws::local_config;
+
+    use super::*;
+    use crate::s3::S3Server;
+
+    #[tokio::test]
+    async fn a_service_of_this_process_answers_without_a_socket_and_others_are_asked_as_usual() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = S3Server::open(folder.path(), "us-east-1", "000000000000").expect("a store");
+        server.create_bucket("bucket").await.expect("created");
+        // Nothing listens there, and no name resolves to it.
+        let endpoint = "http://nowhere.invalid:1";
+        let services = [(address(endpoint), server.service())];
+        let config = local_config("us-east-1").into_builder();
+        let config = config.http_client(client(services.into())).endpoint_url(endpoint).build();
+        let of = |config: aws_sdk_s3::config::Builder| {
+            Client::from_conf(config.force_path_style(true).build())
+        };
+        let s3 = of(aws_sdk_s3::config::Builder::from(&config));
+        let body = ByteStream::from_static(b"whole");
+        s3.put_object().bucket("bucket").key("a b").body(body).send().await.expect("put");
+        let found = s3.get_object().bucket("bucket").key("a b").send().await.expect("there");
+        assert_eq!(found.body.collect().await.expect("read").into_bytes().as_ref(), b"whole");
+        let absent = s3.get_object().bucket("bucket").key("b").send().await.expect_err("absent");
+        assert!(absent.into_service_error().is_no_such_key());
+
+        let elsewhere =
+            aws_sdk_s3::config::Builder::from(&config).endpoint_url("http://127.0.0.1:1");
+        let refused = of(elsewhere).list_buckets().send().await.expect_err("nobody answers");
+        assert!(matches!(refused, aws_sdk_s3::error::SdkError::DispatchFailure(_)), "{refused:?}");
+    }
+}
