@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::messages::Messages;
+use self::messages::{Messages, Program};
 use self::record::Record;
 use crate::error::user;
 use crate::sdk::packages_with_sdk;
@@ -78,16 +78,12 @@ impl Build {
         let messages = self.cargo()?;
         let with_sdk = packages_with_sdk(&self.folder);
         let mut binaries = BTreeMap::new();
-        for (package, program) in messages.programs() {
-            let bytes = fs::read(&program)
-                .with_context(|| format!("could not read `{}`", program.display()))?;
+        for (package, path) in handlers(messages.programs())? {
+            let bytes =
+                fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
             let sha256 = Sha256::digest(&bytes).into();
             let has_sdk = with_sdk.contains(&package);
-            let binary = Binary { path: program, sha256, has_sdk };
-            if binaries.insert(package.clone(), binary).is_some() {
-                let problem = format!("package `{package}` has more than one binary");
-                bail!(user(problem).hint("the package of a function has one: its handler"));
-            }
+            binaries.insert(package, Binary { path, sha256, has_sdk });
         }
         // Without a record cargo is asked again the next time, which is slower and as right.
         if let Some(record) = Record::of(self, started, &messages, binaries.clone()) {
@@ -110,6 +106,32 @@ impl Build {
             bail!(user("cargo could not build the functions"));
         }
         Ok(Messages::parse(&output.stdout))
+    }
+}
+
+/// Of each package the program that is its function: its only one, or the one that has the package's name.
+fn handlers(programs: Vec<Program>) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut packages: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
+    for Program { package, name, path } in programs {
+        packages.entry(package).or_default().insert(name, path);
+    }
+    let mut handlers = BTreeMap::new();
+    for (package, mut programs) in packages {
+        let names: Vec<_> = programs.keys().map(String::as_str).collect();
+        let name = handler(&package, &names).map(str::to_owned).ok_or_else(|| {
+            user(format!("package `{package}` has several binaries: {}", names.join(", ")))
+                .hint("a function is its package's only binary, or the one with the package's name")
+        })?;
+        handlers.extend(programs.remove(&name).map(|path| (package, path)));
+    }
+    Ok(handlers)
+}
+
+/// Which of a package's binaries is its function.
+pub(crate) fn handler<'a>(package: &str, names: &[&'a str]) -> Option<&'a str> {
+    match names {
+        [name] => Some(name),
+        names => names.iter().copied().find(|name| *name == package),
     }
 }
 

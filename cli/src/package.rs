@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use sidestep_deploy::blueprint::Architecture;
 use zip::write::SimpleFileOptions;
 
-use crate::build::inherited;
+use crate::build::{handler, inherited};
 use crate::error::user;
 use crate::project::Project;
 use crate::python::{self, Requirements};
@@ -141,7 +141,9 @@ fn build(
     let mut built = BTreeMap::new();
     for package in packages {
         let Some((target, program)) = programs.get(package) else {
-            bail!(user(format!("package `{package}` has no binary, or not exactly one")));
+            bail!(user(format!(
+                "package `{package}` has no binary, or several and none with its name"
+            )));
         };
         let path = if with_lambda {
             target.join("lambda").join(program).join("bootstrap")
@@ -178,7 +180,7 @@ fn check_host(architecture: Architecture) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of every package with exactly one binary: the target folder and the binary's name.
+/// Of every package with a binary that can be its function: the target folder and the binary's name.
 fn programs(
     cargo: &OsString,
     folder: &Path,
@@ -195,8 +197,9 @@ fn programs(
         let targets = package["targets"].as_array().into_iter().flatten();
         let binaries = targets.filter(|target| target["kind"] == serde_json::json!(["bin"]));
         let names: Vec<_> = binaries.filter_map(|target| target["name"].as_str()).collect();
-        if let (Some(package), [name]) = (package["name"].as_str(), names.as_slice()) {
-            programs.insert(package.to_owned(), (target.clone(), (*name).to_owned()));
+        let Some(package) = package["name"].as_str() else { continue };
+        if let Some(name) = handler(package, &names) {
+            programs.insert(package.to_owned(), (target.clone(), name.to_owned()));
         }
     }
     Ok(programs)

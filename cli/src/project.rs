@@ -66,7 +66,7 @@ pub(crate) struct ServeSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FunctionSettings {
-    /// A Rust package with one binary, built by cargo.
+    /// A Rust package with one binary, or one of its own name, built by cargo.
     pub(crate) package: Option<String>,
     /// Lambda's identifier, such as `python3.11`.
     pub(crate) runtime: Option<String>,

@@ -10,8 +10,8 @@ use futures::future::join_all;
 use sidestep_aws::counter::Counter;
 use sidestep_core::handoff::Handoff;
 use sidestep_core::name::ExecutionId;
-use sidestep_local::lambda::InvocationType;
 
+use bench::floor::floor;
 use bench::shape::{chain, fan};
 use bench::{Bench, is_asked, median, print, table, usage, whole};
 
@@ -111,38 +111,9 @@ async fn median_of_chains(bench: &Bench, round: usize) -> f64 {
     median(times)
 }
 
-/// What one write and one invocation take here without anything of sidestep's planner around them.
-async fn floor() {
-    let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::start(folder.path(), Handoff::Event, None, false).await;
-    bench.run(chain(0, 2)).await;
-    let prepared = bench.engine.prepare(chain(0, 2)).await.unwrap();
-    let executions = bench.engine.executions();
-    executions.create(&prepared.start, 2).await.unwrap();
-    let (mut writes, mut invocations) = (Vec::new(), Vec::new());
-    let mut over = sidestep_core::execution::Execution::new(2);
-    for revision in 1..=200 {
-        over.revision = revision;
-        let began = Instant::now();
-        let change = sidestep_engine::store::HeadChange::Ongoing;
-        executions.advance_head(&prepared.start, &over, change).await.unwrap();
-        writes.push(began.elapsed());
-    }
-    for _ in 0..200 {
-        let began = Instant::now();
-        let payload = bytes::Bytes::from_static(b"{\"Value\":1}");
-        let kind = InvocationType::RequestResponse;
-        bench.cloud.lambda().invoke("noop", payload, kind).await.unwrap();
-        invocations.push(began.elapsed());
-    }
-    print("floor", 200, "one conditional write, durable, over HTTP, median", median(writes), "ms");
-    print("floor", 200, "one invocation of a warm process, median", median(invocations), "ms");
-    bench.cloud.shutdown(Duration::ZERO).await;
-}
-
 #[tokio::main]
 async fn main() {
-    floor().await;
+    floor(chain(0, 2)).await;
     for handoff in [Handoff::Event, Handoff::Direct] {
         if is_asked("fans") {
             fans(handoff).await;

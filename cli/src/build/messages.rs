@@ -33,6 +33,15 @@ struct Artifact {
 #[derive(Debug, Deserialize)]
 struct Target {
     kind: Vec<String>,
+    name: String,
+}
+
+/// A built program, by the names that cargo knows it by.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) package: String,
+    pub(super) name: String,
+    pub(super) path: PathBuf,
 }
 
 /// A build script that ran, now or earlier.
@@ -57,14 +66,14 @@ impl Messages {
         messages
     }
 
-    /// The programs, with the names of their packages.
-    pub(super) fn programs(&self) -> Vec<(String, PathBuf)> {
+    pub(super) fn programs(&self) -> Vec<Program> {
         let programs = self.artifacts.iter().filter(|artifact| artifact.target.kind == ["bin"]);
         let named = |artifact: &Artifact| {
             let manifest = fs::read_to_string(&artifact.manifest_path).ok()?;
             let manifest: toml::Table = manifest.parse().ok()?;
-            let name = manifest.get("package")?.get("name")?.as_str()?.to_owned();
-            Some((name, artifact.executable.clone()?))
+            let package = manifest.get("package")?.get("name")?.as_str()?.to_owned();
+            let (name, path) = (artifact.target.name.clone(), artifact.executable.clone()?);
+            Some(Program { package, name, path })
         };
         programs.filter_map(named).collect()
     }

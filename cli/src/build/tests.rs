@@ -143,3 +143,19 @@ fn what_cannot_be_told_for_sure_leaves_no_record() {
     fs::write(project.path("build.json"), "{\"Version\":1").unwrap();
     assert!(!project.is_fresh(), "a record cut off is none");
 }
+
+#[test]
+fn of_several_binaries_the_one_with_the_packages_name_is_the_function() {
+    assert_eq!(handler("greet", &["hello"]), Some("hello"));
+    assert_eq!(handler("greet", &["all", "greet"]), Some("greet"));
+    assert_eq!(handler("greet", &["all", "hello"]), None);
+
+    let project = Project::new();
+    write(&project.path("src/bin/all.rs"), "fn main() {}\n");
+    let name = project.run()["greet"].path.file_name().unwrap().to_owned();
+    assert_eq!(name, "greet");
+    fs::remove_file(project.path("src/main.rs")).unwrap();
+    write(&project.path("src/bin/hello.rs"), "fn main() {}\n");
+    let error = project.build.run(&project.path("build.json")).unwrap_err();
+    assert_eq!(error.to_string(), "package `greet` has several binaries: all, hello");
+}

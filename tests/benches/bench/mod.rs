@@ -1,5 +1,6 @@
 //! What benchmarks share: an embedded cloud with the no-op step, requests of whole definitions, and figures as lines of JSON.
 
+pub(crate) mod floor;
 pub(crate) mod shape;
 
 use std::collections::BTreeMap;

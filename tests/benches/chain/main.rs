@@ -20,6 +20,7 @@ use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::REGION;
 use sidestep_local::deployment::ARTIFACT_BUCKET;
 
+use bench::floor::floor;
 use bench::{Bench, median, print, table, usage};
 use timeline::Timeline;
 
@@ -37,7 +38,7 @@ fn request(steps: usize, round: usize, is_cached: bool) -> StartRequest {
     bench::request(&list, is_cached)
 }
 
-async fn speed(handoff: Handoff) {
+async fn speed(handoff: Handoff, floor: f64) {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::start(folder.path(), handoff, None, false).await;
     bench.run(request(2, 0, true)).await;
@@ -48,8 +49,12 @@ async fn speed(handoff: Handoff) {
         again.push(bench.run(request(50, round, true)).await);
     }
     let metric = format!("time per step, {handoff}, median of 5");
-    print("chain, not cached", 50, &metric, median(plain) / 50.0, "ms");
-    print("chain", 50, &metric, median(first) / 50.0, "ms");
+    let over = format!("times the floor, {handoff}");
+    for (name, times) in [("chain, not cached", plain), ("chain", first)] {
+        let ms = median(times) / 50.0;
+        print(name, 50, &metric, ms, "ms");
+        print(name, 50, &over, ms / floor, "");
+    }
     print(
         "chain repeat",
         50,
@@ -113,8 +118,9 @@ async fn parts() {
 
 #[tokio::main]
 async fn main() {
+    let floor = floor(request(2, 0, false)).await;
     for handoff in [Handoff::Event, Handoff::Direct] {
-        speed(handoff).await;
+        speed(handoff, floor).await;
         counts(handoff).await;
     }
     // Last, because recording spans costs time.
