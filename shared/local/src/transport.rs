@@ -90,7 +90,10 @@ async fn answer(service: Service, request: HttpRequest) -> Result<HttpResponse, 
     }
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = path.parse().map_err(|error| ConnectorError::user(Box::new(error)))?;
-    let (parts, body) = service(request.map(Body::new)).await.into_parts();
+    // Beside whatever else the caller asks for, as on the wire.
+    let answered = tokio::spawn(service(request.map(Body::new)));
+    let answered = answered.await.map_err(|error| ConnectorError::io(error.into()))?;
+    let (parts, body) = answered.into_parts();
     // Whole: an engine reads nothing that is large.
     let body =
         to_bytes(body, usize::MAX).await.map_err(|error| ConnectorError::io(error.into()))?;
