@@ -24,7 +24,7 @@ use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::lambda::{HostError, HostOptions, InvocationType, LambdaHost, LogKey};
 use crate::s3::{S3Server, S3ServerError};
 use crate::sqs::{BatchHandler, SqsServer, SqsServerError};
-use crate::transport;
+use crate::transport::Services;
 
 /// The region that the embedded cloud says it is in.
 pub const REGION: &str = "us-east-1";
@@ -72,6 +72,8 @@ pub struct Cloud {
     s3: S3Server,
     sqs: SqsServer,
     lambda: LambdaHost,
+    /// For requests of this process.
+    services: Services,
     _dynamodb: Apart,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -120,7 +122,20 @@ impl Cloud {
             log_end("SQS", queues.serve(sqs_listener, stopped_sqs).await);
         });
         let failed = watch::Sender::new(None);
-        Ok(Self { folder, endpoints, s3, sqs, lambda, _dynamodb: dynamodb, tasks, stop, failed })
+        let services =
+            Services::new([(&endpoints.s3, s3.service()), (&endpoints.lambda, lambda.service())]);
+        Ok(Self {
+            folder,
+            endpoints,
+            s3,
+            sqs,
+            lambda,
+            services,
+            _dynamodb: dynamodb,
+            tasks,
+            stop,
+            failed,
+        })
     }
 
     pub fn endpoints(&self) -> &Endpoints {
@@ -129,11 +144,7 @@ impl Cloud {
 
     /// An HTTP client for SDKs of this process, which reaches S3 and Lambda without a socket.
     pub fn http_client(&self) -> SharedHttpClient {
-        let services = [
-            (transport::address(&self.endpoints.s3), self.s3.service()),
-            (transport::address(&self.endpoints.lambda), self.lambda.service()),
-        ];
-        transport::client(services.into())
+        self.services.client()
     }
 
     pub fn folder(&self) -> &StateFolder {

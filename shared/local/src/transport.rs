@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -18,22 +18,40 @@ use axum::http::{Request, Response, Uri};
 use futures::future::BoxFuture;
 use sidestep_aws::plain_http_client;
 
-/// A service of this process.
-pub(crate) type Service =
-    Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+type Answer = dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync;
 
-/// Makes a client that hands requests for these addresses (`127.0.0.1:4566`) to their services, and sends others as usual.
-pub(crate) fn client(services: BTreeMap<String, Service>) -> SharedHttpClient {
-    SharedHttpClient::new(Transport { services: Arc::new(services), others: plain_http_client() })
+/// A service of this process.
+pub(crate) type Service = Arc<Answer>;
+
+/// Services by their addresses (`127.0.0.1:4566`).
+pub(crate) struct Services(BTreeMap<String, Service>);
+
+impl Services {
+    /// Takes services by the URLs of their endpoints.
+    pub(crate) fn new<const N: usize>(services: [(&str, Service); N]) -> Self {
+        let address =
+            |url: &str| url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self(services.map(|(url, service)| (address(url), service)).into())
+    }
+
+    /// Makes a client that hands requests for these services to them, and sends others as usual. It keeps none of them alive: for a client,
+    /// too, a cloud that is gone is gone.
+    pub(crate) fn client(&self) -> SharedHttpClient {
+        let weak =
+            |(address, service): (&String, &Service)| (address.clone(), Arc::downgrade(service));
+        let services = Arc::new(self.0.iter().map(weak).collect());
+        SharedHttpClient::new(Transport { services, others: plain_http_client() })
+    }
 }
 
-/// The address in an endpoint's URL.
-pub(crate) fn address(endpoint: &str) -> String {
-    endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned()
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
 }
 
 struct Transport {
-    services: Arc<BTreeMap<String, Service>>,
+    services: Arc<BTreeMap<String, Weak<Answer>>>,
     others: SharedHttpClient,
 }
 
@@ -56,7 +74,7 @@ impl HttpClient for Transport {
 }
 
 struct Connector {
-    services: Arc<BTreeMap<String, Service>>,
+    services: Arc<BTreeMap<String, Weak<Answer>>>,
     others: SharedHttpConnector,
 }
 
@@ -71,7 +89,7 @@ impl HttpConnector for Connector {
         let uri = request.uri().parse::<Uri>();
         let service = uri.ok().and_then(|uri| {
             let authority = uri.authority()?;
-            self.services.get(authority.as_str()).cloned()
+            self.services.get(authority.as_str())?.upgrade()
         });
         match service {
             Some(service) => HttpConnectorFuture::new(answer(service, request)),
@@ -104,6 +122,7 @@ async fn answer(service: Service, request: HttpRequest) -> Result<HttpResponse, 
 #[cfg(test)]
 mod tests {
     use aws_sdk_s3::Client;
+    use aws_sdk_s3::error::SdkError;
     use aws_sdk_s3::primitives::ByteStream;
     use sidestep_aws::local_config;
 
@@ -117,9 +136,9 @@ mod tests {
         server.create_bucket("bucket").await.expect("created");
         // Nothing listens there, and no name resolves to it.
         let endpoint = "http://nowhere.invalid:1";
-        let services = [(address(endpoint), server.service())];
+        let services = Services::new([(endpoint, server.service())]);
         let config = local_config("us-east-1").into_builder();
-        let config = config.http_client(client(services.into())).endpoint_url(endpoint).build();
+        let config = config.http_client(services.client()).endpoint_url(endpoint).build();
         let of = |config: aws_sdk_s3::config::Builder| {
             Client::from_conf(config.force_path_style(true).build())
         };
@@ -134,6 +153,12 @@ mod tests {
         let elsewhere =
             aws_sdk_s3::config::Builder::from(&config).endpoint_url("http://127.0.0.1:1");
         let refused = of(elsewhere).list_buckets().send().await.expect_err("nobody answers");
-        assert!(matches!(refused, aws_sdk_s3::error::SdkError::DispatchFailure(_)), "{refused:?}");
+        assert!(matches!(refused, SdkError::DispatchFailure(_)), "{refused:?}");
+
+        // As after the end of its process: nobody answers, and the store is free for the next owner.
+        drop((server, services));
+        let gone = s3.list_buckets().send().await.expect_err("it is gone");
+        assert!(matches!(gone, SdkError::DispatchFailure(_)), "{gone:?}");
+        S3Server::open(folder.path(), "us-east-1", "000000000000").expect("the store is free");
     }
 }
