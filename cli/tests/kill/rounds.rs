@@ -241,6 +241,10 @@ impl Subject {
                 let mut run = Killed::quiet(run);
                 run.kill_within(dice, Duration::from_millis(200));
                 tried.kills += 1;
+                // Or in the middle of their end, where little was left to do: the next would begin anew.
+                if self.list(state).iter().any(|(_, is_over)| *is_over) {
+                    break;
+                }
             }
             let mut run = self.run(state);
             if !run.kill_within(dice, self.clean_time) {
