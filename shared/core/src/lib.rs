@@ -28,6 +28,7 @@ pub mod forecast;
 pub mod garbage;
 pub mod graph;
 pub mod handoff;
+pub mod head;
 pub mod invocation;
 pub mod late;
 pub mod lease;

@@ -13,6 +13,7 @@ use sidestep_core::determinism::difference;
 use sidestep_core::execution::{Execution, ExecutionStatus};
 use sidestep_core::facts::Facts;
 use sidestep_core::handoff::{carry, is_for_a_step};
+use sidestep_core::head::is_head_due;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::{CallbackRecord, Effect, Plan, Publication, plan};
 use sidestep_core::report::{Event, Report, ReportedResult};
@@ -21,7 +22,7 @@ use sidestep_core::uri::S3Uri;
 use tracing::{debug, info, warn};
 
 use crate::engine::{Engine, EngineError, Loaded, error_chain, fold};
-use crate::store::{Committed, HeadChange, TableError};
+use crate::store::{Committed, TableError};
 use crate::turn::Place;
 
 /// What was written before a commit, so that a plan that is made again does not write it again.
@@ -155,16 +156,13 @@ impl Engine {
             {
                 return Ok(Settled::Doubtful);
             }
-            // A report may be faster than `HEAD`, which then does not know of its attempt.
-            if !plan.discarded.is_empty()
-                && let Some(next) =
-                    self.executions.commits(id, &[execution.revision + 1]).await?.pop()
-            {
-                fold(id, &mut execution, &next)?;
-                self.advance_head(&start, &execution, &next).await?;
-                self.remember(id, &execution, &next);
-                facts.commits.insert(next.revision, next);
-                continue;
+            // `HEAD` may lag behind, and then does not know of the report's attempt.
+            if !plan.discarded.is_empty() {
+                let missed = self.take_in(&start, &mut execution).await?;
+                if !missed.is_empty() {
+                    facts.commits.extend(missed.into_iter().map(|it| (it.revision, it)));
+                    continue;
+                }
             }
             for discarded in &plan.discarded {
                 info!(execution_id = %id, step = discarded.step.0, attempt_count = discarded.attempt_count,
@@ -194,12 +192,18 @@ impl Engine {
                     if self.handoff.is_direct() {
                         carry(&pipeline, &start, &execution, &mut plan);
                     }
+                    // A planner that is alone, and a step, go on without it.
+                    let has_state = matches!(road, Road::Direct { .. }) || self.recent.is_alone();
+                    let is_due = !has_state || is_head_due(&plan, &execution);
                     let states = (&before, &execution);
                     // Whoever sees a status finds it told; the effects do not wait for that.
                     let seen = async {
                         self.tell(&start, &pipeline, states, &plan.commit, &facts).await;
                         self.remember(id, &execution, &plan.commit);
                         self.won.send_modify(|count| *count += 1);
+                        if !is_due {
+                            return Ok(());
+                        }
                         self.advance_head(&start, &execution, &plan.commit).await
                     };
                     let (head, failed) = futures::join!(seen, self.perform(&start, &plan));
@@ -217,26 +221,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// Takes in what happened since: by `HEAD`, which may be far ahead by now, or by the commit that won.
-    async fn follow(
-        &self,
-        start: &Start,
-        execution: &mut Execution,
-        winner: &Commit,
-    ) -> Result<(), EngineError> {
-        let id = &start.execution_id;
-        match self.executions.head(id).await? {
-            Some(head) if head.revision >= winner.revision => *execution = head,
-            _ => {
-                fold(id, execution, winner)?;
-                // Its planner may have died before it came to this.
-                self.advance_head(start, execution, winner).await?;
-            }
-        }
-        self.remember(id, execution, winner);
-        Ok(())
     }
 
     pub(crate) fn remember(&self, id: &ExecutionId, execution: &Execution, commit: &Commit) {
@@ -300,20 +284,6 @@ impl Engine {
         records.published.extend(fresh.iter().map(|publication| publication.entry.key()));
         records.warnings.extend(published.into_iter().flatten());
         Ok(())
-    }
-
-    pub(crate) async fn advance_head(
-        &self,
-        start: &Start,
-        execution: &Execution,
-        commit: &Commit,
-    ) -> Result<(), EngineError> {
-        let change = match (&commit.end, &commit.retry) {
-            (Some(end), _) => HeadChange::Ended { end, at_ms: commit.at_ms },
-            (None, Some(_)) => HeadChange::TakenUp,
-            (None, None) => HeadChange::Ongoing,
-        };
-        Ok(self.executions.advance_head(start, execution, change).await?)
     }
 
     /// Performs the effects of a commit; what could not be started comes back as a report of its failure.

@@ -36,8 +36,8 @@ impl Engine {
         Ok(described.with_late(late))
     }
 
-    /// As [`Engine::commits_after`] for whoever follows an execution: where this process made the next ones it need not ask for them, and others
-    /// come the next time.
+    /// The commits after `revision`, for whoever follows an execution: where this process made the next ones it need not ask for them, and
+    /// others come the next time.
     pub async fn next_commits(
         &self,
         id: &ExecutionId,
@@ -45,21 +45,9 @@ impl Engine {
     ) -> Result<Vec<Commit>, EngineError> {
         let known = (revision + 1..).map_while(|revision| self.recent.commit(id, revision));
         let known: Vec<_> = known.map(Arc::unwrap_or_clone).collect();
-        if known.is_empty() { self.commits_after(id, revision).await } else { Ok(known) }
-    }
-
-    /// The commits after `revision`, in order.
-    pub async fn commits_after(
-        &self,
-        id: &ExecutionId,
-        revision: Revision,
-    ) -> Result<Vec<Commit>, EngineError> {
-        let head = self.executions.head(id).await?;
-        let last = head.ok_or_else(|| EngineError::ExecutionNotFound(id.clone()))?.revision;
-        let revisions: Vec<_> = (revision + 1..=last).collect();
-        if revisions.is_empty() {
-            return Ok(Vec::new());
+        match known.as_slice() {
+            [] => Ok(self.executions.commits_after(id, revision).await?),
+            _ => Ok(known),
         }
-        Ok(self.executions.commits(id, &revisions).await?)
     }
 }

@@ -109,7 +109,7 @@ impl Engine {
         let pipeline =
             self.definitions.get(&start.definition_digest, start.definition_format).await?;
         let mut facts = Facts::default();
-        for commit in self.commits_after(id, execution.revision).await? {
+        for commit in self.executions.commits_after(id, execution.revision).await? {
             let before = execution.clone();
             fold(id, &mut execution, &commit)?;
             self.tell(&start, &pipeline, (&before, &execution), &commit, &facts).await;

@@ -17,6 +17,7 @@ pub mod functions;
 pub mod garbage;
 mod gather;
 pub mod handoff;
+mod head;
 mod late;
 mod lease;
 pub mod message;

@@ -35,6 +35,11 @@ impl Recent {
         Self { is_alone: true, ..Self::default() }
     }
 
+    /// Whether this process is the only planner.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
     pub(crate) fn keep_commit(&self, id: &ExecutionId, commit: &Commit) {
         let key = (id.clone(), commit.revision);
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);

@@ -106,11 +106,19 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
 
     async fn start(&self, id: &ExecutionId) -> Result<Option<Start>, TableError>;
 
-    /// The folded state, which may lag behind the last commit after a crash. Strongly consistent.
+    /// The folded state, which may lag behind the last commit: by a crash, or because whoever went on had the state in hand
+    /// ([`sidestep_core::head`]). Strongly consistent.
     async fn head(&self, id: &ExecutionId) -> Result<Option<Execution>, TableError>;
 
     /// The commits at these revisions, in order; one that does not exist is left out. Strongly consistent.
     async fn commits(&self, id: &ExecutionId, of: &[Revision]) -> Result<Vec<Commit>, TableError>;
+
+    /// The commits after a revision, in order. Strongly consistent.
+    async fn commits_after(
+        &self,
+        id: &ExecutionId,
+        revision: Revision,
+    ) -> Result<Vec<Commit>, TableError>;
 
     /// All commits, in order.
     async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError>;

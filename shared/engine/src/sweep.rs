@@ -14,7 +14,7 @@ use sidestep_core::report::{Event, Report, ReportedResult};
 use sidestep_core::start::Start;
 use tracing::warn;
 
-use crate::engine::{Engine, EngineError, Loaded, fold};
+use crate::engine::{Engine, EngineError, Loaded};
 
 /// How long a planner may take from its commit to the message of a Callback step, clocks' differences included.
 const SENDING_MS: u64 = 300_000;
@@ -146,19 +146,6 @@ impl Engine {
     async fn is_unsent(&self, token: &str) -> Result<bool, EngineError> {
         let record = self.executions.callback(token).await?;
         Ok(record.is_some_and(|record| record.is_unsent))
-    }
-
-    /// Folds in the commits whose planner died before it came to `HEAD`.
-    pub(crate) async fn catch_up(&self, loaded: &mut Loaded) -> Result<(), EngineError> {
-        let id = &loaded.start.execution_id;
-        // Also past an end: it may have been taken up again.
-        loop {
-            let next = self.executions.commits(id, &[loaded.execution.revision + 1]).await?;
-            let Some(commit) = next.first() else { break };
-            fold(id, &mut loaded.execution, commit)?;
-            self.advance_head(&loaded.start, &loaded.execution, commit).await?;
-        }
-        Ok(())
     }
 
     /// The report of an attempt that wrote its manifest, but whose event was lost.

@@ -86,6 +86,25 @@ impl ExecutionStore for DynamoTable {
         Ok(commits)
     }
 
+    async fn commits_after(
+        &self,
+        id: &ExecutionId,
+        revision: Revision,
+    ) -> Result<Vec<Commit>, TableError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND SK BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", text(execution_key(id)))
+            .expression_attribute_values(":from", text(commit_key(revision + 1)))
+            .expression_attribute_values(":to", text(commit_key(Revision::MAX)));
+        let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
+        let items = items.map_err(|error| classify("read the commits of", id.as_str(), error))?;
+        items.iter().map(body).collect()
+    }
+
     async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError> {
         let items = self.query_beginning(execution_key(id), "C#", "read the commits of").await?;
         items.iter().map(body).collect()

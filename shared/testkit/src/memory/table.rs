@@ -96,6 +96,16 @@ impl ExecutionStore for MemoryTable {
         Ok(of.iter().filter_map(|revision| record.commits.get(revision).cloned()).collect())
     }
 
+    async fn commits_after(
+        &self,
+        id: &ExecutionId,
+        revision: Revision,
+    ) -> Result<Vec<Commit>, TableError> {
+        let state = self.lock();
+        let Some(record) = state.records.get(id) else { return Ok(Vec::new()) };
+        Ok(record.commits.range(revision + 1..).map(|(_, commit)| commit.clone()).collect())
+    }
+
     async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError> {
         let state = self.lock();
         let commits = state.records.get(id).map(|record| record.commits.values().cloned());

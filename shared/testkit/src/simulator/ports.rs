@@ -144,6 +144,15 @@ impl ExecutionStore for Faulty {
         effect!(&self.world.sim, "commits", self.world.table.commits(id, of), table("read"))
     }
 
+    async fn commits_after(
+        &self,
+        id: &ExecutionId,
+        revision: Revision,
+    ) -> Result<Vec<Commit>, TableError> {
+        let call = || self.world.table.commits_after(id, revision);
+        effect!(&self.world.sim, "commits after", call(), table("query"))
+    }
+
     async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError> {
         effect!(&self.world.sim, "all commits", self.world.table.all_commits(id), table("query"))
     }

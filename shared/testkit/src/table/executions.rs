@@ -77,6 +77,9 @@ async fn commits_read_back_in_order(store: &dyn ExecutionStore) {
     assert_eq!(some, [commits[2].clone(), commits[6].clone()], "without the one that is not there");
     let all: Vec<_> = (1..=120).collect();
     assert_eq!(store.commits(id, &all).await.unwrap(), commits);
+    assert_eq!(store.commits_after(id, 0).await.unwrap(), commits);
+    assert_eq!(store.commits_after(id, 98).await.unwrap(), commits[98..]);
+    assert_eq!(store.commits_after(id, 120).await.unwrap(), []);
 }
 
 async fn a_head_only_moves_forward(store: &dyn ExecutionStore) {
