@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 use sidestep_aws::counter::Counter;
 use sidestep_core::commit::Revision;
@@ -102,6 +103,8 @@ pub(crate) async fn end_of(
     pipeline: &Pipeline,
     shown: Shown,
 ) -> anyhow::Result<u8> {
+    // Before a line is shown: whoever sees one may interrupt.
+    let mut interrupted = signal(SignalKind::interrupt())?;
     let mut view = View::new(pipeline, session, !shown.json);
     view.started(id);
     let watched = watch(session, id, &mut view, shown.after);
@@ -112,7 +115,7 @@ pub(crate) async fn end_of(
             eprintln!("interrupted: the same command goes on where execution {id} stopped");
             return Err(error);
         }
-        _ = tokio::signal::ctrl_c() => {
+        _ = interrupted.recv() => {
             if session.cloud.is_some() {
                 eprintln!("interrupted: the same command goes on where execution {id} stopped");
             } else {

@@ -83,5 +83,6 @@ async fn a_change_asks_for_more_only_where_it_is_felt() {
     assert_eq!(changed.count("Lambda", "Invoke"), 10, "{changed:#?}");
     // As for a repeat, and for each step of the changed chain a commit and a cache entry.
     assert_eq!(changed.count("DynamoDB", "PutItem"), 6 + 2 * 10, "{changed:#?}");
-    assert_eq!(changed.count("DynamoDB", "UpdateItem"), 1 + 10, "{changed:#?}");
+    // The planner, which is alone here, writes HEAD after eight commits and at the end.
+    assert_eq!(changed.count("DynamoDB", "UpdateItem"), 2, "{changed:#?}");
 }
