@@ -111,7 +111,8 @@ impl Remote {
         };
         // A stack of an earlier version has none: then the sweep finds what is due.
         let timers = stack.outputs.get("TimersUrl").cloned();
-        let settings = sidestep_aws::Settings { table: table.clone(), timers, deployment };
+        let settings =
+            sidestep_aws::Settings { table: table.clone(), timers, reports: None, deployment };
         let endpoints = account.endpoints();
         let engine = stack_engine(&account.config, &endpoints, settings, stack_name.as_str());
         let engine = engine.handing_off(project.settings.engine.handoff);

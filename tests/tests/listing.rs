@@ -51,7 +51,8 @@ impl World {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
         };
-        let settings = Settings { table: "state".to_owned(), timers: None, deployment };
+        let settings =
+            Settings { table: "state".to_owned(), timers: None, reports: None, deployment };
         let all = Some(endpoint);
         let endpoints = ServiceEndpoints {
             s3: all.clone(),

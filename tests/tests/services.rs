@@ -114,6 +114,7 @@ async fn the_objects_the_queues_and_an_uploads_way_to_the_trigger_are_right_on_l
         |name: &str| emulator.sqs("CreateQueue", &json!({ "QueueName": name }))["QueueUrl"].clone();
     let (known, timers) = (url("known"), url("timers"));
     let queues = SqsQueues::new(&config, timers.as_str().map(str::to_owned));
+    let queues = queues.reporting_to(timers.as_str().map(str::to_owned));
     let known_url = known.as_str().expect("a URL");
     queue::suite(
         &queues,

@@ -20,6 +20,8 @@ pub struct Settings {
     pub table: String,
     /// The URL of the queue that wakes the planner.
     pub timers: Option<String>,
+    /// The URL of the queue where steps leave results to the planner.
+    pub reports: Option<String>,
     pub deployment: Deployment,
 }
 
@@ -110,7 +112,8 @@ impl Adapters {
             table: DynamoTable::new(&with(&endpoints.dynamodb), settings.table.as_str()),
             objects: S3ObjectStore::new(&with(&endpoints.s3)),
             functions: LambdaFunctions::new(&with(&endpoints.lambda)),
-            queues: SqsQueues::new(&with(&endpoints.sqs), settings.timers.clone()),
+            queues: SqsQueues::new(&with(&endpoints.sqs), settings.timers.clone())
+                .reporting_to(settings.reports.clone()),
         }
     }
 
@@ -140,7 +143,7 @@ impl Adapters {
 }
 
 /// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, on AWS `SIDESTEP_STACK`, `SIDESTEP_TIMERS`
-/// (a queue's URL) and, if changes of status are told, `SIDESTEP_EVENT_BUS`; and what Lambda sets.
+/// and, of a step, `SIDESTEP_REPORTS` (queues' URLs) and, if changes of status are told, `SIDESTEP_EVENT_BUS`; and what Lambda sets.
 pub fn engine_from_env() -> Result<Engine, MissingSetting> {
     let (adapters, deployment) = adapters_from_env()?;
     let engine = adapters.engine(deployment);
@@ -181,9 +184,11 @@ pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
 
 fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
+    let url = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
     let settings = Settings {
         table: get("SIDESTEP_TABLE")?,
-        timers: std::env::var("SIDESTEP_TIMERS").ok().filter(|url| !url.is_empty()),
+        timers: url("SIDESTEP_TIMERS"),
+        reports: url("SIDESTEP_REPORTS"),
         deployment: Deployment {
             artifact_bucket: get("SIDESTEP_BUCKET")?,
             region: get("AWS_REGION")?,

@@ -19,6 +19,8 @@ pub struct SqsQueues {
     client: Client,
     /// The queue whose messages are handed to the planner.
     timers: Option<String>,
+    /// The queue where the planner finds results.
+    reports: Option<String>,
 }
 
 impl SqsQueues {
@@ -26,13 +28,18 @@ impl SqsQueues {
     pub fn new(config: &SdkConfig, timers: Option<String>) -> Self {
         let builder = aws_sdk_sqs::config::Builder::from(config);
         let config = builder.http_client(http_client(config)).build();
-        Self { client: Client::from_conf(config), timers }
+        Self { client: Client::from_conf(config), timers, reports: None }
+    }
+
+    /// The same adapter, with the queue where the planner finds results.
+    pub fn reporting_to(self, reports: Option<String>) -> Self {
+        Self { reports, ..self }
     }
 
     /// The same adapter, with its requests counted.
     pub fn counted(&self, counter: &Counter) -> Self {
         let config = self.client.config().to_builder().interceptor(counter.clone());
-        Self { client: Client::from_conf(config.build()), timers: self.timers.clone() }
+        Self { client: Client::from_conf(config.build()), ..self.clone() }
     }
 
     /// Creates a queue under the name at the end of `queue_url`, unless there is one.
@@ -85,5 +92,11 @@ impl Queues for SqsQueues {
         // Rounded up: a call that comes too early is only passed on.
         let delay = at_ms.saturating_sub(now_ms).div_ceil(1000).min(LONGEST_DELAY_SECONDS);
         self.put(timers, event, delay).await
+    }
+
+    async fn report(&self, event: &Value) -> Result<bool, QueueError> {
+        let Some(reports) = &self.reports else { return Ok(false) };
+        self.put(reports, event, 0).await?;
+        Ok(true)
     }
 }

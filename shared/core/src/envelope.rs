@@ -4,13 +4,15 @@
 //! error would make the platform deliver them again.
 
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::batch::WindowId;
 use crate::commit::Failure;
-use crate::invocation::{COMMITTED, Invocation, MANIFEST_NAME, RESERVED_KEY};
+use crate::invocation::{COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY};
+use crate::manifest::Manifest;
 use crate::name::{ExecutionId, PipelineName, StepName};
 use crate::uri::S3Uri;
 
@@ -21,6 +23,8 @@ pub enum PlannerEvent {
     ManifestCreated(ManifestKey),
     /// Lambda says how an asynchronous invocation of a step function ended.
     Ended { invocation: Invocation, result: Result<Map<String, Value>, Failure> },
+    /// A step left its result in the planner's queue.
+    Reported { invocation: Invocation, manifest: Manifest },
     /// A step committed its result itself.
     HandedOff(ExecutionId),
     /// Look after executions whose messages were lost.
@@ -58,6 +62,20 @@ pub struct CreatedObject {
     pub at_ms: Option<u64>,
 }
 
+/// What a step leaves in the planner's queue.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Delivery {
+    invocation: Invocation,
+    manifest: Manifest,
+}
+
+/// The event by which a step leaves its result to the planner.
+pub fn report_event(invocation: &Invocation, manifest: &Manifest) -> Value {
+    let (invocation, manifest) = (invocation.clone(), manifest.clone());
+    json!({ "Report": Delivery { invocation, manifest } })
+}
+
 /// Reads an event of any kind into what it says to the planner.
 pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
     if event.get("Sweep").is_some() {
@@ -68,6 +86,15 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
         return vec![match id.zip(wake["AtMs"].as_u64()) {
             Some((execution_id, at_ms)) => PlannerEvent::Wake { execution_id, at_ms },
             None => PlannerEvent::Ignored("a wake-up call without execution or time".to_owned()),
+        }];
+    }
+    if let Some(report) = event.get("Report") {
+        let read = Delivery::deserialize(report);
+        return vec![match read {
+            Ok(Delivery { invocation, manifest }) => {
+                PlannerEvent::Reported { invocation, manifest }
+            }
+            Err(error) => PlannerEvent::Ignored(format!("a report that cannot be read: {error}")),
         }];
     }
     if let Some(batch) = event.get("Batch") {
@@ -177,7 +204,7 @@ pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
 /// The event that the planner itself was given up on, if the record is of that: a dead letter that was sent again.
 fn redriven(record: &Value) -> Option<&Value> {
     let event = &record["requestPayload"];
-    let is_event = ["Records", "detail-type", "Sweep", "Wake", "Batch"]
+    let is_event = ["Records", "detail-type", "Sweep", "Wake", "Batch", "Report"]
         .iter()
         .any(|key| event.get(key).is_some());
     // One of a step function may have arguments of any name.
@@ -204,6 +231,11 @@ fn destination(record: &Value) -> PlannerEvent {
         // A function that wrote a manifest says so: the manifest's own event is the report.
         if payload[RESERVED_KEY]["Manifest"].is_string() {
             return PlannerEvent::Ignored("the manifest reports this attempt".to_owned());
+        }
+        if payload[RESERVED_KEY][REPORTED] == true {
+            return PlannerEvent::Ignored(
+                "the planner's queue has this attempt's result".to_owned(),
+            );
         }
         let result = match payload {
             Value::Object(outputs) => Ok(outputs.clone()),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::commit::{Claim, Commit, Revision};
 use crate::definition::{Pipeline, StepIndex, StepKind};
-use crate::execution::{Execution, ExecutionStatus, FoldError, Phase};
+use crate::execution::{Execution, ExecutionStatus, FoldError, Phase, StepState};
 use crate::invocation::RESERVED_KEY;
 use crate::plan::{Effect, Plan, json_bytes};
 use crate::saved::Saved;
@@ -102,12 +102,55 @@ impl Claimed {
     }
 }
 
+/// Steps that a state says are under way.
+fn under_way(steps: &[StepState]) -> usize {
+    steps.iter().filter(|state| !state.phase.is_over() && state.phase != Phase::Waiting).count()
+}
+
+/// When branches are too many to commit one after another. They then leave their results to the planner, which takes many into one commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// Fewer steps under way are no crowd.
+    pub least: usize,
+    /// How long a commit keeps the others from theirs.
+    pub commit_ms: u64,
+}
+
+impl Default for Crowd {
+    /// A commit that is read, written and followed takes some 5 ms on AWS.
+    fn default() -> Self {
+        Self { least: 4, commit_ms: 5 }
+    }
+}
+
+impl Crowd {
+    /// Whether steps, of which this many were under way, cannot all have committed in the time since. Those that began together mostly end
+    /// together: when the time was too short for all, most of them are about to commit now.
+    fn is_met(self, under_way: usize, elapsed_ms: u64) -> bool {
+        let width = u64::try_from(under_way).unwrap_or(u64::MAX);
+        under_way >= self.least && elapsed_ms < width.saturating_mul(self.commit_ms)
+    }
+
+    /// Whether so many are under way that who loses a commit will most likely lose the next one, too.
+    pub fn is_in(self, execution: &Execution) -> bool {
+        under_way(&execution.steps) >= self.least
+    }
+}
+
 impl Carried {
     /// Whether nothing else ran when the attempt was claimed: then the state is most likely still as it was.
     pub fn is_alone(&self) -> bool {
+        self.under_way() == 1
+    }
+
+    /// Whether the attempt ends in a crowd, if it ends now.
+    pub fn is_crowded(&self, crowd: Crowd, now_ms: u64) -> bool {
+        crowd.is_met(self.under_way(), now_ms.saturating_sub(self.claimed.at_ms))
+    }
+
+    fn under_way(&self) -> usize {
         let steps = Execution::decode_steps(&self.steps).unwrap_or_default();
-        steps.iter().filter(|state| !state.phase.is_over() && state.phase != Phase::Waiting).count()
-            == 1
+        under_way(&steps)
     }
 
     pub fn execution(&self) -> Result<Execution, FoldError> {

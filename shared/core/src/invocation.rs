@@ -11,6 +11,9 @@ pub const RESERVED_KEY: &str = "Sidestep";
 /// The key below [`RESERVED_KEY`] in the answer of a function that committed its result itself.
 pub const COMMITTED: &str = "Committed";
 
+/// The key below [`RESERVED_KEY`] in the answer of a function that left its result in the planner's queue.
+pub const REPORTED: &str = "Reported";
+
 /// The key below [`RESERVED_KEY`] in that answer for what the commit asked of the services, where that is counted.
 pub const USAGE: &str = "Usage";
 

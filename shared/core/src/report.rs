@@ -54,12 +54,13 @@ pub enum ReportedResult {
 }
 
 impl ReportedResult {
-    pub fn from_manifest(uri: S3Uri, manifest: Manifest) -> Self {
+    /// What a manifest says, which lies at `uri` or nowhere.
+    pub fn of_manifest(manifest: Manifest, uri: Option<S3Uri>) -> Self {
         Self::Succeeded {
             outputs: manifest.outputs,
             artifacts: manifest.artifacts,
             duration_ms: Some(manifest.duration_ms),
-            manifest: Some(uri),
+            manifest: uri,
         }
     }
 }

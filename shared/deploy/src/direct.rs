@@ -22,6 +22,7 @@ pub(crate) fn environment(handoff: Handoff) -> Map<String, Value> {
         ("SIDESTEP_TABLE", reference("Table")),
         ("SIDESTEP_BUCKET", sub(artifacts)),
         ("SIDESTEP_ACCOUNT_ID", reference("AWS::AccountId")),
+        ("SIDESTEP_REPORTS", reference("Reports")),
         ("SIDESTEP_STACK", reference("AWS::StackName")),
     ]
     .map(|(name, value)| (name.to_owned(), value))

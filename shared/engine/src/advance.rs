@@ -40,20 +40,26 @@ pub(crate) enum Settled {
     Doubtful,
     /// A step cannot do what follows: nothing was committed.
     Left,
+    /// A step lost a commit to one of many that are about to commit: nothing of its own was.
+    Crowded,
 }
 
 /// Who advances the execution, and whether the state may have come from memory: then another process may have gone on since.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Road {
     Planner { may_be_old: bool },
-    Direct { may_be_old: bool },
+    Direct { may_be_old: bool, stays_in_crowd: bool },
 }
 
 impl Road {
     fn may_be_old(self) -> bool {
         match self {
-            Self::Planner { may_be_old } | Self::Direct { may_be_old } => may_be_old,
+            Self::Planner { may_be_old } | Self::Direct { may_be_old, .. } => may_be_old,
         }
+    }
+
+    fn leaves_crowd(self) -> bool {
+        matches!(self, Self::Direct { stays_in_crowd: false, .. })
     }
 }
 
@@ -91,7 +97,7 @@ impl Engine {
         let settled = self.settle(loaded, first, Facts::default(), road).await?;
         let status = match settled {
             Settled::At(status) => status,
-            Settled::Doubtful | Settled::Left => {
+            Settled::Doubtful | Settled::Left | Settled::Crowded => {
                 self.recent.forget_head(id);
                 let loaded = self.load(id).await?;
                 let events = held.events(&loaded);
@@ -112,7 +118,7 @@ impl Engine {
         let road = Road::Planner { may_be_old: false };
         match self.settle(loaded, events, facts, road).await? {
             Settled::At(status) => Ok(status),
-            Settled::Doubtful | Settled::Left => {
+            Settled::Doubtful | Settled::Left | Settled::Crowded => {
                 unreachable!(
                     "only what came from memory is in doubt, and the planner leaves nothing"
                 )
@@ -180,6 +186,9 @@ impl Engine {
             match self.executions.commit(id, &plan.commit).await? {
                 Committed::Lost(winner) => {
                     debug!(execution_id = %id, revision = winner.revision, "lost the race for a commit");
+                    if road.leaves_crowd() && !has_won && self.crowd.is_in(&execution) {
+                        return Ok(Settled::Crowded);
+                    }
                     losses += 1;
                     self.clock.sleep(pause(losses, self.clock.random())).await;
                     self.follow(&start, &mut execution, &winner).await?;

@@ -7,7 +7,7 @@ use sidestep_core::commit::{Commit, Revision};
 use sidestep_core::definition::Pipeline;
 use sidestep_core::earlier::Earlier;
 use sidestep_core::execution::{Execution, FoldError};
-use sidestep_core::handoff::Handoff;
+use sidestep_core::handoff::{Crowd, Handoff};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::problem::Problem;
 use sidestep_core::start::{STATE_VERSION, Start};
@@ -103,6 +103,7 @@ pub struct Engine {
     pub(crate) at_hand: AtHand,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
     pub(crate) handoff: Handoff,
+    pub(crate) crowd: Crowd,
     /// The version of state that it writes, and the newest that it reads.
     pub(crate) state_version: u32,
     /// Counts the commits that this process won.
@@ -144,6 +145,7 @@ impl Engine {
             at_hand: AtHand::default(),
             watcher: None,
             handoff: Handoff::default(),
+            crowd: Crowd::default(),
             state_version: STATE_VERSION,
             won: watch::Sender::new(0),
         }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use sidestep_core::envelope::report_event;
 use sidestep_core::execution::Execution;
 use sidestep_core::facts::Facts;
-use sidestep_core::handoff::{Carried, Handoff};
+use sidestep_core::handoff::{Carried, Crowd, Handoff};
 use sidestep_core::invocation::Invocation;
+use sidestep_core::manifest::Manifest;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::report::{Event, Report, ReportedResult};
 use tracing::debug;
@@ -18,6 +20,8 @@ use crate::engine::{Engine, EngineError, Loaded, fold};
 pub enum HandedOff {
     /// The result is committed, by this call or another one, and what follows was begun.
     Done,
+    /// Branches are too many to commit one after another: the planner's queue has the result.
+    Reported,
     /// Something follows that only the planner may do: nothing was committed, and the manifest has to be written.
     Left,
 }
@@ -29,30 +33,44 @@ impl Engine {
         self
     }
 
-    /// Commits the result of an attempt and begins what follows, as the planner would.
+    /// Says from when on branches are too many to commit one after another.
+    pub fn crowded_from(mut self, crowd: Crowd) -> Self {
+        self.crowd = crowd;
+        self
+    }
+
+    /// Commits the result of an attempt and begins what follows, as the planner would. In a crowd of branches it is left in the planner's queue
+    /// instead, if there is one.
     ///
     /// After an error, too, the manifest has to be written: the planner finds what was not done.
     pub async fn hand_off(
         &self,
         invocation: &Invocation,
         carried: Option<Carried>,
-        result: ReportedResult,
+        manifest: &Manifest,
     ) -> Result<HandedOff, EngineError> {
         let id = &invocation.execution_id;
         // An execution's functions may be older than its planner. What they do not know they would not pass on.
         if carried.as_ref().is_some_and(|it| it.start.state_version > self.state_version) {
             return Ok(HandedOff::Left);
         }
+        let carried = carried.filter(|carried| carried.start.execution_id == *id);
+        let now_ms = self.clock.now_ms();
+        if carried.as_ref().is_some_and(|it| it.is_crowded(self.crowd, now_ms))
+            && self.report(invocation, manifest).await?
+        {
+            return Ok(HandedOff::Reported);
+        }
         let turn = self.turns.of(id);
         let _turn = turn.alone().await;
         let event = |loaded: &Loaded| {
             let step = loaded.pipeline.find(&invocation.step_name)?;
-            let (token, result) = (invocation.token.clone(), result.clone());
-            let attempt_count = invocation.attempt_count;
+            let (token, attempt_count) = (invocation.token.clone(), invocation.attempt_count);
+            let result = ReportedResult::of_manifest(manifest.clone(), None);
             Some(Event::Reported(Report { step, attempt_count, token, result }))
         };
         let mut facts = Facts::default();
-        if let Some(carried) = carried.filter(|carried| carried.start.execution_id == *id) {
+        if let Some(carried) = carried {
             let (is_alone, claimed) = (carried.is_alone(), carried.claimed.clone());
             let loaded = self.unpack(carried).await?;
             let step = loaded.pipeline.find(&invocation.step_name);
@@ -60,21 +78,37 @@ impl Engine {
             let Some(event) = event(&loaded) else { return Ok(HandedOff::Left) };
             // Where others ran beside it, reading the state costs less than a commit that is lost.
             if is_alone {
-                let road = Road::Direct { may_be_old: true };
+                let road = Road::Direct { may_be_old: true, stays_in_crowd: true };
                 match self.settle(loaded, vec![event], facts.clone(), road).await? {
                     Settled::At(_) => return Ok(HandedOff::Done),
-                    Settled::Left => return Ok(HandedOff::Left),
+                    Settled::Left | Settled::Crowded => return Ok(HandedOff::Left),
                     Settled::Doubtful => debug!("the state that the invocation took along is old"),
                 }
             }
         }
-        let loaded = self.load(id).await?;
-        let Some(event) = event(&loaded) else { return Ok(HandedOff::Left) };
-        let road = Road::Direct { may_be_old: false };
-        match self.settle(loaded, vec![event], facts, road).await? {
-            Settled::At(_) => Ok(HandedOff::Done),
-            Settled::Left | Settled::Doubtful => Ok(HandedOff::Left),
+        for stays_in_crowd in [false, true] {
+            let loaded = self.load(id).await?;
+            let Some(event) = event(&loaded) else { return Ok(HandedOff::Left) };
+            let road = Road::Direct { may_be_old: false, stays_in_crowd };
+            match self.settle(loaded, vec![event], facts.clone(), road).await? {
+                Settled::At(_) => return Ok(HandedOff::Done),
+                Settled::Left | Settled::Doubtful => return Ok(HandedOff::Left),
+                Settled::Crowded if self.report(invocation, manifest).await? => {
+                    return Ok(HandedOff::Reported);
+                }
+                // Without a queue it has to go on.
+                Settled::Crowded => {}
+            }
         }
+        Ok(HandedOff::Left)
+    }
+
+    async fn report(
+        &self,
+        invocation: &Invocation,
+        manifest: &Manifest,
+    ) -> Result<bool, EngineError> {
+        Ok(self.queues.report(&report_event(invocation, manifest)).await?)
     }
 
     async fn unpack(&self, carried: Carried) -> Result<Loaded, EngineError> {

@@ -37,6 +37,10 @@ pub trait Queues: Send + Sync + std::fmt::Debug {
     /// it, and the planner finds nothing due.
     async fn later(&self, event: &Value, at_ms: u64, now_ms: u64) -> Result<(), QueueError>;
 
+    /// Has the planner handed the event of a result soon, together with others. Twice: the second finds it settled. `false`: there is no queue
+    /// for that.
+    async fn report(&self, event: &Value) -> Result<bool, QueueError>;
+
     /// Has the planner called about an execution, as [`Queues::later`] does.
     async fn wake(&self, id: &ExecutionId, at_ms: u64, now_ms: u64) -> Result<(), QueueError> {
         let event = json!({ "Wake": { "ExecutionId": id, "AtMs": at_ms } });

@@ -42,6 +42,18 @@ impl Engine {
                     self.manifest_created(key).instrument(span).await?;
                     advanced += 1;
                 }
+                PlannerEvent::Reported { invocation, manifest } => {
+                    let span = info_span!("report", execution_id = %invocation.execution_id,
+                        step_name = %invocation.step_name, attempt_count = invocation.attempt_count);
+                    if manifest.version > manifest::VERSION {
+                        let version = manifest.version;
+                        warn!(version, "a result of a newer version is ignored");
+                        continue;
+                    }
+                    let result = ReportedResult::of_manifest(manifest, None);
+                    self.reported_by(invocation, result).instrument(span).await?;
+                    advanced += 1;
+                }
                 PlannerEvent::Ended { invocation, result } => {
                     let span = info_span!("ended", execution_id = %invocation.execution_id,
                         step_name = %invocation.step_name, attempt_count = invocation.attempt_count);
@@ -96,7 +108,7 @@ impl Engine {
             return Ok(());
         }
         let token = manifest.token.clone();
-        let result = ReportedResult::from_manifest(key.uri, manifest);
+        let result = ReportedResult::of_manifest(manifest, Some(key.uri));
         self.reported(&key.execution_id, &key.step_name, key.attempt_count, token, result).await
     }
 
@@ -114,6 +126,14 @@ impl Engine {
             },
             Err(failure) => ReportedResult::Failed(failure),
         };
+        self.reported_by(invocation, result).await
+    }
+
+    async fn reported_by(
+        &self,
+        invocation: Invocation,
+        result: ReportedResult,
+    ) -> Result<(), EngineError> {
         let Invocation { execution_id, step_name, attempt_count, token, .. } = invocation;
         self.reported(&execution_id, &step_name, attempt_count, token, result).await
     }

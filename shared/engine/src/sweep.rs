@@ -164,7 +164,7 @@ impl Engine {
             step,
             attempt_count,
             token: manifest.token.clone(),
-            result: ReportedResult::from_manifest(uri, manifest),
+            result: ReportedResult::of_manifest(manifest, Some(uri)),
         }))
     }
 

@@ -75,6 +75,8 @@ impl Turn {
         let (told, mut heard) = oneshot::channel();
         self.inbox().push_back(Call { events: Arc::clone(&events), told });
         let guard = self.held.lock().await;
+        // Those that came in the same batch have not said so yet.
+        tokio::task::yield_now().await;
         let calls = match heard.try_recv() {
             Ok(status) => return Place::Taken(status),
             // Taken along by a turn that failed: nobody else is to fail for it again.

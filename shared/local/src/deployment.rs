@@ -39,6 +39,9 @@ pub const TABLE: &str = "sidestep";
 pub const TIMERS: &str = "sidestep-timers";
 /// Its URL: the embedded SQS finds a queue by the end of it.
 const TIMERS_URL: &str = "http://127.0.0.1/000000000000/sidestep-timers";
+/// The queue where steps leave results to the planner.
+pub const REPORTS: &str = "sidestep-reports";
+const REPORTS_URL: &str = "http://127.0.0.1/000000000000/sidestep-reports";
 /// The planner's function.
 pub const PLANNER: &str = "sidestep-planner";
 /// The trigger's function.
@@ -115,7 +118,7 @@ fn local_settings(endpoints: &Endpoints) -> (ServiceEndpoints, Settings) {
         region: REGION.to_owned(),
         account_id: ACCOUNT_ID.to_owned(),
     };
-    (endpoints, Settings { table: TABLE.to_owned(), timers, deployment })
+    (endpoints, Settings { table: TABLE.to_owned(), timers, reports: None, deployment })
 }
 
 /// Copies of files in the embedded S3: writes those that are absent or differ. Returns how many were written.
@@ -167,6 +170,7 @@ pub fn handing_off(mut function: FunctionConfig, handoff: Handoff) -> FunctionCo
     {
         let own = planner_environment().into_iter().filter(|(name, _)| name != "SIDESTEP_TIMERS");
         command.environment.extend(own);
+        command.environment.insert("SIDESTEP_REPORTS".to_owned(), REPORTS_URL.to_owned());
         command.environment.insert("SIDESTEP_HANDOFF".to_owned(), handoff.to_string());
     }
     function
@@ -184,7 +188,7 @@ pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), 
     cloud.lambda().register(function)
 }
 
-/// Creates the table, the artifact bucket and the planner's queue, unless they exist.
+/// Creates the table, the artifact bucket and the planner's queues, unless they exist.
 pub async fn prepare(cloud: &Cloud) -> Result<(), DeploymentError> {
     let mut config = local_config(REGION).into_builder();
     config.set_endpoint_url(Some(cloud.endpoints().dynamodb.clone()));
@@ -192,7 +196,9 @@ pub async fn prepare(cloud: &Cloud) -> Result<(), DeploymentError> {
     // A planner that is killed has its messages back after a function's time and a little more.
     let visibility_timeout = 2 * PLANNER_SECONDS;
     let settings = QueueSettings { visibility_timeout, ..QueueSettings::default() };
-    cloud.sqs().create_queue(TIMERS, settings).await?;
+    for queue in [TIMERS, REPORTS] {
+        cloud.sqs().create_queue(queue, settings).await?;
+    }
     Ok(cloud.s3().create_bucket(ARTIFACT_BUCKET).await?)
 }
 
@@ -250,7 +256,9 @@ pub async fn deploy(
         cloud.lambda().register(config)?;
     }
     cloud.deliver_events(direct);
-    cloud.deliver_messages(TIMERS, &arn(PLANNER));
+    for queue in [TIMERS, REPORTS] {
+        cloud.deliver_messages(queue, &arn(PLANNER));
+    }
     Ok(())
 }
 

@@ -9,5 +9,6 @@ pub mod folder;
 pub mod lambda;
 pub mod overlay;
 pub mod s3;
+mod sqlite;
 pub mod sqs;
 mod transport;

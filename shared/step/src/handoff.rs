@@ -4,10 +4,9 @@ use lambda_runtime::Error;
 use serde_json::{Map, Value, json};
 use sidestep_aws::counter::Counter;
 use sidestep_core::handoff::{Carried, Handoff};
-use sidestep_core::invocation::{COMMITTED, Invocation, RESERVED_KEY, USAGE};
+use sidestep_core::invocation::{COMMITTED, Invocation, REPORTED, RESERVED_KEY, USAGE};
 use sidestep_core::limits::INLINE_OUTPUT_BYTES;
 use sidestep_core::manifest::Manifest;
-use sidestep_core::report::ReportedResult;
 use sidestep_engine::engine::{Engine, error_chain};
 use sidestep_engine::handoff::HandedOff;
 use sidestep_engine::object::ObjectStore;
@@ -53,13 +52,7 @@ impl Direct {
         carried: Option<Carried>,
         manifest: &Manifest,
     ) -> HandedOff {
-        let result = ReportedResult::Succeeded {
-            outputs: manifest.outputs.clone(),
-            artifacts: manifest.artifacts.clone(),
-            duration_ms: Some(manifest.duration_ms),
-            manifest: None,
-        };
-        self.engine.hand_off(invocation, carried, result).await.unwrap_or_else(|error| {
+        self.engine.hand_off(invocation, carried, manifest).await.unwrap_or_else(|error| {
             let error = error_chain(&error);
             tracing::warn!(error, "the planner has to go on: this step could not");
             HandedOff::Left
@@ -79,11 +72,12 @@ pub(crate) async fn report(
     let Some(direct) = direct.filter(|_| Direct::is_for(&manifest.outputs)) else {
         return publish(store, invocation, manifest).await;
     };
-    let committed = direct.commit(invocation, carried, &manifest).await == HandedOff::Done;
+    let mark = match direct.commit(invocation, carried, &manifest).await {
+        HandedOff::Done => COMMITTED,
+        HandedOff::Reported => REPORTED,
+        HandedOff::Left => return publish(store, invocation, manifest).await,
+    };
     let wants_manifest = direct.handoff == Handoff::Both || !manifest.artifacts.is_empty();
-    if !committed {
-        return publish(store, invocation, manifest).await;
-    }
     let mut answer = Value::Object(manifest.outputs.clone());
     if wants_manifest {
         match publish(store, invocation, manifest).await {
@@ -95,7 +89,7 @@ pub(crate) async fn report(
     if !answer[RESERVED_KEY].is_object() {
         answer[RESERVED_KEY] = json!({});
     }
-    answer[RESERVED_KEY][COMMITTED] = true.into();
+    answer[RESERVED_KEY][mark] = true.into();
     if let Some(counter) = &direct.counter {
         answer[RESERVED_KEY][USAGE] = json!(counter.take().into_values().next());
     }

@@ -7,7 +7,7 @@ use sidestep_core::name::ExecutionId;
 use sidestep_engine::message::{QueueError, Queues};
 
 /// Holds `queues` to its promises, with a queue of the URL `known`. `received` takes what can be received of it now, `woken` the calls
-/// that the planner would be handed now.
+/// and the results that the planner would be handed now.
 pub async fn suite(
     queues: &dyn Queues,
     known: &str,
@@ -35,6 +35,11 @@ pub async fn suite(
     let call = json!({"Wake": {"ExecutionId": id, "AtMs": now_ms - 1}});
     assert_eq!(woken().await, [call]);
     assert_eq!(woken().await, [] as [Value; 0], "tomorrow's");
+
+    // A result is handed to the planner as it is.
+    let report = json!({"Report": {"Outputs": {"text": "ü"}}});
+    assert!(queues.report(&report).await.unwrap());
+    assert_eq!(woken().await, [report]);
 }
 
 #[cfg(test)]

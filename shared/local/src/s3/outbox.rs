@@ -9,6 +9,7 @@ use super::error::S3ServerError;
 use super::index::{self, Index};
 use super::store::Store;
 use crate::events::{FunctionNotification, Happened, Undelivered};
+use crate::sqlite::unsynced;
 
 impl Index {
     pub(crate) fn undelivered_count(&self) -> Result<usize, S3ServerError> {
@@ -80,7 +81,7 @@ impl Store {
     /// Not synced by itself: the next write's sync takes it along, and an event that comes back after a power loss is one delivered twice.
     pub(crate) fn remove_event(&self, sequence: i64) -> Result<(), S3ServerError> {
         let connection = self.index.lock();
-        let removed = index::unsynced(&connection, || {
+        let removed = unsynced(&connection, || {
             connection.prepare_cached("DELETE FROM outbox WHERE sequence = ?1")?.execute([sequence])
         })?;
         self.undelivered.send_if_modified(|count| {

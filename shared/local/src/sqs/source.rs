@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::api::wait_for;
-use super::error::SqsServerError;
 use super::message::Received;
 use super::store::Store;
 use crate::cloud::REGION;
@@ -83,8 +82,5 @@ async fn deliver(
     let done = messages.iter().filter(|message| !failed.contains(message.id.as_str()));
     let handles: Vec<_> = done.map(|message| message.receipt_handle.clone()).collect();
     let queue = queue.to_owned();
-    let deleted: Result<(), SqsServerError> = store
-        .run(move |store| handles.iter().try_for_each(|handle| store.delete(&queue, handle)))
-        .await;
-    Ok(deleted?)
+    Ok(store.run(move |store| store.delete_all(&queue, &handles)).await?)
 }

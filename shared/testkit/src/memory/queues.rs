@@ -63,4 +63,9 @@ impl Queues for MemoryQueues {
         self.lock().sent.push(Message::Wake { delay_ms, event: event.clone() });
         Ok(())
     }
+
+    async fn report(&self, event: &Value) -> Result<bool, QueueError> {
+        self.lock().sent.push(Message::Wake { delay_ms: 0, event: event.clone() });
+        Ok(true)
+    }
 }

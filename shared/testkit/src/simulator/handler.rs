@@ -5,9 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sidestep_core::handoff::{Handoff, carried};
-use sidestep_core::invocation::{COMMITTED, Invocation, MANIFEST_NAME, RESERVED_KEY};
+use sidestep_core::invocation::{COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY};
 use sidestep_core::manifest::{Artifact, Manifest, VERSION};
-use sidestep_core::report::ReportedResult;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::handoff::HandedOff;
 use sidestep_engine::object::{Created, ObjectStore, sha256_hex};
@@ -88,14 +87,15 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
         world.harm(&payload);
         return failed("Runtime.ExitError");
     }
-    let Some(is_committed) = hand_off(&world, &invocation, &payload, &manifest).await else {
+    let Some(mark) = hand_off(&world, &invocation, &payload, &manifest).await else {
         world.note("handler died handing off");
         world.harm(&payload);
         return failed("Runtime.ExitError");
     };
-    let committed = || end("Success", json!({ RESERVED_KEY: { COMMITTED: true } }));
-    if is_committed && world.handoff == Handoff::Direct && manifest.artifacts.is_empty() {
-        return committed();
+    let marked = |mark: &str| end("Success", json!({ RESERVED_KEY: { mark: true } }));
+    let is_enough = world.handoff == Handoff::Direct && manifest.artifacts.is_empty();
+    if let Some(mark) = mark.filter(|_| is_enough) {
+        return marked(mark);
     }
     let key = output_prefix.join(MANIFEST_NAME);
     let bytes = Bytes::from(serde_json::to_vec(&manifest).unwrap_or_default());
@@ -113,31 +113,28 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
         world.harm(&payload);
         return failed("Runtime.ExitError");
     }
-    if is_committed {
-        return committed();
+    if let Some(mark) = mark {
+        return marked(mark);
     }
     end("Success", json!({ RESERVED_KEY: { "Manifest": key } }));
 }
 
-/// Whether the step committed its result itself. `None`: it died.
+/// What the step says of its result, if it committed it or left it to the planner. `None`: it died.
 async fn hand_off(
     world: &World,
     invocation: &Invocation,
     payload: &Value,
     manifest: &Manifest,
-) -> Option<bool> {
+) -> Option<Option<&'static str>> {
     if !world.handoff.is_direct() {
-        return Some(false);
+        return Some(None);
     }
     let carried = carried(&mut payload[RESERVED_KEY].clone());
-    let result = ReportedResult::Succeeded {
-        outputs: manifest.outputs.clone(),
-        artifacts: manifest.artifacts.clone(),
-        duration_ms: Some(manifest.duration_ms),
-        manifest: None,
-    };
-    let handed = world.hand_off(invocation, carried, result).await?;
-    Some(handed == HandedOff::Done)
+    Some(match world.hand_off(invocation, carried, manifest).await? {
+        HandedOff::Done => Some(COMMITTED),
+        HandedOff::Reported => Some(REPORTED),
+        HandedOff::Left => None,
+    })
 }
 
 async fn write(world: &World, uri: &S3Uri, computed: &Computed) -> Option<Artifact> {

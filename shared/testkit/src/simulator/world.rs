@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use futures::future::{BoxFuture, Either, select};
 use serde_json::Value;
 use sidestep_core::commit::{CacheEntry, Commit};
-use sidestep_core::handoff::{Carried, Handoff};
+use sidestep_core::handoff::{Carried, Crowd, Handoff};
 use sidestep_core::invocation::Invocation;
+use sidestep_core::manifest::Manifest;
 use sidestep_core::name::ExecutionId;
-use sidestep_core::report::ReportedResult;
 use sidestep_core::start::STATE_VERSION;
 use sidestep_engine::engine::{Deployment, Engine, EngineError, Ports, error_chain};
 use sidestep_engine::functions::{FunctionError, Functions};
@@ -48,6 +48,9 @@ pub(crate) struct World {
     pub(crate) handoff: Handoff,
     /// Whether the first planner and some functions are of the release before.
     pub(crate) is_mixed: bool,
+    pub(crate) crowd: Crowd,
+    /// Whether steps find a queue for results.
+    pub(crate) has_reports: bool,
     me: Weak<Self>,
 }
 
@@ -81,9 +84,14 @@ impl World {
         let drawn = roads[usize::try_from(sim.draw(0..3)).unwrap_or_default()];
         let handoff = options.handoff.unwrap_or(drawn);
         let is_mixed = planners > 1 && sim.draw(0..3) == 0;
+        // From what no simulated step is fast enough for, to what every one of several is.
+        let commit_ms = [0, 5, 200][usize::try_from(sim.draw(0..3)).unwrap_or_default()];
+        let has_reports = sim.draw(0..4) > 0;
         let world = Arc::new_cyclic(|me| Self {
             handoff,
             is_mixed,
+            crowd: Crowd { least: 2, commit_ms },
+            has_reports,
             sim,
             table: MemoryTable::default(),
             cache: MemoryCache::default(),
@@ -137,6 +145,7 @@ impl World {
             clock: faulty,
         };
         let engine = Engine::new(deployment, ports).handing_off(self.handoff);
+        let engine = engine.crowded_from(self.crowd);
         let engine = if is_old { engine.of_version(STATE_VERSION - 1) } else { engine };
         Arc::new(if is_alone { engine.alone() } else { engine })
     }
@@ -146,7 +155,7 @@ impl World {
         &self,
         invocation: &Invocation,
         carried: Option<Carried>,
-        result: ReportedResult,
+        manifest: &Manifest,
     ) -> Option<HandedOff> {
         let (crash, skew_ms) = {
             let state = self.sim.state();
@@ -156,7 +165,7 @@ impl World {
         let engine = self.engine(self.sim.draw(0..skew_ms + 1), false, is_old);
         let polls =
             self.sim.chance(crash).then(|| u32::try_from(self.sim.draw(1..60)).unwrap_or(1));
-        let result = self.sim.mortal(engine.hand_off(invocation, carried, result), polls).await?;
+        let result = self.sim.mortal(engine.hand_off(invocation, carried, manifest), polls).await?;
         match result {
             Ok(done) => Some(done),
             Err(error) => {

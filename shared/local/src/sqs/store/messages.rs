@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{Store, find, forget_old};
 use crate::s3::now_ms;
+use crate::sqlite::unsynced;
 use crate::sqs::digest;
 use crate::sqs::error::SqsServerError;
 use crate::sqs::message::{NewMessage, Received, Sent};
@@ -107,6 +108,27 @@ impl Store {
             .prepare_cached("SELECT min(visible_ms) FROM message WHERE queue = ?1")?
             .query_row([name], |row| row.get(0))?;
         Ok(next)
+    }
+
+    /// Deletes messages that are held by these receipts, in one transaction. After a power loss they may come again.
+    pub(in crate::sqs) fn delete_all(
+        &self,
+        name: &str,
+        handles: &[String],
+    ) -> Result<(), SqsServerError> {
+        let connection = self.lock();
+        unsynced(&connection, || {
+            let transaction = connection.unchecked_transaction()?;
+            let mut delete = transaction.prepare_cached(
+                "DELETE FROM message WHERE queue = ?1 AND sequence = ?2 AND receipt = ?3",
+            )?;
+            for handle in handles {
+                delete.execute((name, sequence(handle).unwrap_or_default(), handle))?;
+            }
+            drop(delete);
+            transaction.commit()
+        })?;
+        Ok(())
     }
 
     /// Deletes a message that is held by this receipt; one that was received again since stays.
