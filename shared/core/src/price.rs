@@ -18,12 +18,15 @@ const READ_UNIT: f64 = 0.000_000_125;
 const S3_WRITE: f64 = 0.000_005;
 /// One S3 request that reads (same page).
 const S3_READ: f64 = 0.000_000_4;
+/// One SQS request of a standard queue, of up to 64 KB (<https://aws.amazon.com/sqs/pricing/>).
+const SQS_REQUEST: f64 = 0.000_000_4;
 
 /// The services that are priced, by the names that the SDK has for them.
 pub mod service {
     pub const DYNAMODB: &str = "DynamoDB";
     pub const LAMBDA: &str = "Lambda";
     pub const S3: &str = "S3";
+    pub const SQS: &str = "SQS";
 }
 
 /// The price of one invocation that took `duration_ms` with `memory_mb`.
@@ -115,6 +118,7 @@ fn request_usd(service: &str, operation: &str) -> f64 {
             S3_WRITE
         }
         (service::S3, _) => S3_READ,
+        (service::SQS, _) => SQS_REQUEST,
         _ => 0.0,
     }
 }
@@ -157,6 +161,7 @@ mod tests {
             (service::S3, "HeadObject", 0.4),
             (service::S3, "DeleteObject", 0.0),
             (service::DYNAMODB, "PutItem", 0.0),
+            (service::SQS, "SendMessage", 0.4),
         ];
         for (service, operation, usd_per_million) in cases {
             let mut usage = Usage::default();

@@ -13,6 +13,7 @@ use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_aws::{Consumer, ServiceEndpoints, Settings, counted_engine, engine, local_config};
 use sidestep_core::handoff::Handoff;
 use sidestep_core::invocation::{RESERVED_KEY, USAGE};
+use sidestep_core::price::{Usage, service};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::{Deployment, Engine, EngineError, error_chain};
 use sidestep_engine::message::QueueError;
@@ -310,6 +311,9 @@ impl Hosted {
             if let Ok(usage) = serde_json::from_value(usage) {
                 counter.add(&usage);
             }
+            if event["Records"][0]["eventSource"] == "aws:sqs" {
+                counter.for_caller("queue").add(&delivery());
+            }
         }
         let result = self.engine.consume(Consumer::Planner, event).await;
         // Other errors are about one event, and no reason to give up on an execution that it may not even be of.
@@ -318,6 +322,15 @@ impl Hosted {
         }
         result
     }
+}
+
+/// What it takes to hand a queue's batch over. Lambda does it, and whoever owns the queue pays.
+fn delivery() -> Usage {
+    let mut usage = Usage::default();
+    usage.add_requests(service::SQS, "ReceiveMessage", 1);
+    usage.add_requests(service::SQS, "DeleteMessageBatch", 1);
+    usage.add_requests(service::LAMBDA, "Invoke", 1);
+    usage
 }
 
 #[async_trait]
