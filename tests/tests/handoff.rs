@@ -147,6 +147,42 @@ async fn branches_that_end_together_join_once_on_every_road() {
     }
 }
 
+/// All that an execution asked for, but for the objects that each process reads once.
+async fn whole_usage(setup: &Setup, counter: &Counter, steps: &[Value]) -> Usage {
+    counter.take();
+    assert_succeeded(&setup.run(request(steps, false)).await, steps.len());
+    let until = Instant::now() + Duration::from_mins(1);
+    let is_busy = || setup.cloud.lambda().load().running + setup.cloud.lambda().load().queued > 0;
+    while is_busy() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut whole = Usage::default();
+    counter.take().values().for_each(|usage| whole.add(usage));
+    whole.requests.remove("S3");
+    whole
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_in_a_crowd_leave_their_results_to_the_planner_and_seldom_lose_a_write() {
+    const STEPS: u8 = 42;
+    let counter = Counter::new("planner");
+    let setup = setup(Handoff::Direct, &counter).await;
+    let chain = whole_usage(&setup, &counter, &chain(STEPS.into())).await;
+    let mut steps = vec![step("Root", "step", &json!({"Value": 1}))];
+    let names: Vec<_> = (2..STEPS).map(|n| format!("B{n}")).collect();
+    let branch = |(n, name): (usize, &String)| {
+        step(name, "step", &json!({"Value": of("Root"), "Branch": n}))
+    };
+    steps.extend(names.iter().enumerate().map(branch));
+    let all: Vec<_> = names.iter().map(|name| of(name)).collect();
+    steps.push(step("Join", "step", &json!({"Value": of("B2"), "All": all})));
+    let fan = whole_usage(&setup, &counter, &steps).await;
+    // Alone in a commit each would write two, and when they race three. The execution itself writes eight.
+    assert!(fan.write_units <= f64::from(2 * STEPS + 8), "{fan:#?}");
+    assert!(fan.count("SQS", "SendMessage") > 0, "the planner's queue has results: {fan:#?}");
+    assert_eq!(chain.count("SQS", "SendMessage"), 0, "{chain:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_is_written_where_there_are_artifacts_or_both_roads_are_wanted() {
     let manifests = |setup: &Setup| {

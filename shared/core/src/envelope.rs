@@ -265,7 +265,6 @@ fn destination(record: &Value) -> PlannerEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn notification(key: &str) -> Value {
         json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {
@@ -294,6 +293,33 @@ mod tests {
         assert_eq!(time(&notification("a")), None);
         classic["Records"][0]["eventTime"] = json!("1960-01-01T00:00:00Z");
         assert_eq!(time(&classic), None);
+    }
+
+    #[test]
+    fn a_result_in_the_queue_reads_back_and_its_answer_is_no_second_report() {
+        let invocation: Invocation = serde_json::from_value(json!({
+            "ExecutionId": ExecutionId::from_bytes([7; 16]), "PipelineName": "p", "StepName": "S",
+            "AttemptCount": 2, "OutputPrefix": "s3://bucket/runs/p/e/S/2/", "Token": "t",
+            "DeadlineMs": 9}))
+        .expect("an invocation");
+        let manifest: Manifest = serde_json::from_value(json!({
+            "Version": 1, "Token": "t", "Outputs": {"Text": "ü"}, "Artifacts": [],
+            "StartedAtMs": 1, "DurationMs": 2}))
+        .expect("a manifest");
+        let event = report_event(&invocation, &manifest);
+        let reported = PlannerEvent::Reported { invocation: invocation.clone(), manifest };
+        assert_eq!(planner_events(&event), std::slice::from_ref(&reported));
+        let dead_letter = json!({"requestContext": {"condition": "RetriesExhausted"},
+            "requestPayload": event});
+        assert_eq!(planner_events(&dead_letter), [reported], "sent again");
+        let answer = json!({"requestContext": {"condition": "Success"},
+            "requestPayload": {RESERVED_KEY: invocation},
+            "responsePayload": {"Text": "ü", RESERVED_KEY: {REPORTED: true}}});
+        assert!(matches!(planner_events(&answer)[..], [PlannerEvent::Ignored(_)]));
+        for report in [json!(null), json!({"Invocation": {}}), json!([1])] {
+            let told = planner_events(&json!({"Report": report}));
+            assert!(matches!(told[..], [PlannerEvent::Ignored(_)]), "{told:?}");
+        }
     }
 
     #[test]

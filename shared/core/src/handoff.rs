@@ -289,6 +289,22 @@ mod tests {
     }
 
     #[test]
+    fn a_crowd_is_many_steps_that_had_no_time_to_commit_one_after_another() {
+        let crowd = Crowd { least: 4, commit_ms: 5 };
+        for (under_way, elapsed_ms, is_met) in
+            [(3, 0, false), (4, 0, true), (4, 19, true), (4, 20, false), (200, 999, true)]
+        {
+            assert_eq!(crowd.is_met(under_way, elapsed_ms), is_met, "{under_way} {elapsed_ms}");
+        }
+        // Both steps of the state are under way, since 5 ms.
+        let (mut payloads, execution) = carried_by(&json!({"Sidestep": {}}));
+        let carried = carried(&mut payloads[0][RESERVED_KEY]).expect("it is there");
+        let two = Crowd { least: 2, commit_ms: 5 };
+        assert!(carried.is_crowded(two, 14) && !carried.is_crowded(two, 15));
+        assert!(two.is_in(&execution) && !crowd.is_in(&execution));
+    }
+
+    #[test]
     fn what_belongs_to_somebody_else_is_told_nothing() {
         let (payloads, _) = carried_by(&json!({"Sidestep": {}}));
         assert!(payloads[0][RESERVED_KEY][STATE_KEY].is_object());

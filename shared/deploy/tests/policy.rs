@@ -133,6 +133,7 @@ fn on_the_direct_road_a_step_may_commit_and_invoke_what_can_follow_and_no_more()
 
     let variables = &template["Resources"]["StepWorkEr"]["Properties"]["Environment"]["Variables"];
     assert_eq!(variables["SIDESTEP_HANDOFF"], "direct");
+    assert_eq!(variables["SIDESTEP_REPORTS"], json!({ "Ref": "Reports" }));
     let planner = &template["Resources"]["Planner"]["Properties"]["Environment"]["Variables"];
     assert_eq!(planner["SIDESTEP_HANDOFF"], "direct");
 }
