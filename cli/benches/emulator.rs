@@ -1,4 +1,4 @@
-//! `cargo bench -p sidestep-cli --bench emulator`: a chain of 20 no-op steps and its repeat, deployed to an emulator of AWS by the command itself. Its
+//! `cargo bench -p sidestep-cli --bench emulator`: a chain of 20 no-op steps, its repeat and a fan, deployed to an emulator of AWS by the command itself. Its
 //! times are mostly the emulator's; what they show is what a step waits for there.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
@@ -59,6 +59,17 @@ fn chain(is_cached: bool) -> Value {
         "Steps": (0..STEPS).map(step).collect::<Vec<_>>()})
 }
 
+/// The same number of steps, but for one all beside each other.
+fn fan() -> Value {
+    let mut chain = chain(false);
+    let steps = chain["Steps"].as_array_mut().unwrap();
+    for (n, step) in (0..).zip(steps.iter_mut()).skip(2) {
+        step["Arguments"] =
+            json!({"Value": {"Get": "Steps.S0.OutputParameters['Value']"}, "Step": n});
+    }
+    chain
+}
+
 /// A project in a folder of the workspace, where cargo knows the function's package.
 fn project(handoff: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulator-{handoff}"));
@@ -66,10 +77,12 @@ fn project(handoff: &str) -> PathBuf {
     let settings = format!(
         "[engine]\nhandoff = \"{handoff}\"\n[deploy]\nstack = \"bench-{handoff}\"\n\
          [functions.noop]\npackage = \"noop-function\"\n\
-         [pipelines.plain]\ndefinition = \"plain.json\"\n[pipelines.cached]\ndefinition = \"cached.json\"\n"
+         [pipelines.plain]\ndefinition = \"plain.json\"\n[pipelines.cached]\ndefinition = \"cached.json\"\n\
+         [pipelines.fan]\ndefinition = \"fan.json\"\n"
     );
     fs::write(folder.join("sidestep.toml"), settings).unwrap();
     fs::write(folder.join("plain.json"), chain(false).to_string()).unwrap();
+    fs::write(folder.join("fan.json"), fan().to_string()).unwrap();
     fs::write(folder.join("cached.json"), chain(true).to_string()).unwrap();
     folder
 }
@@ -97,6 +110,8 @@ fn main() {
         let rounds = || 1..=ROUNDS;
         let plain = rounds().map(|round| stack.run("plain", round, STEPS)).collect();
         print(&format!("chain, not cached, {handoff}, time per step, median"), plain, STEPS);
+        let fan = rounds().map(|round| stack.run("fan", round, STEPS)).collect();
+        print(&format!("1 to n - 1, not cached, {handoff}, time per step, median"), fan, STEPS);
         let first = rounds().map(|round| stack.run("cached", round, STEPS)).collect();
         print(&format!("chain, {handoff}, time per step, median"), first, STEPS);
         let again = rounds().map(|round| stack.run("cached", round, 0)).collect();

@@ -15,14 +15,21 @@ const LAG: u32 = 8;
 pub fn is_head_due(plan: &Plan, after: &Execution) -> bool {
     let Commit { end, retry, stop, .. } = &plan.commit;
     let is_one_call = matches!(plan.effects.as_slice(), [Effect::InvokeStep { .. }]);
-    let mut under_way = after
-        .steps
-        .iter()
-        .filter(|state| matches!(state.phase, Phase::Executing | Phase::Retrying));
-    let is_lone = under_way.next().is_some_and(|state| state.phase == Phase::Executing)
-        && under_way.next().is_none();
-    let can_wait = is_one_call && is_lone && end.is_none() && retry.is_none() && !stop;
+    let can_wait = is_one_call && is_lone(after) && end.is_none() && retry.is_none() && !stop;
     !can_wait || after.revision.is_multiple_of(LAG)
+}
+
+/// Whether `HEAD` is to be brought up to `execution` by whoever found it this many commits behind.
+pub fn is_too_far_behind(commits: usize, execution: &Execution) -> bool {
+    !is_lone(execution) || commits >= LAG as usize
+}
+
+/// Whether one attempt is all that is under way.
+fn is_lone(execution: &Execution) -> bool {
+    let is_under_way = |phase| matches!(phase, Phase::Executing | Phase::Retrying);
+    let mut under_way = execution.steps.iter().filter(|state| is_under_way(state.phase));
+    under_way.next().is_some_and(|state| state.phase == Phase::Executing)
+        && under_way.next().is_none()
 }
 
 #[cfg(test)]
@@ -92,6 +99,8 @@ mod tests {
             })
             .collect();
         assert_eq!(due, [8, 16, 24, 32]);
+        let (_, after) = lone(7);
+        assert!(!is_too_far_behind(7, &after) && is_too_far_behind(8, &after));
     }
 
     #[test]

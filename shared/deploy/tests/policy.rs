@@ -4,7 +4,7 @@ mod fixture;
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sidestep_core::handoff::Handoff;
 use sidestep_deploy::synthesise;
 

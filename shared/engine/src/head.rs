@@ -2,6 +2,7 @@
 
 use sidestep_core::commit::Commit;
 use sidestep_core::execution::Execution;
+use sidestep_core::head::is_too_far_behind;
 use sidestep_core::start::Start;
 
 use crate::engine::{Engine, EngineError, Loaded, fold};
@@ -22,7 +23,7 @@ impl Engine {
         Ok(self.executions.advance_head(start, execution, change).await?)
     }
 
-    /// Folds in the commits that `HEAD` does not know, and brings it up to them.
+    /// Folds in the commits that `HEAD` does not know.
     pub(crate) async fn catch_up(&self, loaded: &mut Loaded) -> Result<(), EngineError> {
         let execution = &mut loaded.execution;
         self.take_in(&loaded.start, execution).await.map(drop)
@@ -46,8 +47,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Folds the commits into `execution` that it lacks, and returns them. `HEAD` is brought up to them: their planner may have died
-    /// before it came to it.
+    /// Folds the commits into `execution` that it lacks, and returns them. `HEAD` is brought up to them where it must not be so far behind:
+    /// their planner may have died before it came to it.
     pub(crate) async fn take_in(
         &self,
         start: &Start,
@@ -60,7 +61,8 @@ impl Engine {
             self.remember(id, execution, commit);
             // Also past an end: it may have been taken up again. The list of executions is told of both.
             let is_last = index + 1 == missed.len();
-            if is_last || commit.end.is_some() || commit.retry.is_some() {
+            let is_behind = is_last && is_too_far_behind(missed.len(), execution);
+            if is_behind || commit.end.is_some() || commit.retry.is_some() {
                 self.advance_head(start, execution, commit).await?;
             }
         }
