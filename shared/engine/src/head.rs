@@ -23,10 +23,14 @@ impl Engine {
         Ok(self.executions.advance_head(start, execution, change).await?)
     }
 
-    /// Folds in the commits that `HEAD` does not know.
+    /// Folds in the commits that `HEAD` does not know, and brings it up to them: what is then asked of the planner is about this state.
     pub(crate) async fn catch_up(&self, loaded: &mut Loaded) -> Result<(), EngineError> {
         let execution = &mut loaded.execution;
-        self.take_in(&loaded.start, execution).await.map(drop)
+        let missed = self.take_in(&loaded.start, execution).await?;
+        match missed.last() {
+            Some(last) => self.advance_head(&loaded.start, execution, last).await,
+            None => Ok(()),
+        }
     }
 
     /// Takes in what happened since a commit was lost to `winner`: by `HEAD`, which may be far ahead by now, or by the commits.
