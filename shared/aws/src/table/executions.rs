@@ -99,7 +99,7 @@ impl ExecutionStore for DynamoTable {
             .key_condition_expression("PK = :pk AND SK BETWEEN :from AND :to")
             .expression_attribute_values(":pk", text(execution_key(id)))
             .expression_attribute_values(":from", text(commit_key(revision + 1)))
-            .expression_attribute_values(":to", text(commit_key(Revision::MAX)));
+            .expression_attribute_values(":to", text(commit_key(LAST_REVISION)));
         let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         let items = items.map_err(|error| classify("read the commits of", id.as_str(), error))?;
         items.iter().map(body).collect()
