@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use sidestep_core::name::PipelineName;
-use sidestep_core::reader::parse;
+use sidestep_core::parse::parse;
 use sidestep_deploy::blueprint::Architecture;
 use sidestep_deploy::{
     Blueprint, Buckets, Code, Function, Options, PipelineUse, StackName, Upload,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_core::cost::Cost;
-use sidestep_core::description::ExecutionDescription;
-use sidestep_core::price::{Usage, service};
+use sidestep_core::view::cost::Cost;
+use sidestep_core::view::description::ExecutionDescription;
+use sidestep_core::view::price::{Usage, service};
 use sidestep_local::cloud::Cloud;
 use sidestep_local::lambda::Load;
 

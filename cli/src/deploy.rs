@@ -10,7 +10,7 @@ use sidestep_aws::deploy::{Proposal, ResourceEvent, Stack, Template};
 use sidestep_core::uri::S3Uri;
 use sidestep_deploy::blueprint::Architecture;
 use sidestep_deploy::{CODE_TEMPLATE, synthesise};
-use sidestep_engine::object::{Created, ObjectStore as _};
+use sidestep_engine::ports::objects::{Created, ObjectStore as _};
 
 use crate::blueprint::{blueprint, stack_name};
 use crate::error::{exit, user};
@@ -128,7 +128,7 @@ async fn place(account: &Account, bucket: &str, text: String) -> anyhow::Result<
     if text.len() <= Template::TEXT_BYTES {
         return Ok(Template::Text(text));
     }
-    let digest = sidestep_engine::object::sha256_hex(text.as_bytes());
+    let digest = sidestep_engine::ports::objects::sha256_hex(text.as_bytes());
     let key = format!("template/{}.json", digest.trim_start_matches("sha256:"));
     let uri = S3Uri::new(bucket, key.clone());
     account.objects().create(&uri, text.into_bytes().into(), "application/json").await?;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sidestep_core::description::timestamp;
-use sidestep_engine::store::Summary;
+use sidestep_core::view::description::timestamp;
+use sidestep_engine::ports::executions::Summary;
 use sidestep_local::cloud::{ACCOUNT_ID, REGION};
 
 use crate::arguments::{ListOptions, ShowOptions, Target};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use sidestep_core::definition::StepIndex;
-use sidestep_core::earlier::Earlier;
-use sidestep_core::explain::Explanation;
+use sidestep_core::execution::past::Earlier;
 use sidestep_core::name::StepName;
+use sidestep_core::view::explain::Explanation;
 
 use crate::arguments::{ExplainOptions, Target};
 use crate::error::{exit, user};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
-use sidestep_core::lease::SDK_VARIABLE;
+use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 use crate::build::{self, Binary};

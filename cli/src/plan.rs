@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use sidestep_core::definition::StepIndex;
-use sidestep_core::explain::Explanation;
-use sidestep_core::forecast::Forecast;
+use sidestep_core::view::explain::Explanation;
+use sidestep_core::view::forecast::Forecast;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Deserialize;
-use sidestep_core::batch::BATCH_SECONDS;
-use sidestep_core::handoff::Handoff;
+use sidestep_core::event::batch::BATCH_SECONDS;
 use sidestep_core::name::{PipelineName, StepName};
-use sidestep_core::reader::Format;
+use sidestep_core::parse::Format;
+use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::definitions::Definition;
-use sidestep_engine::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
+use sidestep_engine::handle::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
+use sidestep_engine::memory::definitions::Definition;
 
 use crate::blueprint::DeploySettings;
 use crate::error::user;

@@ -2,12 +2,12 @@
 //!
 //! The planner asks no more than it needs to decide. What differs is worked out here, when somebody reads it.
 
-use sidestep_core::commit::Verdict;
 use sidestep_core::definition::StepIndex;
-use sidestep_core::description::ExecutionDescription;
-use sidestep_core::earlier::Earlier;
-use sidestep_core::explain::Explanation;
+use sidestep_core::execution::commit::Verdict;
+use sidestep_core::execution::past::Earlier;
 use sidestep_core::name::ExecutionId;
+use sidestep_core::view::description::ExecutionDescription;
+use sidestep_core::view::explain::Explanation;
 use sidestep_engine::engine::Engine;
 
 /// The steps of `this` that run, each with what differs.

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use sidestep_aws::deploy::Releases;
-use sidestep_engine::schedule::SCHEDULES;
-use sidestep_engine::trigger::Trigger;
+use sidestep_engine::handle::schedule::SCHEDULES;
+use sidestep_engine::handle::trigger::Trigger;
 
 use crate::error::exit;
 use crate::project::Project;

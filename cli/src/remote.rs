@@ -8,8 +8,8 @@ use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::{ServiceEndpoints, stack_engine, tell_bus};
 use sidestep_deploy::{Buckets, StackName};
-use sidestep_engine::definitions::Definition;
 use sidestep_engine::engine::{Deployment, Engine};
+use sidestep_engine::memory::definitions::Definition;
 
 use crate::blueprint::{buckets, event_bus, stack_name};
 use crate::error::user;

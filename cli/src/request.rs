@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::ExecutionId;
-use sidestep_core::reader::parse;
-use sidestep_engine::choose::{SelectionRequest, SourceRequest};
+use sidestep_core::parse::parse;
 use sidestep_engine::engine::EngineError;
+use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 use sidestep_engine::start::{Prepared, StartRequest};
 
 use crate::arguments::StartOptions;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use sidestep_aws::counter::Counter;
-use sidestep_core::commit::Revision;
 use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::execution::commit::Revision;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::start::{Prepared, StartRequest};
 use sidestep_engine::sweep::Leases;

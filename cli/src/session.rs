@@ -11,7 +11,7 @@ use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_engine::engine::Engine;
-use sidestep_engine::trigger::Trigger;
+use sidestep_engine::handle::trigger::Trigger;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
     Planner, cloud_engine, counted_cloud_engine, create_queues, deploy, handing_off, local_engine,
@@ -235,7 +235,7 @@ fn watched(engine: Engine, state: &Path) -> Arc<Engine> {
 #[derive(Debug, Clone)]
 pub(crate) struct TriggerSource {
     pub(crate) trigger: Trigger,
-    pub(crate) definition: sidestep_engine::definitions::Definition,
+    pub(crate) definition: sidestep_engine::memory::definitions::Definition,
 }
 
 /// Looks a pipeline's name up for `list`.

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
-use sidestep_core::description::{ExecutionDescription, StepDescription, timestamp};
-use sidestep_core::forecast::{Forecast, ForecastSummary};
-use sidestep_core::saved::Saved;
-use sidestep_engine::store::Summary;
+use sidestep_core::execution::savings::Saved;
+use sidestep_core::view::description::{ExecutionDescription, StepDescription, timestamp};
+use sidestep_core::view::forecast::{Forecast, ForecastSummary};
+use sidestep_engine::ports::executions::Summary;
 
 /// Longer values are cut; `--json` has them whole.
 const VALUE_CHARS: usize = 1000;

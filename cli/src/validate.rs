@@ -6,8 +6,8 @@ use std::io::Read as _;
 use anyhow::Context as _;
 use serde_json::json;
 use sidestep_core::limits::DEFINITION_BYTES;
-use sidestep_core::problem::Problem;
-use sidestep_core::reader::{parse, unrunnable};
+use sidestep_core::parse::problem::Problem;
+use sidestep_core::parse::{parse, unrunnable};
 
 use crate::arguments::ValidateOptions;
 use crate::error::{exit, user};

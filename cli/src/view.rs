@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
-use sidestep_core::commit::{AttemptResult, Commit, Failure, Verdict};
 use sidestep_core::definition::{Pipeline, StepIndex};
+use sidestep_core::execution::commit::{AttemptResult, Commit, Failure, Verdict};
 use sidestep_core::name::ExecutionId;
 use sidestep_local::lambda::{LogKey, LogLine};
 use tokio::sync::broadcast::{self, error::RecvError};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::ObjectStore as _;
+use sidestep_engine::ports::objects::ObjectStore as _;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_core::handoff::Handoff;
+use sidestep_core::plan::handoff::Handoff;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::local_engine;
 

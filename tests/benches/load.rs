@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use sidestep_aws::counter::Counter;
-use sidestep_core::handoff::Handoff;
 use sidestep_core::name::ExecutionId;
+use sidestep_core::plan::handoff::Handoff;
 
 use bench::floor::floor;
 use bench::shape::{chain, fan};
@@ -86,8 +86,10 @@ async fn past() {
                 let mut over = sidestep_core::execution::Execution::new(10);
                 over.status = sidestep_core::execution::ExecutionStatus::Stopped;
                 over.revision = 1;
-                let end = sidestep_core::commit::End { failure_reason: None, stopped: true };
-                let change = sidestep_engine::store::HeadChange::Ended { end: &end, at_ms: 1 };
+                let end =
+                    sidestep_core::execution::commit::End { failure_reason: None, stopped: true };
+                let change =
+                    sidestep_engine::ports::executions::HeadChange::Ended { end: &end, at_ms: 1 };
                 executions.advance_head(&start, &over, change).await.unwrap();
             }
         });

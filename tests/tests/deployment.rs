@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sidestep_core::description::ExecutionDescription;
-use sidestep_core::handoff::Handoff;
 use sidestep_core::name::ExecutionId;
+use sidestep_core::plan::handoff::Handoff;
+use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::Cloud;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_core::description::ExecutionDescription;
-use sidestep_core::handoff::Handoff;
-use sidestep_core::price::Usage;
+use sidestep_core::plan::handoff::Handoff;
+use sidestep_core::view::description::ExecutionDescription;
+use sidestep_core::view::price::Usage;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::Planner;
 use sidestep_local::lambda::Code;

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use sidestep_core::description::ExecutionDescription;
 use sidestep_core::name::ExecutionId;
+use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::sweep::Leases;
 use sidestep_local::cloud::{Cloud, Ports};

@@ -11,7 +11,7 @@ use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::queue::SqsQueues;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::{ObjectStore, StoreError, stream_of};
+use sidestep_engine::ports::objects::{ObjectStore, StoreError, stream_of};
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::lambda::{Code, FunctionConfig, FunctionName, InvocationMeta};
 use sidestep_local::s3::S3Server;

@@ -5,8 +5,8 @@ mod setup;
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_core::handoff::Handoff;
-use sidestep_core::price::Usage;
+use sidestep_core::plan::handoff::Handoff;
+use sidestep_core::view::price::Usage;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::{Planner, local_engine};
 

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::json;
 use sidestep_core::name::PipelineName;
-use sidestep_core::reader::Format;
-use sidestep_core::status_change::StatusChange;
-use sidestep_engine::choose::SelectionRequest;
-use sidestep_engine::definitions::Definition;
+use sidestep_core::parse::Format;
+use sidestep_core::view::status_change::StatusChange;
 use sidestep_engine::engine::{Deployment, Engine, Ports};
-use sidestep_engine::object::memory::MemoryObjectStore;
+use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::objects::memory::MemoryObjectStore;
+use sidestep_engine::ports::watcher::Watcher;
 use sidestep_engine::start::StartRequest;
-use sidestep_engine::watcher::Watcher;
+use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_testkit::memory::{
     ManualClock, MemoryBatches, MemoryCache, MemoryFunctions, MemoryQueues, MemoryTable,
     MemoryTriggers,

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use sidestep_core::commit::CacheEntry;
-use sidestep_core::garbage::{Staleness, StoredObject};
-use sidestep_engine::clock::{Clock as _, SystemClock};
-use sidestep_engine::garbage::{Collected, Mode};
+use sidestep_core::cache::garbage::{Staleness, StoredObject};
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_engine::ports::clock::{Clock as _, SystemClock};
+use sidestep_engine::read::garbage::{Collected, Mode};
 
 use super::{age, pipeline, short, size};
 use crate::error::exit;

@@ -3,9 +3,9 @@
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
-use sidestep_core::commit::CacheEntry;
-use sidestep_core::description::timestamp;
-use sidestep_engine::cache::parts;
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_core::view::description::timestamp;
+use sidestep_engine::read::cache::parts;
 
 use super::{bytes, pipeline, short, size};
 use crate::error::exit;

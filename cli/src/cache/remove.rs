@@ -3,9 +3,9 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use clap::Args;
-use sidestep_core::cache_key::CacheKey;
-use sidestep_core::commit::CacheEntry;
-use sidestep_core::description::timestamp;
+use sidestep_core::cache::key::CacheKey;
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_core::view::description::timestamp;
 
 use super::{pipeline, short};
 use crate::error::{exit, user};

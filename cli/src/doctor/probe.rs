@@ -6,8 +6,8 @@ use serde_json::json;
 use sidestep_aws::deploy::DeadLetters;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::ObjectStore as _;
-use sidestep_engine::probe::{Station, probe_key};
+use sidestep_engine::handle::probe::{Station, probe_key};
+use sidestep_engine::ports::objects::ObjectStore as _;
 
 use super::Findings;
 use crate::project::Project;

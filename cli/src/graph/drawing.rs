@@ -4,7 +4,7 @@
 //! that leads there, unless it waits for another step of the same branch: then that edge is implied and would only be in the way.
 
 use sidestep_core::definition::{Branch, Pipeline, Step, StepIndex};
-use sidestep_core::description::{ExecutionDescription, StepDescription};
+use sidestep_core::view::description::{ExecutionDescription, StepDescription};
 
 /// A pipeline as nodes and edges.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sidestep_core::reader::{Format, parse};
+use sidestep_core::parse::{Format, parse};
 
 use super::dot::dot;
 use super::drawing::{Drawing, Mark, Tone};

@@ -4,7 +4,7 @@ use serde_json::json;
 use sidestep_aws::local_config;
 use sidestep_aws::table::DynamoTable;
 use sidestep_core::name::ExecutionId;
-use sidestep_engine::store::ExecutionStore as _;
+use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_local::cloud::{Cloud, Ports, REGION};
 use sidestep_local::deployment::TABLE;
 

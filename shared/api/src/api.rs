@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sidestep_engine::engine::Engine;
-use sidestep_engine::pipelines::PipelineStore;
+use sidestep_engine::ports::pipelines::PipelineStore;
 
 use crate::error::ApiError;
 

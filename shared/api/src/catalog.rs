@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sidestep_engine::pipelines::PipelineRecord;
+use sidestep_engine::ports::pipelines::PipelineRecord;
 
 use crate::api::Api;
 use crate::checks::{Checks, NAME, NAME_OR_ARN, limit};

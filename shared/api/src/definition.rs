@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 use sidestep_core::limits::DEFINITION_BYTES;
-use sidestep_core::reader::Format;
+use sidestep_core::parse::Format;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::definitions::Definition;
-use sidestep_engine::pipelines::VersionRecord;
+use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::pipelines::VersionRecord;
 
 use crate::api::Api;
 use crate::checks::{BUCKET, Checks};

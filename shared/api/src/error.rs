@@ -1,11 +1,11 @@
 //! What a caller is told when a request is refused, with the codes and texts that clients of SageMaker look at.
 
-use sidestep_core::problem::Problem;
+use sidestep_core::parse::problem::Problem;
 use sidestep_engine::control::RequestError;
 use sidestep_engine::engine::{EngineError, error_chain};
-use sidestep_engine::object::StoreError;
+use sidestep_engine::ports::executions::TableError;
+use sidestep_engine::ports::objects::StoreError;
 use sidestep_engine::start::StartError;
-use sidestep_engine::store::TableError;
 
 /// Problems of a definition that one message tells.
 const PROBLEMS: usize = 20;

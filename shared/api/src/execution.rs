@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sidestep_core::description::ExecutionDescription;
+use sidestep_core::execution::start::Start;
 use sidestep_core::name::ExecutionId;
-use sidestep_core::start::Start;
-use sidestep_engine::pipelines::{Label, PipelineRecord};
+use sidestep_core::view::description::ExecutionDescription;
+use sidestep_engine::ports::pipelines::{Label, PipelineRecord};
 
 use crate::api::Api;
 use crate::checks::{Checks, EXECUTION_ARN, NAME, limit};

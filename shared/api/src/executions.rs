@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_engine::store::{ListRange, Place, Summary};
+use sidestep_engine::ports::executions::{ListRange, Place, Summary};
 
 use crate::api::Api;
 use crate::checks::{ALIAS, Checks, NAME_OR_ARN, limit};

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use sidestep_engine::pipelines::Answered;
+use sidestep_engine::ports::pipelines::Answered;
 
 use crate::api::{Api, read};
 use crate::checks::{Checks, limit};

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sidestep_core::name::PipelineName;
-use sidestep_engine::pipelines::PipelineRecord;
+use sidestep_engine::ports::pipelines::PipelineRecord;
 
 use crate::api::Api;
 use crate::checks::{ALIAS, Checks, NAME, ROLE_ARN, limit};

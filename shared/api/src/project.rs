@@ -1,7 +1,7 @@
 //! The pipelines of a project, made known to the API's clients when it begins to serve.
 
 use sidestep_core::name::PipelineName;
-use sidestep_engine::definitions::Definition;
+use sidestep_engine::memory::definitions::Definition;
 
 use crate::api::Api;
 use crate::error::ApiError;
@@ -51,7 +51,8 @@ impl Api {
         };
         record.modified_at_ms = self.engine.now_ms();
         record.max_parallel_execution_steps = pipeline.max_parallel_execution_steps;
-        let version = sidestep_engine::pipelines::VersionRecord { is_of_project: true, ..version };
+        let version =
+            sidestep_engine::ports::pipelines::VersionRecord { is_of_project: true, ..version };
         if self.pipelines.put_pipeline(&record, Some(&version)).await? {
             Ok(Registration::New)
         } else {

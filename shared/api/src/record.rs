@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sidestep_core::name::PipelineName;
-use sidestep_engine::definitions::Definition;
-use sidestep_engine::pipelines::{PipelineRecord, VersionRecord};
+use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::pipelines::{PipelineRecord, VersionRecord};
 
 use crate::api::Api;
 use crate::error::ApiError;

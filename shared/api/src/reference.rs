@@ -1,7 +1,7 @@
 //! Pipelines and executions as requests name them.
 
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_engine::pipelines::PipelineRecord;
+use sidestep_engine::ports::pipelines::PipelineRecord;
 
 use crate::api::Api;
 use crate::error::ApiError;
@@ -43,7 +43,10 @@ impl Api {
         Ok(id)
     }
 
-    async fn is_deleted(&self, start: &sidestep_core::start::Start) -> Result<bool, ApiError> {
+    async fn is_deleted(
+        &self,
+        start: &sidestep_core::execution::start::Start,
+    ) -> Result<bool, ApiError> {
         let record = self.pipelines.pipeline(&start.pipeline_name).await?;
         Ok(record.is_some_and(|record| start.started_at_ms <= record.hidden_until_ms))
     }

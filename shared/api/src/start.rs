@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sidestep_core::definition::{Pipeline, StepKind};
-use sidestep_engine::choose::{SelectionRequest, SourceRequest};
-use sidestep_engine::pipelines::Label;
+use sidestep_engine::ports::pipelines::Label;
 use sidestep_engine::start::StartRequest;
+use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 
 use crate::api::Api;
 use crate::checks::{ALIAS, Checks, EXECUTION_ARN, NAME, NAME_OR_ARN, PARAMETER_NAME, limit};
@@ -124,7 +124,7 @@ impl Api {
         let version = self.chosen_version(&record, request.pipeline_version_id, alias).await?;
         let digest = &version.definition_digest;
         let definition = self.engine.definition(digest, version.definition_format).await?;
-        let parsed = sidestep_core::reader::parse(definition.text.as_bytes(), definition.format)
+        let parsed = sidestep_core::parse::parse(definition.text.as_bytes(), definition.format)
             .map_err(|problems| crate::error::definition(&problems))?;
         let steps = Parallelism::steps(request.parallelism_configuration.as_ref());
         let prepared = self

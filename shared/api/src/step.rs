@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sidestep_core::definition::{Pipeline, StepKind};
-use sidestep_core::description::StepDescription;
 use sidestep_core::limits::FAILURE_REASON_CHARS;
+use sidestep_core::view::description::StepDescription;
 
 use crate::api::Api;
 use crate::checks::{Checks, EXECUTION_ARN, limit};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sidestep_core::name::PipelineName;
-use sidestep_engine::pipelines::PipelineRecord;
+use sidestep_engine::ports::pipelines::PipelineRecord;
 
 use crate::api::Api;
 use crate::checks::{Checks, PIPELINE_ARN, RESOURCE_ARN, limit};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sidestep_engine::pipelines::{PipelineRecord, VersionRecord};
+use sidestep_engine::ports::pipelines::{PipelineRecord, VersionRecord};
 
 use crate::api::Api;
 use crate::checks::{ALIAS, Checks, NAME, NAME_OR_ARN, PIPELINE_ARN, limit};

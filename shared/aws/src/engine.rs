@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use sidestep_core::handoff::{Handoff, UnknownHandoff};
-use sidestep_engine::clock::SystemClock;
+use sidestep_core::plan::handoff::{Handoff, UnknownHandoff};
 use sidestep_engine::engine::{Deployment, Engine, Ports};
+use sidestep_engine::ports::clock::SystemClock;
 
 use crate::counter::Counter;
 use crate::lambda::LambdaFunctions;

@@ -11,8 +11,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use sidestep_core::status_change::StatusChange;
-use sidestep_engine::watcher::Watcher;
+use sidestep_core::view::status_change::StatusChange;
+use sidestep_engine::ports::watcher::Watcher;
 
 use crate::http::http_client;
 

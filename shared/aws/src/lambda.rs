@@ -9,9 +9,9 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sidestep_core::lease::SDK_VARIABLE;
-use sidestep_core::start::Function;
-use sidestep_engine::functions::{FunctionError, Functions};
+use sidestep_core::execution::start::Function;
+use sidestep_core::plan::lease::SDK_VARIABLE;
+use sidestep_engine::ports::functions::{FunctionError, Functions};
 
 use crate::counter::Counter;
 use crate::http::http_client;

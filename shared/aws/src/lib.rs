@@ -21,7 +21,7 @@ pub mod queue;
 pub mod table;
 
 #[cfg(feature = "planner")]
-pub use sidestep_engine::queue::Consumer;
+pub use sidestep_engine::handle::sqs_batch::Consumer;
 
 #[cfg(feature = "events")]
 pub use self::engine::tell_bus;

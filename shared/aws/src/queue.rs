@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use serde_json::Value;
-use sidestep_engine::message::{QueueError, Queues};
+use sidestep_engine::ports::queues::{QueueError, Queues};
 
 use crate::counter::Counter;
 use crate::http::http_client;

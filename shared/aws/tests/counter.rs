@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 };
 use sidestep_aws::counter::Counter;
 use sidestep_aws::{local_config, plain_http_client};
-use sidestep_core::price::{Usage, service};
+use sidestep_core::view::price::{Usage, service};
 use sidestep_local::cloud::{Cloud, Ports, REGION};
 use sidestep_local::deployment::{TABLE, prepare};
 use tempfile::TempDir;

@@ -10,8 +10,8 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 use sidestep_aws::event_bus::EventBus;
 use sidestep_aws::local_config;
-use sidestep_core::status_change::{EXECUTION, StatusChange};
-use sidestep_engine::watcher::Watcher as _;
+use sidestep_core::view::status_change::{EXECUTION, StatusChange};
+use sidestep_engine::ports::watcher::Watcher as _;
 use tokio::net::TcpListener;
 
 type Requests = Arc<Mutex<Vec<Value>>>;

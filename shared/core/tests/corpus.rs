@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use sidestep_core::definition::{Pipeline, StepIndex};
-use sidestep_core::reader::{Format, Parsed, parse, unrunnable};
+use sidestep_core::parse::{Format, Parsed, parse, unrunnable};
 
 fn fixtures(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(folder)

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::json;
-use sidestep_core::cache_key::KeyParts;
-use sidestep_core::commit::{Outputs, Produced};
-use sidestep_core::garbage::{
+use sidestep_core::cache::garbage::{
     KnownEntry, KnownExecution, Needs, Staleness, StoredObject, staleness, unneeded,
 };
-use sidestep_core::manifest::Artifact;
+use sidestep_core::cache::key::KeyParts;
+use sidestep_core::execution::commit::{Outputs, Produced};
+use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::uri::S3Uri;
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use sidestep_core::limits;
-use sidestep_core::problem::{Code, Problem};
-use sidestep_core::reader::{Format, parse};
+use sidestep_core::parse::problem::{Code, Problem};
+use sidestep_core::parse::{Format, parse};
 
 fn problems(text: impl AsRef<[u8]>, format: Format) -> Vec<Problem> {
     parse(text.as_ref(), format).expect_err("refused")

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use sidestep_core::problem::{Code, Problem, Severity};
-use sidestep_core::reader::{Format, parse};
+use sidestep_core::parse::problem::{Code, Problem, Severity};
+use sidestep_core::parse::{Format, parse};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/invalid")

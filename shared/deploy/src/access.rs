@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use sidestep_core::condition::Condition;
+use sidestep_core::definition::condition::Condition;
+use sidestep_core::definition::expression::{Expression, Reference};
 use sidestep_core::definition::{Pipeline, StepKind};
-use sidestep_core::expression::{Expression, Reference};
 use sidestep_core::limits::LEASE_ATTEMPTS;
 use sidestep_core::name::{ParameterName, PipelineName, StepName};
 use sidestep_core::uri::S3Uri;

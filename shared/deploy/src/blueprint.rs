@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sidestep_core::definition::Pipeline;
-use sidestep_core::handoff::Handoff;
 use sidestep_core::name::PipelineName;
+use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::uri::S3Uri;
 
 use crate::bucket::Buckets;

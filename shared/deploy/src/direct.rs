@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sidestep_core::definition::StepKind;
-use sidestep_core::handoff::Handoff;
+use sidestep_core::plan::handoff::Handoff;
 
 use crate::access::Access;
 use crate::blueprint::{Blueprint, Function, Target};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use sidestep_core::lease::SDK_VARIABLE;
+use sidestep_core::plan::lease::SDK_VARIABLE;
 
 use crate::access::{Access, Reach};
 use crate::blueprint::{Blueprint, Code, Function};

@@ -5,7 +5,7 @@ mod fixture;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sidestep_core::handoff::Handoff;
+use sidestep_core::plan::handoff::Handoff;
 use sidestep_deploy::synthesise;
 
 /// Resources with a `*` that are meant, and why. `ID` of the resource, the statement, the end of the resource's text.

@@ -1,13 +1,13 @@
 //! Stopping executions, taking them up again, answering callbacks, waking up.
 
 use serde_json::{Map, Value};
-use sidestep_core::commit::Failure;
-use sidestep_core::control::{ControlError, check_retry, check_stop};
 use sidestep_core::definition::StepKind;
+use sidestep_core::definition::output::convert_output;
+use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::name::{ExecutionId, StepName};
-use sidestep_core::output::convert_output;
-use sidestep_core::report::{Event, Report, ReportedResult};
+use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
+use sidestep_core::plan::report::{Event, Report, ReportedResult};
 
 use crate::engine::{Engine, EngineError};
 

@@ -3,29 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sidestep_core::commit::{Commit, Revision};
 use sidestep_core::definition::Pipeline;
-use sidestep_core::earlier::Earlier;
+use sidestep_core::execution::commit::{Commit, Revision};
+use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::start::{STATE_VERSION, Start};
 use sidestep_core::execution::{Execution, FoldError};
-use sidestep_core::handoff::{Crowd, Handoff};
 use sidestep_core::name::ExecutionId;
-use sidestep_core::problem::Problem;
-use sidestep_core::start::{STATE_VERSION, Start};
+use sidestep_core::parse::problem::Problem;
+use sidestep_core::plan::handoff::{Crowd, Handoff};
 use tokio::sync::watch;
 
-use crate::at_hand::AtHand;
-use crate::batch::BatchStore;
-use crate::clock::Clock;
+use crate::advance::mailbox::Turns;
 use crate::control::RequestError;
-use crate::definitions::Definitions;
-use crate::functions::{FunctionError, Functions};
-use crate::message::{QueueError, Queues};
-use crate::object::{ObjectStore, StoreError};
-use crate::recent::Recent;
-use crate::store::{CacheIndex, ExecutionStore, TableError};
-use crate::trigger::TriggerStore;
-use crate::turn::Turns;
-use crate::watcher::Watcher;
+use crate::handle::trigger::TriggerStore;
+use crate::handle::window::BatchStore;
+use crate::memory::definitions::Definitions;
+use crate::memory::executions::Recent;
+use crate::memory::functions::AtHand;
+use crate::ports::clock::Clock;
+use crate::ports::executions::{CacheIndex, ExecutionStore, TableError};
+use crate::ports::functions::{FunctionError, Functions};
+use crate::ports::objects::{ObjectStore, StoreError};
+use crate::ports::queues::{QueueError, Queues};
+use crate::ports::watcher::Watcher;
 
 /// A failure of the engine. One that is not about the user's input makes the platform deliver the event again.
 #[derive(Debug, thiserror::Error)]

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use serde_json::json;
-use sidestep_core::description::timestamp;
-use sidestep_core::status_change::StatusChange;
-use sidestep_engine::watcher::Watcher;
+use sidestep_core::view::description::timestamp;
+use sidestep_core::view::status_change::StatusChange;
+use sidestep_engine::ports::watcher::Watcher;
 
 use crate::cloud::{ACCOUNT_ID, REGION};
 use crate::events::BoxError;

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use s3s::crypto::{Checksum as _, Md5};
-use sidestep_core::manifest::Artifact;
+use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::{
+use sidestep_engine::ports::objects::{
     Created, Download, ObjectFacts, ObjectStore, ObjectStream, StoreError, sha256_hex,
 };
 

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use sidestep_core::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::execution::manifest::{self, Manifest};
 use sidestep_core::limits;
-use sidestep_core::manifest::{self, Manifest};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::ObjectStore;
+use sidestep_engine::ports::objects::ObjectStore;
 use tokio::task::JoinError;
 use tracing::Instrument;
 
@@ -190,7 +190,7 @@ pub(crate) fn now_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use sidestep_engine::object::memory::MemoryObjectStore;
+    use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 
     use super::*;
 

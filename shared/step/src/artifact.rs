@@ -6,11 +6,11 @@ use std::io;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use serde::Serialize;
-use sidestep_core::invocation::MANIFEST_NAME;
-use sidestep_core::lease;
+use sidestep_core::execution::invocation::MANIFEST_NAME;
+use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::limits;
-use sidestep_core::manifest::Artifact;
-use sidestep_engine::object::{ObjectStream, stream_of};
+use sidestep_core::plan::lease;
+use sidestep_engine::ports::objects::{ObjectStream, stream_of};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 

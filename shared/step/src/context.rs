@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sidestep_core::invocation::Invocation;
-use sidestep_core::manifest::Artifact;
+use sidestep_core::execution::invocation::Invocation;
+use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::ObjectStore;
+use sidestep_engine::ports::objects::ObjectStore;
 
 use crate::artifact::{Artifacts, Content};
 use crate::download::Download;

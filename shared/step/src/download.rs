@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::{self, ObjectFacts};
+use sidestep_engine::ports::objects::{Download as StoredObject, ObjectFacts};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufRead, AsyncWriteExt};
 use tokio_util::io::StreamReader;
@@ -16,11 +16,11 @@ use crate::error::{self, StepError};
 #[derive(Debug)]
 pub struct Download {
     uri: S3Uri,
-    opened: object::Download,
+    opened: StoredObject,
 }
 
 impl Download {
-    pub(crate) fn new(uri: S3Uri, opened: object::Download) -> Self {
+    pub(crate) fn new(uri: S3Uri, opened: StoredObject) -> Self {
         Self { uri, opened }
     }
 

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 
 use lambda_runtime::Diagnostic;
-use sidestep_engine::object::StoreError;
+use sidestep_engine::ports::objects::StoreError;
 
 /// The step's arguments do not fit what the handler takes.
 pub(crate) const ARGUMENTS: &str = "Sidestep.Arguments";

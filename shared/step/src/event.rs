@@ -2,8 +2,8 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sidestep_core::handoff::{self, Carried};
-use sidestep_core::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::plan::handoff::{self, Carried};
 
 use crate::error::{self, StepError};
 

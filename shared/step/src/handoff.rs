@@ -3,13 +3,13 @@
 use lambda_runtime::Error;
 use serde_json::{Map, Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_core::handoff::{Carried, Handoff};
-use sidestep_core::invocation::{COMMITTED, Invocation, REPORTED, RESERVED_KEY, USAGE};
+use sidestep_core::execution::invocation::{COMMITTED, Invocation, REPORTED, RESERVED_KEY, USAGE};
+use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::limits::INLINE_OUTPUT_BYTES;
-use sidestep_core::manifest::Manifest;
+use sidestep_core::plan::handoff::{Carried, Handoff};
+use sidestep_engine::advance::handoff::HandedOff;
 use sidestep_engine::engine::{Engine, error_chain};
-use sidestep_engine::handoff::HandedOff;
-use sidestep_engine::object::ObjectStore;
+use sidestep_engine::ports::objects::ObjectStore;
 
 use crate::error::StepError;
 use crate::report::publish;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use sidestep_core::invocation::Invocation;
-use sidestep_core::lease::{FIRST_RENEWAL_MS, RENEWAL_MS, STARTED_NAME, renewal};
+use sidestep_core::execution::invocation::Invocation;
+use sidestep_core::plan::lease::{FIRST_RENEWAL_MS, RENEWAL_MS, STARTED_NAME, renewal};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::{Created, ObjectStore};
+use sidestep_engine::ports::objects::{Created, ObjectStore};
 
 use crate::answer::now_ms;
 use crate::error::StepError;
@@ -80,8 +80,8 @@ pub(crate) async fn begins(
 
 #[cfg(test)]
 mod tests {
-    use sidestep_core::lease::renewed_until;
-    use sidestep_engine::object::memory::MemoryObjectStore;
+    use sidestep_core::plan::lease::renewed_until;
+    use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 
     use super::*;
 

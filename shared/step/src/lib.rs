@@ -66,7 +66,7 @@ pub mod testing;
 
 pub use bytes::Bytes;
 pub use lambda_runtime::Error;
-pub use sidestep_core::manifest::Artifact;
+pub use sidestep_core::execution::manifest::Artifact;
 pub use sidestep_core::uri::S3Uri;
 
 pub use self::artifact::Content;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sidestep_core::invocation::Invocation;
+use sidestep_core::execution::invocation::Invocation;
 use tracing::Span;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;

@@ -4,10 +4,10 @@
 //! hand, and names the manifest, so that the planner does not count the answer as a second report.
 
 use serde_json::{Map, Value, json};
-use sidestep_core::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
+use sidestep_core::execution::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
+use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::limits;
-use sidestep_core::manifest::Manifest;
-use sidestep_engine::object::{Created, ObjectStore};
+use sidestep_engine::ports::objects::{Created, ObjectStore};
 
 use crate::error::{self, StepError};
 

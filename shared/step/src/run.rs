@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::ObjectStore;
+use sidestep_engine::ports::objects::ObjectStore;
 
 use crate::answer::{self, Request, answer};
 use crate::context::StepContext;

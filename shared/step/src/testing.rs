@@ -39,11 +39,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sidestep_core::invocation::{MANIFEST_NAME, RESERVED_KEY};
-use sidestep_core::manifest::Manifest;
+use sidestep_core::execution::invocation::{MANIFEST_NAME, RESERVED_KEY};
+use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::ObjectStore;
-use sidestep_engine::object::memory::MemoryObjectStore;
+use sidestep_engine::ports::objects::ObjectStore;
+use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 
 use crate::answer::{Request, answer, now_ms};
 use crate::context::StepContext;

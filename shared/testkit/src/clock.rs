@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sidestep_engine::clock::Clock;
+use sidestep_engine::ports::clock::Clock;
 
 /// Holds a clock to its promises: milliseconds since 1970, and bytes that never come again.
 pub fn suite(clock: &dyn Clock) {
@@ -14,7 +14,7 @@ pub fn suite(clock: &dyn Clock) {
 
 #[cfg(test)]
 mod tests {
-    use sidestep_engine::clock::SystemClock;
+    use sidestep_engine::ports::clock::SystemClock;
 
     use crate::memory::ManualClock;
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
 
 use serde_json::{Value, json};
-use sidestep_engine::functions::{FunctionError, Functions};
+use sidestep_engine::ports::functions::{FunctionError, Functions};
 
 /// Holds `functions` to its promises, with a function of the name `known`. `invoked` waits for as many of its invocations and takes them;
 /// `deploy` gives it other code.
@@ -42,7 +42,7 @@ pub async fn suite(
 
 #[cfg(test)]
 mod tests {
-    use sidestep_engine::functions::Functions as _;
+    use sidestep_engine::ports::functions::Functions as _;
 
     use crate::memory::MemoryFunctions;
 

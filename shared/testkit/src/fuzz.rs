@@ -3,10 +3,10 @@
 //! Two drivers call them, both from the seeds in `fuzz/seeds`: `tests/fuzz.rs` with a bounded number of mutations, and libFuzzer, which is
 //! guided by coverage, by the script `fuzz/run`.
 
-use sidestep_core::envelope::{created_objects, planner_events};
-use sidestep_core::path::PropertyPath;
-use sidestep_core::reader::{Format, parse};
-use sidestep_core::selector::Selector;
+use sidestep_core::definition::property_path::PropertyPath;
+use sidestep_core::event::{created_objects, planner_events};
+use sidestep_core::parse::{Format, parse};
+use sidestep_core::selection::selector::Selector;
 
 /// Its name, and what is tried on any bytes.
 pub type Target = (&'static str, fn(&[u8]));

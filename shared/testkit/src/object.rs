@@ -8,9 +8,11 @@
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::{Created, Download, ObjectStore, StoreError, sha256_hex, stream_of};
+use sidestep_engine::ports::objects::{
+    Created, Download, ObjectStore, StoreError, sha256_hex, stream_of,
+};
 
-pub use sidestep_engine::object::memory::MemoryObjectStore;
+pub use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 
 /// Runs every case of the suite below `s3://BUCKET/suite/`, which must be empty. Panics at the first promise broken.
 pub async fn suite(store: &dyn ObjectStore, bucket: &str) {

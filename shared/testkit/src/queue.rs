@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use sidestep_core::name::ExecutionId;
-use sidestep_engine::message::{QueueError, Queues};
+use sidestep_engine::ports::queues::{QueueError, Queues};
 
 /// Holds `queues` to its promises, with a queue of the URL `known`. `received` takes what can be received of it now, `woken` the calls
 /// and the results that the planner would be handed now.

@@ -1,6 +1,6 @@
 //! The simulator: what it tries at every build, that a seed gives the same run, and that it finds mistakes.
 
-use sidestep_core::handoff::Handoff;
+use sidestep_core::plan::handoff::Handoff;
 use sidestep_testkit::simulator::{Bug, Example, Fault, Options, Outcome, run, run_example};
 
 fn tried(seed: u64) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sidestep_core::handoff::Handoff;
+use sidestep_core::plan::handoff::Handoff;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::lambda::InvocationType;
 
@@ -22,7 +22,7 @@ pub(crate) async fn floor(request: StartRequest) -> f64 {
     for revision in 1..=200 {
         over.revision = revision;
         let began = Instant::now();
-        let change = sidestep_engine::store::HeadChange::Ongoing;
+        let change = sidestep_engine::ports::executions::HeadChange::Ongoing;
         executions.advance_head(&prepared.start, &over, change).await.unwrap();
         writes.push(began.elapsed());
     }

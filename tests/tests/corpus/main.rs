@@ -11,13 +11,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use sidestep_core::commit::Outputs;
-use sidestep_core::description::ExecutionDescription;
-use sidestep_core::handoff::Handoff;
+use sidestep_core::execution::commit::Outputs;
 use sidestep_core::name::{ExecutionId, StepName};
-use sidestep_engine::choose::SourceRequest;
+use sidestep_core::plan::handoff::Handoff;
+use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::{EngineError, error_chain};
 use sidestep_engine::start::StartRequest;
+use sidestep_engine::start::selection::SourceRequest;
 use sidestep_local::deployment::Planner;
 
 use setup::Setup;

@@ -1,7 +1,7 @@
 //! A part of a definition is run, and the rest comes from an earlier execution or by hand.
 
 use serde_json::{Value, json};
-use sidestep_engine::choose::SourceRequest;
+use sidestep_engine::start::selection::SourceRequest;
 
 use super::{Corpus, decisions, id, output, reason};
 

@@ -1,9 +1,9 @@
 //! Attempts of which nothing is heard: they are begun again soon where their handlers renew, and never while they do.
 
 use serde_json::{Value, json};
-use sidestep_core::lease::{RENEWED_LEASE_MS, STARTED_NAME, renewal};
+use sidestep_core::plan::lease::{RENEWED_LEASE_MS, STARTED_NAME, renewal};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::clock::Clock as _;
+use sidestep_engine::ports::clock::Clock as _;
 use sidestep_engine::sweep::Leases;
 
 use crate::setup;

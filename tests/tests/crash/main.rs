@@ -13,7 +13,7 @@ mod world;
 
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_engine::engine::Engine;
-use sidestep_engine::store::ExecutionStore as _;
+use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_engine::sweep::Leases;
 use sidestep_testkit::proxy::Fate;
 

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sidestep_core::execution::ExecutionStatus;
+use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::reader::Format;
-use sidestep_core::start::STATE_VERSION;
-use sidestep_engine::definitions::Definition;
+use sidestep_core::parse::Format;
 use sidestep_engine::engine::EngineError;
-use sidestep_engine::queue::Consumer;
-use sidestep_engine::store::ExecutionStore as _;
+use sidestep_engine::handle::sqs_batch::Consumer;
+use sidestep_engine::handle::trigger::Trigger;
+use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_engine::sweep::Leases;
-use sidestep_engine::trigger::Trigger;
 
 use crate::setup;
 use crate::world::{World, ended};

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sidestep_core::description::ExecutionDescription;
-use sidestep_core::handoff::Handoff;
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::reader::Format;
-use sidestep_engine::choose::SelectionRequest;
-use sidestep_engine::definitions::Definition;
+use sidestep_core::parse::Format;
+use sidestep_core::plan::handoff::Handoff;
+use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::Engine;
+use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::start::StartRequest;
+use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{
     Planner, cloud_engine, counted_cloud_engine, deploy, handing_off, prepare, register_step,

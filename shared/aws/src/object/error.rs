@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::StoreError;
+use sidestep_engine::ports::objects::StoreError;
 
 /// Codes that mean "later", whatever the status says.
 const RETRYABLE_CODES: [&str; 5] =

@@ -14,9 +14,9 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
-use sidestep_core::manifest::Artifact;
+use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::{Created, ObjectStream, StoreError, existing_sha256};
+use sidestep_engine::ports::objects::{Created, ObjectStream, StoreError, existing_sha256};
 use tokio::task::JoinSet;
 
 use super::S3ObjectStore;
@@ -29,7 +29,7 @@ const PARTS: i32 = 10_000;
 /// With the one being filled: at most 32 MiB in memory, which fits the smallest function.
 const PARTS_IN_FLIGHT: usize = 3;
 
-/// See [`sidestep_engine::object::ObjectStore::upload`].
+/// See [`sidestep_engine::ports::objects::ObjectStore::upload`].
 pub(super) async fn upload(
     store: &S3ObjectStore,
     uri: &S3Uri,
@@ -247,7 +247,7 @@ mod tests {
             }
             assert_eq!(lengths, [PART_BYTES, PART_BYTES, 11], "pieces of {piece_bytes}");
             let uri = S3Uri::parse("s3://bucket/key").unwrap();
-            let sha256 = sidestep_engine::object::sha256_hex(&whole);
+            let sha256 = sidestep_engine::ports::objects::sha256_hex(&whole);
             let bytes = whole.len() as u64;
             assert_eq!(parts.artifact(&uri), Artifact { uri, bytes, sha256 });
         }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use sidestep_engine::store::TableError;
+use sidestep_engine::ports::executions::TableError;
 
 use super::DynamoTable;
 use super::error::classify;

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
-use sidestep_core::batch::{BatchObject, Part, WindowId};
-use sidestep_engine::batch::{BatchStore, OpenWindow};
-use sidestep_engine::store::TableError;
-use sidestep_engine::trigger::Trigger;
+use sidestep_core::event::batch::{BatchObject, Part, WindowId};
+use sidestep_engine::handle::trigger::Trigger;
+use sidestep_engine::handle::window::{BatchStore, OpenWindow};
+use sidestep_engine::ports::executions::TableError;
 
 use super::DynamoTable;
 use super::error::classify;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::ReturnValue;
-use sidestep_core::cache_key::CacheKey;
-use sidestep_core::commit::CacheEntry;
-use sidestep_engine::store::{CacheIndex, CachePage, Cursor, TableError};
+use sidestep_core::cache::key::CacheKey;
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_engine::ports::executions::{CacheIndex, CachePage, Cursor, TableError};
 
 use super::DynamoTable;
 use super::error::classify;

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
-use sidestep_engine::store::TableError;
+use sidestep_engine::ports::executions::TableError;
 
 /// Codes that mean "ask again", after the SDK's own retries.
 const RETRYABLE: [&str; 6] = [

@@ -10,10 +10,10 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sidestep_core::commit::Revision;
+use sidestep_core::execution::commit::Revision;
+use sidestep_core::execution::savings::Saved;
 use sidestep_core::name::ExecutionId;
-use sidestep_core::saved::Saved;
-use sidestep_engine::store::TableError;
+use sidestep_engine::ports::executions::TableError;
 
 /// The attribute that the table's `TimeToLiveSpecification` names.
 pub(super) const EXPIRES_AT: &str = "ExpiresAt";

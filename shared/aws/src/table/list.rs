@@ -1,7 +1,7 @@
 //! Lines of the list of executions, sorted by when they were started.
 
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_engine::store::{ListRange, Summary, TableError};
+use sidestep_engine::ports::executions::{ListRange, Summary, TableError};
 
 use super::DynamoTable;
 use super::error::classify;

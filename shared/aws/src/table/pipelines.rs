@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_engine::pipelines::{Answered, Label, PipelineRecord, PipelineStore, VersionRecord};
-use sidestep_engine::store::TableError;
+use sidestep_engine::ports::executions::TableError;
+use sidestep_engine::ports::pipelines::{
+    Answered, Label, PipelineRecord, PipelineStore, VersionRecord,
+};
 
 use super::DynamoTable;
 use super::error::{classify, is};

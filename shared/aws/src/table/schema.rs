@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
-use sidestep_engine::store::TableError;
+use sidestep_engine::ports::executions::TableError;
 
 use super::DynamoTable;
 use super::error::{classify, is};

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sidestep_core::commit::Commit;
-use sidestep_core::description::describe;
 use sidestep_core::execution::Execution;
-use sidestep_core::report::Event;
-use sidestep_core::start::{STATE_VERSION, Start};
+use sidestep_core::execution::commit::Commit;
+use sidestep_core::execution::start::{STATE_VERSION, Start};
+use sidestep_core::plan::report::Event;
+use sidestep_core::view::description::describe;
 
 use crate::world::World;
 

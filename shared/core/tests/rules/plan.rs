@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::ExecutionStatus;
-use sidestep_core::report::Event;
+use sidestep_core::plan::report::Event;
 
 use crate::world::{World, decisions, succeeded};
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use sidestep_core::definition::StepIndex;
+use sidestep_core::definition::graph::{Direction, Graph};
 use sidestep_core::execution::{ExecutionStatus, Phase};
-use sidestep_core::graph::{Direction, Graph};
 use sidestep_core::selection::{SelectionError, check_connected};
 
 use crate::world::World;

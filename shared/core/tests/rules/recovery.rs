@@ -1,11 +1,11 @@
 //! Retries, time-outs, stop, taking up again, callbacks, and parameters that must not be shown.
 
 use serde_json::json;
-use sidestep_core::control::{ControlError, check_retry, check_stop};
-use sidestep_core::description::describe;
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::name::ParameterName;
-use sidestep_core::report::Event;
+use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
+use sidestep_core::plan::report::Event;
+use sidestep_core::view::description::describe;
 
 use crate::world::{World, decisions};
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use sidestep_core::execution::invocation::MANIFEST_NAME;
+use sidestep_core::execution::manifest::{Manifest, VERSION};
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
-use sidestep_core::invocation::MANIFEST_NAME;
-use sidestep_core::late::late_report;
-use sidestep_core::manifest::{Manifest, VERSION};
 use sidestep_core::plan::attempt_prefix;
-use sidestep_core::repair::{Found, repair};
-use sidestep_core::report::{Event, Report};
+use sidestep_core::plan::late_report::late_report;
+use sidestep_core::plan::repair::{Found, repair};
+use sidestep_core::plan::report::{Event, Report};
 
 use crate::world::{World, succeeded};
 

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, json};
-use sidestep_core::commit::Verdict;
 use sidestep_core::definition::StepIndex;
 use sidestep_core::execution::ExecutionStatus;
+use sidestep_core::execution::commit::Verdict;
+use sidestep_core::selection::selector::Selector;
 use sidestep_core::selection::{
     SelectionError, check_connected, check_source, check_without_source, expand, requirements,
     supply,
 };
-use sidestep_core::selector::Selector;
 
 use crate::world::World;
 

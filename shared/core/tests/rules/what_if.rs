@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sidestep_core::commit::Verdict;
 use sidestep_core::execution::Phase;
-use sidestep_core::explain::explain;
-use sidestep_core::manifest::Artifact;
+use sidestep_core::execution::commit::Verdict;
+use sidestep_core::execution::manifest::Artifact;
+use sidestep_core::execution::start::Selection;
 use sidestep_core::name::{ParameterName, PipelineName};
-use sidestep_core::report::Event;
+use sidestep_core::plan::report::Event;
+use sidestep_core::selection::selector::Selector;
 use sidestep_core::selection::{expand, supply};
-use sidestep_core::selector::Selector;
-use sidestep_core::start::Selection;
+use sidestep_core::view::explain::explain;
 
 use self::cases::{Asked, Case, inputs, requests, surroundings};
 use crate::world::{World, succeeded};

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sidestep_core::cache_key::Content;
-use sidestep_core::commit::{CacheEntry, Commit, Decision, Failure, Verdict};
+use sidestep_core::cache::key::Content;
+use sidestep_core::definition::parameter::resolve_parameters;
 use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
-use sidestep_core::earlier::Earlier;
+use sidestep_core::execution::commit::{CacheEntry, Commit, Decision, Failure, Verdict};
+use sidestep_core::execution::manifest::Artifact;
+use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::start::{Function, STATE_VERSION, Selection, Start};
+use sidestep_core::execution::token::Secret;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
-use sidestep_core::facts::{Facts, Need};
-use sidestep_core::manifest::Artifact;
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::parameter::resolve_parameters;
+use sidestep_core::parse::{Format, parse};
+use sidestep_core::plan::facts::{Facts, Need};
+use sidestep_core::plan::report::{Event, Report, ReportedResult};
 use sidestep_core::plan::{CallbackRecord, Effect, Plan, Publication, plan};
-use sidestep_core::reader::{Format, parse};
-use sidestep_core::report::{Event, Report, ReportedResult};
-use sidestep_core::start::{Function, STATE_VERSION, Selection, Start};
-use sidestep_core::token::Secret;
 use sidestep_core::uri::S3Uri;
 
 /// An execution in memory: answers needs from its maps, and folds what is planned.

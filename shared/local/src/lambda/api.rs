@@ -18,7 +18,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use sidestep_core::lease::SDK_VARIABLE;
+use sidestep_core::plan::lease::SDK_VARIABLE;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 

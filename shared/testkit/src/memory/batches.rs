@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use sidestep_core::batch::{BatchObject, Part, WindowId};
-use sidestep_engine::batch::{BatchStore, OpenWindow};
-use sidestep_engine::store::TableError;
-use sidestep_engine::trigger::Trigger;
+use sidestep_core::event::batch::{BatchObject, Part, WindowId};
+use sidestep_engine::handle::trigger::Trigger;
+use sidestep_engine::handle::window::{BatchStore, OpenWindow};
+use sidestep_engine::ports::executions::TableError;
 
 /// The windows.
 #[derive(Debug, Default)]

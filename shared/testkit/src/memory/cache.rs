@@ -5,9 +5,9 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use sidestep_core::cache_key::CacheKey;
-use sidestep_core::commit::CacheEntry;
-use sidestep_engine::store::{CacheIndex, CachePage, Cursor, TableError};
+use sidestep_core::cache::key::CacheKey;
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_engine::ports::executions::{CacheIndex, CachePage, Cursor, TableError};
 
 /// Entries of one page, so that whoever reads them all has to go on.
 const PAGE: usize = 2;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sidestep_engine::clock::Clock;
+use sidestep_engine::ports::clock::Clock;
 
 /// Time as a test sets it, and numbers in order for randomness.
 #[derive(Debug, Default)]

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use sidestep_core::start::Function;
-use sidestep_engine::functions::{FunctionError, Functions};
+use sidestep_core::execution::start::Function;
+use sidestep_engine::ports::functions::{FunctionError, Functions};
 
 /// An invocation that was accepted.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_engine::pipelines::{Answered, Label, PipelineRecord, PipelineStore, VersionRecord};
-use sidestep_engine::store::TableError;
+use sidestep_engine::ports::executions::TableError;
+use sidestep_engine::ports::pipelines::{
+    Answered, Label, PipelineRecord, PipelineStore, VersionRecord,
+};
 
 /// Pipelines, labels and answers as items of a table.
 #[derive(Debug, Default)]

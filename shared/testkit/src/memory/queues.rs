@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use sidestep_engine::message::{QueueError, Queues};
+use sidestep_engine::ports::queues::{QueueError, Queues};
 
 /// The longest delay of a message, by SQS's limit.
 const LONGEST_DELAY_MS: u64 = 900_000;

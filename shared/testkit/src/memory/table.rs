@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use sidestep_core::commit::{Commit, Revision};
+use sidestep_core::execution::commit::{Commit, Revision};
+use sidestep_core::execution::savings::Saved;
+use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
-use sidestep_core::late::LateReport;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
-use sidestep_core::saved::Saved;
-use sidestep_core::start::Start;
-use sidestep_engine::store::{
+use sidestep_core::plan::late_report::LateReport;
+use sidestep_engine::ports::executions::{
     Committed, Creation, ExecutionStore, HeadChange, Summary, TableError,
 };
 

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use sidestep_engine::store::TableError;
-use sidestep_engine::trigger::{Trigger, TriggerStore};
+use sidestep_engine::handle::trigger::{Trigger, TriggerStore};
+use sidestep_engine::ports::executions::TableError;
 
 /// The registered triggers.
 #[derive(Debug, Default)]

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use sidestep_core::commit::{
-    AttemptResult, Claim, Commit, Decision, Outputs, Produced, Reuse, Verdict,
-};
 use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::Execution;
-use sidestep_core::reader::{Format, parse};
-use sidestep_core::start::Start;
-use sidestep_engine::store::ExecutionStore;
+use sidestep_core::execution::commit::{
+    AttemptResult, Claim, Commit, Decision, Outputs, Produced, Reuse, Verdict,
+};
+use sidestep_core::execution::start::Start;
+use sidestep_core::parse::{Format, parse};
+use sidestep_engine::ports::executions::ExecutionStore;
 
 use super::function::{compute, meaning};
 use super::people::Asked;
@@ -322,7 +322,8 @@ impl<'a> History<'a> {
         drop(notes);
         let objects = self.world.objects.objects();
         for artifact in produced.artifacts.iter().filter(|_| !is_lost) {
-            let sha256 = objects.get(&artifact.uri).map(|b| sidestep_engine::object::sha256_hex(b));
+            let sha256 =
+                objects.get(&artifact.uri).map(|b| sidestep_engine::ports::objects::sha256_hex(b));
             if sha256.as_deref() != Some(artifact.sha256.as_str()) {
                 self.wrong(format_args!("S{step}: {} is not what was recorded", artifact.uri));
             }

@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
-use sidestep_core::commit::Failure;
-use sidestep_core::invocation::RESERVED_KEY;
+use sidestep_core::execution::commit::Failure;
+use sidestep_core::execution::invocation::RESERVED_KEY;
 use sidestep_core::uri::S3Uri;
 
 /// How a function reports its end.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sidestep_core::handoff::{Handoff, carried};
-use sidestep_core::invocation::{COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY};
-use sidestep_core::manifest::{Artifact, Manifest, VERSION};
+use sidestep_core::execution::invocation::{
+    COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY,
+};
+use sidestep_core::execution::manifest::{Artifact, Manifest, VERSION};
+use sidestep_core::plan::handoff::{Handoff, carried};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::handoff::HandedOff;
-use sidestep_engine::object::{Created, ObjectStore, sha256_hex};
+use sidestep_engine::advance::handoff::HandedOff;
+use sidestep_engine::ports::objects::{Created, ObjectStore, sha256_hex};
 
 use super::function::{Computed, Report, compute, meaning, outputs, report};
 use super::lease;

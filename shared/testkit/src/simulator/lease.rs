@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sidestep_core::commit::{AttemptResult, Verdict};
-use sidestep_core::invocation::{Invocation, RESERVED_KEY};
-use sidestep_core::lease::{FIRST_RENEWAL_MS, RENEWAL_MS, RENEWED_LEASE_MS, STARTED_NAME, renewal};
-use sidestep_core::reader::parse;
+use sidestep_core::execution::commit::{AttemptResult, Verdict};
+use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::parse::parse;
+use sidestep_core::plan::lease::{
+    FIRST_RENEWAL_MS, RENEWAL_MS, RENEWED_LEASE_MS, STARTED_NAME, renewal,
+};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::object::{Created, ObjectStore};
-use sidestep_engine::store::ExecutionStore;
+use sidestep_engine::ports::executions::ExecutionStore;
+use sidestep_engine::ports::objects::{Created, ObjectStore};
 
 use super::world::World;
 

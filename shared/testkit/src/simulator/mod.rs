@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
-use sidestep_core::handoff::Handoff;
-use sidestep_engine::store::ExecutionStore;
+use sidestep_core::plan::handoff::Handoff;
+use sidestep_engine::ports::executions::ExecutionStore;
 
 pub use self::example::Example;
 use self::executor::Sim;

@@ -6,25 +6,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
-use sidestep_core::cache_key::CacheKey;
-use sidestep_core::commit::{CacheEntry, Commit, Revision};
+use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::Execution;
-use sidestep_core::late::LateReport;
-use sidestep_core::manifest::Artifact;
+use sidestep_core::execution::commit::{CacheEntry, Commit, Revision};
+use sidestep_core::execution::manifest::Artifact;
+use sidestep_core::execution::start::{Function, Start};
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
-use sidestep_core::start::{Function, Start};
+use sidestep_core::plan::late_report::LateReport;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::clock::Clock;
-use sidestep_engine::functions::{FunctionError, Functions};
-use sidestep_engine::message::{QueueError, Queues};
-use sidestep_engine::object::{
-    Created, Download, ObjectFacts, ObjectStore, ObjectStream, StoreError,
-};
-use sidestep_engine::store::{
+use sidestep_engine::ports::clock::Clock;
+use sidestep_engine::ports::executions::{
     CacheIndex, CachePage, Committed, Creation, Cursor, ExecutionStore, HeadChange, Summary,
     TableError,
 };
+use sidestep_engine::ports::functions::{FunctionError, Functions};
+use sidestep_engine::ports::objects::{
+    Created, Download, ObjectFacts, ObjectStore, ObjectStream, StoreError,
+};
+use sidestep_engine::ports::queues::{QueueError, Queues};
 
 use super::executor::Sim;
 use super::faults::Fault;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sidestep_core::batch::{BatchObject, Part, WindowId};
+use sidestep_core::event::batch::{BatchObject, Part, WindowId};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::batch::BatchStore;
+use sidestep_engine::handle::window::BatchStore;
 
 use super::triggers::trigger;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sidestep_core::commit::CacheEntry;
-use sidestep_engine::store::CacheIndex;
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_engine::ports::executions::CacheIndex;
 
 use super::fixture::entry;
 

@@ -1,14 +1,16 @@
 //! The suite of executions: what is created once, what only moves forward, and what is listed.
 
 use futures::future::join_all;
-use sidestep_core::commit::{Commit, End, Retry};
 use sidestep_core::definition::StepIndex;
+use sidestep_core::execution::commit::{Commit, End, Retry};
+use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
-use sidestep_core::late::LateReport;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::CallbackRecord;
-use sidestep_core::start::Start;
-use sidestep_engine::store::{Committed, Creation, ExecutionStore, HeadChange, Summary};
+use sidestep_core::plan::late_report::LateReport;
+use sidestep_engine::ports::executions::{
+    Committed, Creation, ExecutionStore, HeadChange, Summary,
+};
 
 use super::fixture::{skip, start};
 

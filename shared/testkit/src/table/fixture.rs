@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use sidestep_core::cache_key::KeyParts;
-use sidestep_core::commit::{CacheEntry, Commit, Decision, Outputs, Produced, Source, Verdict};
+use sidestep_core::cache::key::KeyParts;
 use sidestep_core::definition::StepIndex;
-use sidestep_core::manifest::Artifact;
+use sidestep_core::execution::commit::{
+    CacheEntry, Commit, Decision, Outputs, Produced, Source, Verdict,
+};
+use sidestep_core::execution::manifest::Artifact;
+use sidestep_core::execution::start::{STATE_VERSION, Start};
+use sidestep_core::execution::token::Secret;
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
-use sidestep_core::reader::Format;
-use sidestep_core::start::{STATE_VERSION, Start};
-use sidestep_core::token::Secret;
+use sidestep_core::parse::Format;
 use sidestep_core::uri::S3Uri;
 
 pub(super) fn start(pipeline: &str, id: u8, started_at_ms: u64) -> Start {

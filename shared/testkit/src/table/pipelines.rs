@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::reader::Format;
-use sidestep_engine::pipelines::{Answered, Label, PipelineRecord, PipelineStore, VersionRecord};
+use sidestep_core::parse::Format;
+use sidestep_engine::ports::pipelines::{
+    Answered, Label, PipelineRecord, PipelineStore, VersionRecord,
+};
 
 /// Holds an empty store to its promises.
 pub async fn suite(store: &dyn PipelineStore) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sidestep_core::name::PipelineName;
-use sidestep_core::reader::Format;
-use sidestep_engine::trigger::{Trigger, TriggerStore};
+use sidestep_core::parse::Format;
+use sidestep_engine::handle::trigger::{Trigger, TriggerStore};
 
 pub(super) fn trigger(pipeline: &str, bucket: &str, prefix: &str) -> Trigger {
     Trigger {

@@ -1,0 +1,183 @@
+//! What a garbage collection may remove: cache entries that are old or no longer whole, and objects of old executions that nothing
+//! needs any more.
+//!
+//! Only objects of attempts count, `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/NAME` in the artifact bucket, and only those of executions that
+//! are known, over and began before the cut-off. Everything else stays, also what this code does not understand.
+//!
+//! A result needs more than its artifacts: a function that writes to S3 by itself reports none, and its outputs may name what another
+//! step wrote. So everything that its attempts left counts as needed, and every S3 URI among its outputs with all below it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::cache::key::CacheKey;
+use crate::execution::commit::{AttemptResult, Outputs, Produced, Source, Verdict};
+use crate::execution::past::Earlier;
+use crate::name::{ExecutionId, StepName};
+use crate::uri::S3Uri;
+
+/// Where an object was made: the execution and the step of its attempt.
+pub type Place = (ExecutionId, StepName);
+
+/// What results need to be of use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Objects, and prefixes with or without their last `/`.
+    uris: BTreeSet<S3Uri>,
+    places: BTreeSet<Place>,
+}
+
+/// A cache entry, as far as a collection looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownEntry {
+    pub key: CacheKey,
+    pub created_at_ms: u64,
+    /// Whether all its artifacts are still there.
+    pub is_whole: bool,
+    pub needs: Needs,
+}
+
+/// An execution, as far as a collection looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownExecution {
+    pub execution_id: ExecutionId,
+    pub started_at_ms: u64,
+    pub is_over: bool,
+    /// Looked at only unless the execution [is past](KnownExecution::is_past).
+    pub needs: Needs,
+}
+
+impl KnownExecution {
+    /// Whether the execution needs nothing any more.
+    pub fn is_past(&self, cut_off_ms: u64) -> bool {
+        self.is_over && self.started_at_ms < cut_off_ms
+    }
+}
+
+/// An object with its size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    pub uri: S3Uri,
+    pub bytes: u64,
+}
+
+/// Why an entry goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staleness {
+    /// It was made before the cut-off.
+    Old,
+    /// An artifact is gone, so that it can never be hit.
+    Incomplete,
+}
+
+/// Whether an entry goes, and why.
+pub fn staleness(entry: &KnownEntry, cut_off_ms: u64) -> Option<Staleness> {
+    match entry {
+        _ if entry.created_at_ms < cut_off_ms => Some(Staleness::Old),
+        KnownEntry { is_whole: false, .. } => Some(Staleness::Incomplete),
+        _ => None,
+    }
+}
+
+/// The objects that may go when of all entries these remain. `executions` must hold every execution that is not over, and every one
+/// that began at the cut-off or later; where older ones are missing their objects stay.
+pub fn unneeded<'a>(
+    artifact_bucket: &str,
+    cut_off_ms: u64,
+    remaining: &[KnownEntry],
+    executions: &[KnownExecution],
+    objects: &'a [StoredObject],
+) -> Vec<&'a StoredObject> {
+    let is_past: BTreeMap<_, _> = executions
+        .iter()
+        .map(|execution| (&execution.execution_id, execution.is_past(cut_off_ms)))
+        .collect();
+    let of_entries = remaining.iter().map(|entry| &entry.needs);
+    let present = executions.iter().filter(|execution| !execution.is_past(cut_off_ms));
+    let mut needs = Needs::default();
+    for more in of_entries.chain(present.map(|execution| &execution.needs)) {
+        needs.extend(more);
+    }
+    let goes = |object: &&StoredObject| {
+        place(artifact_bucket, &object.uri).is_some_and(|place| {
+            is_past.get(&place.0) == Some(&true)
+                && !needs.places.contains(&place)
+                && !needs.covers(&object.uri)
+        })
+    };
+    objects.iter().filter(goes).collect()
+}
+
+/// Every result that an execution's commits name, with the place where a function made it.
+pub fn results(execution: &Earlier) -> Vec<(Option<Place>, &Produced)> {
+    let place = |source: &Source| (source.execution_id.clone(), source.step_name.clone());
+    let mut results = Vec::new();
+    for commit in &execution.commits {
+        for completion in &commit.completions {
+            if let AttemptResult::Succeeded(produced) = &completion.result {
+                let step = execution.pipeline.step(completion.step).name.clone();
+                results.push((Some((execution.start.execution_id.clone(), step)), produced));
+            }
+        }
+        for decision in &commit.decisions {
+            match &decision.verdict {
+                Verdict::CacheHit(hit) => results.push((Some(place(&hit.source)), &hit.produced)),
+                Verdict::Reused(reuse) => {
+                    results.push((reuse.source.as_ref().map(place), &reuse.produced));
+                }
+                _ => {}
+            }
+        }
+    }
+    results
+}
+
+impl Needs {
+    /// Adds a result. Outputs that are stored have to be read, and added as a value too.
+    pub fn add(&mut self, place: Option<Place>, produced: &Produced) {
+        self.places.extend(place);
+        self.uris.extend(produced.artifacts.iter().map(|artifact| artifact.uri.clone()));
+        match &produced.outputs {
+            Outputs::Inline(outputs) => outputs.values().for_each(|value| self.add_value(value)),
+            Outputs::Stored(uri) => drop(self.uris.insert(uri.clone())),
+        }
+    }
+
+    /// Adds every S3 URI in `value`.
+    pub fn add_value(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.uris.extend(S3Uri::parse(text)),
+            Value::Array(items) => items.iter().for_each(|item| self.add_value(item)),
+            Value::Object(members) => members.values().for_each(|value| self.add_value(value)),
+            _ => {}
+        }
+    }
+
+    /// Adds all that `other` needs.
+    pub fn extend(&mut self, other: &Self) {
+        self.uris.extend(other.uris.iter().cloned());
+        self.places.extend(other.places.iter().cloned());
+    }
+
+    /// Whether the object is named, or lies below something that is.
+    fn covers(&self, object: &S3Uri) -> bool {
+        let (bucket, key) = (object.bucket(), object.key());
+        let is_named = |key: &str| self.uris.contains(&S3Uri::new(bucket, key));
+        let slashes = || key.match_indices('/').map(|(at, _)| at);
+        is_named(key)
+            || is_named("")
+            || slashes().any(|at| is_named(&key[..at]) || is_named(&key[..=at]))
+    }
+}
+
+/// Where an object of an attempt was made; `None` for every other object.
+fn place(artifact_bucket: &str, uri: &S3Uri) -> Option<Place> {
+    let parts: Vec<_> = uri.key().splitn(6, '/').collect();
+    match parts.as_slice() {
+        ["runs", _, execution, step, _, _] if uri.bucket() == artifact_bucket => {
+            Some((ExecutionId::parse(execution).ok()?, StepName::parse(step).ok()?))
+        }
+        _ => None,
+    }
+}

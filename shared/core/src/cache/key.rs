@@ -1,0 +1,202 @@
+//! The cache key: SHA-256 of the canonical JSON of what a step's result depends on.
+//!
+//! Canonical means compact, members in byte order of their names, integers with all digits and floats in the shortest form that reads
+//! back. RFC 8785 was tried and is not used: it makes every number a float, so 9007199254740993 and ...992, or 6 and 6.0, which a
+//! function can tell apart, would share a key.
+//!
+//! That is the code's digest and the resolved arguments, in which every S3 URI stands for the digest of what it holds. No name, time,
+//! execution id or path enters, so renaming a pipeline, registering it again, or the prefix of a new execution never costs a hit.
+//! The parts are kept beside the key, so that a miss can be explained.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::uri::S3Uri;
+
+/// Raised when the meaning of the parts changes; older entries are then never hit.
+const KEY_VERSION: u32 = 1;
+
+/// Marks a string of [`KeyParts::arguments`] as the digest of S3 content. NUL can not occur in a real URI or path, so
+/// no literal argument reads like it by accident.
+pub(crate) const CONTENT_MARK: &str = "\u{0}s3:";
+
+/// 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CacheKey(String);
+
+impl CacheKey {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CacheKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a result depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyParts {
+    pub key_version: u32,
+    pub step_type: String,
+    pub code_digest: String,
+    /// The resolved arguments with content digests in place of S3 URIs.
+    pub arguments: Value,
+    /// Who shares the result, where it is not the whole deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+impl KeyParts {
+    /// Parts of this key version for a Lambda step; `arguments` come from [`replace_content`].
+    pub fn lambda(code_digest: &str, arguments: Value) -> Self {
+        Self {
+            key_version: KEY_VERSION,
+            step_type: "Lambda".to_owned(),
+            code_digest: code_digest.to_owned(),
+            arguments,
+            scope: None,
+        }
+    }
+
+    /// The key of these parts.
+    pub fn key(&self) -> CacheKey {
+        let mut canonical = json!(self);
+        canonical.sort_all_objects();
+        CacheKey(hex::encode(Sha256::digest(canonical.to_string())))
+    }
+}
+
+/// What an S3 URI holds, as far as a key is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The digest of an object or of everything below a prefix.
+    Digest(String),
+    /// Nothing is there: the URI is a place to write to, and stands for itself.
+    Nothing,
+}
+
+/// Returns `value` with every string that is an S3 URI replaced by what it holds.
+///
+/// Only whole strings count: a URI inside a longer text is text. `content` errs when it has to be asked for first; all URIs
+/// are visited even then, so that one round of look-ups gathers everything.
+pub fn replace_content<E>(
+    value: &Value,
+    content: &mut dyn FnMut(&S3Uri) -> Result<Content, E>,
+) -> Result<Value, E> {
+    match value {
+        Value::String(text) => match S3Uri::parse(text) {
+            Ok(uri) => Ok(Value::String(match content(&uri)? {
+                Content::Digest(digest) => format!("{CONTENT_MARK}{digest}"),
+                Content::Nothing => text.clone(),
+            })),
+            Err(_) => Ok(value.clone()),
+        },
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| replace_content(item, content)).collect();
+            items.into_iter().collect()
+        }
+        Value::Object(members) => {
+            let replaced = |(name, value)| (String::clone(name), replace_content(value, content));
+            let members: Vec<_> = members.iter().map(replaced).collect();
+            let members = members.into_iter().map(|(name, value)| Ok((name, value?)));
+            members.collect::<Result<serde_json::Map<_, _>, _>>().map(Value::Object)
+        }
+        _ => Ok(value.clone()),
+    }
+}
+
+/// The digest of everything below a prefix: of the sorted list of relative keys and content digests.
+///
+/// Manifests are left out: they hold tokens and times, which are new on every run.
+pub fn listing_digest<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let is_content =
+        |name: &str| name.rsplit('/').next() != Some(crate::execution::invocation::MANIFEST_NAME);
+    let mut lines: Vec<_> = entries.into_iter().filter(|(name, _)| is_content(name)).collect();
+    lines.sort_unstable();
+    let mut hash = Sha256::new();
+    for (name, digest) in lines {
+        // Keys cannot hold NUL after S3's own check, so the separators keep the encoding one to one.
+        hash.update(name.as_bytes());
+        hash.update(b"\0");
+        hash.update(digest.as_bytes());
+        hash.update(b"\0");
+    }
+    format!("listing:{}", hex::encode(hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(uri: &S3Uri) -> Result<Content, ()> {
+        match uri.key() {
+            "missing" => Err(()),
+            "nothing" => Ok(Content::Nothing),
+            _ => Ok(Content::Digest("sha256:00".to_owned())),
+        }
+    }
+
+    #[test]
+    fn the_same_content_under_another_uri_has_the_same_key() {
+        let key = |uri: &str| {
+            let arguments = json!({"data": {"uri": uri}, "k": 5});
+            let arguments = replace_content(&arguments, &mut digest).expect("known");
+            KeyParts::lambda("sha256:code", arguments).key()
+        };
+        assert_eq!(key("s3://bucket/runs/a"), key("s3://bucket/runs/b"));
+        assert_ne!(key("s3://bucket/runs/a"), key("s3://bucket/nothing"));
+    }
+
+    #[test]
+    fn every_part_changes_the_key() {
+        let base = KeyParts::lambda("sha256:code", json!({"k": 5}));
+        assert_ne!(base.key(), KeyParts::lambda("sha256:other", json!({"k": 5})).key());
+        assert_ne!(base.key(), KeyParts::lambda("sha256:code", json!({"k": "5"})).key());
+        assert_ne!(base.key(), KeyParts { key_version: 0, ..base.clone() }.key());
+    }
+
+    #[test]
+    fn the_order_of_members_does_not_change_the_key() {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+        let one = KeyParts::lambda("c", parse(r#"{"a":1,"b":{"x":1,"y":2}}"#));
+        let two = KeyParts::lambda("c", parse(r#"{"b":{"y":2,"x":1},"a":1}"#));
+        assert_eq!(one.key(), two.key());
+    }
+
+    #[test]
+    fn numbers_that_a_function_can_tell_apart_have_keys_of_their_own() {
+        let key = |n: i64| KeyParts::lambda("c", json!({ "n": n })).key();
+        assert_ne!(key(9_007_199_254_740_993), key(9_007_199_254_740_992));
+        let key = |n: Value| KeyParts::lambda("c", n).key();
+        assert_ne!(key(json!(6)), key(json!(6.0)));
+    }
+
+    #[test]
+    fn all_missing_contents_are_asked_for_at_once() {
+        let mut asked = Vec::new();
+        let value =
+            json!(["s3://bucket/missing", {"x": "s3://bucket/missing"}, "s3://bucket/other"]);
+        let result = replace_content(&value, &mut |uri| {
+            asked.push(uri.to_string());
+            digest(uri)
+        });
+        assert_eq!(result, Err(()));
+        assert_eq!(asked.len(), 3);
+    }
+
+    #[test]
+    fn a_listing_ignores_order_and_manifests() {
+        let one = listing_digest([("b", "2"), ("a", "1"), ("manifest.json", "9")]);
+        let two = listing_digest([("a", "1"), ("b", "2")]);
+        assert_eq!(one, two);
+        assert_ne!(one, listing_digest([("a", "2"), ("b", "2")]));
+    }
+}

@@ -1,0 +1,129 @@
+//! The pipeline as a graph: who waits for whom, at any distance.
+//!
+//! An edge leads from a step to each dependency and, in a branch, to the enclosing Condition step.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::definition::expression::{Expression, Reference};
+use crate::definition::{Pipeline, Step, StepIndex, StepKind};
+use crate::name::ParameterName;
+
+/// Both directions of every edge.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    upstream: Vec<Vec<StepIndex>>,
+    downstream: Vec<Vec<StepIndex>>,
+}
+
+/// A direction along the edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Towards what a step waits for.
+    Upstream,
+    Downstream,
+}
+
+impl Graph {
+    pub fn new(pipeline: &Pipeline) -> Self {
+        let upstream: Vec<Vec<StepIndex>> = pipeline
+            .steps
+            .iter()
+            .map(|step| {
+                let parent = step.parent.map(|parent| parent.condition);
+                let mut edges: Vec<_> = step.dependencies.iter().copied().chain(parent).collect();
+                edges.sort_unstable();
+                edges.dedup();
+                edges
+            })
+            .collect();
+        let mut downstream = vec![Vec::new(); upstream.len()];
+        for (step, edges) in upstream.iter().enumerate() {
+            for edge in edges {
+                downstream[edge.0].push(StepIndex(step));
+            }
+        }
+        Self { upstream, downstream }
+    }
+
+    /// The direct neighbours.
+    pub fn edges(&self, step: StepIndex, direction: Direction) -> &[StepIndex] {
+        match direction {
+            Direction::Upstream => &self.upstream[step.0],
+            Direction::Downstream => &self.downstream[step.0],
+        }
+    }
+
+    /// All steps within `distance` edges of `from`, which are themselves left out unless another of them leads there.
+    pub fn reach(
+        &self,
+        from: impl IntoIterator<Item = StepIndex>,
+        direction: Direction,
+        distance: usize,
+    ) -> BTreeSet<StepIndex> {
+        self.reach_without(from, direction, distance, &|_| false)
+    }
+
+    /// As [`Graph::reach`], but as if the steps that `is_cut` names were not there.
+    pub fn reach_without(
+        &self,
+        from: impl IntoIterator<Item = StepIndex>,
+        direction: Direction,
+        distance: usize,
+        is_cut: &dyn Fn(StepIndex) -> bool,
+    ) -> BTreeSet<StepIndex> {
+        let mut found = BTreeSet::new();
+        let mut queue: VecDeque<_> = from.into_iter().map(|step| (step, 0)).collect();
+        while let Some((step, away)) = queue.pop_front() {
+            if away == distance {
+                continue;
+            }
+            for next in self.edges(step, direction) {
+                if !is_cut(*next) && found.insert(*next) {
+                    queue.push_back((*next, away + 1));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Calls `visit` for each expression of a step: in arguments, conditions, message and `When`.
+pub fn expressions<'a>(step: &'a Step, visit: &mut dyn FnMut(&'a Expression)) {
+    match &step.kind {
+        StepKind::Lambda(lambda) => visit(&lambda.arguments),
+        StepKind::Callback(callback) => visit(&callback.arguments),
+        StepKind::Fail { message } => visit(message),
+        StepKind::Condition { conditions } => {
+            for condition in conditions {
+                condition.expressions(visit);
+            }
+        }
+        StepKind::Job { .. } => {}
+    }
+    for condition in step.when.iter().flat_map(|when| &when.conditions) {
+        condition.expressions(visit);
+    }
+}
+
+/// The parameters that `step` reads itself.
+pub fn parameters_read(pipeline: &Pipeline, step: StepIndex) -> BTreeSet<ParameterName> {
+    let mut read = BTreeSet::new();
+    expressions(pipeline.step(step), &mut |expression| {
+        expression.references(&mut |reference| {
+            if let Reference::Parameter(name) = reference {
+                read.insert(name.clone());
+            }
+        });
+    });
+    read
+}
+
+/// The parameters that `step` or anything upstream of it reads.
+pub fn parameters_behind(
+    pipeline: &Pipeline,
+    graph: &Graph,
+    step: StepIndex,
+) -> BTreeSet<ParameterName> {
+    let upstream = graph.reach([step], Direction::Upstream, usize::MAX);
+    upstream.into_iter().chain([step]).flat_map(|step| parameters_read(pipeline, step)).collect()
+}

@@ -1,0 +1,238 @@
+//! A pipeline definition, parsed and checked: every name resolved, every edge known.
+//!
+//! Steps lie flat in definition order, a Condition step before the steps of its branches, and are addressed by [`StepIndex`]: that
+//! position is also the step's place in an execution's `HEAD`.
+
+pub mod condition;
+pub mod expression;
+pub mod extension;
+pub mod graph;
+pub mod output;
+pub mod parameter;
+pub mod property_path;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::definition::condition::Condition;
+use crate::definition::expression::Expression;
+use crate::definition::extension::{CacheScope, OnFailure, TriggerRule, When};
+use crate::name::{ParameterName, StepName};
+
+/// The one definition version there is.
+pub const DEFINITION_VERSION: &str = "2020-12-01";
+
+/// A definition that passed all checks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    pub parameters: Vec<Parameter>,
+    pub experiment: Option<ExperimentConfig>,
+    /// In definition order, a condition before the steps of its branches.
+    pub steps: Vec<Step>,
+    /// An order in which every step comes after all that it waits for; ties in definition order.
+    pub topological_order: Vec<StepIndex>,
+}
+
+/// A step's position in [`Pipeline::steps`], from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepIndex(pub usize);
+
+/// A caller's input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    pub name: ParameterName,
+    pub parameter_type: ScalarType,
+    /// `None`: required at start.
+    pub default: Option<Value>,
+    /// Only on String parameters; empty when any value will do.
+    pub enum_values: Vec<String>,
+    pub description: Option<String>,
+    /// An extension: the value never reaches logs, reasons, keys or descriptions.
+    pub no_echo: bool,
+}
+
+/// The types of parameters and of declared outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ScalarType {
+    String,
+    Integer,
+    Float,
+    Boolean,
+}
+
+impl ScalarType {
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("String", Self::String),
+        ("Integer", Self::Integer),
+        ("Float", Self::Float),
+        ("Boolean", Self::Boolean),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, scalar)| *scalar == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// `PipelineExperimentConfig`: evaluated and echoed, otherwise without effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExperimentConfig {
+    pub experiment_name: Expression,
+    pub trial_name: Expression,
+}
+
+/// A node of the pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub name: StepName,
+    pub display_name: Option<String>,
+    pub description: Option<String>,
+    pub kind: StepKind,
+    /// The branch this step stands in.
+    pub parent: Option<Parent>,
+    /// What it waits for: `DependsOn` and every reference at any depth; not the parent.
+    pub dependencies: BTreeSet<StepIndex>,
+    /// The step's own setting, or the pipeline's default. `None`: never cached.
+    pub cache: Option<CacheConfig>,
+    pub retry_policies: Vec<RetryPolicy>,
+    /// An attempt fails after this.
+    pub timeout_seconds: Option<u32>,
+    pub tags: Vec<String>,
+    pub trigger_rule: TriggerRule,
+    pub on_failure: OnFailure,
+    pub when: Option<When>,
+    /// Where the step stands in the document, as a JSON pointer.
+    pub pointer: String,
+}
+
+/// The enclosing Condition step and the branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parent {
+    pub condition: StepIndex,
+    pub branch: Branch,
+}
+
+/// A branch of a Condition step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Branch {
+    If,
+    Else,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepKind {
+    Lambda(LambdaStep),
+    Callback(CallbackStep),
+    Condition {
+        conditions: Vec<Condition>,
+    },
+    Fail {
+        message: Expression,
+    },
+    /// A type that SageMaker knows and sidestep parses, but cannot run yet.
+    Job {
+        step_type: String,
+    },
+}
+
+/// Invokes a Lambda function with `arguments` as its event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LambdaStep {
+    /// A full ARN, or a name from `sidestep.toml`.
+    pub function_arn: String,
+    /// Always an object.
+    pub arguments: Expression,
+    pub outputs: Vec<OutputParameter>,
+    /// Stands for the code's digest in the cache key: the author answers for what the code does.
+    pub code_version: Option<String>,
+    /// An attempt of which it is not known how far it came is not followed by another one.
+    pub exactly_once_start: bool,
+}
+
+/// Sends a message to a queue and waits for the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallbackStep {
+    pub sqs_queue_url: String,
+    /// Always an object.
+    pub arguments: Expression,
+    pub outputs: Vec<OutputParameter>,
+}
+
+/// A declared output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputParameter {
+    pub name: String,
+    pub output_type: ScalarType,
+}
+
+/// An enabled `CacheConfig`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// How old an entry may be; `None`: any age. Years and months count as 365 and 30 days.
+    pub expire_after: Option<Duration>,
+    pub scope: CacheScope,
+}
+
+/// SageMaker's retry policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryPolicy {
+    pub exception_types: Vec<String>,
+    pub interval_seconds: u64,
+    pub backoff_rate: f64,
+    pub max_attempts: Option<u64>,
+    pub expire_after_minutes: Option<u64>,
+}
+
+impl Pipeline {
+    pub fn step(&self, index: StepIndex) -> &Step {
+        &self.steps[index.0]
+    }
+
+    /// The step with this name.
+    pub fn find(&self, name: &StepName) -> Option<StepIndex> {
+        self.steps.iter().position(|step| step.name == *name).map(StepIndex)
+    }
+
+    pub fn indexes(&self) -> impl Iterator<Item = StepIndex> + use<> {
+        (0..self.steps.len()).map(StepIndex)
+    }
+
+    /// URLs of the queues that Callback steps send to.
+    pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Callback(callback) => Some(callback.sqs_queue_url.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl Step {
+    /// `Type` as it stands in the definition.
+    pub fn step_type(&self) -> &str {
+        match &self.kind {
+            StepKind::Lambda(_) => "Lambda",
+            StepKind::Callback(_) => "Callback",
+            StepKind::Condition { .. } => "Condition",
+            StepKind::Fail { .. } => "Fail",
+            StepKind::Job { step_type } => step_type,
+        }
+    }
+
+    /// Whether this version can execute the step. Others are parsed and checked, and refused at start.
+    pub fn is_runnable(&self) -> bool {
+        !matches!(self.kind, StepKind::Job { .. })
+    }
+
+    /// The declared outputs; empty for types that declare none.
+    pub fn outputs(&self) -> &[OutputParameter] {
+        match &self.kind {
+            StepKind::Lambda(step) => &step.outputs,
+            StepKind::Callback(step) => &step.outputs,
+            _ => &[],
+        }
+    }
+}

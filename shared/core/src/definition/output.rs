@@ -1,0 +1,89 @@
+//! Declared outputs: what a function returned, turned into the type that the definition declares.
+
+use serde_json::{Number, Value};
+
+use crate::definition::ScalarType;
+use crate::definition::expression::type_name;
+
+/// Converts `value` to the declared type, or says why that cannot be.
+///
+/// `"1"` becomes Integer 1, `1` becomes String `"1"`, `3.0` Integer 3; digits are never lost. A list or an object becomes one string of
+/// compact JSON, as SageMaker does; `null` is no value of any type.
+pub fn convert_output(value: &Value, output_type: ScalarType) -> Result<Value, String> {
+    let refuse = || {
+        let shown: String = value.to_string().chars().take(80).collect();
+        Err(format!("{shown} ({}) is not of type {}", type_name(value), output_type.name()))
+    };
+    match (output_type, value) {
+        (_, Value::Null) => refuse(),
+        (ScalarType::String, Value::String(_)) | (ScalarType::Boolean, Value::Bool(_)) => {
+            Ok(value.clone())
+        }
+        (ScalarType::String, other) => Ok(Value::String(other.to_string())),
+        (ScalarType::Boolean, Value::String(text)) => match text.as_str() {
+            "true" | "True" => Ok(Value::Bool(true)),
+            "false" | "False" => Ok(Value::Bool(false)),
+            _ => refuse(),
+        },
+        (ScalarType::Integer, Value::Number(number)) => integer(number).map_or_else(refuse, Ok),
+        (ScalarType::Float, Value::Number(_)) => Ok(value.clone()),
+        (ScalarType::Integer | ScalarType::Float, Value::String(text)) => {
+            match serde_json::from_str::<Number>(text.trim()) {
+                Ok(number) => {
+                    convert_output(&Value::Number(number), output_type).or_else(|_| refuse())
+                }
+                Err(_) => refuse(),
+            }
+        }
+        _ => refuse(),
+    }
+}
+
+/// The number as an integer, if it is one. Floats beyond 2^53 are not exact, and refused.
+fn integer(number: &Number) -> Option<Value> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.is_i64() || number.is_u64() {
+        return Some(Value::Number(number.clone()));
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
+    format!("{float:.0}").parse::<i64>().ok().map(Value::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_declared_type_converts_and_keeps_every_digit() {
+        let cases = [
+            (json!("1"), ScalarType::Integer, json!(1)),
+            (json!(1), ScalarType::String, json!("1")),
+            (json!(3.0), ScalarType::Integer, json!(3)),
+            (json!(2), ScalarType::Float, json!(2)),
+            (json!("9007199254740993"), ScalarType::Integer, json!(9_007_199_254_740_993_i64)),
+            (json!("True"), ScalarType::Boolean, json!(true)),
+            (json!({"a": [1, 2]}), ScalarType::String, json!(r#"{"a":[1,2]}"#)),
+        ];
+        for (value, output_type, expected) in cases {
+            assert_eq!(convert_output(&value, output_type), Ok(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_convert_is_named_with_its_type() {
+        let cases = [
+            (json!(3.5), ScalarType::Integer),
+            (json!("x"), ScalarType::Float),
+            (json!(null), ScalarType::String),
+            (json!([1]), ScalarType::Integer),
+            (json!(1), ScalarType::Boolean),
+            (json!(1e300), ScalarType::Integer),
+        ];
+        for (value, output_type) in cases {
+            assert!(convert_output(&value, output_type).is_err(), "{value}");
+        }
+        let error = convert_output(&json!(3.5), ScalarType::Integer);
+        assert_eq!(error, Err("3.5 (Float) is not of type Integer".to_owned()));
+    }
+}

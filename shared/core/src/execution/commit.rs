@@ -1,0 +1,335 @@
+//! The journal of an execution: commit `N` is what changed at revision `N`, written once and never edited.
+//!
+//! Creating commit `N` *is* the decision: the store accepts one record per revision, so of two planners that decide at the same time one
+//! wins and the other finds the winner's record, folds it and decides again. `HEAD` is the fold of the commits and only saves
+//! reading them all (ADR 0001).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::cache::key::KeyParts;
+use crate::definition::StepIndex;
+use crate::execution::Phase;
+use crate::execution::manifest::Artifact;
+use crate::uri::S3Uri;
+
+pub use crate::execution::result::{CacheEntry, Hit, Reuse, Source, Supplied};
+
+/// Counts the commits of an execution; the first is 1, and 0 stands for "before the first".
+pub type Revision = u32;
+
+/// One atomic change of an execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Commit {
+    pub revision: Revision,
+    /// When it was decided, in milliseconds since 1970, by the planner's clock.
+    pub at_ms: u64,
+    /// Attempts that ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub completions: Vec<Completion>,
+    /// What was noticed about results, and deserves attention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// Steps that were decided, in the order in which the planner came to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
+    /// Somebody asked for a stop: nothing new starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop: bool,
+    /// The execution is taken up again: what failed, was stopped or never started waits once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Set by the last commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+}
+
+/// What an execution keeps when it is taken up again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Retry {
+    /// Attempts begun so far, of steps that wait again: numbers go on, since every attempt has a place of its own in S3.
+    pub attempts: BTreeMap<StepIndex, u32>,
+}
+
+/// Something about a step that deserves attention and is no error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Warning {
+    pub step: StepIndex,
+    pub message: String,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct End {
+    /// The reason, when it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
+    /// It was stopped, and nothing failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+}
+
+/// The accepted end of an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Completion {
+    pub step: StepIndex,
+    pub attempt_count: u32,
+    pub result: AttemptResult,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum AttemptResult {
+    Succeeded(Produced),
+    Failed(Failure),
+    /// It failed, and another attempt follows.
+    Retried(Retried),
+}
+
+/// An attempt that failed and is followed by another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Retried {
+    pub failure: Failure,
+    /// When the next attempt begins, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The claim that failed.
+    pub claim: Claim,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Failure {
+    /// Stable, such as `Sidestep.Timeout`, or the function's own.
+    pub error_type: String,
+    pub message: String,
+}
+
+/// What a successful attempt left behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Produced {
+    pub outputs: Outputs,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<Artifact>,
+    /// How long the function worked.
+    pub duration_ms: u64,
+}
+
+/// The JSON object that a function returned, undeclared keys included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Outputs {
+    /// Up to [`crate::limits::INLINE_OUTPUT_BYTES`].
+    Inline(Map<String, Value>),
+    /// In the manifest at this place.
+    Stored(S3Uri),
+}
+
+/// What the planner decided about a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Decision {
+    pub step: StepIndex,
+    pub verdict: Verdict,
+    /// In words, for people.
+    pub reason: String,
+    /// What deserves attention although it is no error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// Digests behind the values of the step's `Changed` conditions, by the values' text: what a later execution compares with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observed: BTreeMap<String, String>,
+    /// Attempts begun so far, of a step that does not begin another now: their numbers are used, whenever it runs again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub begun: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl Decision {
+    pub fn new(step: StepIndex, verdict: Verdict, reason: String) -> Self {
+        Self { step, verdict, reason, warning: None, observed: BTreeMap::new(), begun: 0 }
+    }
+}
+
+impl AttemptResult {
+    /// The phase that a step enters with this result.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Succeeded(_) => Phase::Succeeded,
+            Self::Failed(_) => Phase::Failed,
+            Self::Retried(_) => Phase::Retrying,
+        }
+    }
+}
+
+impl Verdict {
+    /// The word that people and programs see.
+    pub fn decision(&self) -> &'static str {
+        match self {
+            Self::Run(_) | Self::Condition(_) | Self::Failed(_) | Self::Stopped { .. } => "Run",
+            Self::CacheHit(_) => "CacheHit",
+            Self::Reused(_) => "Reused",
+            Self::NotSelected => "NotSelected",
+            Self::Skipped | Self::NotStarted => "Skipped",
+        }
+    }
+
+    /// The phase that a step enters with this verdict.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Run(_) => Phase::Executing,
+            Self::CacheHit(_) => Phase::CacheHit,
+            Self::Reused(Reuse { outcome: None, .. }) => Phase::Reused,
+            Self::NotSelected => Phase::NotSelected,
+            Self::Condition(true) | Self::Reused(Reuse { outcome: Some(true), .. }) => {
+                Phase::ConditionTrue
+            }
+            Self::Condition(false) | Self::Reused(Reuse { outcome: Some(false), .. }) => {
+                Phase::ConditionFalse
+            }
+            Self::Failed(_) => Phase::Failed,
+            Self::Skipped => Phase::Skipped,
+            Self::NotStarted => Phase::NotStarted,
+            Self::Stopped { .. } => Phase::Stopped,
+        }
+    }
+}
+
+/// The kinds of decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Invoke it: an attempt begins, and with it the claim on the step.
+    Run(Claim),
+    /// An equal step succeeded before.
+    CacheHit(Hit),
+    /// It is not selected, or its `When` does not hold; an earlier result or one given by hand stands in.
+    Reused(Reuse),
+    /// It is not selected, and nothing that is selected needs it.
+    NotSelected,
+    /// A condition was evaluated.
+    Condition(bool),
+    /// It ended without being invoked: a Fail step fired, or the arguments could not be resolved.
+    Failed(Failure),
+    /// It will not run: its branch was not taken, or it waits for a step that was skipped.
+    Skipped,
+    /// It will not run because something failed.
+    NotStarted,
+    /// It was about to be tried again when the execution was stopped.
+    Stopped { attempt_count: u32 },
+}
+
+/// An attempt that begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Claim {
+    pub attempt_count: u32,
+    /// After this time, in milliseconds since 1970, the attempt may be taken for lost.
+    pub lease_until_ms: u64,
+    /// When the step's first attempt began.
+    #[serde(default)]
+    pub started_at_ms: u64,
+    /// When the attempt's `TimeoutSeconds` are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+    /// Of a Callback step: what the answer has to name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_token: Option<String>,
+    /// Where a success is published; absent when the step is not cached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<KeyParts>,
+}
+
+impl Commit {
+    pub fn new(revision: Revision, at_ms: u64) -> Self {
+        Self {
+            revision,
+            at_ms,
+            completions: Vec::new(),
+            warnings: Vec::new(),
+            stop: false,
+            retry: None,
+            decisions: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// Whether this changes nothing and need not be written.
+    pub fn is_empty(&self) -> bool {
+        self.completions.is_empty()
+            && self.decisions.is_empty()
+            && self.end.is_none()
+            && self.retry.is_none()
+            && !self.stop
+    }
+
+    /// What `step` produced, if this commit is where it succeeded.
+    pub fn produced(&self, step: StepIndex) -> Option<&Produced> {
+        let completed = self.completions.iter().find_map(|completion| match &completion.result {
+            AttemptResult::Succeeded(produced) if completion.step == step => Some(produced),
+            _ => None,
+        });
+        completed.or_else(|| {
+            self.decisions.iter().find_map(|decision| match &decision.verdict {
+                Verdict::CacheHit(hit) if decision.step == step => Some(&hit.produced),
+                Verdict::Reused(reuse) if decision.step == step => Some(&reuse.produced),
+                _ => None,
+            })
+        })
+    }
+
+    /// The decision about `step`, if this commit holds one.
+    pub fn decision(&self, step: StepIndex) -> Option<&Decision> {
+        self.decisions.iter().rev().find(|decision| decision.step == step)
+    }
+
+    /// The claim on `step`, if this commit is where its attempt began.
+    pub fn claim(&self, step: StepIndex) -> Option<&Claim> {
+        self.decisions.iter().find_map(|decision| match &decision.verdict {
+            Verdict::Run(claim) if decision.step == step => Some(claim),
+            _ => None,
+        })
+    }
+
+    /// The end of an attempt of `step`, if this commit holds one.
+    pub fn completion(&self, step: StepIndex) -> Option<&Completion> {
+        self.completions.iter().find(|completion| completion.step == step)
+    }
+
+    /// Attempts of `step` that had begun with this commit, if it speaks of the step. Numbers only go up.
+    pub fn attempts(&self, step: StepIndex) -> u32 {
+        let completed = self.completion(step).map(|completion| completion.attempt_count);
+        let decided = self.decision(step).map(|decision| match &decision.verdict {
+            Verdict::Stopped { attempt_count } => *attempt_count,
+            Verdict::Run(claim) => claim.attempt_count,
+            _ => decision.begun,
+        });
+        let kept = self.retry.as_ref().and_then(|retry| retry.attempts.get(&step).copied());
+        completed.max(kept).max(decided).unwrap_or_default()
+    }
+
+    /// Why `step` failed, if this commit is where it did.
+    pub fn failure(&self, step: StepIndex) -> Option<&Failure> {
+        let reported = self.completions.iter().find_map(|completion| match &completion.result {
+            AttemptResult::Failed(failure) if completion.step == step => Some(failure),
+            _ => None,
+        });
+        reported.or_else(|| {
+            self.decisions.iter().find_map(|decision| match &decision.verdict {
+                Verdict::Failed(failure) if decision.step == step => Some(failure),
+                _ => None,
+            })
+        })
+    }
+}

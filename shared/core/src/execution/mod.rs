@@ -1,0 +1,352 @@
+//! An execution's state: the fold of its commits, small enough to be rewritten at every commit.
+//!
+//! Four bytes a step: one letter for the phase and three characters for the revision at which it got there. So 200 steps fit into a `HEAD`
+//! item of 1 KB, one DynamoDB write unit; everything bulky stays in the commit that the revision names.
+
+pub mod commit;
+pub mod invocation;
+pub mod manifest;
+pub mod past;
+pub mod result;
+pub mod savings;
+pub mod start;
+pub mod token;
+
+use serde::{Deserialize, Serialize};
+
+use crate::definition::StepIndex;
+use crate::execution::commit::{Commit, End, Revision};
+use crate::execution::savings::Saved;
+
+/// Status of an execution, with SageMaker's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExecutionStatus {
+    Executing,
+    Stopping,
+    Stopped,
+    Failed,
+    Succeeded,
+}
+
+impl ExecutionStatus {
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Stopped | Self::Failed | Self::Succeeded)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Executing => "Executing",
+            Self::Stopping => "Stopping",
+            Self::Stopped => "Stopped",
+            Self::Failed => "Failed",
+            Self::Succeeded => "Succeeded",
+        }
+    }
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its turn has not come.
+    Waiting,
+    /// An attempt is claimed.
+    Executing,
+    /// An attempt failed, and another follows after a delay.
+    Retrying,
+    /// Its function succeeded.
+    Succeeded,
+    /// An equal step's result stands in.
+    CacheHit,
+    /// An earlier result stands in, since the step is not to run.
+    Reused,
+    /// Not selected and not needed.
+    NotSelected,
+    /// A condition held.
+    ConditionTrue,
+    /// A condition did not hold.
+    ConditionFalse,
+    Failed,
+    /// Not run because of a branch.
+    Skipped,
+    /// Not run because of a failure.
+    NotStarted,
+    /// Was to be tried again when the execution was stopped.
+    Stopped,
+}
+
+impl Phase {
+    const CODES: [(Self, u8); 13] = [
+        (Self::Waiting, b'-'),
+        (Self::Executing, b'x'),
+        (Self::Retrying, b'y'),
+        (Self::Stopped, b'p'),
+        (Self::Succeeded, b's'),
+        (Self::CacheHit, b'c'),
+        (Self::Reused, b'r'),
+        (Self::NotSelected, b'o'),
+        (Self::ConditionTrue, b't'),
+        (Self::ConditionFalse, b'e'),
+        (Self::Failed, b'f'),
+        (Self::Skipped, b'k'),
+        (Self::NotStarted, b'n'),
+    ];
+
+    /// Whether the step has ended with outputs or an outcome that others may read.
+    pub fn has_succeeded(self) -> bool {
+        use Phase::{CacheHit, ConditionFalse, ConditionTrue, Reused, Succeeded};
+        matches!(self, Succeeded | CacheHit | Reused | ConditionTrue | ConditionFalse)
+    }
+
+    /// SageMaker's status of the step; none where SageMaker would not list it.
+    pub fn step_status(self) -> Option<&'static str> {
+        match self {
+            Self::Waiting | Self::Skipped | Self::NotStarted | Self::NotSelected => None,
+            Self::Executing => Some("Executing"),
+            Self::Retrying => Some("Starting"),
+            Self::Stopped => Some("Stopped"),
+            Self::Failed => Some("Failed"),
+            Self::Succeeded
+            | Self::CacheHit
+            | Self::Reused
+            | Self::ConditionTrue
+            | Self::ConditionFalse => Some("Succeeded"),
+        }
+    }
+
+    /// Whether nothing more happens to the step.
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Executing | Self::Retrying)
+    }
+
+    /// Whether the step waits again when the execution is taken up again.
+    pub fn is_retried(self) -> bool {
+        matches!(self, Self::Failed | Self::NotStarted | Self::Stopped | Self::Skipped)
+    }
+}
+
+/// A step's place in [`Execution::steps`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepState {
+    pub phase: Phase,
+    /// The commit that brought it there; 0 while waiting.
+    pub revision: Revision,
+}
+
+/// The folded state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    pub status: ExecutionStatus,
+    /// The last commit that is folded in.
+    pub revision: Revision,
+    /// In definition order.
+    pub steps: Vec<StepState>,
+    pub saved: Saved,
+}
+
+/// A commit that does not follow from the state it is folded into: a defect or a damaged store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FoldError {
+    #[error("commit {found} cannot follow revision {revision}")]
+    OutOfOrder { revision: Revision, found: Revision },
+    #[error("step {step} does not exist")]
+    UnknownStep { step: usize },
+    #[error("step {step} cannot go from {from:?} to {to:?}")]
+    IllegalTransition { step: usize, from: Phase, to: Phase },
+    #[error("`{0}` is not the state of an execution's steps")]
+    Unreadable(String),
+}
+
+impl Execution {
+    /// The state before the first commit.
+    pub fn new(step_count: usize) -> Self {
+        let waiting = StepState { phase: Phase::Waiting, revision: 0 };
+        let (status, steps) = (ExecutionStatus::Executing, vec![waiting; step_count]);
+        Self { status, revision: 0, steps, saved: Saved::default() }
+    }
+
+    pub fn step(&self, index: StepIndex) -> StepState {
+        self.steps[index.0]
+    }
+
+    /// Folds one commit in. On an error the state is as before.
+    pub fn apply(&mut self, commit: &Commit) -> Result<(), FoldError> {
+        let is_legal = self.status.is_over() == commit.retry.is_some();
+        if commit.revision != self.revision + 1 || !is_legal {
+            let (revision, found) = (self.revision, commit.revision);
+            return Err(FoldError::OutOfOrder { revision, found });
+        }
+        let mut next = self.clone();
+        if commit.retry.is_some() {
+            next.status = ExecutionStatus::Executing;
+            for state in next.steps.iter_mut().filter(|state| state.phase.is_retried()) {
+                *state = StepState { phase: Phase::Waiting, revision: commit.revision };
+            }
+        }
+        if commit.stop {
+            next.status = ExecutionStatus::Stopping;
+        }
+        for completion in &commit.completions {
+            next.turn(completion.step, completion.result.phase(), commit.revision)?;
+        }
+        for decision in &commit.decisions {
+            next.turn(decision.step, decision.verdict.phase(), commit.revision)?;
+            next.saved.add(&decision.verdict);
+        }
+        if let Some(end) = &commit.end {
+            next.status = match end {
+                End { failure_reason: Some(_), .. } => ExecutionStatus::Failed,
+                End { stopped: true, .. } => ExecutionStatus::Stopped,
+                End { .. } => ExecutionStatus::Succeeded,
+            };
+        }
+        next.revision = commit.revision;
+        *self = next;
+        Ok(())
+    }
+
+    /// The one place where a step changes its phase.
+    fn turn(&mut self, step: StepIndex, to: Phase, revision: Revision) -> Result<(), FoldError> {
+        let unknown = FoldError::UnknownStep { step: step.0 };
+        let state = self.steps.get_mut(step.0).ok_or(unknown)?;
+        let is_legal = match state.phase {
+            Phase::Waiting => {
+                !matches!(to, Phase::Waiting | Phase::Succeeded | Phase::Retrying | Phase::Stopped)
+            }
+            // A new attempt after a lapsed lease, or the attempt's end.
+            Phase::Executing => {
+                matches!(
+                    to,
+                    Phase::Executing
+                        | Phase::Succeeded
+                        | Phase::Failed
+                        | Phase::Retrying
+                        | Phase::Stopped
+                )
+            }
+            Phase::Retrying => matches!(to, Phase::Executing | Phase::Failed | Phase::Stopped),
+            _ => false,
+        };
+        if !is_legal {
+            return Err(FoldError::IllegalTransition { step: step.0, from: state.phase, to });
+        }
+        *state = StepState { phase: to, revision };
+        Ok(())
+    }
+
+    /// The steps as they stand in `HEAD`: four ASCII characters each.
+    pub fn encode_steps(&self) -> String {
+        let mut text = String::with_capacity(self.steps.len() * 4);
+        for state in &self.steps {
+            let code = Phase::CODES.iter().find(|(phase, _)| *phase == state.phase);
+            text.push(char::from(code.expect("CODES lists every phase").1));
+            for shift in [12, 6, 0] {
+                let digit = (state.revision >> shift) & 63;
+                text.push(char::from(DIGITS[digit as usize]));
+            }
+        }
+        text
+    }
+
+    /// Reads what [`Execution::encode_steps`] wrote.
+    pub fn decode_steps(text: &str) -> Result<Vec<StepState>, FoldError> {
+        let unreadable = || FoldError::Unreadable(text.chars().take(80).collect());
+        let bytes = text.as_bytes();
+        if !bytes.len().is_multiple_of(4) {
+            return Err(unreadable());
+        }
+        let decode = |code: &[u8]| {
+            let phase = Phase::CODES.iter().find(|(_, letter)| *letter == code[0])?.0;
+            let revision = code[1..].iter().try_fold(0, |revision: u32, digit| {
+                let value = DIGITS.iter().position(|known| known == digit)?;
+                Some(revision << 6 | u32::try_from(value).ok()?)
+            })?;
+            Some(StepState { phase, revision })
+        };
+        bytes.chunks_exact(4).map(|code| decode(code).ok_or_else(unreadable)).collect()
+    }
+}
+
+/// Revisions in base 64, most significant digit first: three digits count to 262,143, over 60 commits for each of 4,000 steps.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The last revision that [`Execution::encode_steps`] can write.
+pub const LAST_REVISION: Revision = (1 << 18) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execution::commit::{AttemptResult, Claim, Completion, Decision, Failure, Verdict};
+
+    fn decide(revision: Revision, step: usize, verdict: Verdict) -> Commit {
+        let decision = Decision::new(StepIndex(step), verdict, String::new());
+        Commit { decisions: vec![decision], ..Commit::new(revision, 0) }
+    }
+
+    fn claim() -> Verdict {
+        Verdict::Run(Claim {
+            attempt_count: 1,
+            lease_until_ms: 0,
+            started_at_ms: 0,
+            deadline_ms: None,
+            callback_token: None,
+            cache: None,
+        })
+    }
+
+    #[test]
+    fn two_hundred_steps_leave_room_in_one_write_unit() {
+        let mut execution = Execution::new(200);
+        execution.apply(&decide(1, 199, claim())).expect("legal");
+        assert_eq!(execution.encode_steps().len(), 800);
+    }
+
+    #[test]
+    fn steps_read_back_as_written() {
+        let mut execution = Execution::new(3);
+        for revision in 1..=70 {
+            execution.apply(&decide(revision, 1, claim())).expect("legal");
+        }
+        execution.apply(&decide(71, 2, Verdict::Skipped)).expect("legal");
+        let text = execution.encode_steps();
+        assert_eq!(text, "-AAAxABGkABH");
+        assert_eq!(Execution::decode_steps(&text), Ok(execution.steps));
+    }
+
+    #[test]
+    fn a_damaged_state_is_refused() {
+        for text in ["-AA", "?AAA", "-A A", "-AAAé"] {
+            assert!(Execution::decode_steps(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_step_ends_once() {
+        let mut execution = Execution::new(1);
+        execution.apply(&decide(1, 0, claim())).expect("legal");
+        let failure = Failure { error_type: "E".to_owned(), message: "m".to_owned() };
+        let end = Completion {
+            step: StepIndex(0),
+            attempt_count: 1,
+            result: AttemptResult::Failed(failure),
+        };
+        let mut commit = Commit { completions: vec![end], ..Commit::new(2, 0) };
+        execution.apply(&commit).expect("legal");
+        let ended = execution.clone();
+        commit.revision = 3;
+        let error = execution.apply(&commit).expect_err("it has ended");
+        assert!(matches!(error, FoldError::IllegalTransition { from: Phase::Failed, .. }));
+        assert_eq!(execution, ended, "an error changes nothing");
+    }
+
+    #[test]
+    fn commits_fold_in_order_and_never_after_the_end() {
+        let mut execution = Execution::new(1);
+        assert!(execution.apply(&decide(2, 0, Verdict::Skipped)).is_err());
+        let mut commit = decide(1, 0, Verdict::Skipped);
+        commit.end = Some(crate::execution::commit::End { failure_reason: None, stopped: false });
+        execution.apply(&commit).expect("legal");
+        assert_eq!(execution.status, ExecutionStatus::Succeeded);
+        assert!(execution.apply(&Commit::new(2, 0)).is_err());
+    }
+}

@@ -1,0 +1,154 @@
+//! An earlier execution of the same pipeline, as the present one looks at it: results by step name, since the definition may have changed.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::cache::key::KeyParts;
+use crate::definition::graph::{Graph, parameters_behind};
+use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::execution::commit::{AttemptResult, Commit, Decision, Produced, Source, Verdict};
+use crate::execution::start::Start;
+use crate::execution::{Execution, Phase};
+use crate::name::{ParameterName, StepName};
+
+/// An execution, read whole.
+#[derive(Debug, Clone)]
+pub struct Earlier {
+    pub start: Start,
+    pub pipeline: Pipeline,
+    pub execution: Execution,
+    pub commits: Vec<Commit>,
+}
+
+/// What a step of an earlier execution left behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EarlierResult {
+    pub produced: Produced,
+    /// Of a Condition step.
+    pub outcome: Option<bool>,
+    /// Where it was made, when it was made by a function.
+    pub source: Option<Source>,
+    pub memory_mb: u32,
+    /// Absent when the step was not cached.
+    pub parts: Option<KeyParts>,
+    /// The parameters behind it, as they were when it was made.
+    pub made_with: BTreeMap<ParameterName, Value>,
+}
+
+impl Earlier {
+    /// Folds the commits, in order, up to the first that does not follow.
+    pub fn new(start: Start, pipeline: Pipeline, commits: Vec<Commit>) -> Self {
+        let mut execution = Execution::new(pipeline.steps.len());
+        let legal = commits.iter().take_while(|commit| execution.apply(commit).is_ok()).count();
+        let mut commits = commits;
+        commits.truncate(legal);
+        Self { start, pipeline, execution, commits }
+    }
+
+    pub fn phase(&self, name: &StepName) -> Option<Phase> {
+        Some(self.execution.step(self.pipeline.find(name)?).phase)
+    }
+
+    /// The last decision about a step.
+    pub fn decision(&self, step: StepIndex) -> Option<&Decision> {
+        self.commits.iter().rev().find_map(|commit| commit.decision(step))
+    }
+
+    /// The digest that stood behind the value of a `Changed` condition.
+    pub fn observed(&self, text: &str) -> Option<&str> {
+        let decisions = self.commits.iter().flat_map(|commit| &commit.decisions);
+        let mut found = decisions.filter_map(|decision| decision.observed.get(text));
+        found.next_back().map(String::as_str)
+    }
+
+    /// The code digest of the function that a Lambda step had.
+    pub fn code_digest(&self, name: &StepName) -> Option<&str> {
+        let step = self.pipeline.step(self.pipeline.find(name)?);
+        let StepKind::Lambda(lambda) = &step.kind else { return None };
+        Some(self.start.functions.get(&lambda.function_arn)?.code_digest.as_str())
+    }
+
+    /// The key parts that a step was decided by, whether it then ran, failed or was a hit.
+    pub fn parts(&self, name: &StepName) -> Option<&KeyParts> {
+        match &self.decision(self.pipeline.find(name)?)?.verdict {
+            Verdict::Run(claim) => claim.cache.as_ref(),
+            Verdict::CacheHit(hit) => Some(&hit.parts),
+            Verdict::Reused(reuse) => reuse.parts.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What a step left behind, if it succeeded or something stood in for it.
+    pub fn result(&self, name: &StepName) -> Option<EarlierResult> {
+        let index = self.pipeline.find(name)?;
+        let phase = self.execution.step(index).phase;
+        if !phase.has_succeeded() {
+            return None;
+        }
+        let decision = self.decision(index)?;
+        let nothing = Produced {
+            outputs: crate::execution::commit::Outputs::Inline(serde_json::Map::new()),
+            artifacts: Vec::new(),
+            duration_ms: 0,
+        };
+        match &decision.verdict {
+            Verdict::CacheHit(hit) => Some(EarlierResult {
+                produced: hit.produced.clone(),
+                outcome: None,
+                source: Some(hit.source.clone()),
+                memory_mb: hit.memory_mb,
+                parts: Some(hit.parts.clone()),
+                made_with: self.parameters_behind(index),
+            }),
+            Verdict::Reused(reuse) => Some(EarlierResult {
+                produced: reuse.produced.clone(),
+                outcome: reuse.outcome,
+                source: reuse.source.clone(),
+                memory_mb: reuse.memory_mb,
+                parts: reuse.parts.clone(),
+                made_with: reuse.made_with.clone(),
+            }),
+            Verdict::Condition(outcome) => Some(EarlierResult {
+                produced: nothing,
+                outcome: Some(*outcome),
+                source: None,
+                memory_mb: 0,
+                parts: None,
+                made_with: self.parameters_behind(index),
+            }),
+            Verdict::Run(claim) => Some(EarlierResult {
+                produced: self.completed(index)?.clone(),
+                outcome: None,
+                source: Some(Source {
+                    pipeline_execution_arn: self.start.execution_arn(),
+                    execution_id: self.start.execution_id.clone(),
+                    step_name: name.clone(),
+                }),
+                memory_mb: crate::plan::memory_mb(&self.pipeline, &self.start, index),
+                parts: claim.cache.clone(),
+                made_with: self.parameters_behind(index),
+            }),
+            _ => None,
+        }
+    }
+
+    fn completed(&self, step: StepIndex) -> Option<&Produced> {
+        let completions = self.commits.iter().flat_map(|commit| &commit.completions);
+        let mut succeeded = completions.filter_map(|completion| match &completion.result {
+            AttemptResult::Succeeded(produced) if completion.step == step => Some(produced),
+            _ => None,
+        });
+        succeeded.next()
+    }
+
+    fn parameters_behind(&self, step: StepIndex) -> BTreeMap<ParameterName, Value> {
+        let mut names = parameters_behind(&self.pipeline, &Graph::new(&self.pipeline), step);
+        names.retain(|name| !self.pipeline.parameters.iter().any(|p| p.no_echo && p.name == *name));
+        let value = |name: ParameterName| {
+            let value = self.start.parameters.get(&name)?.clone();
+            Some((name, value))
+        };
+        names.into_iter().filter_map(value).collect()
+    }
+}

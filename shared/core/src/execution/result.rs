@@ -1,0 +1,91 @@
+//! Results that were made earlier or elsewhere and stand in for a step: cache entries, hits, reused and supplied outputs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::cache::key::{CacheKey, KeyParts};
+use crate::execution::commit::Produced;
+use crate::name::{ExecutionId, ParameterName, StepName};
+
+/// A cache entry that was found, copied so that the execution keeps it when the entry goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Hit {
+    pub parts: KeyParts,
+    pub source: Source,
+    pub produced: Produced,
+    pub memory_mb: u32,
+}
+
+/// A result that stands in for a step that is not to run, copied so that the execution keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Reuse {
+    /// The execution that it was copied from; absent when all of it was given by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ExecutionId>,
+    /// Where it was made, when it was made by a function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Of a Condition step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<bool>,
+    pub produced: Produced,
+    #[serde(default)]
+    pub memory_mb: u32,
+    /// What was given by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supplied: Option<Supplied>,
+    /// The key that it was made under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<KeyParts>,
+    /// The parameters behind it, as they were when it was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub made_with: BTreeMap<ParameterName, Value>,
+}
+
+/// Outputs that were given by hand in place of a step's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Supplied {
+    pub outputs: Map<String, Value>,
+    /// Who gave them, as far as that is known.
+    pub by: String,
+    /// SHA-256 of the outputs as canonical JSON, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Where a reused result was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Source {
+    pub pipeline_execution_arn: String,
+    pub execution_id: ExecutionId,
+    pub step_name: StepName,
+}
+
+/// An entry of the cache index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CacheEntry {
+    pub parts: KeyParts,
+    pub source: Source,
+    pub produced: Produced,
+    pub memory_mb: u32,
+    /// When the step succeeded, in milliseconds since 1970: `ExpireAfter` counts from here.
+    pub created_at_ms: u64,
+}
+
+impl CacheEntry {
+    pub fn key(&self) -> CacheKey {
+        self.parts.key()
+    }
+
+    pub fn is_expired(&self, now_ms: u64, expire_after: Option<Duration>) -> bool {
+        let age = Duration::from_millis(now_ms.saturating_sub(self.created_at_ms));
+        expire_after.is_some_and(|limit| age >= limit)
+    }
+}

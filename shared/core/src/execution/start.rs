@@ -1,0 +1,115 @@
+//! What an execution was started with: written once, before anything else, and never edited.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::definition::StepIndex;
+use crate::execution::commit::Supplied;
+use crate::execution::token::Secret;
+use crate::name::{ExecutionId, ParameterName, PipelineName};
+use crate::parse::Format;
+use crate::uri::S3Uri;
+
+/// The newest layout of stored state that this code reads and writes.
+pub const STATE_VERSION: u32 = 1;
+
+/// The immutable facts of an execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Start {
+    pub state_version: u32,
+    pub execution_id: ExecutionId,
+    pub pipeline_name: PipelineName,
+    /// SHA-256 of the definition's text; the text lies in S3 under this digest.
+    pub definition_digest: String,
+    /// How to read the text.
+    pub definition_format: Format,
+    /// Every parameter of the definition, defaults included.
+    pub parameters: BTreeMap<ParameterName, Value>,
+    /// Functions by the `FunctionArn` of the definition, as they were at the start: an execution never sees new code.
+    pub functions: BTreeMap<String, Function>,
+    /// Functions that cannot run where this execution runs, and why: their steps are skipped.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
+    /// In milliseconds since 1970.
+    pub started_at_ms: u64,
+    /// Whether cached results are used; successes are published all the same.
+    pub use_cache: bool,
+    /// What is to run; absent: everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
+    /// Steps that run although a cached result could stand in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub forced: BTreeSet<StepIndex>,
+    /// The execution that `Changed`, `CodeChanged` and `Else: Reuse` look at; set only where the definition has one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<ExecutionId>,
+    /// SageMaker's `MaxParallelExecutionSteps`; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel_execution_steps: Option<u32>,
+    /// Where this execution's runs write, `s3://BUCKET/runs/PIPELINE/EXECUTION/`.
+    pub output_prefix: S3Uri,
+    pub pipeline_arn: String,
+    /// What started it, in words: a command, an upload's URI.
+    pub trigger: String,
+    pub secret: Secret,
+}
+
+/// Which steps run, and what stands in for the others.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Selection {
+    /// The selectors as they were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub select: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    pub selected: BTreeSet<StepIndex>,
+    /// `SourcePipelineExecutionArn`: where the results of steps come from that are not selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ExecutionId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub supplied: BTreeMap<StepIndex, Supplied>,
+    /// Whether what was supplied may be published to the cache.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publish_supplied: bool,
+}
+
+impl Start {
+    pub fn execution_arn(&self) -> String {
+        self.arn_of(&self.execution_id)
+    }
+
+    /// The ARN of an execution of the same pipeline.
+    pub fn arn_of(&self, id: &ExecutionId) -> String {
+        format!("{}/execution/{id}", self.pipeline_arn)
+    }
+
+    /// Whether `other` asks for the same work: the same pipeline, definition, parameters and code.
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        let work = |start: &Self| {
+            let pipeline = (start.pipeline_name.clone(), start.definition_digest.clone());
+            let inputs = (start.parameters.clone(), start.functions.clone());
+            let chosen = (start.selection.clone(), start.forced.clone());
+            (pipeline, inputs, chosen, start.use_cache, start.left_out.clone())
+        };
+        work(self) == work(other)
+    }
+}
+
+/// A Lambda function as it was when the execution started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Function {
+    /// The one version that this execution invokes: a qualified ARN.
+    pub invoke_arn: String,
+    /// Digest of the code; part of every cache key of its steps.
+    pub code_digest: String,
+    pub memory_mb: u32,
+    pub timeout_seconds: u32,
+    /// Whether its handler renews the attempt's lease and heeds `ExactlyOnceStart`, as the step SDKs do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_sdk: bool,
+}

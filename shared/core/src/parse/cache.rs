@@ -1,0 +1,36 @@
+//! `CacheConfig`, of a step or of the whole pipeline.
+
+use crate::definition::CacheConfig;
+use crate::definition::extension::CacheScope;
+use crate::parse::duration::{self, parse_expire_after};
+use crate::parse::problem::Code;
+use crate::parse::text::{Draft, Node};
+
+use super::Reader;
+
+impl<'d> Reader<'d> {
+    /// `None`: caching is off, or the mistake was reported.
+    pub(super) fn cache_config(&mut self, node: Node<'d>) -> Option<CacheConfig> {
+        if !self.object(node, &["Enabled", "ExpireAfter", "Scope"]) {
+            return None;
+        }
+        let enabled = self.required(node, "Enabled").and_then(|node| self.boolean(node));
+        let mut expire_after = None;
+        if let Some(member) = node.get("ExpireAfter") {
+            let text = self.string(member)?;
+            match parse_expire_after(text) {
+                Ok(duration) => expire_after = Some(duration),
+                Err(error) => {
+                    let draft = Draft::at(member, Code::InvalidDuration, error.to_string());
+                    let draft = draft.allowed(duration::ALLOWED);
+                    // SageMaker does not look at it when caching is off.
+                    self.report(if enabled == Some(false) { draft.warning() } else { draft });
+                }
+            }
+        }
+        let scope = node.get("Scope");
+        let scope =
+            scope.and_then(|node| self.word(node, "a scope of cached results", &CacheScope::ALL));
+        enabled?.then_some(CacheConfig { expire_after, scope: scope.unwrap_or_default() })
+    }
+}

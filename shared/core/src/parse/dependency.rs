@@ -1,0 +1,84 @@
+//! What one step waits for, noted while its parts are read.
+
+use std::collections::BTreeMap;
+
+use crate::definition::StepIndex;
+use crate::parse::problem::Code;
+use crate::parse::suggest::list;
+use crate::parse::text::{Draft, Node};
+
+use super::Reader;
+use super::member::cut;
+
+/// Whose part is being read, and what it was found to wait for.
+#[derive(Debug)]
+pub(super) struct Site<'d> {
+    /// `None`: the experiment configuration, which is evaluated before any step.
+    pub(super) step: Option<StepIndex>,
+    pub(super) step_type: &'d str,
+    /// Whether the step asks for caching, so that a value that never repeats deserves a warning.
+    pub(super) is_cached: bool,
+    /// Each with the first place that says so.
+    pub(super) waits_for: BTreeMap<StepIndex, Node<'d>>,
+}
+
+impl<'d> Site<'d> {
+    pub(super) fn experiment() -> Self {
+        Self { step: None, step_type: "", is_cached: false, waits_for: BTreeMap::new() }
+    }
+
+    pub(super) fn step(step: StepIndex, step_type: &'d str, is_cached: bool) -> Self {
+        Self { step: Some(step), step_type, is_cached, waits_for: BTreeMap::new() }
+    }
+}
+
+impl<'d> Reader<'d> {
+    pub(super) fn depends_on(&mut self, node: Node<'d>, site: &mut Site<'d>) {
+        if !self.array(node, "dependencies", usize::MAX) {
+            return;
+        }
+        for element in node.elements() {
+            let Some(name) = self.string(element) else { continue };
+            if let Some(target) = self.find_step(element, name) {
+                self.wait_for(target, element, site);
+            }
+        }
+    }
+
+    /// Names to suggest; none when the problem would not be listed, so that thousands of mistakes beside thousands of names
+    /// cost no more than a thousand.
+    pub(super) fn names(&self, names: impl Iterator<Item = &'d str>) -> Vec<&'d str> {
+        if self.problems.is_full() { Vec::new() } else { names.collect() }
+    }
+
+    /// The step with this name; reports where there is none.
+    pub(super) fn find_step(&mut self, node: Node<'d>, name: &str) -> Option<StepIndex> {
+        if let Some(index) = self.outline.by_name.get(name) {
+            return Some(*index);
+        }
+        let names = self.outline.steps.iter().map(|step| step.name);
+        let names = self.names(names.filter(|name| !name.is_empty()));
+        let hint = self.did_you_mean(name, names.iter().copied());
+        let message = format!("there is no step `{}`", cut(name));
+        let draft = Draft::at(node, Code::UnknownStep, message).allowed(list(names.into_iter()));
+        self.report(draft.hint(hint));
+        None
+    }
+
+    /// Notes an edge, unless it can never be one.
+    pub(super) fn wait_for(&mut self, target: StepIndex, node: Node<'d>, site: &mut Site<'d>) {
+        let step = self.outline.step(target);
+        let name = cut(step.name);
+        if site.step == Some(target) {
+            let message = format!("step `{name}` waits for itself");
+            self.report(Draft::at(node, Code::SelfDependency, message));
+        } else if step.step_type == "Fail" {
+            let message = format!(
+                "`{name}` is a Fail step: it ends the execution, so nothing can wait for it"
+            );
+            self.report(Draft::at(node, Code::FailDependency, message));
+        } else {
+            site.waits_for.entry(target).or_insert(node);
+        }
+    }
+}

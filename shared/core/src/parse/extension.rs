@@ -1,0 +1,102 @@
+//! The keys that sidestep adds to steps: `Tags`, `TriggerRule`, `OnFailure`, `When`, `CodeVersion`.
+
+use std::collections::BTreeSet;
+
+use crate::definition::extension::{OnFailure, Otherwise, TriggerRule, When};
+use crate::limits;
+use crate::parse::problem::Code;
+use crate::parse::text::{Draft, Node};
+
+use super::Reader;
+use super::dependency::Site;
+use super::member::cut;
+
+/// What a step says beyond SageMaker.
+#[derive(Debug, Default)]
+pub(super) struct Extensions {
+    pub(super) tags: Vec<String>,
+    pub(super) trigger_rule: TriggerRule,
+    pub(super) on_failure: OnFailure,
+    pub(super) when: Option<When>,
+}
+
+impl<'d> Reader<'d> {
+    pub(super) fn extensions(
+        &mut self,
+        node: Node<'d>,
+        step_type: &str,
+        site: &mut Site<'d>,
+    ) -> Extensions {
+        // SageMaker's own `Tags`, of the job or model that a step makes, stand in its `Arguments`.
+        let tags = node.get("Tags").map(|list| self.tags(list)).unwrap_or_default();
+        let rule = node.get("TriggerRule");
+        let rule = rule.and_then(|node| self.word(node, "a trigger rule", &TriggerRule::ALL));
+        let on_failure = node.get("OnFailure");
+        let on_failure =
+            on_failure.and_then(|node| self.word(node, "a way to go on", &OnFailure::ALL));
+        let when = node.get("When").and_then(|node| self.when(node, step_type, site));
+        Extensions {
+            tags,
+            trigger_rule: rule.unwrap_or_default(),
+            on_failure: on_failure.unwrap_or_default(),
+            when,
+        }
+    }
+
+    fn tags(&mut self, node: Node<'d>) -> Vec<String> {
+        if !self.array(node, "tags", limits::TAGS) {
+            return Vec::new();
+        }
+        let mut seen = BTreeSet::new();
+        for element in node.elements() {
+            let Some(tag) = self.string(element) else { continue };
+            let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=');
+            let chars = tag.chars().count();
+            if !(1..=limits::TAG_CHARS).contains(&chars) || !tag.chars().all(is_word) {
+                let message = format!("`{}` is not a tag", cut(tag));
+                let draft = Draft::at(element, Code::InvalidName, message);
+                self.report(draft.allowed("1 to 128 letters, digits, - _ . / ="));
+            } else if !seen.insert(tag) {
+                let message = format!("tag `{}` is given twice", cut(tag));
+                self.report(Draft::at(element, Code::NoEffect, message));
+            }
+        }
+        seen.into_iter().map(str::to_owned).collect()
+    }
+
+    fn when(&mut self, node: Node<'d>, step_type: &str, site: &mut Site<'d>) -> Option<When> {
+        if !self.object(node, &["Conditions", "Else"]) {
+            return None;
+        }
+        let otherwise = node.get("Else").and_then(|node| {
+            let otherwise = self.word(node, "what to do else", &Otherwise::ALL)?;
+            if otherwise == Otherwise::Reuse && step_type == "Fail" {
+                let message = "a Fail step leaves nothing behind that could be reused";
+                self.report(Draft::at(node, Code::InvalidValue, message).allowed("Skip"));
+            }
+            Some(otherwise)
+        });
+        let list = self.required(node, "Conditions")?;
+        let conditions = self.conditions(list, site, 0);
+        Some(When { conditions, otherwise: otherwise.unwrap_or_default() })
+    }
+
+    pub(super) fn timeout_seconds(&mut self, node: Node<'d>) -> Option<u32> {
+        let seconds = self.whole(node, "`TimeoutSeconds`", limits::TIMEOUT_SECONDS)?;
+        if seconds == 0 {
+            let message = "`TimeoutSeconds` must be at least 1";
+            self.report(Draft::at(node, Code::InvalidValue, message));
+        }
+        u32::try_from(seconds).ok()
+    }
+
+    pub(super) fn code_version(&mut self, node: Node<'d>) -> Option<String> {
+        let text = self.literal_string(node, "`CodeVersion`")?;
+        if text.is_empty() {
+            let message = "`CodeVersion` must not be empty";
+            self.report(Draft::at(node, Code::InvalidValue, message));
+        }
+        self.check_chars(node, "characters of `CodeVersion`", text, limits::CODE_VERSION_CHARS);
+        Some(text.to_owned())
+    }
+}

@@ -1,0 +1,170 @@
+//! Members of objects: that they are there, of the right JSON type, within their limits, and that nothing else is.
+
+use crate::parse::problem::Code;
+use crate::parse::suggest::list;
+use crate::parse::text::{Content, Draft, Node};
+
+use super::Reader;
+
+impl<'d> Reader<'d> {
+    fn wrong_type(&mut self, node: Node<'d>, expected: &str) {
+        if matches!(node.content(), Content::Unreadable) {
+            return;
+        }
+        let message = format!("expected {expected}, found {}", node.describe());
+        self.report(Draft::at(node, Code::WrongType, message));
+    }
+
+    /// Whether `node` is an object with no other keys than `known`.
+    pub(super) fn object(&mut self, node: Node<'d>, known: &[&str]) -> bool {
+        if !self.any_object(node) {
+            return false;
+        }
+        for (key, member) in node.members().filter(|(key, _)| !known.contains(key)) {
+            self.unknown_key(key, member, known);
+        }
+        true
+    }
+
+    pub(super) fn any_object(&mut self, node: Node<'d>) -> bool {
+        let is_object = matches!(node.content(), Content::Object(_));
+        if !is_object {
+            self.wrong_type(node, "an object");
+        }
+        is_object
+    }
+
+    fn unknown_key(&mut self, key: &str, member: Node<'d>, known: &[&str]) {
+        let message = format!("unknown key `{}`", cut(key));
+        let mut draft = Draft::at_key(member, Code::UnknownKey, message);
+        if !known.is_empty() {
+            draft = draft.allowed(list(known.iter().copied()));
+        }
+        let hint = self.did_you_mean(key, known.iter().copied());
+        self.report(draft.hint(hint));
+    }
+
+    /// Refuses what only a Lambda step can keep, on steps whose other keys are not checked.
+    pub(super) fn refuse_exactly_once(&mut self, node: Node<'d>) {
+        if let Some(member) = node.get("ExactlyOnceStart") {
+            self.unknown_key("ExactlyOnceStart", member, &[]);
+        }
+    }
+
+    pub(super) fn did_you_mean<'a>(
+        &mut self,
+        word: &str,
+        candidates: impl Iterator<Item = &'a str>,
+    ) -> Option<String> {
+        self.suggester.closest(word, candidates).map(|word| format!("did you mean `{word}`?"))
+    }
+
+    pub(super) fn required(&mut self, node: Node<'d>, key: &str) -> Option<Node<'d>> {
+        let member = node.get(key);
+        if member.is_none() {
+            let message = format!("the required key `{key}` is missing");
+            self.report(Draft::at(node, Code::MissingKey, message));
+        }
+        member
+    }
+
+    pub(super) fn string(&mut self, node: Node<'d>) -> Option<&'d str> {
+        let text = node.as_str();
+        if text.is_none() {
+            self.wrong_type(node, "a string");
+        }
+        text
+    }
+
+    /// A string that cannot be an expression, because it must be known before an execution starts.
+    pub(super) fn literal_string(&mut self, node: Node<'d>, what: &str) -> Option<&'d str> {
+        if let Content::Object(_) = node.content() {
+            let message = format!("{what} must be a literal string, not an expression");
+            self.report(Draft::at(node, Code::WrongType, message));
+            return None;
+        }
+        self.string(node)
+    }
+
+    pub(super) fn boolean(&mut self, node: Node<'d>) -> Option<bool> {
+        if let Content::Bool(flag) = node.content() {
+            return Some(*flag);
+        }
+        self.wrong_type(node, "a boolean");
+        None
+    }
+
+    /// A whole number from 0 to `limit`.
+    pub(super) fn whole(&mut self, node: Node<'d>, what: &str, limit: u64) -> Option<u64> {
+        let Content::Number(number) = node.content() else {
+            self.wrong_type(node, "an integer");
+            return None;
+        };
+        let whole = number.as_u64().filter(|number| *number <= limit);
+        if whole.is_none() {
+            let message = format!("{what} is {number}, out of its range");
+            let draft = Draft::at(node, Code::InvalidValue, message);
+            self.report(draft.allowed(format!("integers from 0 to {limit}")));
+        }
+        whole
+    }
+
+    /// Whether `node` is an array of at most `limit` elements.
+    pub(super) fn array(&mut self, node: Node<'d>, what: &str, limit: usize) -> bool {
+        let Content::Array(elements) = node.content() else {
+            self.wrong_type(node, "an array");
+            return false;
+        };
+        if elements.len() > limit {
+            self.over_limit(node, what, elements.len(), limit);
+        }
+        true
+    }
+
+    pub(super) fn over_limit(&mut self, node: Node<'d>, what: &str, actual: usize, limit: usize) {
+        let message = format!("{what}: {actual}, over the limit of {limit}");
+        self.report(Draft::at(node, Code::LimitExceeded, message));
+    }
+
+    /// An optional string member of at most `limit` characters.
+    pub(super) fn text(&mut self, node: Node<'d>, key: &str, limit: usize) -> Option<String> {
+        let member = node.get(key)?;
+        let text = self.string(member)?;
+        self.check_chars(member, &format!("characters of `{key}`"), text, limit);
+        Some(text.to_owned())
+    }
+
+    pub(super) fn check_chars(&mut self, node: Node<'d>, what: &str, text: &str, limit: usize) {
+        let chars = text.chars().count();
+        if chars > limit {
+            self.over_limit(node, what, chars, limit);
+        }
+    }
+
+    /// The value that a fixed set of words gives to `node`.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        node: Node<'d>,
+        what: &str,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
+        let text = self.string(node)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let names = || words.iter().map(|(word, _)| *word);
+        let hint = self.did_you_mean(text, names());
+        let message = format!("`{}` is not {what}", cut(text));
+        let draft = Draft::at(node, Code::InvalidValue, message).allowed(list(names()));
+        self.report(draft.hint(hint));
+        None
+    }
+}
+
+/// Text of the user's for a message.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,48 @@
+//! Steps that wait for both branches of one condition, of which one is always skipped.
+
+use std::collections::BTreeMap;
+
+use crate::definition::extension::TriggerRule;
+use crate::definition::{Parent, Step, StepIndex};
+use crate::parse::problem::Code;
+use crate::parse::text::{Draft, Node};
+
+use super::Reader;
+use super::member::cut;
+
+impl<'d> Reader<'d> {
+    /// Warns of a step that can never run: all it waits for must succeed, and some of it stands in each branch of a condition.
+    pub(super) fn check_rejoin(&mut self, step: &Step, edges: &BTreeMap<StepIndex, Node<'d>>) {
+        if step.trigger_rule != TriggerRule::AllSucceeded {
+            return;
+        }
+        let mut reached: BTreeMap<StepIndex, Parent> = BTreeMap::new();
+        for (dependency, node) in edges {
+            for parent in self.branches_around(*dependency) {
+                let other = reached.entry(parent.condition).or_insert(parent);
+                if other.branch == parent.branch {
+                    continue;
+                }
+                let condition = cut(self.outline.step(parent.condition).name);
+                let message = format!(
+                    "the step waits for steps in both branches of condition `{condition}`, so it can never run"
+                );
+                let hint = "`TriggerRule: AnySucceeded` runs it after the branch that is taken";
+                let draft = Draft::at(*node, Code::NeverRuns, message);
+                self.report(draft.hint(Some(hint.to_owned())));
+                return;
+            }
+        }
+    }
+
+    /// The branches that a step stands in, from the nearest condition outwards.
+    fn branches_around(&self, step: StepIndex) -> Vec<Parent> {
+        let mut found = Vec::new();
+        let mut next = self.outline.step(step).parent;
+        while let Some(parent) = next {
+            found.push(parent);
+            next = self.outline.step(parent.condition).parent;
+        }
+        found
+    }
+}

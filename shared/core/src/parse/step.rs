@@ -1,0 +1,195 @@
+//! Steps: the keys they share.
+
+use std::collections::BTreeSet;
+
+use crate::definition::{CacheConfig, Step, StepIndex};
+use crate::limits;
+use crate::name::StepName;
+use crate::parse::problem::Code;
+use crate::parse::text::{Draft, Node};
+
+use super::Reader;
+use super::dependency::Site;
+use super::member::cut;
+
+const LAMBDA_KEYS: [&str; 17] = [
+    "Name",
+    "Type",
+    "DisplayName",
+    "Description",
+    "DependsOn",
+    "Arguments",
+    "FunctionArn",
+    "OutputParameters",
+    "CacheConfig",
+    "RetryPolicies",
+    "TimeoutSeconds",
+    "CodeVersion",
+    "ExactlyOnceStart",
+    "Tags",
+    "TriggerRule",
+    "OnFailure",
+    "When",
+];
+const CALLBACK_KEYS: [&str; 15] = [
+    "Name",
+    "Type",
+    "DisplayName",
+    "Description",
+    "DependsOn",
+    "Arguments",
+    "SqsQueueUrl",
+    "OutputParameters",
+    "CacheConfig",
+    "RetryPolicies",
+    "TimeoutSeconds",
+    "Tags",
+    "TriggerRule",
+    "OnFailure",
+    "When",
+];
+const CONDITION_KEYS: [&str; 10] = [
+    "Name",
+    "Type",
+    "DisplayName",
+    "Description",
+    "DependsOn",
+    "Arguments",
+    "Tags",
+    "TriggerRule",
+    "OnFailure",
+    "When",
+];
+const FAIL_KEYS: [&str; 9] = [
+    "Name",
+    "Type",
+    "DisplayName",
+    "Description",
+    "DependsOn",
+    "Arguments",
+    "Tags",
+    "TriggerRule",
+    "When",
+];
+
+impl<'d> Reader<'d> {
+    /// All steps in outline order, `None` for those that were reported, and an order in which they can run.
+    pub(super) fn steps(&mut self, node: Node<'d>) -> (Vec<Option<Step>>, Vec<StepIndex>) {
+        if !self.array(node, "steps", usize::MAX) {
+            return (Vec::new(), Vec::new());
+        }
+        let count = self.outline.steps.len();
+        if count == 0 {
+            self.report(Draft::at(node, Code::NoEffect, "the pipeline has no steps"));
+        }
+        if count > limits::STEPS {
+            self.over_limit(node, "steps, branches included", count, limits::STEPS);
+        }
+        let (mut steps, mut edges) = (Vec::new(), Vec::new());
+        for index in (0..count).map(StepIndex) {
+            let (step, site) = self.step(index);
+            steps.push(step);
+            edges.push(site.waits_for);
+        }
+        let order = self.order(&edges);
+        for (step, edges) in steps.iter().zip(&edges) {
+            if let Some(step) = step {
+                self.check_rejoin(step, edges);
+            }
+        }
+        for (step, edges) in steps.iter_mut().zip(edges) {
+            if let Some(step) = step {
+                step.dependencies = edges.into_keys().collect();
+            }
+        }
+        (steps, order)
+    }
+
+    fn step(&mut self, index: StepIndex) -> (Option<Step>, Site<'d>) {
+        let outline = self.outline.step(index);
+        let (node, step_type, parent) = (outline.node, outline.step_type, outline.parent);
+        let mut site = Site::step(index, step_type, false);
+        let is_object = match step_type {
+            "Lambda" => self.object(node, &LAMBDA_KEYS),
+            "Callback" => self.object(node, &CALLBACK_KEYS),
+            "Condition" => self.object(node, &CONDITION_KEYS),
+            "Fail" => self.object(node, &FAIL_KEYS),
+            _ => self.any_object(node),
+        };
+        if !is_object {
+            return (None, site);
+        }
+        let name = self.step_name(node, index);
+        let cache = self.cache_of(node, step_type);
+        site.is_cached = cache.is_some() && step_type == "Lambda";
+        let kind = self.kind(node, step_type, &mut site);
+        if let Some(list) = node.get("DependsOn") {
+            self.depends_on(list, &mut site);
+        }
+        let display_name = self.text(node, "DisplayName", limits::DISPLAY_NAME_CHARS);
+        let description = self.text(node, "Description", limits::DESCRIPTION_CHARS);
+        let has_retries = !matches!(step_type, "Condition" | "Fail");
+        let has_function = matches!(step_type, "Lambda" | "Callback");
+        let policies = node.get("RetryPolicies").filter(|_| has_retries);
+        let retry_policies = policies.map(|node| self.retry_policies(node)).unwrap_or_default();
+        let timeout_seconds = node.get("TimeoutSeconds").filter(|_| has_function);
+        let timeout_seconds = timeout_seconds.and_then(|node| self.timeout_seconds(node));
+        // Conditions may read what never repeats.
+        site.is_cached = false;
+        let extensions = self.extensions(node, step_type, &mut site);
+        let (Some(name), Some(kind)) = (name, kind) else { return (None, site) };
+        let step = Step {
+            name,
+            display_name,
+            description,
+            kind,
+            parent,
+            // Filled in when all steps are read.
+            dependencies: BTreeSet::new(),
+            cache,
+            retry_policies,
+            timeout_seconds,
+            tags: extensions.tags,
+            trigger_rule: extensions.trigger_rule,
+            on_failure: extensions.on_failure,
+            when: extensions.when,
+            pointer: node.pointer(),
+        };
+        (Some(step), site)
+    }
+
+    fn step_name(&mut self, node: Node<'d>, index: StepIndex) -> Option<StepName> {
+        let node = self.required(node, "Name")?;
+        let text = self.string(node)?;
+        if let Some(first) = self.outline.by_name.get(text).filter(|first| **first != index) {
+            let first = self.outline.step(*first).node;
+            let (line, column) = first.get("Name").unwrap_or(first).place();
+            let message =
+                format!("step `{}` is already at line {line}, column {column}", cut(text));
+            self.report(Draft::at(node, Code::DuplicateName, message));
+        }
+        let name = StepName::parse(text).ok();
+        if name.is_none() {
+            let message = format!("`{}` is not a step name", cut(text));
+            let draft = Draft::at(node, Code::InvalidName, message);
+            self.report(draft.allowed(StepName::ALLOWED));
+        }
+        name
+    }
+
+    fn cache_of(&mut self, node: Node<'d>, step_type: &str) -> Option<CacheConfig> {
+        match (step_type, node.get("CacheConfig")) {
+            ("Lambda", None) => self.default_cache.clone(),
+            // On Condition and Fail steps the key is unknown.
+            ("Condition" | "Fail", _) | (_, None) => None,
+            ("Callback", Some(config)) => {
+                if self.cache_config(config).is_some() {
+                    let message = "a Callback step is never cached: its answer comes from outside";
+                    self.report(Draft::at_key(config, Code::NoEffect, message));
+                }
+                None
+            }
+            (_, Some(config)) => self.cache_config(config),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Size of a JSON text before a recursive parser sees it: one pass over the bytes, without recursion.
+
+use crate::limits;
+use crate::parse::problem::Code;
+
+use super::Draft;
+
+/// Refuses JSON that is nested too deeply or holds too many values. Says nothing about other mistakes: on broken text the count
+/// may be off, and the parser that follows finds the break.
+pub(super) fn check(text: &str) -> Result<(), Draft> {
+    let (mut depth, mut values) = (0_usize, 1_usize);
+    let (mut in_string, mut escaped) = (false, false);
+    let mut previous = b' ';
+    for (at, byte) in text.bytes().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth += 1;
+                values += 1;
+                if depth > limits::DEFINITION_DEPTH {
+                    return Err(too_deep(at));
+                }
+            }
+            b']' | b'}' => {
+                depth = depth.saturating_sub(1);
+                // An empty container holds nothing, though it was opened.
+                values -= usize::from(matches!(previous, b'[' | b'{'));
+            }
+            b',' => values += 1,
+            b' ' | b'\t' | b'\r' | b'\n' => continue,
+            _ => {}
+        }
+        // An opened container may still turn out to be empty: hence one more than the limit.
+        if values > limits::DEFINITION_NODES + 1 {
+            return Err(too_many_values(at));
+        }
+        previous = byte;
+    }
+    Ok(())
+}
+
+pub(super) fn too_deep(offset: usize) -> Draft {
+    let limit = limits::DEFINITION_DEPTH;
+    let message = format!("values are nested more than {limit} deep, over the limit");
+    Draft::at_offset(offset, Code::LimitExceeded, message)
+}
+
+pub(super) fn too_many_values(offset: usize) -> Draft {
+    let limit = limits::DEFINITION_NODES;
+    let message = format!("the definition holds more than {limit} values, over the limit");
+    Draft::at_offset(offset, Code::LimitExceeded, message)
+}
+
+pub(super) fn long_key(offset: usize, bytes: usize) -> Draft {
+    let limit = limits::KEY_BYTES;
+    let message = format!("a key has {bytes} bytes, over the limit of {limit}");
+    Draft::at_offset(offset, Code::LimitExceeded, message)
+}

@@ -1,0 +1,243 @@
+//! YAML 1.2 with positions, from the event stream of `saphyr-parser`, which keeps its own stack and does not recurse.
+//!
+//! Plain scalars follow the core schema. Refused, each with its place: tags, anchors, aliases, merge keys, keys that are no
+//! scalars, and a second document. Without aliases a text cannot grow when it is read.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+use crate::limits;
+use crate::parse::problem::Code;
+
+use super::scalar::resolve;
+use super::{Content, Document, Draft, Problems, Slot, json, measure};
+
+pub(super) fn read(
+    text: &str,
+    document: &mut Document<'_>,
+    problems: &mut Problems,
+) -> Result<(), Draft> {
+    let offsets = Offsets::new(text);
+    let mut builder = Builder { document, problems, frames: Vec::new(), documents: 0 };
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((event, span)) => {
+                let offset = offsets.bytes(span.start.index());
+                if builder.on_event(event, offset)? == Step::Done {
+                    break;
+                }
+            }
+            Err(error) => {
+                let offset = offsets.bytes(error.marker().index());
+                return Err(if error.info() == "recursion limit exceeded" {
+                    measure::too_deep(offset)
+                } else {
+                    let message = format!("not YAML: {}", error.info());
+                    Draft::at_offset(offset, Code::InvalidSyntax, message)
+                });
+            }
+        }
+    }
+    if document.entries.is_empty() {
+        return Err(Draft::at_offset(0, Code::EmptyDocument, "the definition is empty"));
+    }
+    Ok(())
+}
+
+/// The parser counts characters; texts beyond ASCII need a table.
+struct Offsets(Option<Vec<u32>>, usize);
+
+impl Offsets {
+    fn new(text: &str) -> Self {
+        let table = || text.char_indices().map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX));
+        Self((!text.is_ascii()).then(|| table().collect()), text.len())
+    }
+
+    fn bytes(&self, characters: usize) -> usize {
+        match &self.0 {
+            None => characters.min(self.1),
+            Some(table) => table.get(characters).map_or(self.1, |at| *at as usize),
+        }
+    }
+}
+
+#[derive(PartialEq)]
+enum Step {
+    More,
+    Done,
+}
+
+enum Frame {
+    Array {
+        id: u32,
+        next: usize,
+    },
+    Object {
+        id: u32,
+        key: Option<(String, usize)>,
+        seen: HashMap<String, usize>,
+    },
+    /// The value of a duplicate key: read, and thrown away.
+    Dropped,
+}
+
+struct Builder<'a, 't> {
+    document: &'a mut Document<'t>,
+    problems: &'a mut Problems,
+    frames: Vec<Frame>,
+    documents: usize,
+}
+
+/// Where the next value goes.
+enum Target {
+    Slot(Slot),
+    Key,
+    Nowhere,
+}
+
+impl Builder<'_, '_> {
+    fn on_event(&mut self, event: Event<'_>, offset: usize) -> Result<Step, Draft> {
+        match event {
+            Event::DocumentStart(_) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    self.refuse(None, offset, "a second document", "one document in a file");
+                    return Ok(Step::Done);
+                }
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let id = self.on_scalar(&text, style, offset)?;
+                self.check_properties(id, anchor, tag.is_some(), offset);
+            }
+            Event::SequenceStart(anchor, tag) => {
+                let id = self.open(offset, Content::Array(Vec::new()))?;
+                self.check_properties(id, anchor, tag.is_some(), offset);
+            }
+            Event::MappingStart(anchor, tag) => {
+                let id = self.open(offset, Content::Object(Vec::new()))?;
+                self.check_properties(id, anchor, tag.is_some(), offset);
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.frames.pop();
+            }
+            Event::Alias(_) => {
+                let id = self.put(offset, Content::Unreadable)?;
+                self.refuse(id, offset, "an alias (`*name`)", "the value itself");
+            }
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        Ok(Step::More)
+    }
+
+    fn refuse(&mut self, id: Option<u32>, offset: usize, what: &str, allowed: &str) {
+        let message = format!("{what} is not supported");
+        let code = Code::UnsupportedYaml;
+        let draft = match id {
+            Some(id) => Draft::at_node(id, code, message),
+            None => Draft::at_offset(offset, code, message),
+        };
+        self.problems.add(draft.allowed(allowed));
+    }
+
+    fn check_properties(&mut self, id: Option<u32>, anchor: usize, has_tag: bool, offset: usize) {
+        if anchor != 0 {
+            self.refuse(id, offset, "an anchor (`&name`)", "the value itself");
+        }
+        if has_tag {
+            let allowed = "plain values; quote a string that looks otherwise";
+            self.refuse(id, offset, "a tag (`!name`)", allowed);
+        }
+    }
+
+    fn target(&mut self) -> Target {
+        match self.frames.last_mut() {
+            None => Target::Slot(Slot::Root),
+            Some(Frame::Dropped) => Target::Nowhere,
+            Some(Frame::Array { id, next }) => {
+                *next += 1;
+                Target::Slot(Slot::Element { parent: *id, index: *next - 1 })
+            }
+            Some(Frame::Object { id, key, seen }) => {
+                let Some((key, key_offset)) = key.take() else { return Target::Key };
+                if let Some(first) = seen.get(&key) {
+                    let draft = json::duplicate_key(self.document, *id, &key, *first, key_offset);
+                    self.problems.add(draft);
+                    return Target::Nowhere;
+                }
+                seen.insert(key.clone(), key_offset);
+                Target::Slot(Slot::Member { parent: *id, key, key_offset })
+            }
+        }
+    }
+
+    /// The new node; none in the value of a duplicate key.
+    fn open(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Draft> {
+        if self.frames.len() >= limits::DEFINITION_DEPTH {
+            return Err(measure::too_deep(offset));
+        }
+        self.document.check_count(offset)?;
+        let is_array = matches!(content, Content::Array(_));
+        let (id, frame) = match self.target() {
+            Target::Key => return Err(no_scalar_key(offset)),
+            Target::Nowhere => (None, Frame::Dropped),
+            Target::Slot(slot) => {
+                let id = self.document.add(slot, offset, content);
+                let frame = if is_array {
+                    Frame::Array { id, next: 0 }
+                } else {
+                    Frame::Object { id, key: None, seen: HashMap::new() }
+                };
+                (Some(id), frame)
+            }
+        };
+        self.frames.push(frame);
+        Ok(id)
+    }
+
+    fn put(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Draft> {
+        self.document.check_count(offset)?;
+        match self.target() {
+            Target::Key => Err(no_scalar_key(offset)),
+            Target::Nowhere => Ok(None),
+            Target::Slot(slot) => Ok(Some(self.document.add(slot, offset, content))),
+        }
+    }
+
+    fn on_scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        offset: usize,
+    ) -> Result<Option<u32>, Draft> {
+        if let Some(Frame::Object { id, key: key @ None, .. }) = self.frames.last_mut() {
+            if text.len() > limits::KEY_BYTES {
+                return Err(measure::long_key(offset, text.len()));
+            }
+            *key = Some((text.to_owned(), offset));
+            let id = *id;
+            if text == "<<" && style == ScalarStyle::Plain {
+                let draft = "a merge key (`<<`) is not supported";
+                let draft = Draft::at_node(id, Code::UnsupportedYaml, draft).moved_to(offset);
+                self.problems.add(draft.allowed("the keys themselves"));
+            }
+            return Ok(None);
+        }
+        if style != ScalarStyle::Plain {
+            return self.put(offset, Content::String(text.to_owned()));
+        }
+        if let Some(content) = resolve(text) {
+            return self.put(offset, content);
+        }
+        let id = self.put(offset, Content::Unreadable)?;
+        if let Some(id) = id {
+            self.problems.add(json::out_of_range(id, text));
+        }
+        Ok(id)
+    }
+}
+
+fn no_scalar_key(offset: usize) -> Draft {
+    let message = "a key that is a list, a mapping or an alias is not supported";
+    Draft::at_offset(offset, Code::UnsupportedYaml, message).allowed("strings")
+}

@@ -1,0 +1,51 @@
+//! What only the world knows, and the questions that `plan()` asks it.
+//!
+//! `plan()` runs over the facts it is given. What it lacks it names as a [`Need`]; the engine gathers all of them in parallel and plans
+//! again, until nothing is missing. So the rules stay free of I/O, and a plan asks for no more than it uses.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::cache::key::{CacheKey, Content};
+use crate::definition::StepIndex;
+use crate::execution::commit::{CacheEntry, Commit, Revision};
+use crate::execution::past::Earlier;
+use crate::name::ExecutionId;
+use crate::plan::handoff::Claimed;
+use crate::uri::S3Uri;
+
+/// A fact that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// An earlier commit of the same execution.
+    Commit(Revision),
+    /// The cache entry under a key, if there is one.
+    CacheEntry(CacheKey),
+    /// The digest of what an S3 URI holds.
+    Content(S3Uri),
+    /// A JSON document.
+    Document(S3Uri),
+    /// An earlier execution of the same pipeline.
+    Earlier(ExecutionId),
+}
+
+/// Answers, by question. An absent key means "not asked yet".
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// In milliseconds since 1970.
+    pub now_ms: u64,
+    /// Nothing may begin: whoever plans has not the functions at hand. What ended is taken in all the same.
+    pub is_held: bool,
+    pub commits: BTreeMap<Revision, Commit>,
+    /// A claim that is known without its commit.
+    pub claimed: Option<(StepIndex, Claimed)>,
+    pub cache: BTreeMap<CacheKey, Option<CacheEntry>>,
+    /// What a URI holds, or why that cannot be told.
+    pub contents: BTreeMap<S3Uri, Result<Content, String>>,
+    /// The document, or why it cannot be read.
+    pub documents: BTreeMap<S3Uri, Result<Value, String>>,
+    /// `None`: it is gone.
+    pub earlier: BTreeMap<ExecutionId, Option<Arc<Earlier>>>,
+}

@@ -1,0 +1,61 @@
+//! Late reports: of attempts that were given up before they ended. They change nothing, and people want to know of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::definition::StepIndex;
+use crate::execution::commit::{AttemptResult, Commit, Failure};
+use crate::execution::start::Start;
+use crate::plan::report::{Report, ReportedResult};
+
+/// What an attempt came to after it was given up. Outputs and messages are left out: nobody may build on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct LateReport {
+    pub step: StepIndex,
+    pub attempt_count: u32,
+    /// When it was heard, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The type of its failure; absent when it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_type: Option<String>,
+}
+
+/// Failures by which the planner gives an attempt up without having heard of it.
+const GIVEN_UP: [&str; 4] =
+    ["Sidestep.Timeout", "Sidestep.AttemptLost", "Sidestep.CodeChanged", "Sidestep.LostAfterStart"];
+
+/// What to note of a discarded report. `None` for one that repeats what was accepted, and for one that is not of the execution: its token
+/// must be that of an attempt in `commits`, which are all of the execution's.
+pub fn late_report(
+    report: &Report,
+    start: &Start,
+    commits: &[Commit],
+    now_ms: u64,
+) -> Option<LateReport> {
+    let Report { step, attempt_count, token, result } = report;
+    let (step, attempt_count) = (*step, *attempt_count);
+    let claimed = commits.iter().find(|commit| {
+        commit.claim(step).is_some_and(|claim| claim.attempt_count == attempt_count)
+    })?;
+    let id = &start.execution_id;
+    if !start.secret.verifies(token, id, step, attempt_count, claimed.revision) {
+        return None;
+    }
+    let failure_type = match result {
+        ReportedResult::Succeeded { .. } => None,
+        ReportedResult::Failed(failure) => Some(failure.error_type.clone()),
+    };
+    let mut ends = commits.iter().flat_map(|commit| &commit.completions);
+    let end = ends.find(|end| end.step == step && end.attempt_count == attempt_count);
+    let accepted: Option<&Failure> = match end.map(|end| &end.result) {
+        Some(AttemptResult::Succeeded(_)) => return None,
+        Some(AttemptResult::Failed(failure)) => Some(failure),
+        Some(AttemptResult::Retried(retried)) => Some(&retried.failure),
+        None => None,
+    };
+    let is_repeat = accepted.is_some_and(|accepted| {
+        !GIVEN_UP.contains(&accepted.error_type.as_str())
+            || failure_type.as_ref() == Some(&accepted.error_type)
+    });
+    (!is_repeat).then_some(LateReport { step, attempt_count, at_ms: now_ms, failure_type })
+}

@@ -1,0 +1,174 @@
+//! Whether a waiting step may start: the one place that knows branches, dependencies, trigger rules and failures.
+
+use crate::definition::extension::{OnFailure, TriggerRule};
+use crate::definition::{Branch, Parent, Pipeline, StepIndex, StepKind};
+use crate::execution::{Phase, StepState};
+
+/// What a waiting step may do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Wait,
+    Ready,
+    /// It will never run because of a branch; the reason in words.
+    Skip(String),
+    /// It will never run because of a failure; the reason in words.
+    Never(String),
+}
+
+/// The readiness of a waiting step. `fired` is the Fail step that was reached, if one was.
+pub(crate) fn readiness(
+    pipeline: &Pipeline,
+    states: &[StepState],
+    fired: Option<StepIndex>,
+    index: StepIndex,
+) -> Readiness {
+    let step = pipeline.step(index);
+    let name = |index: StepIndex| &pipeline.step(index).name;
+    if let Some(fired) = fired {
+        return Readiness::Never(format!("Fail step `{}` ended the execution", name(fired)));
+    }
+    if let Some(parent) = step.parent {
+        let condition = name(parent.condition);
+        match branch(states[parent.condition.0].phase, parent) {
+            Taken::Yes => {}
+            Taken::NotYet => return Readiness::Wait,
+            Taken::No(outcome) => {
+                return Readiness::Skip(format!("condition `{condition}` was {outcome}"));
+            }
+            Taken::Skipped => {
+                return Readiness::Skip(format!("condition `{condition}` was skipped"));
+            }
+            Taken::Never => {
+                return Readiness::Never(format!("condition `{condition}` did not start"));
+            }
+            Taken::Failed => {
+                let continues = pipeline.step(parent.condition).on_failure == OnFailure::Continue;
+                let reason = format!("condition `{condition}` failed");
+                return if continues { Readiness::Skip(reason) } else { Readiness::Never(reason) };
+            }
+        }
+    }
+    let mut ends = Ends::default();
+    for dependency in &step.dependencies {
+        let phase = states[dependency.0].phase;
+        if !phase.is_over() {
+            return Readiness::Wait;
+        }
+        let on_failure = pipeline.step(*dependency).on_failure;
+        let kind = match phase {
+            Phase::Failed if on_failure == OnFailure::Continue => &mut ends.tolerated,
+            Phase::Failed => &mut ends.failed,
+            Phase::NotStarted => &mut ends.not_started,
+            Phase::Skipped | Phase::NotSelected => &mut ends.skipped,
+            _ => &mut ends.succeeded,
+        };
+        kind.get_or_insert(*dependency);
+    }
+    let failure = || {
+        if let Some(failed) = ends.failed {
+            return Some(format!("`{}` failed", name(failed)));
+        }
+        let blocked = ends.not_started?;
+        let upstream = upstream(pipeline, blocked);
+        Some(match first_failed(pipeline, states, upstream.into_iter()) {
+            Some(first) => {
+                format!("`{}` failed, so `{}` did not start", name(first), name(blocked))
+            }
+            None => format!("`{}` did not start", name(blocked)),
+        })
+    };
+    let absence = || {
+        let tolerated = ends.tolerated.map(|step| format!("`{}` failed, as it may", name(step)));
+        tolerated.or_else(|| Some(format!("`{}` was skipped", name(ends.skipped?))))
+    };
+    match step.trigger_rule {
+        TriggerRule::AllDone => Readiness::Ready,
+        TriggerRule::AllSucceeded => match (failure(), absence()) {
+            (Some(reason), _) => Readiness::Never(reason),
+            (None, Some(reason)) => Readiness::Skip(reason),
+            (None, None) => Readiness::Ready,
+        },
+        TriggerRule::NoneFailed => failure().map_or(Readiness::Ready, Readiness::Never),
+        TriggerRule::AnySucceeded => {
+            if ends.succeeded.is_some() || step.dependencies.is_empty() {
+                return Readiness::Ready;
+            }
+            match (failure(), absence()) {
+                (Some(reason), _) => Readiness::Never(format!("none succeeded: {reason}")),
+                (None, reason) => {
+                    Readiness::Skip(format!("none succeeded: {}", reason.unwrap_or_default()))
+                }
+            }
+        }
+    }
+}
+
+/// For each way to end, the first dependency that ended so.
+#[derive(Debug, Default)]
+struct Ends {
+    succeeded: Option<StepIndex>,
+    failed: Option<StepIndex>,
+    /// Failed, with `OnFailure: Continue`.
+    tolerated: Option<StepIndex>,
+    not_started: Option<StepIndex>,
+    skipped: Option<StepIndex>,
+}
+
+/// Of `among`, the step that failed first; those that may fail do not count.
+pub(crate) fn first_failed(
+    pipeline: &Pipeline,
+    states: &[StepState],
+    among: impl Iterator<Item = StepIndex>,
+) -> Option<StepIndex> {
+    let counts = |index: &StepIndex| {
+        states[index.0].phase == Phase::Failed
+            && pipeline.step(*index).on_failure == OnFailure::Fail
+    };
+    among.filter(counts).min_by_key(|index| (states[index.0].revision, *index))
+}
+
+fn upstream(pipeline: &Pipeline, from: StepIndex) -> Vec<StepIndex> {
+    let mut is_found = vec![false; pipeline.steps.len()];
+    let mut found = vec![from];
+    let mut next = 0;
+    while let Some(step) = found.get(next).map(|index| pipeline.step(*index)) {
+        let edges = step.dependencies.iter().copied();
+        for edge in edges.chain(step.parent.map(|parent| parent.condition)) {
+            if !std::mem::replace(&mut is_found[edge.0], true) {
+                found.push(edge);
+            }
+        }
+        next += 1;
+    }
+    found
+}
+
+enum Taken {
+    Yes,
+    NotYet,
+    No(&'static str),
+    Skipped,
+    Failed,
+    /// Something failed before the condition, whatever its own failure would mean.
+    Never,
+}
+
+fn branch(condition: Phase, parent: Parent) -> Taken {
+    match (condition, parent.branch) {
+        (Phase::ConditionTrue, Branch::If) | (Phase::ConditionFalse, Branch::Else) => Taken::Yes,
+        (Phase::ConditionTrue, Branch::Else) => Taken::No("true"),
+        (Phase::ConditionFalse, Branch::If) => Taken::No("false"),
+        (Phase::Skipped | Phase::NotSelected, _) => Taken::Skipped,
+        (Phase::Waiting | Phase::Executing, _) => Taken::NotYet,
+        (Phase::NotStarted, _) => Taken::Never,
+        _ => Taken::Failed,
+    }
+}
+
+/// A Fail step that has been reached: after it nothing new starts.
+pub(crate) fn fired_fail_step(pipeline: &Pipeline, states: &[StepState]) -> Option<StepIndex> {
+    pipeline.indexes().find(|index| {
+        let is_fail = matches!(pipeline.step(*index).kind, StepKind::Fail { .. });
+        is_fail && states[index.0].phase == Phase::Failed
+    })
+}

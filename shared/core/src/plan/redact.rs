@@ -1,0 +1,68 @@
+//! Parameters marked `NoEcho`: their values reach the functions that take them and nobody else.
+
+use serde_json::Value;
+
+use crate::definition::graph::parameters_read;
+use crate::definition::{Pipeline, StepIndex};
+use crate::execution::commit::{AttemptResult, Commit};
+use crate::execution::start::Start;
+use crate::name::ParameterName;
+use crate::plan::Draft;
+
+/// What stands in a value's place.
+pub const MASK: &str = "****";
+
+/// The texts that must not be shown, longest first.
+pub(crate) fn secrets(pipeline: &Pipeline, start: &Start) -> Vec<String> {
+    let marked = pipeline.parameters.iter().filter(|parameter| parameter.no_echo);
+    let values = marked.filter_map(|parameter| start.parameters.get(&parameter.name));
+    let mut texts: Vec<_> = values.map(text).filter(|text| !text.is_empty()).collect();
+    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    texts
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Takes the secrets out of every text of a commit that people read.
+pub(crate) fn mask(commit: &mut Commit, secrets: &[String]) {
+    if secrets.is_empty() {
+        return;
+    }
+    let hide = |text: &mut String| {
+        for secret in secrets {
+            if text.contains(secret) {
+                *text = text.replace(secret, MASK);
+            }
+        }
+    };
+    for completion in &mut commit.completions {
+        match &mut completion.result {
+            AttemptResult::Failed(failure) => hide(&mut failure.message),
+            AttemptResult::Retried(retried) => hide(&mut retried.failure.message),
+            AttemptResult::Succeeded(_) => {}
+        }
+    }
+    for decision in &mut commit.decisions {
+        hide(&mut decision.reason);
+        decision.warning.iter_mut().for_each(hide);
+        if let crate::execution::commit::Verdict::Failed(failure) = &mut decision.verdict {
+            hide(&mut failure.message);
+        }
+    }
+    if let Some(reason) = commit.end.as_mut().and_then(|end| end.failure_reason.as_mut()) {
+        hide(reason);
+    }
+}
+
+impl Draft<'_> {
+    /// The first `NoEcho` parameter that a step reads.
+    pub(crate) fn secret_parameter(&self, step: StepIndex) -> Option<ParameterName> {
+        let mut read = parameters_read(self.pipeline, step).into_iter();
+        let is_secret = |name: &ParameterName| {
+            self.pipeline.parameters.iter().any(|p| p.no_echo && p.name == *name)
+        };
+        read.find(is_secret)
+    }
+}

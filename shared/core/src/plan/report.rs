@@ -1,0 +1,196 @@
+//! Reports: what arrives when an attempt ends, and whether it counts.
+
+use serde_json::{Map, Value};
+
+use crate::definition::output::convert_output;
+use crate::definition::{Pipeline, StepIndex};
+use crate::execution::Phase;
+use crate::execution::commit::{
+    AttemptResult, CacheEntry, Claim, Completion, Failure, Outputs, Produced, Source,
+};
+use crate::execution::manifest::{Artifact, Manifest};
+use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES};
+use crate::plan::facts::Need;
+use crate::plan::resolver::Resolver;
+use crate::uri::S3Uri;
+
+/// Something that happened to an execution.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// An attempt ended, or says so.
+    Reported(Report),
+    /// A step's attempt is taken for lost: its lease lapsed, or its host is known to be dead. A new one begins, unless the lost one
+    /// was the `last_attempt`.
+    AttemptLost { step: StepIndex, last_attempt: u32 },
+    /// Somebody asks that nothing new starts.
+    StopRequested,
+    /// Somebody asks to take up an execution that failed or was stopped.
+    RetryRequested,
+    /// Time has passed: an attempt's `TimeoutSeconds` or the delay before the next one may be over.
+    Woken,
+}
+
+/// The end of an attempt, as reported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    pub step: StepIndex,
+    pub attempt_count: u32,
+    pub token: String,
+    pub result: ReportedResult,
+}
+
+/// What an attempt says it came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReportedResult {
+    Succeeded {
+        outputs: Map<String, Value>,
+        artifacts: Vec<Artifact>,
+        /// Absent when only the platform speaks: then the time since the claim counts.
+        duration_ms: Option<u64>,
+        /// The manifest that holds the outputs, if the function wrote one.
+        manifest: Option<S3Uri>,
+    },
+    Failed(Failure),
+}
+
+impl ReportedResult {
+    /// What a manifest says, which lies at `uri` or nowhere.
+    pub fn of_manifest(manifest: Manifest, uri: Option<S3Uri>) -> Self {
+        Self::Succeeded {
+            outputs: manifest.outputs,
+            artifacts: manifest.artifacts,
+            duration_ms: Some(manifest.duration_ms),
+            manifest: uri,
+        }
+    }
+}
+
+/// A report that changes nothing, and why: late, repeated or forged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discarded {
+    pub step: StepIndex,
+    pub attempt_count: u32,
+    pub reason: &'static str,
+}
+
+/// What a report comes to when it counts.
+pub(crate) struct Accepted {
+    pub(crate) completion: Completion,
+    pub(crate) publish: Option<CacheEntry>,
+    /// A manifest to write on behalf of a function that does not, because its outputs are too large for a commit.
+    pub(crate) manifest: Option<(S3Uri, Manifest)>,
+}
+
+pub(crate) enum Weighed {
+    /// The claimed attempt failed.
+    Failed(Box<Claim>, Failure),
+    Accepted(Box<Accepted>),
+    Discarded(Discarded),
+    Needs(Need),
+}
+
+/// Weighs a report against the state of its step. The first report of the claimed attempt counts.
+pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
+    let Report { step, attempt_count, token, result } = report;
+    let discarded = |reason| {
+        Weighed::Discarded(Discarded { step: *step, attempt_count: *attempt_count, reason })
+    };
+    let Some(state) = resolver.states.get(step.0) else { return discarded("no such step") };
+    if state.phase != Phase::Executing {
+        return discarded("the step is not executing");
+    }
+    let id = &resolver.start.execution_id;
+    if !resolver.start.secret.verifies(token, id, *step, *attempt_count, state.revision) {
+        return discarded("the token is not the claimed attempt's");
+    }
+    let (claim, claimed_at_ms) = match resolver.claim(*step, state.revision) {
+        Ok(Some(claimed)) => claimed,
+        Ok(None) => return discarded("the claim is not in its commit"),
+        Err(need) => return Weighed::Needs(need),
+    };
+    let completion = |result| Completion { step: *step, attempt_count: *attempt_count, result };
+    match result {
+        ReportedResult::Failed(failure) => {
+            Weighed::Failed(Box::new(claim.clone()), shorten(failure))
+        }
+        ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
+            let since_claim = resolver.facts.now_ms.saturating_sub(claimed_at_ms);
+            let duration_ms = duration_ms.unwrap_or(since_claim);
+            if let Err(failure) = check_outputs(resolver.pipeline, *step, outputs) {
+                return Weighed::Failed(Box::new(claim.clone()), failure);
+            }
+            let mut to_write = None;
+            let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
+            let kept = if size <= INLINE_OUTPUT_BYTES {
+                Outputs::Inline(outputs.clone())
+            } else if let Some(uri) = manifest {
+                Outputs::Stored(uri.clone())
+            } else {
+                let uri = crate::plan::attempt_prefix(
+                    resolver.pipeline,
+                    resolver.start,
+                    *step,
+                    *attempt_count,
+                );
+                let uri = uri.join(crate::execution::invocation::MANIFEST_NAME);
+                to_write = Some((
+                    uri.clone(),
+                    Manifest {
+                        version: crate::execution::manifest::VERSION,
+                        token: token.clone(),
+                        outputs: outputs.clone(),
+                        artifacts: artifacts.clone(),
+                        started_at_ms: resolver.facts.now_ms.saturating_sub(duration_ms),
+                        duration_ms,
+                    },
+                ));
+                Outputs::Stored(uri)
+            };
+            let produced = Produced { outputs: kept, artifacts: artifacts.clone(), duration_ms };
+            let publish = claim.cache.as_ref().map(|parts| CacheEntry {
+                parts: parts.clone(),
+                source: Source {
+                    pipeline_execution_arn: resolver.start.execution_arn(),
+                    execution_id: id.clone(),
+                    step_name: resolver.pipeline.step(*step).name.clone(),
+                },
+                produced: produced.clone(),
+                memory_mb: crate::plan::memory_mb(resolver.pipeline, resolver.start, *step),
+                created_at_ms: resolver.facts.now_ms,
+            });
+            let completion = completion(AttemptResult::Succeeded(produced));
+            Weighed::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
+        }
+    }
+}
+
+/// Every declared output that was returned must convert to its type.
+pub(crate) fn check_outputs(
+    pipeline: &Pipeline,
+    step: StepIndex,
+    outputs: &Map<String, Value>,
+) -> Result<(), Failure> {
+    let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
+    if size > OUTPUT_BYTES {
+        return Err(Failure {
+            error_type: "Sidestep.OutputTooLarge".to_owned(),
+            message: format!("the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}"),
+        });
+    }
+    for declared in pipeline.step(step).outputs() {
+        let Some(value) = outputs.get(&declared.name) else { continue };
+        convert_output(value, declared.output_type).map_err(|why| Failure {
+            error_type: "Sidestep.OutputType".to_owned(),
+            message: format!("output `{}`: {why}", declared.name),
+        })?;
+    }
+    Ok(())
+}
+
+fn shorten(failure: &Failure) -> Failure {
+    let cut = |text: &str, limit| text.chars().take(limit).collect::<String>();
+    Failure {
+        error_type: cut(&failure.error_type, 128),
+        message: cut(&failure.message, FAILURE_REASON_CHARS),
+    }
+}

@@ -1,0 +1,98 @@
+//! Which steps differ from an earlier execution: the selector `state:changed`.
+//!
+//! A step is compared as if everything upstream of it were as it was then, so that a change is found where it was made and not
+//! in all that follows; `state:changed+` takes those in.
+
+use std::collections::BTreeSet;
+
+use crate::definition::graph::parameters_read;
+use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::execution::commit::{Commit, Decision, Reuse, Verdict};
+use crate::execution::past::Earlier;
+use crate::execution::start::Start;
+use crate::execution::{Execution, Phase};
+use crate::plan::Draft;
+use crate::plan::facts::{Facts, Need};
+
+/// The steps whose code, arguments or inputs differ from `earlier`, or what has to be known first.
+pub fn changed_steps(
+    pipeline: &Pipeline,
+    start: &Start,
+    earlier: &Earlier,
+    facts: &Facts,
+) -> Result<BTreeSet<StepIndex>, BTreeSet<Need>> {
+    let undecided = Execution::new(pipeline.steps.len());
+    let mut draft = Draft::new(pipeline, start, &undecided, facts);
+    draft.plan.commit = results_of(pipeline, earlier);
+    for decision in &draft.plan.commit.decisions {
+        draft.states[decision.step.0].phase = decision.verdict.phase();
+        draft.states[decision.step.0].revision = 1;
+    }
+    let changed = pipeline.indexes().filter(|index| draft.is_changed(*index, earlier)).collect();
+    if draft.plan.needs.is_empty() { Ok(changed) } else { Err(draft.plan.needs) }
+}
+
+/// The results of the earlier execution, as if every step had been reused.
+fn results_of(pipeline: &Pipeline, earlier: &Earlier) -> Commit {
+    let reused = pipeline.indexes().filter_map(|index| {
+        let result = earlier.result(&pipeline.step(index).name)?;
+        let reuse = Reuse {
+            reference: None,
+            source: result.source,
+            outcome: result.outcome,
+            produced: result.produced,
+            memory_mb: 0,
+            supplied: None,
+            parts: None,
+            made_with: std::collections::BTreeMap::new(),
+        };
+        Some(Decision::new(index, Verdict::Reused(reuse), String::new()))
+    });
+    Commit { decisions: reused.collect(), ..Commit::new(1, 0) }
+}
+
+impl Draft<'_> {
+    fn is_changed(&mut self, index: StepIndex, earlier: &Earlier) -> bool {
+        let step = self.pipeline.step(index);
+        let Some(then) = earlier.pipeline.find(&step.name) else { return true };
+        let (StepKind::Lambda(lambda), Some(config), Some(parts)) =
+            (&step.kind, &step.cache, earlier.parts(&step.name))
+        else {
+            return self.reads_otherwise(index, then, earlier);
+        };
+        match self.evaluate(index, &lambda.arguments) {
+            // What it reads is not there: only the texts can be compared.
+            Some(Err(_)) => self.reads_otherwise(index, then, earlier),
+            Some(Ok(arguments)) => match self.key_parts(index, lambda, config, &arguments) {
+                Some(now) => now.as_ref() != Ok(parts),
+                None => false,
+            },
+            None => false,
+        }
+    }
+
+    /// Compares definition, code and parameters, where there is no key to compare.
+    fn reads_otherwise(&self, index: StepIndex, then: StepIndex, earlier: &Earlier) -> bool {
+        let (step, before) = (self.pipeline.step(index), earlier.pipeline.step(then));
+        let is_same_text = step.kind == before.kind
+            && step.when == before.when
+            && step.trigger_rule == before.trigger_rule;
+        let digest = match &step.kind {
+            StepKind::Lambda(lambda) => self.start.functions.get(&lambda.function_arn),
+            _ => None,
+        };
+        let digest = digest.map(|function| function.code_digest.as_str());
+        let is_same_code = digest == earlier.code_digest(&step.name);
+        let read = parameters_read(self.pipeline, index);
+        let parameter =
+            |name| self.start.parameters.get(name) == earlier.start.parameters.get(name);
+        !(is_same_text && is_same_code && read.iter().all(parameter))
+    }
+}
+
+/// The steps that failed in an earlier execution, as far as the pipeline still has them.
+pub fn failed_steps(pipeline: &Pipeline, earlier: &Earlier) -> BTreeSet<StepIndex> {
+    let failed =
+        |index: &StepIndex| earlier.phase(&pipeline.step(*index).name) == Some(Phase::Failed);
+    pipeline.indexes().filter(failed).collect()
+}

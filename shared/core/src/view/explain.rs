@@ -1,0 +1,290 @@
+//! Why a step ran or did not: what decided, and what differs from the nearest earlier run of the same step.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cache::key::{CONTENT_MARK, KeyParts};
+use crate::definition::expression::Expression;
+use crate::definition::{StepIndex, StepKind};
+use crate::execution::commit::Verdict;
+use crate::execution::past::Earlier;
+use crate::plan::Draft;
+use crate::plan::facts::Facts;
+use crate::plan::resolver::short_digest;
+
+/// Why one step was decided as it was.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Explanation {
+    pub step_name: String,
+    pub step_type: String,
+    /// Absent while the step's turn has not come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<&'static str>,
+    /// As the planner gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// The execution it is compared with: the nearest earlier one that has a key for this step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<String>,
+    /// What differs from there; empty where nothing does or nothing can be compared.
+    pub differences: Vec<Difference>,
+    /// SHA-256 of the key's parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_parts: Option<KeyParts>,
+}
+
+/// A part of the key that differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Difference {
+    /// `Code`, `Argument`, `Content`, `Scope`, `KeyVersion` or `StepType`.
+    pub part: &'static str,
+    /// Where in the arguments, for `Argument` and `Content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The object or prefix whose content it is, as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// `null` where there was nothing.
+    pub then: Value,
+    pub now: Value,
+}
+
+impl Difference {
+    fn new(part: &'static str, then: Value, now: Value) -> Self {
+        Self { part, path: None, uri: None, then, now }
+    }
+
+    /// In words, for people.
+    pub fn text(&self) -> String {
+        let (then, now) = (show(&self.then), show(&self.now));
+        let path = self.path.as_deref().unwrap_or_default();
+        match (self.part, &self.uri) {
+            ("Code", _) => format!("code {then} to {now}"),
+            ("Content", Some(uri)) => format!("content of {uri}: {then} to {now}"),
+            ("Content", None) => {
+                let (then, now) = (held(&self.then, then), held(&self.now, now));
+                format!("content behind argument `{path}`: {then} to {now}")
+            }
+            ("Argument", _) => format!("argument `{path}` {then} to {now}"),
+            (part, _) => format!("{part} {then} to {now}"),
+        }
+    }
+}
+
+/// A digest by its first digits, anything else as JSON, cut.
+fn show(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) if is_digest(text) => short_digest(text).to_owned(),
+        other => {
+            let text = other.to_string();
+            match text.char_indices().nth(60) {
+                Some((end, _)) => format!("{}...", &text[..end]),
+                None => text,
+            }
+        }
+    }
+}
+
+/// A URI that stands for itself, because nothing was there, beside a digest.
+fn held(value: &Value, shown: String) -> String {
+    match value.as_str() {
+        Some(text) if text.starts_with("s3://") => format!("nothing at {text}"),
+        _ => shown,
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    let kinds = ["sha256:", "listing:", "etag:", "crc"];
+    kinds.iter().any(|kind| text.starts_with(kind)) && text.len() > 20
+}
+
+/// What differs between two keys' parts; `arguments` are those of `now` with their URIs, where they are known.
+pub fn differences(then: &KeyParts, now: &KeyParts, arguments: Option<&Value>) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let mut part = |name, then: Value, now: Value| {
+        if then != now {
+            found.push(Difference::new(name, then, now));
+        }
+    };
+    part("KeyVersion", then.key_version.into(), now.key_version.into());
+    part("StepType", then.step_type.clone().into(), now.step_type.clone().into());
+    part("Code", then.code_digest.clone().into(), now.code_digest.clone().into());
+    part("Scope", then.scope.clone().into(), now.scope.clone().into());
+    compare(&then.arguments, &now.arguments, arguments, &mut String::new(), &mut found);
+    found
+}
+
+/// Recursive along the arguments, whose depth the reader and the payload limit have bounded.
+fn compare(
+    then: &Value,
+    now: &Value,
+    arguments: Option<&Value>,
+    path: &mut String,
+    found: &mut Vec<Difference>,
+) {
+    let nothing = Value::Null;
+    match (then, now) {
+        _ if then == now => {}
+        (Value::Object(before), Value::Object(after)) => {
+            let mut names: Vec<_> = before.keys().chain(after.keys()).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                let length = path.len();
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(name);
+                let (then, now) = (before.get(name), after.get(name));
+                let arguments = arguments.and_then(|value| value.get(name));
+                compare(then.unwrap_or(&nothing), now.unwrap_or(&nothing), arguments, path, found);
+                path.truncate(length);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            for (position, (then, now)) in before.iter().zip(after).enumerate() {
+                let length = path.len();
+                let _ = write!(path, "[{position}]");
+                let arguments = arguments.and_then(|value| value.get(position));
+                compare(then, now, arguments, path, found);
+                path.truncate(length);
+            }
+        }
+        _ => {
+            let (before, after) = (content(then), content(now));
+            let is_content = before.is_some() || after.is_some();
+            let value = |value: &Value, content: Option<&str>| {
+                content.map_or_else(|| value.clone(), Value::from)
+            };
+            found.push(Difference {
+                part: if is_content { "Content" } else { "Argument" },
+                path: Some(path.clone()),
+                uri: arguments
+                    .and_then(Value::as_str)
+                    .filter(|_| after.is_some())
+                    .map(str::to_owned),
+                then: value(then, before),
+                now: value(now, after),
+            });
+        }
+    }
+}
+
+fn content(value: &Value) -> Option<&str> {
+    value.as_str()?.strip_prefix(CONTENT_MARK)
+}
+
+/// Explains one step of an execution, against the nearest earlier run of it.
+pub fn explain(this: &Earlier, step: StepIndex, against: Option<&Earlier>) -> Explanation {
+    let definition = this.pipeline.step(step);
+    let decision = this.decision(step);
+    let parts = this.parts(&definition.name);
+    // A hit has nothing to explain: its key is the earlier one.
+    let is_miss = decision.is_some_and(|decision| matches!(decision.verdict, Verdict::Run(_)));
+    let against = against.filter(|_| is_miss);
+    let then = against.and_then(|against| against.parts(&definition.name));
+    let differences = match (then, parts) {
+        (Some(then), Some(now)) => differences(then, now, arguments(this, step).as_ref()),
+        _ => Vec::new(),
+    };
+    Explanation {
+        step_name: definition.name.to_string(),
+        step_type: definition.step_type().to_owned(),
+        decision: decision.map(|decision| decision.verdict.decision()),
+        reason: decision.map(|decision| decision.reason.clone()),
+        warning: decision.and_then(|decision| decision.warning.clone()),
+        against: then.and(parts).and(against).map(|against| against.start.execution_id.to_string()),
+        differences,
+        cache_key: parts.map(|parts| parts.key().to_string()),
+        key_parts: parts.cloned(),
+    }
+}
+
+impl Explanation {
+    /// What decided, in words: the differences where there are any, else the planner's reason.
+    pub fn because(&self) -> String {
+        let reason = self.reason.clone().unwrap_or_else(|| "its turn has not come".to_owned());
+        match &self.against {
+            None if self.decision == Some("Run") && self.cache_key.is_some() => {
+                format!("{reason}; no earlier run of it is on record")
+            }
+            None => reason,
+            Some(against) if self.differences.is_empty() => {
+                format!("{reason}; nothing differs from execution {against}")
+            }
+            Some(against) => {
+                let differences: Vec<_> = self.differences.iter().map(Difference::text).collect();
+                format!("{} since execution {against}", differences.join(", "))
+            }
+        }
+    }
+}
+
+/// The arguments of a step as they were, with their URIs, as far as the commits tell.
+fn arguments(this: &Earlier, step: StepIndex) -> Option<Value> {
+    let StepKind::Lambda(lambda) = &this.pipeline.step(step).kind else { return None };
+    let facts = Facts {
+        now_ms: this.start.started_at_ms,
+        commits: this.commits.iter().map(|commit| (commit.revision, commit.clone())).collect(),
+        ..Facts::default()
+    };
+    let draft = Draft::new(&this.pipeline, &this.start, &this.execution, &facts);
+    let resolver = draft.resolver_of(step);
+    // Part by part, so that one that is out of reach does not hide the others.
+    match &lambda.arguments {
+        Expression::Object(members) => {
+            let member = |(name, value): (&String, &Expression)| {
+                Some((name.clone(), value.evaluate(&resolver).ok()?))
+            };
+            Some(Value::Object(members.iter().filter_map(member).collect()))
+        }
+        other => other.evaluate(&resolver).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_part_that_differs_is_named_with_both_values() {
+        let digest = |c: &str| format!("{CONTENT_MARK}sha256:{}", c.repeat(64));
+        let then = KeyParts::lambda(
+            &format!("sha256:{}", "3".repeat(64)),
+            json!({"learning_rate": 0.1, "data": {"uri": digest("a")}, "gone": 1, "list": [1, 2]}),
+        );
+        let now = KeyParts::lambda(
+            &format!("sha256:{}", "9".repeat(64)),
+            json!({"learning_rate": 0.2, "data": {"uri": digest("b")}, "list": [1, 3]}),
+        );
+        let arguments = json!({"data": {"uri": "s3://b/k"}});
+        let found = differences(&then, &now, Some(&arguments));
+        let texts: Vec<_> = found.iter().map(Difference::text).collect();
+        assert_eq!(
+            texts,
+            [
+                "code 33333333 to 99999999",
+                "content of s3://b/k: aaaaaaaa to bbbbbbbb",
+                "argument `gone` 1 to nothing",
+                "argument `learning_rate` 0.1 to 0.2",
+                "argument `list[1]` 2 to 3",
+            ]
+        );
+        assert_eq!(differences(&now, &now, None), []);
+
+        let parts = |uri: &str| KeyParts::lambda("code", json!({ "data": uri }));
+        let found = differences(&parts(&digest("a")), &parts("s3://b/none"), None);
+        let text = "content behind argument `data`: aaaaaaaa to nothing at s3://b/none";
+        assert_eq!(found[0].text(), text);
+    }
+}

@@ -1,0 +1,138 @@
+//! What an execution would do: the decisions of a plan that nothing was written of, and for the rest what they hang on.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::execution::commit::{Commit, Verdict};
+use crate::execution::savings::Saved;
+use crate::execution::{Execution, Phase};
+
+/// The forecast of a whole execution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Forecast {
+    pub pipeline_name: String,
+    pub steps: Vec<StepForecast>,
+    pub summary: ForecastSummary,
+}
+
+/// The forecast of a step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct StepForecast {
+    pub step_name: String,
+    pub step_type: String,
+    /// `Run CacheHit Reused Skipped NotSelected`, or `MayRun` where it hangs on what others will write.
+    pub decision: &'static str,
+    pub reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    #[serde(skip)]
+    pub index: StepIndex,
+    #[serde(skip)]
+    pub phase: Phase,
+}
+
+/// Steps by decision; as in an execution, conditions and Fail steps are not counted as `Run`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ForecastSummary {
+    pub run: usize,
+    pub may_run: usize,
+    pub cache_hit: usize,
+    pub reused: usize,
+    pub skipped: usize,
+    pub not_selected: usize,
+    pub failed: usize,
+    pub saved_ms: u64,
+    pub saved_usd: f64,
+}
+
+/// Makes a forecast of `commits`, planned one after the other until nothing was left to decide without running something.
+pub fn forecast(
+    pipeline_name: &str,
+    pipeline: &Pipeline,
+    execution: &Execution,
+    commits: &[Commit],
+) -> Forecast {
+    let Saved { ms: saved_ms, usd: saved_usd } = execution.saved;
+    let mut summary = ForecastSummary { saved_ms, saved_usd, ..ForecastSummary::default() };
+    let steps = pipeline.indexes().map(|index| {
+        let decided = commits.iter().rev().find_map(|commit| commit.decision(index));
+        let phase = execution.step(index).phase;
+        let (decision, reason) = match decided {
+            Some(decided) => (decided.verdict.decision(), decided.reason.clone()),
+            None => ("MayRun", hangs_on(pipeline, execution, index)),
+        };
+        match decided.map(|decided| &decided.verdict) {
+            None if is_function(pipeline, index) => summary.may_run += 1,
+            Some(Verdict::Run(_)) => summary.run += 1,
+            Some(Verdict::CacheHit(_)) => summary.cache_hit += 1,
+            Some(Verdict::Reused(_)) => summary.reused += 1,
+            Some(Verdict::Skipped | Verdict::NotStarted) => summary.skipped += 1,
+            Some(Verdict::NotSelected) => summary.not_selected += 1,
+            Some(Verdict::Failed(_)) => summary.failed += 1,
+            Some(Verdict::Condition(_) | Verdict::Stopped { .. }) | None => {}
+        }
+        StepForecast {
+            step_name: pipeline.step(index).name.to_string(),
+            step_type: pipeline.step(index).step_type().to_owned(),
+            decision,
+            reason,
+            warning: decided.and_then(|decided| decided.warning.clone()),
+            index,
+            phase,
+        }
+    });
+    let steps = steps.collect();
+    Forecast { pipeline_name: pipeline_name.to_owned(), steps, summary }
+}
+
+impl Forecast {
+    /// Whether the execution would invoke a function, or might.
+    pub fn has_work(&self) -> bool {
+        self.summary.run + self.summary.may_run > 0
+    }
+}
+
+fn is_function(pipeline: &Pipeline, index: StepIndex) -> bool {
+    !matches!(pipeline.step(index).kind, StepKind::Condition { .. } | StepKind::Fail { .. })
+}
+
+/// What the decision about a waiting step hangs on: the nearest steps upstream that will run, and undecided conditions.
+fn hangs_on(pipeline: &Pipeline, execution: &Execution, index: StepIndex) -> String {
+    let (mut writers, mut conditions) = (BTreeSet::new(), BTreeSet::new());
+    let mut seen = BTreeSet::from([index]);
+    let mut queue = vec![index];
+    while let Some(current) = queue.pop() {
+        let step = pipeline.step(current);
+        let parent = step.parent.map(|parent| parent.condition);
+        for edge in step.dependencies.iter().copied().chain(parent) {
+            match execution.step(edge).phase {
+                Phase::Executing => drop(writers.insert(edge)),
+                Phase::Waiting if seen.insert(edge) => {
+                    if matches!(pipeline.step(edge).kind, StepKind::Condition { .. }) {
+                        conditions.insert(edge);
+                    }
+                    queue.push(edge);
+                }
+                _ => {}
+            }
+        }
+    }
+    let names = |steps: &BTreeSet<StepIndex>| {
+        let names = steps.iter().map(|step| format!("`{}`", pipeline.step(*step).name));
+        names.collect::<Vec<_>>().join(" and ")
+    };
+    let verb = |steps: &BTreeSet<StepIndex>| if steps.len() == 1 { "writes" } else { "write" };
+    let mut parts = Vec::new();
+    if !writers.is_empty() {
+        parts.push(format!("the content that {} {}", names(&writers), verb(&writers)));
+    }
+    if !conditions.is_empty() {
+        parts.push(format!("the outcome of {}", names(&conditions)));
+    }
+    format!("may run: depends on {}", parts.join(", and on "))
+}

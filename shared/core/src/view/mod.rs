@@ -1,0 +1,10 @@
+//! Descriptions of executions for people: SageMaker's shapes, reasons, forecasts, costs.
+//!
+//! Nothing else in this crate may import this module: decisions do not depend on how they are shown.
+
+pub mod cost;
+pub mod description;
+pub mod explain;
+pub mod forecast;
+pub mod price;
+pub mod status_change;

@@ -1,0 +1,139 @@
+//! Answers what a plan asks: every missing fact, in parallel and in batches.
+
+use std::collections::BTreeSet;
+
+use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+use sidestep_core::cache::key::{Content, listing_digest};
+use sidestep_core::limits::{ARTIFACTS, JSON_DOCUMENT_BYTES};
+use sidestep_core::name::ExecutionId;
+use sidestep_core::plan::facts::{Facts, Need};
+use sidestep_core::uri::S3Uri;
+
+use crate::engine::{Engine, EngineError};
+use crate::ports::objects::StoreError;
+
+/// Requests under way at once for one plan.
+const PARALLEL: usize = 64;
+
+impl Engine {
+    /// Adds an answer to `facts` for every one of `needs`.
+    pub(crate) async fn gather(
+        &self,
+        id: &ExecutionId,
+        needs: &BTreeSet<Need>,
+        facts: &mut Facts,
+    ) -> Result<(), EngineError> {
+        let (mut revisions, mut keys, mut contents, mut documents, mut executions) =
+            (vec![], vec![], vec![], vec![], vec![]);
+        for need in needs {
+            match need {
+                Need::Commit(revision) => match self.recent.commit(id, *revision) {
+                    Some(commit) => {
+                        drop(facts.commits.insert(*revision, commit.as_ref().clone()));
+                    }
+                    None => revisions.push(*revision),
+                },
+                Need::CacheEntry(key) => keys.push(key.clone()),
+                Need::Content(uri) => contents.push(uri.clone()),
+                Need::Document(uri) => documents.push(uri.clone()),
+                Need::Earlier(id) => executions.push(id.clone()),
+            }
+        }
+        let commits = async {
+            match revisions.as_slice() {
+                [] => Ok(Vec::new()),
+                some => self.executions.commits(id, some).await,
+            }
+        };
+        let entries = async {
+            match keys.as_slice() {
+                [] => Ok(Vec::new()),
+                some => self.cache.entries(some).await,
+            }
+        };
+        let contents = stream::iter(contents)
+            .map(|uri| async move { Ok::<_, EngineError>((self.content(&uri).await?, uri)) })
+            .buffer_unordered(PARALLEL)
+            .try_collect::<Vec<_>>();
+        let documents = stream::iter(documents)
+            .map(|uri| async move { Ok::<_, EngineError>((self.document(&uri).await?, uri)) })
+            .buffer_unordered(PARALLEL)
+            .try_collect::<Vec<_>>();
+        let earlier = try_join_all(executions.into_iter().map(|id| async move {
+            let earlier = match self.earlier(&id).await {
+                Err(EngineError::ExecutionNotFound(_)) => None,
+                result => Some(result?),
+            };
+            Ok::<_, EngineError>((id, earlier))
+        }));
+        let (commits, entries, contents, documents, earlier) =
+            futures::join!(commits, entries, contents, documents, earlier);
+
+        let commits = commits?;
+        for commit in &commits {
+            self.recent.keep_commit(id, commit);
+        }
+        facts.commits.extend(commits.into_iter().map(|commit| (commit.revision, commit)));
+        if let Some(missing) =
+            revisions.iter().find(|revision| !facts.commits.contains_key(revision))
+        {
+            return Err(EngineError::CommitMissing {
+                execution_id: id.clone(),
+                revision: *missing,
+            });
+        }
+        facts.cache.extend(keys.into_iter().map(|key| (key, None)));
+        facts.cache.extend(entries?.into_iter().map(|entry| (entry.key(), Some(entry))));
+        facts.contents.extend(contents?.into_iter().map(|(content, uri)| (uri, content)));
+        facts.earlier.extend(earlier?);
+        facts.documents.extend(documents?.into_iter().map(|(document, uri)| (uri, document)));
+        Ok(())
+    }
+
+    /// What `uri` holds: an object, else everything below it, else nothing. The inner error is for people.
+    async fn content(&self, uri: &S3Uri) -> Result<Result<Content, String>, EngineError> {
+        if !uri.is_prefix() {
+            match settle(self.objects.head(uri).await)? {
+                Err(why) => return Ok(Err(why)),
+                Ok(Some(facts)) => return Ok(Ok(Content::Digest(facts.digest))),
+                Ok(None) => {}
+            }
+        }
+        let prefix = if uri.is_prefix() { uri.clone() } else { uri.join("") };
+        Ok(settle(self.objects.list(&prefix, ARTIFACTS).await.map(Some))?.map(|objects| {
+            let objects = objects.unwrap_or_default();
+            if objects.is_empty() {
+                return Content::Nothing;
+            }
+            let name = |key: &'_ str| {
+                key.strip_prefix(prefix.key()).map(str::to_owned).unwrap_or_default()
+            };
+            let pairs: Vec<_> =
+                objects.iter().map(|(key, facts)| (name(key), &facts.digest)).collect();
+            let pairs = pairs.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
+            Content::Digest(listing_digest(pairs))
+        }))
+    }
+
+    pub(crate) async fn document(&self, uri: &S3Uri) -> Result<Result<Value, String>, EngineError> {
+        let bytes = settle(self.objects.get(uri, JSON_DOCUMENT_BYTES as u64).await)?;
+        Ok(bytes.and_then(|bytes| {
+            let bytes = bytes.ok_or_else(|| format!("`{uri}` does not exist"))?;
+            serde_json::from_slice(&bytes).map_err(|error| format!("`{uri}` is not JSON: {error}"))
+        }))
+    }
+}
+
+/// Tells a failure that may pass (the event is delivered again) from one that is an answer.
+fn settle<T>(
+    result: Result<Option<T>, StoreError>,
+) -> Result<Result<Option<T>, String>, EngineError> {
+    match result {
+        Ok(found) => Ok(Ok(found)),
+        Err(StoreError::NoSuchBucket { .. }) => Ok(Ok(None)),
+        Err(error) if error.retryable() => Err(error.into()),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}

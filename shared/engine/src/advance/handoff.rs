@@ -1,0 +1,155 @@
+//! The direct road: a finished step advances its execution by itself.
+
+use std::sync::Arc;
+
+use sidestep_core::event::report_event;
+use sidestep_core::execution::Execution;
+use sidestep_core::execution::invocation::Invocation;
+use sidestep_core::execution::manifest::Manifest;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::plan::facts::Facts;
+use sidestep_core::plan::handoff::{Carried, Crowd, Handoff};
+use sidestep_core::plan::report::{Event, Report, ReportedResult};
+use tracing::debug;
+
+use crate::advance::{Road, Settled};
+use crate::engine::{Engine, EngineError, Loaded, fold};
+
+/// What came of a step's try to go on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandedOff {
+    /// The result is committed, by this call or another one, and what follows was begun.
+    Done,
+    /// Branches are too many to commit one after another: the planner's queue has the result.
+    Reported,
+    /// Something follows that only the planner may do: nothing was committed, and the manifest has to be written.
+    Left,
+}
+
+impl Engine {
+    /// Says how results reach this engine's executions; its invocations then take the state along.
+    pub fn handing_off(mut self, handoff: Handoff) -> Self {
+        self.handoff = handoff;
+        self
+    }
+
+    /// Says from when on branches are too many to commit one after another.
+    pub fn crowded_from(mut self, crowd: Crowd) -> Self {
+        self.crowd = crowd;
+        self
+    }
+
+    /// Commits the result of an attempt and begins what follows, as the planner would. In a crowd of branches it is left in the planner's queue
+    /// instead, if there is one.
+    ///
+    /// After an error, too, the manifest has to be written: the planner finds what was not done.
+    pub async fn hand_off(
+        &self,
+        invocation: &Invocation,
+        carried: Option<Carried>,
+        manifest: &Manifest,
+    ) -> Result<HandedOff, EngineError> {
+        let id = &invocation.execution_id;
+        // An execution's functions may be older than its planner. What they do not know they would not pass on.
+        if carried.as_ref().is_some_and(|it| it.start.state_version > self.state_version) {
+            return Ok(HandedOff::Left);
+        }
+        let carried = carried.filter(|carried| carried.start.execution_id == *id);
+        let now_ms = self.clock.now_ms();
+        if carried.as_ref().is_some_and(|it| it.is_crowded(self.crowd, now_ms))
+            && self.report(invocation, manifest).await?
+        {
+            return Ok(HandedOff::Reported);
+        }
+        let turn = self.turns.of(id);
+        let _turn = turn.alone().await;
+        let event = |loaded: &Loaded| {
+            let step = loaded.pipeline.find(&invocation.step_name)?;
+            let (token, attempt_count) = (invocation.token.clone(), invocation.attempt_count);
+            let result = ReportedResult::of_manifest(manifest.clone(), None);
+            Some(Event::Reported(Report { step, attempt_count, token, result }))
+        };
+        let mut facts = Facts::default();
+        if let Some(carried) = carried {
+            let (is_alone, claimed) = (carried.is_alone(), carried.claimed.clone());
+            let loaded = self.unpack(carried).await?;
+            let step = loaded.pipeline.find(&invocation.step_name);
+            facts.claimed = step.map(|step| (step, claimed));
+            let Some(event) = event(&loaded) else { return Ok(HandedOff::Left) };
+            // Where others ran beside it, reading the state costs less than a commit that is lost.
+            if is_alone {
+                let road = Road::Direct { may_be_old: true, stays_in_crowd: true };
+                match self.settle(loaded, vec![event], facts.clone(), road).await? {
+                    Settled::At(_) => return Ok(HandedOff::Done),
+                    Settled::Left | Settled::Crowded => return Ok(HandedOff::Left),
+                    Settled::Doubtful => debug!("the state that the invocation took along is old"),
+                }
+            }
+        }
+        for stays_in_crowd in [false, true] {
+            let loaded = self.load(id).await?;
+            let Some(event) = event(&loaded) else { return Ok(HandedOff::Left) };
+            let road = Road::Direct { may_be_old: false, stays_in_crowd };
+            match self.settle(loaded, vec![event], facts.clone(), road).await? {
+                Settled::At(_) => return Ok(HandedOff::Done),
+                Settled::Left | Settled::Doubtful => return Ok(HandedOff::Left),
+                Settled::Crowded if self.report(invocation, manifest).await? => {
+                    return Ok(HandedOff::Reported);
+                }
+                // Without a queue it has to go on.
+                Settled::Crowded => {}
+            }
+        }
+        Ok(HandedOff::Left)
+    }
+
+    async fn report(
+        &self,
+        invocation: &Invocation,
+        manifest: &Manifest,
+    ) -> Result<bool, EngineError> {
+        Ok(self.queues.report(&report_event(invocation, manifest)).await?)
+    }
+
+    async fn unpack(&self, carried: Carried) -> Result<Loaded, EngineError> {
+        let id = carried.start.execution_id.clone();
+        let damaged = |source| EngineError::Damaged { execution_id: id, source };
+        let execution = carried.execution().map_err(damaged)?;
+        let start = Arc::new(carried.start);
+        self.keep_start(&start);
+        let pipeline =
+            self.definitions.get(&start.definition_digest, start.definition_format).await?;
+        Ok(Loaded { start, pipeline, execution })
+    }
+
+    /// Takes notice of a commit that a step made: what is remembered of the execution is old, and whoever watches is told.
+    pub(crate) async fn handed_off(&self, id: &ExecutionId) -> Result<(), EngineError> {
+        match self.recent.head(id).filter(|_| self.watcher.is_some()) {
+            Some(before) => self.tell_missed(id, before).await?,
+            None => self.recent.forget_head(id),
+        }
+        self.won.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    async fn tell_missed(
+        &self,
+        id: &ExecutionId,
+        mut execution: Execution,
+    ) -> Result<(), EngineError> {
+        let turn = self.turns.of(id);
+        let _turn = turn.alone().await;
+        let Some(start) = self.start_of(id).await? else { return Ok(()) };
+        let pipeline =
+            self.definitions.get(&start.definition_digest, start.definition_format).await?;
+        let mut facts = Facts::default();
+        for commit in self.executions.commits_after(id, execution.revision).await? {
+            let before = execution.clone();
+            fold(id, &mut execution, &commit)?;
+            self.tell(&start, &pipeline, (&before, &execution), &commit, &facts).await;
+            self.remember(id, &execution, &commit);
+            facts.commits.insert(commit.revision, commit);
+        }
+        Ok(())
+    }
+}

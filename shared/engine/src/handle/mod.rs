@@ -1,0 +1,8 @@
+//! Events from AWS, from bytes to a call of the engine.
+
+mod planner;
+pub mod probe;
+pub mod schedule;
+pub mod sqs_batch;
+pub mod trigger;
+pub mod window;

@@ -1,0 +1,166 @@
+//! The planner's handler: any event in, executions advanced.
+
+use serde_json::{Value, json};
+use sidestep_core::event::{ManifestKey, PlannerEvent, planner_events};
+use sidestep_core::execution::commit::Failure;
+use sidestep_core::execution::invocation::Invocation;
+use sidestep_core::execution::manifest::{self, Manifest};
+use sidestep_core::limits::OUTPUT_BYTES;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::plan::report::{Event, Report, ReportedResult};
+use tracing::{Instrument, info, info_span, warn};
+
+use crate::engine::{Engine, EngineError, Loaded};
+use crate::handle::probe::is_probe;
+use crate::sweep::Leases;
+
+/// Room in a manifest beside its outputs: artifacts, token, times.
+const MANIFEST_BYTES: u64 = 4 * OUTPUT_BYTES as u64;
+
+impl Engine {
+    /// Handles one event of the planner function.
+    ///
+    /// Unknown events are logged and dropped. An error means that the event should be delivered again.
+    pub async fn handle(&self, event: Value) -> Result<Value, EngineError> {
+        let mut advanced = 0;
+        for event in planner_events(&event) {
+            match event {
+                PlannerEvent::Ignored(reason) => info!(reason, "event ignored"),
+                PlannerEvent::Sweep => advanced += self.sweep(Leases::ByTime).await?.len(),
+                PlannerEvent::Wake { execution_id, at_ms } => {
+                    self.woken(&execution_id, at_ms).await?;
+                    advanced += 1;
+                }
+                PlannerEvent::WindowEnded(id) => self.window_ended(&id).await?,
+                PlannerEvent::HandedOff(execution_id) => {
+                    self.handed_off(&execution_id).await?;
+                    advanced += 1;
+                }
+                PlannerEvent::ManifestCreated(key) => {
+                    let span = info_span!("manifest", execution_id = %key.execution_id,
+                        step_name = %key.step_name, attempt_count = key.attempt_count);
+                    self.manifest_created(key).instrument(span).await?;
+                    advanced += 1;
+                }
+                PlannerEvent::Reported { invocation, manifest } => {
+                    let span = info_span!("report", execution_id = %invocation.execution_id,
+                        step_name = %invocation.step_name, attempt_count = invocation.attempt_count);
+                    if manifest.version > manifest::VERSION {
+                        let version = manifest.version;
+                        warn!(version, "a result of a newer version is ignored");
+                        continue;
+                    }
+                    let result = ReportedResult::of_manifest(manifest, None);
+                    self.reported_by(invocation, result).instrument(span).await?;
+                    advanced += 1;
+                }
+                PlannerEvent::Ended { invocation, result } => {
+                    let span = info_span!("ended", execution_id = %invocation.execution_id,
+                        step_name = %invocation.step_name, attempt_count = invocation.attempt_count);
+                    self.ended(invocation, result).instrument(span).await?;
+                    advanced += 1;
+                }
+            }
+        }
+        Ok(json!({ "Advanced": advanced }))
+    }
+
+    /// A queue delays by 15 minutes at most, so a call may come early: then it is passed on.
+    async fn woken(&self, id: &ExecutionId, at_ms: u64) -> Result<(), EngineError> {
+        let now_ms = self.clock.now_ms();
+        if at_ms > now_ms {
+            self.queues.wake(id, at_ms, now_ms).await?;
+            return Ok(());
+        }
+        match self.wake(id).await {
+            Err(EngineError::ExecutionNotFound(_)) => {
+                warn!(execution_id = %id, "a call about an unknown execution is ignored");
+                Ok(())
+            }
+            result => result.map(drop),
+        }
+    }
+
+    async fn manifest_created(&self, key: ManifestKey) -> Result<(), EngineError> {
+        if key.uri.bucket() != self.deployment.artifact_bucket {
+            warn!(bucket = key.uri.bucket(), "a manifest outside the artifact bucket is ignored");
+            return Ok(());
+        }
+        if is_probe(&key) {
+            return self.probe_heard(&key).await;
+        }
+        let Some(bytes) = self.objects.get(&key.uri, MANIFEST_BYTES).await? else {
+            warn!("the manifest is gone");
+            return Ok(());
+        };
+        let manifest: Manifest = match serde_json::from_slice(&bytes) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                warn!(%error, "the manifest cannot be read and is ignored");
+                return Ok(());
+            }
+        };
+        if manifest.version > manifest::VERSION {
+            warn!(
+                version = manifest.version,
+                "the manifest is from a newer version and is ignored"
+            );
+            return Ok(());
+        }
+        let token = manifest.token.clone();
+        let result = ReportedResult::of_manifest(manifest, Some(key.uri));
+        self.reported(&key.execution_id, &key.step_name, key.attempt_count, token, result).await
+    }
+
+    async fn ended(
+        &self,
+        invocation: Invocation,
+        result: Result<serde_json::Map<String, Value>, Failure>,
+    ) -> Result<(), EngineError> {
+        let result = match result {
+            Ok(outputs) => ReportedResult::Succeeded {
+                outputs,
+                artifacts: Vec::new(),
+                duration_ms: None,
+                manifest: None,
+            },
+            Err(failure) => ReportedResult::Failed(failure),
+        };
+        self.reported_by(invocation, result).await
+    }
+
+    async fn reported_by(
+        &self,
+        invocation: Invocation,
+        result: ReportedResult,
+    ) -> Result<(), EngineError> {
+        let Invocation { execution_id, step_name, attempt_count, token, .. } = invocation;
+        self.reported(&execution_id, &step_name, attempt_count, token, result).await
+    }
+
+    async fn reported(
+        &self,
+        id: &sidestep_core::name::ExecutionId,
+        step_name: &sidestep_core::name::StepName,
+        attempt_count: u32,
+        token: String,
+        result: ReportedResult,
+    ) -> Result<(), EngineError> {
+        let step_name = step_name.clone();
+        let event = move |loaded: &Loaded| {
+            let Some(step) = loaded.pipeline.find(&step_name) else {
+                warn!("the report of an unknown step is ignored");
+                return Vec::new();
+            };
+            let (token, result) = (token.clone(), result.clone());
+            vec![Event::Reported(Report { step, attempt_count, token, result })]
+        };
+        match self.advance(id, event).await {
+            Err(EngineError::ExecutionNotFound(_)) => {
+                warn!("the report of an unknown execution is ignored");
+                Ok(())
+            }
+            result => result.map(drop),
+        }
+    }
+}

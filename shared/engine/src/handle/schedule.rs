@@ -1,0 +1,96 @@
+//! Starts executions at set times: once per time of a schedule, however often its message arrives.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sidestep_core::name::PipelineName;
+use tracing::{info, warn};
+
+use crate::engine::{Engine, EngineError, error_chain};
+use crate::handle::trigger::Trigger;
+
+/// The bucket under which triggers by time are registered; no bucket can be called so. Their prefix is the schedule's number.
+pub const SCHEDULES: &str = "@schedule";
+/// Stands for the schedule's time in a parameter's value, `2026-11-23T06:00:00Z` say.
+pub const TIME: &str = "$.time";
+
+/// What a schedule sends.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tick {
+    pipeline_name: PipelineName,
+    /// The position among the pipeline's schedules, from 0.
+    number: usize,
+    time: String,
+}
+
+impl Tick {
+    fn is_of(&self, trigger: &Trigger) -> bool {
+        trigger.pipeline_name == self.pipeline_name && trigger.prefix == self.number.to_string()
+    }
+
+    fn parameters(&self, trigger: &Trigger) -> BTreeMap<String, String> {
+        let value = |text: &String| if text == TIME { self.time.clone() } else { text.clone() };
+        trigger.parameters.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+    }
+}
+
+impl Engine {
+    /// Handles the message of a schedule. One that cannot start its pipeline is logged and dropped, as with uploads.
+    pub(crate) async fn scheduled(&self, message: &Value) -> Result<Value, EngineError> {
+        let Ok(tick) = Tick::deserialize(message) else {
+            info!("a schedule's message that cannot be read is ignored");
+            return Ok(json!({ "Started": [] }));
+        };
+        let triggers = self.triggers.triggers(SCHEDULES).await?;
+        let Some(trigger) = triggers.iter().find(|trigger| tick.is_of(trigger)) else {
+            info!(pipeline_name = %tick.pipeline_name, "the schedule is not registered");
+            return Ok(json!({ "Started": [] }));
+        };
+        let origin = format!("schedule at {}", tick.time);
+        let token = format!("{SCHEDULES}\0{}\0{}", tick.number, tick.time);
+        match self.start_triggered(trigger, tick.parameters(trigger), origin, token).await {
+            Ok(id) => Ok(json!({ "Started": [id] })),
+            Err(error @ (EngineError::Definition(_) | EngineError::Start(_))) => {
+                let error = error_chain(&error);
+                warn!(pipeline_name = %tick.pipeline_name, error, "the schedule starts nothing");
+                Ok(json!({ "Started": [] }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidestep_core::parse::Format;
+
+    #[test]
+    fn a_schedule_finds_its_trigger_and_gives_it_the_time() {
+        let tick = Tick::deserialize(&json!({
+            "PipelineName": "flights", "Number": 1, "Time": "2026-11-23T06:00:00Z"
+        }))
+        .expect("a tick");
+        let trigger = |name: &str, number: &str| Trigger {
+            pipeline_name: PipelineName::parse(name).expect("legal"),
+            definition_digest: String::new(),
+            definition_format: Format::Json,
+            bucket: SCHEDULES.to_owned(),
+            prefix: number.to_owned(),
+            suffix: String::new(),
+            parameters: [("At", TIME), ("Stage", "beta")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            batch_seconds: None,
+            left_out: BTreeMap::new(),
+        };
+        assert!(!tick.is_of(&trigger("flights", "0")) && !tick.is_of(&trigger("other", "1")));
+        let trigger = trigger("flights", "1");
+        assert!(tick.is_of(&trigger));
+        let parameters = tick.parameters(&trigger);
+        assert_eq!(parameters["At"], "2026-11-23T06:00:00Z");
+        assert_eq!(parameters["Stage"], "beta");
+    }
+}

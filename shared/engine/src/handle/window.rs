@@ -1,0 +1,180 @@
+//! Batches: one execution for all uploads of a window, with everything written down before it is done.
+//!
+//! An upload is noted first; whoever notes a window's first one has the planner called when it ends. Then each part is recorded, create-only,
+//! and its execution started under the part's own token, and last the window is closed, unless something was noted meanwhile. A process that dies
+//! anywhere between leaves an open window, which the next event, call or sweep goes on with.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sidestep_core::event::CreatedObject;
+use sidestep_core::event::batch::{BATCH_OBJECTS, BatchObject, Part, WindowId, listing, remaining};
+use sidestep_core::name::ExecutionId;
+use sidestep_core::uri::S3Uri;
+use tracing::warn;
+
+use crate::engine::{Engine, EngineError, error_chain};
+use crate::handle::trigger::Trigger;
+use crate::ports::executions::TableError;
+use crate::ports::objects::sha256_hex;
+
+/// Parts that others recorded meanwhile, and notes, after which the rest is left for the next call.
+const ROUNDS: usize = 16;
+
+/// A window with uploads that may not be started yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenWindow {
+    pub id: WindowId,
+    /// As it was when the window was opened.
+    pub trigger: Trigger,
+    /// How often something was noted since.
+    pub notes: u64,
+}
+
+/// The windows of batch triggers. What is in one is kept for some weeks after.
+#[async_trait]
+pub trait BatchStore: Send + Sync + std::fmt::Debug {
+    /// Notes an upload, then the window as open. Returns how many notes the open window has had: with 1, this call opened it.
+    async fn note(
+        &self,
+        id: &WindowId,
+        trigger: &Trigger,
+        object: &BatchObject,
+    ) -> Result<u64, TableError>;
+
+    /// The windows that are open, in no order. Strongly consistent.
+    async fn open_windows(&self) -> Result<Vec<OpenWindow>, TableError>;
+
+    /// The window, if it is open. Strongly consistent.
+    async fn open_window(&self, id: &WindowId) -> Result<Option<OpenWindow>, TableError>;
+
+    /// The uploads that were noted, and the parts that were recorded. Strongly consistent.
+    async fn window(&self, id: &WindowId) -> Result<(Vec<BatchObject>, Vec<Part>), TableError>;
+
+    /// Records a part unless there is one of its number; `false`: there is.
+    async fn record_part(&self, id: &WindowId, part: &Part) -> Result<bool, TableError>;
+
+    /// Closes an open window that has had so many notes; `false`: it has had others. Its uploads and parts stay known.
+    async fn close_window(&self, id: &WindowId, notes: u64) -> Result<bool, TableError>;
+}
+
+impl Engine {
+    /// Notes an upload for its window.
+    pub(crate) async fn note_upload(
+        &self,
+        trigger: &Trigger,
+        seconds: u32,
+        object: &CreatedObject,
+    ) -> Result<(), EngineError> {
+        // The event's own time, also where it is ahead of this clock: a second delivery has to find the same window.
+        let at_ms = object.at_ms.unwrap_or_else(|| self.clock.now_ms());
+        let id = WindowId::of(&trigger.identity(), seconds, at_ms);
+        if self.batches.note(&id, trigger, &BatchObject::of(object)).await? == 1 {
+            self.call_for(&id).await;
+        }
+        Ok(())
+    }
+
+    /// Has the planner called when a window has ended. A call that cannot be sent is made up for by the sweep.
+    async fn call_for(&self, id: &WindowId) {
+        let due_ms = id.due_ms();
+        let event = json!({ "Batch": { "Window": id, "AtMs": due_ms } });
+        if let Err(error) = self.queues.later(&event, due_ms, self.clock.now_ms()).await {
+            warn!(window = %id, error = error_chain(&error), "the window waits for the sweep");
+        }
+    }
+
+    /// A window's time has come, or will have: a queue delays by 15 minutes at most.
+    pub(crate) async fn window_ended(&self, id: &WindowId) -> Result<(), EngineError> {
+        if id.due_ms() > self.clock.now_ms() {
+            self.call_for(id).await;
+            return Ok(());
+        }
+        match self.batches.open_window(id).await? {
+            Some(window) => self.start_window(window).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts what is due in open windows whose call was lost.
+    pub(crate) async fn sweep_windows(&self) -> Result<(), EngineError> {
+        for window in self.batches.open_windows().await? {
+            if window.id.due_ms() > self.clock.now_ms() {
+                continue;
+            }
+            let id = window.id.clone();
+            if let Err(error) = self.start_window(window).await {
+                let error = error_chain(&error);
+                warn!(window = %id, error, "the sweep could not start the window's execution");
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts an execution for each part of a window and closes it.
+    async fn start_window(&self, window: OpenWindow) -> Result<Vec<ExecutionId>, EngineError> {
+        let OpenWindow { id, trigger, mut notes } = window;
+        let mut started = Vec::new();
+        for _ in 0..ROUNDS {
+            let (objects, parts) = self.batches.window(&id).await?;
+            let rest = remaining(objects, &parts, BATCH_OBJECTS);
+            let mut number = parts.iter().map(|part| part.number).max().unwrap_or(0);
+            // One that was recorded may not have been started.
+            for part in &parts {
+                started.extend(self.start_part(&trigger, &id, part).await?);
+            }
+            let mut is_whole = true;
+            for uploads in rest {
+                number += 1;
+                let part = self.part(number, &uploads).await?;
+                if !self.batches.record_part(&id, &part).await? {
+                    is_whole = false;
+                    break;
+                }
+                started.extend(self.start_part(&trigger, &id, &part).await?);
+            }
+            if is_whole && self.batches.close_window(&id, notes).await? {
+                return Ok(started);
+            }
+            match self.batches.open_window(&id).await? {
+                Some(window) => notes = window.notes,
+                None => return Ok(started),
+            }
+        }
+        // Uploads keep coming in: the sweep goes on.
+        Ok(started)
+    }
+
+    /// Writes the listing of a part, under the digest of its text.
+    async fn part(&self, number: u32, uploads: &[BatchObject]) -> Result<Part, EngineError> {
+        let (text, count) = listing(uploads);
+        let key = format!("batches/{}.json", sha256_hex(text.as_bytes()));
+        let listing = S3Uri::new(self.deployment.artifact_bucket.clone(), key);
+        self.objects.create(&listing, Bytes::from(text), "application/json").await?;
+        let uploads = uploads.iter().map(BatchObject::id).collect();
+        Ok(Part { number, listing, count, uploads })
+    }
+
+    /// Starts a part's execution, once. As with single uploads, one that cannot start is logged and dropped.
+    async fn start_part(
+        &self,
+        trigger: &Trigger,
+        id: &WindowId,
+        part: &Part,
+    ) -> Result<Option<ExecutionId>, EngineError> {
+        let place = S3Uri::new(trigger.bucket.clone(), trigger.prefix.clone());
+        let origin = format!("batch of {} uploads to {place}", part.count);
+        let token = format!("batch\0{id}\0{}", part.number);
+        match self.start_triggered(trigger, trigger.parameters_for_part(part), origin, token).await
+        {
+            Ok(id) => Ok(Some(id)),
+            Err(error @ (EngineError::Definition(_) | EngineError::Start(_))) => {
+                let error = error_chain(&error);
+                warn!(pipeline_name = %trigger.pipeline_name, window = %id, error, "the batch starts nothing");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

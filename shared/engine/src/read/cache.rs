@@ -1,0 +1,61 @@
+//! The cache index as a whole: for people who look into it or clear it.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use sidestep_core::cache::key::CacheKey;
+use sidestep_core::execution::commit::{CacheEntry, Outputs};
+use sidestep_core::uri::S3Uri;
+
+use crate::engine::{Engine, EngineError};
+use crate::ports::objects::StoreError;
+
+/// Requests under way at once.
+pub(crate) const PARALLEL: usize = 64;
+
+impl Engine {
+    /// Every entry, newest first. Reads the whole table.
+    pub async fn cache_entries(&self) -> Result<Vec<CacheEntry>, EngineError> {
+        let (mut entries, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.cache.page(after.as_ref()).await?;
+            entries.extend(page.entries);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        entries.sort_by_cached_key(|entry| (std::cmp::Reverse(entry.created_at_ms), entry.key()));
+        Ok(entries)
+    }
+
+    /// Removes entries; a key without an entry is fine.
+    pub async fn remove_cache_entries(&self, keys: &[CacheKey]) -> Result<(), EngineError> {
+        let removed = stream::iter(keys).map(|key| self.cache.remove(key));
+        Ok(removed.buffer_unordered(PARALLEL).try_collect().await?)
+    }
+
+    /// What these results rest on and is no longer there.
+    pub async fn gone(&self, entries: &[CacheEntry]) -> Result<BTreeSet<S3Uri>, EngineError> {
+        let uris: BTreeSet<S3Uri> = entries.iter().flat_map(parts).collect();
+        let looked_up = stream::iter(uris).map(|uri| async move {
+            match self.objects.head(&uri).await {
+                Ok(Some(_)) => Ok(None),
+                Ok(None) | Err(StoreError::NoSuchBucket { .. }) => Ok(Some(uri)),
+                Err(error) => Err(EngineError::from(error)),
+            }
+        });
+        let found: Vec<_> = looked_up.buffer_unordered(PARALLEL).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+}
+
+/// The objects without which an entry is of no use: its artifacts, and the manifest with its outputs.
+pub fn parts(entry: &CacheEntry) -> Vec<S3Uri> {
+    let artifacts = entry.produced.artifacts.iter().map(|artifact| artifact.uri.clone());
+    let manifest = match &entry.produced.outputs {
+        Outputs::Stored(uri) => Some(uri.clone()),
+        Outputs::Inline(_) => None,
+    };
+    artifacts.chain(manifest).collect()
+}

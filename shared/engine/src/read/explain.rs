@@ -1,0 +1,75 @@
+//! Executions that are over, read whole: sources, baselines, and what `explain` compares with.
+
+use std::sync::{Arc, PoisonError};
+
+use sidestep_core::definition::StepIndex;
+use sidestep_core::execution::past::Earlier;
+use sidestep_core::limits::SOURCE_CANDIDATES;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::view::explain::{Explanation, explain};
+
+use crate::engine::{Engine, EngineError};
+
+/// Executions kept in memory; the smallest id makes room.
+const KEPT: usize = 32;
+
+impl Engine {
+    /// Reads an execution whole. One that is over never changes and is kept.
+    pub async fn earlier(&self, id: &ExecutionId) -> Result<Arc<Earlier>, EngineError> {
+        let kept = self.past.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        if let Some(earlier) = kept {
+            return Ok(earlier);
+        }
+        let (loaded, commits) = futures::try_join!(self.load(id), async {
+            Ok(self.executions.all_commits(id).await?)
+        })?;
+        let start = Arc::unwrap_or_clone(loaded.start);
+        let pipeline = Arc::unwrap_or_clone(loaded.pipeline);
+        let earlier = Arc::new(Earlier::new(start, pipeline, commits));
+        if earlier.execution.status.is_over() {
+            let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+            if past.len() >= KEPT {
+                past.pop_first();
+            }
+            past.insert(id.clone(), Arc::clone(&earlier));
+        }
+        Ok(earlier)
+    }
+
+    /// Explains steps of `this`: against the execution that is named, or for each step the nearest earlier one that has a key for it.
+    pub async fn explain(
+        &self,
+        this: &Earlier,
+        steps: &[StepIndex],
+        against: Option<&ExecutionId>,
+    ) -> Result<Vec<Explanation>, EngineError> {
+        let candidates = if let Some(id) = against {
+            vec![id.clone()]
+        } else {
+            let name = Some(&this.start.pipeline_name);
+            let all = self.executions.list(name, SOURCE_CANDIDATES).await?;
+            let before = |line: &crate::ports::executions::Summary| {
+                line.execution_id != this.start.execution_id
+                    && line.started_at_ms <= this.start.started_at_ms
+            };
+            all.into_iter().filter(before).map(|line| line.execution_id).collect()
+        };
+        let mut explanations = Vec::new();
+        for step in steps {
+            let name = &this.pipeline.step(*step).name;
+            let is_compared = this.decision(*step).is_some_and(|decision| {
+                matches!(decision.verdict, sidestep_core::execution::commit::Verdict::Run(_))
+            });
+            let mut nearest = None;
+            for id in candidates.iter().filter(|_| is_compared && this.parts(name).is_some()) {
+                let earlier = self.earlier(id).await?;
+                if earlier.parts(name).is_some() {
+                    nearest = Some(earlier);
+                    break;
+                }
+            }
+            explanations.push(explain(this, *step, nearest.as_deref()));
+        }
+        Ok(explanations)
+    }
+}

@@ -1,0 +1,180 @@
+//! Garbage collection: gathers what is there, asks [`sidestep_core::cache::garbage`] what may go, and removes it.
+//!
+//! Entries go first, and only then executions and objects are read: an execution that begins meanwhile can only rest on entries that
+//! stay, and those keep their objects. What remains is an execution that has read an entry just before it went and has not said so
+//! yet: it may lose an artifact of a result as old as the cut-off.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use sidestep_core::cache::garbage::{
+    KnownEntry, KnownExecution, Needs, Staleness, StoredObject, results, staleness, unneeded,
+};
+use sidestep_core::cache::key::CacheKey;
+use sidestep_core::execution::commit::{CacheEntry, Outputs};
+use sidestep_core::execution::past::Earlier;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::uri::S3Uri;
+
+use crate::engine::{Engine, EngineError};
+use crate::read::cache::{PARALLEL, parts};
+
+/// Whether anything is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Remove,
+    /// Only say what would go.
+    DryRun,
+}
+
+/// What went, or would go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Collected {
+    pub entries: Vec<(CacheEntry, Staleness)>,
+    pub objects: Vec<StoredObject>,
+    /// Entries that stay.
+    pub remaining_entries: usize,
+}
+
+impl Engine {
+    /// Removes entries made before the cut-off or no longer whole, then objects of executions that are over, began before the
+    /// cut-off, and are needed by no entry that stays, no live execution and none that began later.
+    ///
+    /// Twice: the second finds nothing. Stopped half-way: what is gone was not needed, and the next one removes the rest.
+    pub async fn collect_garbage(
+        &self,
+        cut_off_ms: u64,
+        mode: Mode,
+    ) -> Result<Collected, EngineError> {
+        let entries = self.cache_entries().await?;
+        let gone = self.gone(&entries).await?;
+        let known = self.known_entries(&entries, |uri| gone.contains(uri)).await?;
+        let stale: Vec<_> = known.iter().map(|entry| staleness(entry, cut_off_ms)).collect();
+        let going = entries.into_iter().zip(&stale);
+        let going: Vec<_> = going.filter_map(|(entry, stale)| Some((entry, (*stale)?))).collect();
+        let keys: Vec<CacheKey> = going.iter().map(|(entry, _)| entry.key()).collect();
+        let remaining = if mode == Mode::Remove {
+            self.remove_cache_entries(&keys).await?;
+            let remaining = self.cache_entries().await?;
+            self.known_entries(&remaining, |_| false).await?
+        } else {
+            let kept = known.into_iter().zip(&stale).filter(|(_, stale)| stale.is_none());
+            kept.map(|(entry, _)| entry).collect()
+        };
+
+        let executions = self.known_executions(cut_off_ms).await?;
+        let bucket = &self.deployment.artifact_bucket;
+        let runs = S3Uri::new(bucket.clone(), "runs/");
+        let listed = self.objects.list(&runs, usize::MAX).await?;
+        let stored = listed.into_iter().map(|(key, facts)| StoredObject {
+            uri: S3Uri::new(bucket.clone(), key),
+            bytes: facts.bytes,
+        });
+        let stored: Vec<_> = stored.collect();
+        let objects = unneeded(bucket, cut_off_ms, &remaining, &executions, &stored);
+        if mode == Mode::Remove {
+            let removed = stream::iter(&objects).map(|object| self.objects.delete(&object.uri));
+            removed.buffer_unordered(PARALLEL).try_collect::<()>().await?;
+        }
+        let objects = objects.into_iter().cloned().collect();
+        Ok(Collected { entries: going, objects, remaining_entries: remaining.len() })
+    }
+
+    async fn known_entries(
+        &self,
+        entries: &[CacheEntry],
+        is_gone: impl Fn(&S3Uri) -> bool,
+    ) -> Result<Vec<KnownEntry>, EngineError> {
+        let known = stream::iter(entries).map(|entry| async {
+            let mut needs = Needs::default();
+            let source = &entry.source;
+            needs.add(
+                Some((source.execution_id.clone(), source.step_name.clone())),
+                &entry.produced,
+            );
+            self.add_stored(&entry.produced.outputs, &mut needs).await?;
+            Ok::<_, EngineError>(KnownEntry {
+                key: entry.key(),
+                created_at_ms: entry.created_at_ms,
+                is_whole: !parts(entry).iter().any(&is_gone),
+                needs,
+            })
+        });
+        known.buffered(PARALLEL).try_collect().await
+    }
+
+    /// Every execution that the table lists, and every live one.
+    async fn known_executions(&self, cut_off_ms: u64) -> Result<Vec<KnownExecution>, EngineError> {
+        let listed = self.executions.list(None, usize::MAX).await?;
+        let live = self.executions.live().await?;
+        // The line of a live execution may not be there yet.
+        let unlisted =
+            live.iter().filter(|id| !listed.iter().any(|line| line.execution_id == **id));
+        let unlisted = unlisted.map(|id| KnownExecution {
+            execution_id: id.clone(),
+            started_at_ms: cut_off_ms,
+            is_over: false,
+            needs: Needs::default(),
+        });
+        let listed = listed.iter().map(|line| KnownExecution {
+            execution_id: line.execution_id.clone(),
+            started_at_ms: line.started_at_ms,
+            is_over: line.status.is_over() && !live.contains(&line.execution_id),
+            needs: Needs::default(),
+        });
+        let executions: Vec<_> = listed.chain(unlisted).collect();
+        let executions = stream::iter(executions).map(|mut execution| async {
+            if !execution.is_past(cut_off_ms) {
+                execution.needs = self.needs(&execution).await?;
+            }
+            Ok::<_, EngineError>(execution)
+        });
+        executions.buffer_unordered(PARALLEL).try_collect().await
+    }
+
+    async fn needs(&self, execution: &KnownExecution) -> Result<Needs, EngineError> {
+        let mut needs = Needs::default();
+        let Some(earlier) = self.read_if_there(&execution.execution_id).await? else {
+            return Ok(needs);
+        };
+        self.add_results(&earlier, &mut needs).await?;
+        earlier.start.parameters.values().for_each(|value| needs.add_value(value));
+        if !execution.is_over {
+            // It may still take results from these.
+            let source = earlier.start.selection.as_ref().and_then(|s| s.source.as_ref());
+            for id in source.into_iter().chain(&earlier.start.baseline) {
+                if let Some(earlier) = self.read_if_there(id).await? {
+                    self.add_results(&earlier, &mut needs).await?;
+                }
+            }
+        }
+        Ok(needs)
+    }
+
+    /// A crash between an execution's first writes leaves one that cannot be read; it has no results.
+    async fn read_if_there(
+        &self,
+        id: &ExecutionId,
+    ) -> Result<Option<std::sync::Arc<Earlier>>, EngineError> {
+        match self.earlier(id).await {
+            Err(EngineError::ExecutionNotFound(_)) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    async fn add_results(&self, earlier: &Earlier, needs: &mut Needs) -> Result<(), EngineError> {
+        for (place, produced) in results(earlier) {
+            needs.add(place, produced);
+            self.add_stored(&produced.outputs, needs).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds what outputs name that are not at hand. A manifest that is gone or damaged names nothing.
+    async fn add_stored(&self, outputs: &Outputs, needs: &mut Needs) -> Result<(), EngineError> {
+        if let Outputs::Stored(uri) = outputs
+            && let Ok(document) = self.document(uri).await?
+        {
+            needs.add_value(&document["Outputs"]);
+        }
+        Ok(())
+    }
+}

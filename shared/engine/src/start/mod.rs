@@ -1,0 +1,266 @@
+//! Starting an execution: everything that can be wrong is found before anything is written.
+
+pub(crate) mod prefetch;
+mod preview;
+pub mod selection;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use sha2::{Digest, Sha256};
+use sidestep_core::definition::parameter::{ParameterError, resolve_parameters};
+use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::execution::Execution;
+use sidestep_core::execution::start::{Function, Start};
+use sidestep_core::execution::token::Secret;
+use sidestep_core::name::{ExecutionId, PipelineName, StepName};
+use sidestep_core::parse::{parse, unrunnable};
+use sidestep_core::selection::SelectionError;
+use sidestep_core::uri::S3Uri;
+
+use crate::engine::{Engine, EngineError, Loaded};
+use crate::memory::definitions::Definition;
+use crate::ports::executions::Creation;
+use crate::start::selection::{Chooser, SelectionRequest};
+
+/// What is to be started.
+#[derive(Debug, Clone)]
+pub struct StartRequest {
+    pub pipeline_name: PipelineName,
+    pub definition: Definition,
+    /// As texts; the definition's types say how to read them.
+    pub parameters: BTreeMap<String, String>,
+    pub use_cache: bool,
+    /// Functions that cannot run here, by the `FunctionArn` of the definition, and why. Their steps are skipped.
+    pub left_out: BTreeMap<String, String>,
+    /// What started it, in words.
+    pub trigger: String,
+    /// Requests with the same token start one execution: the version of an uploaded object, say.
+    pub token: Option<String>,
+    /// What is to run; the default is everything.
+    pub selection: SelectionRequest,
+    /// SageMaker's `MaxParallelExecutionSteps`; `None`: no limit.
+    pub max_parallel_execution_steps: Option<u32>,
+}
+
+/// Why an execution cannot be started, in the user's terms.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    #[error("{}", lines(.0))]
+    Parameters(Vec<ParameterError>),
+    #[error("{}", unrunnable_text(.0))]
+    Unrunnable(Vec<(StepName, String)>),
+    #[error("{}", unknown_functions_text(.0))]
+    UnknownFunctions(Vec<(String, StepName)>),
+    #[error("{}", not_once_text(.0))]
+    NotOnce(Vec<(StepName, String)>),
+    #[error("execution {execution_id} was started by the same token for other work")]
+    Conflict { execution_id: ExecutionId },
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    #[error("execution {execution_id} cannot be the source: {why}")]
+    Source { execution_id: ExecutionId, why: String },
+}
+
+fn lines(errors: &[ParameterError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn unrunnable_text(steps: &[(StepName, String)]) -> String {
+    let list: Vec<_> = steps.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
+    format!("these steps cannot run yet: {}; Lambda, Condition and Fail steps can", list.join(", "))
+}
+
+fn not_once_text(steps: &[(StepName, String)]) -> String {
+    let list: Vec<_> =
+        steps.iter().map(|(name, function)| format!("`{name}` (function `{function}`)")).collect();
+    format!(
+        "these steps have `ExactlyOnceStart`, which their functions cannot keep without a step SDK: {}",
+        list.join(", ")
+    )
+}
+
+fn unknown_functions_text(functions: &[(String, StepName)]) -> String {
+    let list: Vec<_> =
+        functions.iter().map(|(arn, step)| format!("`{arn}` (step `{step}`)")).collect();
+    format!(
+        "these functions do not exist: {}; add them to `[functions]` of sidestep.toml",
+        list.join(", ")
+    )
+}
+
+/// An execution that is ready to begin.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub start: Start,
+    pub pipeline: Arc<Pipeline>,
+    pub definition: Definition,
+    /// The pipeline's newest executions, if it pays to look at them.
+    pub(crate) latest: Vec<ExecutionId>,
+}
+
+impl Engine {
+    /// Checks a request and fixes what the execution will use. Writes nothing.
+    pub async fn prepare(&self, request: StartRequest) -> Result<Prepared, EngineError> {
+        let definition = request.definition;
+        let parsed = parse(definition.text.as_bytes(), definition.format)
+            .map_err(EngineError::Definition)?;
+        let pipeline = Arc::new(parsed.pipeline);
+        let unrunnable = unrunnable(&pipeline);
+        if !unrunnable.is_empty() {
+            return Err(StartError::Unrunnable(unrunnable).into());
+        }
+        let mut chooser = Chooser::new(self, &request.pipeline_name, &request.selection)?;
+        let mut given = chooser.inherited(&pipeline).await?;
+        given.extend(request.parameters);
+        let parameters = resolve_parameters(&pipeline, &given).map_err(StartError::Parameters)?;
+        let (functions, latest) = futures::try_join!(
+            self.describe_functions(&pipeline, &request.left_out),
+            self.latest(&request.pipeline_name, &pipeline, request.use_cache),
+        )?;
+        let not_once = not_once(&pipeline, &functions);
+        if !not_once.is_empty() {
+            return Err(StartError::NotOnce(not_once).into());
+        }
+        let random = self.clock.random();
+        let execution_id = match &request.token {
+            Some(token) => ExecutionId::from_bytes(half(&hash(&request.pipeline_name, token))),
+            None => ExecutionId::from_bytes(half(&random)),
+        };
+        let secret = Secret::from_bytes(Sha256::digest(random).into());
+        let deployment = &self.deployment;
+        let name = &request.pipeline_name;
+        let key = format!("runs/{name}/{execution_id}/");
+        let mut start = Start {
+            state_version: self.state_version,
+            output_prefix: S3Uri::new(deployment.artifact_bucket.clone(), key),
+            execution_id,
+            definition_digest: definition.digest(),
+            definition_format: definition.format,
+            parameters,
+            functions,
+            left_out: request.left_out,
+            started_at_ms: self.clock.now_ms(),
+            use_cache: request.use_cache,
+            selection: None,
+            forced: BTreeSet::new(),
+            baseline: None,
+            max_parallel_execution_steps: request.max_parallel_execution_steps,
+            pipeline_arn: format!(
+                "arn:aws:sagemaker:{}:{}:pipeline/{name}",
+                deployment.region, deployment.account_id
+            ),
+            pipeline_name: request.pipeline_name,
+            trigger: request.trigger,
+            secret,
+        };
+        chooser.choose(&pipeline, &mut start).await?;
+        Ok(Prepared { start, pipeline, definition, latest })
+    }
+
+    /// Begins a prepared execution and does all that can be done at once.
+    ///
+    /// Twice with one token: the second finds the first's execution and only looks after it.
+    pub async fn begin(&self, prepared: Prepared) -> Result<ExecutionId, EngineError> {
+        let Prepared { start, pipeline, definition, latest } = prepared;
+        let step_count = pipeline.steps.len();
+        let id = start.execution_id.clone();
+        let create = async {
+            // First: a start names its definition.
+            self.definitions.put(&definition, Arc::clone(&pipeline)).await?;
+            Ok(self.executions.create(&start, step_count).await?)
+        };
+        let (creation, facts) = futures::try_join!(create, self.prefetch(&start, &latest))?;
+        if let Creation::Exists(existing) = creation {
+            // The code may have changed between two deliveries of one event; the first one's counts.
+            let is_repeat = existing.pipeline_name == start.pipeline_name
+                && existing.parameters == start.parameters;
+            if !is_repeat {
+                return Err(StartError::Conflict { execution_id: id }.into());
+            }
+            self.advance(&id, |_| Vec::new()).await?;
+            return Ok(id);
+        }
+        let execution = Execution::new(step_count);
+        let start = Arc::new(start);
+        self.advance_new(Loaded { start, pipeline, execution }, facts).await?;
+        Ok(id)
+    }
+
+    /// Stores a definition after checking it, without starting anything, and returns its digest.
+    pub async fn register(&self, definition: &Definition) -> Result<String, EngineError> {
+        let parsed = parse(definition.text.as_bytes(), definition.format)
+            .map_err(EngineError::Definition)?;
+        self.definitions.put(definition, Arc::new(parsed.pipeline)).await?;
+        Ok(definition.digest())
+    }
+
+    async fn describe_functions(
+        &self,
+        pipeline: &Pipeline,
+        left_out: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, Function>, EngineError> {
+        let arns: BTreeSet<&str> = pipeline
+            .steps
+            .iter()
+            .filter_map(|step| match &step.kind {
+                StepKind::Lambda(lambda) => Some(lambda.function_arn.as_str()),
+                _ => None,
+            })
+            .filter(|arn| !left_out.contains_key(*arn))
+            .collect();
+        let described = try_join_all(arns.into_iter().map(|arn| async move {
+            Ok::<_, EngineError>((arn.to_owned(), self.functions.describe(arn).await?))
+        }))
+        .await?;
+        let mut functions = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for (arn, function) in described {
+            match function {
+                Some(function) => {
+                    self.at_hand.note(&function);
+                    functions.insert(arn, function);
+                }
+                None => unknown.extend(first_user(pipeline, &arn).map(|step| (arn, step))),
+            }
+        }
+        if unknown.is_empty() {
+            Ok(functions)
+        } else {
+            Err(StartError::UnknownFunctions(unknown).into())
+        }
+    }
+}
+
+/// Steps that are to begin once and whose functions do not see to it.
+fn not_once(
+    pipeline: &Pipeline,
+    functions: &BTreeMap<String, Function>,
+) -> Vec<(StepName, String)> {
+    let steps = pipeline.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Lambda(lambda) if lambda.exactly_once_start => {
+            // One that is left out here does not run at all.
+            let function = functions.get(&lambda.function_arn)?;
+            (!function.has_sdk).then(|| (step.name.clone(), lambda.function_arn.clone()))
+        }
+        _ => None,
+    });
+    steps.collect()
+}
+
+fn first_user(pipeline: &Pipeline, arn: &str) -> Option<StepName> {
+    let uses =
+        |kind: &StepKind| matches!(kind, StepKind::Lambda(lambda) if lambda.function_arn == arn);
+    pipeline.steps.iter().find(|step| uses(&step.kind)).map(|step| step.name.clone())
+}
+
+fn hash(pipeline_name: &PipelineName, token: &str) -> [u8; 32] {
+    Sha256::digest(format!("{pipeline_name}\0{token}")).into()
+}
+
+fn half(bytes: &[u8; 32]) -> [u8; 16] {
+    let (half, _) = bytes.split_at(16);
+    half.try_into().expect("split_at(16) leaves 16 bytes")
+}

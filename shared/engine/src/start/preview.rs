@@ -1,0 +1,37 @@
+//! A plan before anything runs: the planner's own code, and nothing is written.
+
+use sidestep_core::execution::Execution;
+use sidestep_core::execution::past::Earlier;
+use sidestep_core::view::forecast::{Forecast, forecast};
+
+use crate::engine::{Engine, EngineError, fold};
+use crate::start::Prepared;
+
+impl Engine {
+    /// What a prepared execution would do, and the same as an execution, to be explained.
+    ///
+    /// A limit of steps at a time is left out of account: it delays decisions and changes none.
+    pub async fn preview(&self, prepared: &Prepared) -> Result<(Forecast, Earlier), EngineError> {
+        let mut start = prepared.start.clone();
+        start.max_parallel_execution_steps = None;
+        let pipeline = &prepared.pipeline;
+        let mut execution = Execution::new(pipeline.steps.len());
+        let mut facts = self.prefetch(&start, &prepared.latest).await?;
+        let mut commits = Vec::new();
+        loop {
+            let plan = self.plan(pipeline, &start, &execution, &[], &mut facts, None).await?;
+            if plan.commit.is_empty() {
+                break;
+            }
+            fold(&start.execution_id, &mut execution, &plan.commit)?;
+            facts.commits.insert(plan.commit.revision, plan.commit.clone());
+            commits.push(plan.commit);
+            if !plan.is_partial {
+                break;
+            }
+        }
+        let name = start.pipeline_name.to_string();
+        let forecast = forecast(&name, pipeline, &execution, &commits);
+        Ok((forecast, Earlier::new(start, pipeline.as_ref().clone(), commits)))
+    }
+}

@@ -1,0 +1,308 @@
+//! What a new execution runs, and which earlier one stands in for the rest: everything that can be wrong with a selection is found here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use sidestep_core::definition::condition::Condition;
+use sidestep_core::definition::extension::Otherwise;
+use sidestep_core::definition::parameter::inherit;
+use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::execution::ExecutionStatus;
+use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::start::{Selection, Start};
+use sidestep_core::limits::SOURCE_CANDIDATES;
+use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::plan::cache::damage;
+use sidestep_core::plan::facts::Facts;
+use sidestep_core::selection::changed::{changed_steps, failed_steps};
+use sidestep_core::selection::selector::{History, Selector, SelectorError};
+use sidestep_core::selection::{
+    Requirement, SelectionError, check_connected, check_source, check_without_source, expand,
+    requirements, supply,
+};
+
+use crate::engine::{Engine, EngineError};
+use crate::ports::executions::Summary;
+use crate::start::StartError;
+
+/// What is asked to run. The default: everything.
+#[derive(Debug, Clone, Default)]
+pub struct SelectionRequest {
+    /// Selectors; none: all steps.
+    pub select: Vec<String>,
+    pub exclude: Vec<String>,
+    pub source: SourceRequest,
+    /// Outputs by step and name, given by hand.
+    pub supply: BTreeMap<String, Map<String, Value>>,
+    /// Who gives them.
+    pub supplied_by: String,
+    /// Whether what is supplied may be published to the cache.
+    pub publish_supplied: bool,
+    /// Selectors of steps that run although a cached result could stand in.
+    pub force: Vec<String>,
+    /// Whether parameters that are not given come from the source, not from the defaults.
+    pub inherit_parameters: bool,
+}
+
+/// Which execution stands in for steps that are not selected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SourceRequest {
+    /// The newest that is over and has every result that is needed.
+    #[default]
+    Latest,
+    Execution(ExecutionId),
+    None,
+}
+
+/// Resolves one request.
+#[derive(Debug)]
+pub(crate) struct Chooser<'a> {
+    engine: &'a Engine,
+    pipeline_name: PipelineName,
+    request: SelectionRequest,
+    select: Vec<Selector>,
+    exclude: Vec<Selector>,
+    force: Vec<Selector>,
+    /// Executions of the pipeline that are over, newest first; read when they are first asked for.
+    finished: Option<Vec<Summary>>,
+}
+
+impl<'a> Chooser<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        pipeline_name: &PipelineName,
+        request: &SelectionRequest,
+    ) -> Result<Self, EngineError> {
+        let parse = |texts: &[String]| -> Result<Vec<Selector>, EngineError> {
+            let selectors = texts.iter().map(|text| Selector::parse(text));
+            let selectors: Result<Vec<_>, _> = selectors.collect();
+            Ok(selectors.map_err(refuse)?)
+        };
+        Ok(Self {
+            engine,
+            pipeline_name: pipeline_name.clone(),
+            select: parse(&request.select)?,
+            exclude: parse(&request.exclude)?,
+            force: parse(&request.force)?,
+            request: request.clone(),
+            finished: None,
+        })
+    }
+
+    async fn finished(&mut self) -> Result<Vec<Summary>, EngineError> {
+        if let Some(finished) = &self.finished {
+            return Ok(finished.clone());
+        }
+        let name = Some(&self.pipeline_name);
+        let all = self.engine.executions.list(name, SOURCE_CANDIDATES).await?;
+        let finished: Vec<_> = all.into_iter().filter(|line| line.status.is_over()).collect();
+        self.finished = Some(finished.clone());
+        Ok(finished)
+    }
+
+    /// The execution that selectors and parameters look at: the one that was named, or the newest that is over.
+    async fn reference(&mut self) -> Result<Option<Arc<Earlier>>, EngineError> {
+        let id = match &self.request.source {
+            SourceRequest::None => return Ok(None),
+            SourceRequest::Execution(id) => id.clone(),
+            SourceRequest::Latest => match self.finished().await?.first() {
+                Some(line) => line.execution_id.clone(),
+                None => return Ok(None),
+            },
+        };
+        let refuse = |why: String| StartError::Source { execution_id: id.clone(), why };
+        let earlier = match self.engine.earlier(&id).await {
+            Err(EngineError::ExecutionNotFound(_)) => {
+                return Err(refuse("it does not exist".to_owned()).into());
+            }
+            result => result?,
+        };
+        if earlier.start.pipeline_name != self.pipeline_name {
+            let why = format!("it is of pipeline `{}`", earlier.start.pipeline_name);
+            return Err(refuse(why).into());
+        }
+        if !earlier.execution.status.is_over() {
+            return Err(refuse("it is not over".to_owned()).into());
+        }
+        Ok(Some(earlier))
+    }
+
+    /// Parameters of the source, if they are to be inherited.
+    pub(crate) async fn inherited(
+        &mut self,
+        pipeline: &Pipeline,
+    ) -> Result<BTreeMap<String, String>, EngineError> {
+        if !self.request.inherit_parameters {
+            return Ok(BTreeMap::new());
+        }
+        let earlier = self.reference().await?;
+        Ok(earlier
+            .map_or_else(BTreeMap::new, |earlier| inherit(pipeline, &earlier.start.parameters)))
+    }
+
+    /// Fills in what `start` says about selection, force and baseline.
+    pub(crate) async fn choose(
+        &mut self,
+        pipeline: &Pipeline,
+        start: &mut Start,
+    ) -> Result<(), EngineError> {
+        let request = self.request.clone();
+        let supplied = supply(pipeline, &request.supply, &request.supplied_by).map_err(refuse)?;
+        let is_selective =
+            !(self.select.is_empty() && self.exclude.is_empty() && supplied.is_empty());
+        let history = self.history(pipeline, start).await?;
+        if is_selective {
+            let selected =
+                expand(pipeline, &self.select, &self.exclude, &supplied, history.as_ref())
+                    .map_err(refuse)?;
+            check_connected(pipeline, &selected, &supplied).map_err(refuse)?;
+            let needed = requirements(pipeline, &selected, &supplied);
+            let source = self.source(pipeline, &needed).await?;
+            if source.is_none() {
+                check_without_source(pipeline, &selected, &supplied).map_err(refuse)?;
+            }
+            start.selection = Some(Selection {
+                select: request.select,
+                exclude: request.exclude,
+                selected,
+                source,
+                supplied,
+                publish_supplied: request.publish_supplied,
+            });
+        }
+        if !self.force.is_empty() {
+            let none = BTreeMap::new();
+            start.forced =
+                expand(pipeline, &self.force, &[], &none, history.as_ref()).map_err(refuse)?;
+            let selected = start.selection.as_ref().map(|selection| &selection.selected);
+            let outside =
+                start.forced.iter().find(|step| selected.is_some_and(|s| !s.contains(step)));
+            if let Some(step) = outside {
+                let step = pipeline.step(*step).name.clone();
+                return Err(refuse(SelectionError::ForcedNotSelected { step }).into());
+            }
+        }
+        if looks_back(pipeline) {
+            let source = start.selection.as_ref().and_then(|selection| selection.source.clone());
+            start.baseline = match source {
+                Some(source) => Some(source),
+                None => self.last_succeeded().await?,
+            };
+        }
+        Ok(())
+    }
+
+    /// What `state:changed` and `result:failed` stand for, where they are used.
+    async fn history(
+        &mut self,
+        pipeline: &Pipeline,
+        start: &Start,
+    ) -> Result<Option<History>, EngineError> {
+        let selectors = || self.select.iter().chain(&self.exclude).chain(&self.force);
+        if !selectors().any(Selector::looks_back) {
+            return Ok(None);
+        }
+        let asks_for_changes = selectors().any(Selector::asks_for_changes);
+        let Some(earlier) = self.reference().await? else { return Ok(None) };
+        let mut history =
+            History { failed: failed_steps(pipeline, &earlier), ..History::default() };
+        if asks_for_changes {
+            let mut facts = Facts { now_ms: start.started_at_ms, ..Facts::default() };
+            history.changed = loop {
+                match changed_steps(pipeline, start, &earlier, &facts) {
+                    Ok(changed) => break changed,
+                    Err(needs) => {
+                        self.engine.gather(&start.execution_id, &needs, &mut facts).await?;
+                    }
+                }
+            };
+        }
+        Ok(Some(history))
+    }
+
+    /// The execution that has every result that is needed.
+    async fn source(
+        &mut self,
+        pipeline: &Pipeline,
+        needed: &[Requirement],
+    ) -> Result<Option<ExecutionId>, EngineError> {
+        if self.request.source != SourceRequest::Latest {
+            let Some(earlier) = self.reference().await? else { return Ok(None) };
+            self.check(pipeline, needed, &earlier).await?;
+            return Ok(Some(earlier.start.execution_id.clone()));
+        }
+        if needed.is_empty() {
+            return Ok(None);
+        }
+        let mut first_error = None;
+        for line in self.finished().await? {
+            let earlier = self.engine.earlier(&line.execution_id).await?;
+            match self.check(pipeline, needed, &earlier).await {
+                Ok(()) => return Ok(Some(line.execution_id)),
+                Err(error @ EngineError::Start(_)) => drop(first_error.get_or_insert(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        first_error.map_or(Ok(None), Err)
+    }
+
+    async fn check(
+        &self,
+        pipeline: &Pipeline,
+        needed: &[Requirement],
+        earlier: &Earlier,
+    ) -> Result<(), EngineError> {
+        check_source(pipeline, needed, earlier).map_err(refuse)?;
+        let mut facts = Facts::default();
+        for requirement in needed {
+            let name = &pipeline.step(requirement.step).name;
+            let Some(result) = earlier.result(name) else { continue };
+            let damaged = loop {
+                match damage(&result.produced, &facts) {
+                    Ok(damaged) => break damaged,
+                    Err(needs) => {
+                        let id = &earlier.start.execution_id;
+                        self.engine.gather(id, &needs, &mut facts).await?;
+                    }
+                }
+            };
+            if let Some((uri, how)) = damaged {
+                let steps = vec![(name.clone(), format!("wrote `{uri}`, which {how}, "))];
+                let execution_id = earlier.start.execution_id.clone();
+                return Err(refuse(SelectionError::Unusable { execution_id, steps }).into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn last_succeeded(&mut self) -> Result<Option<ExecutionId>, EngineError> {
+        let finished = self.finished().await?;
+        let last = finished.into_iter().find(|line| line.status == ExecutionStatus::Succeeded);
+        Ok(last.map(|line| line.execution_id))
+    }
+}
+
+fn refuse(error: impl Into<SelectionError>) -> StartError {
+    StartError::Selection(error.into())
+}
+
+/// Whether anything in the definition compares with an earlier execution.
+fn looks_back(pipeline: &Pipeline) -> bool {
+    pipeline.steps.iter().any(|step| {
+        let when = step.when.as_ref();
+        let is_reused = when.is_some_and(|when| when.otherwise == Otherwise::Reuse);
+        let own: &[Condition] = match &step.kind {
+            StepKind::Condition { conditions } => conditions,
+            _ => &[],
+        };
+        let mut conditions = own.iter().chain(when.into_iter().flat_map(|when| &when.conditions));
+        is_reused || conditions.any(Condition::looks_back)
+    })
+}
+
+impl From<SelectorError> for StartError {
+    fn from(error: SelectorError) -> Self {
+        Self::Selection(error.into())
+    }
+}

@@ -1,0 +1,96 @@
+//! What became of an attempt that nobody hears of: whether it still runs, and for a step with `ExactlyOnceStart` whether it has begun.
+
+use bytes::Bytes;
+use serde_json::Value;
+use sidestep_core::definition::{StepIndex, StepKind};
+use sidestep_core::execution::commit::{Claim, Failure};
+use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::limits::OUTPUT_BYTES;
+use sidestep_core::plan::attempt_prefix;
+use sidestep_core::plan::lease::{STARTED_NAME, fence, is_fence, renewals, renewed_until};
+use sidestep_core::uri::S3Uri;
+use tracing::warn;
+
+use crate::engine::{Engine, EngineError, Loaded, error_chain};
+use crate::ports::objects::{Created, StoreError};
+
+/// Renewals of one attempt, at most: Lambda ends a function after 15 minutes.
+const RENEWALS: usize = 1_000;
+
+impl Engine {
+    /// Whether an attempt's lease is over: its own, and the last one by which its handler said that it still runs.
+    pub(crate) async fn is_lapsed(
+        &self,
+        loaded: &Loaded,
+        step: StepIndex,
+        claim: &Claim,
+    ) -> Result<bool, EngineError> {
+        let now_ms = self.clock.now_ms();
+        if claim.lease_until_ms >= now_ms {
+            return Ok(false);
+        }
+        let StepKind::Lambda(lambda) = &loaded.pipeline.step(step).kind else { return Ok(true) };
+        let function = loaded.start.functions.get(&lambda.function_arn);
+        if !function.is_some_and(|function| function.has_sdk) {
+            return Ok(true);
+        }
+        let prefix = attempt_prefix(&loaded.pipeline, &loaded.start, step, claim.attempt_count);
+        let renewals = self.objects.list(&renewals(&prefix), RENEWALS).await?;
+        let until_ms = renewed_until(renewals.iter().map(|(key, _)| key.as_str()));
+        Ok(until_ms.is_none_or(|until_ms| until_ms < now_ms))
+    }
+
+    /// For a step with `ExactlyOnceStart`: makes sure that the lost attempt cannot begin any more. If it has begun, nobody knows how far it
+    /// came, and the failure says so.
+    pub(crate) async fn begun_once(
+        &self,
+        loaded: &Loaded,
+        step: StepIndex,
+        attempt_count: u32,
+    ) -> Result<Option<Failure>, EngineError> {
+        let StepKind::Lambda(lambda) = &loaded.pipeline.step(step).kind else { return Ok(None) };
+        if !lambda.exactly_once_start {
+            return Ok(None);
+        }
+        let prefix = attempt_prefix(&loaded.pipeline, &loaded.start, step, attempt_count);
+        Ok(self.has_begun(&prefix).await?.then(|| Failure {
+            error_type: "Sidestep.LostAfterStart".to_owned(),
+            message: format!(
+                "attempt {attempt_count} began and nothing more was heard of it; with `ExactlyOnceStart` it is not begun again"
+            ),
+        }))
+    }
+
+    /// Whether an invocation whose call failed may have arrived all the same, where a second one must not begin beside it. Then the attempt
+    /// reports by itself, or its lease lapses.
+    pub(crate) async fn may_have_arrived(&self, payload: &Value) -> bool {
+        let Ok(invocation) = serde_json::from_value::<Invocation>(payload[RESERVED_KEY].clone())
+        else {
+            return false;
+        };
+        if !invocation.exactly_once_start {
+            return false;
+        }
+        match self.has_begun(&invocation.output_prefix).await {
+            Ok(has_begun) => has_begun,
+            Err(error) => {
+                let error = error_chain(&error);
+                warn!(step_name = %invocation.step_name, error, "nobody knows whether the attempt began");
+                true
+            }
+        }
+    }
+
+    /// Whether a run of the attempt has begun. If not, none can from now on: what it would create is there.
+    async fn has_begun(&self, output_prefix: &S3Uri) -> Result<bool, StoreError> {
+        let uri = output_prefix.join(STARTED_NAME);
+        if self.objects.create(&uri, Bytes::from(fence()), "application/json").await?
+            == Created::New
+        {
+            return Ok(false);
+        }
+        // Another look before this one may have written it.
+        let found = self.objects.get(&uri, OUTPUT_BYTES as u64).await?;
+        Ok(!found.is_some_and(|found| is_fence(&found)))
+    }
+}

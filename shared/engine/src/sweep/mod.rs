@@ -1,0 +1,196 @@
+//! The sweep: looks after executions whose messages were lost.
+
+mod lease;
+pub mod repair;
+
+use std::collections::BTreeMap;
+
+use sidestep_core::definition::{StepIndex, StepKind};
+use sidestep_core::execution::commit::{AttemptResult, Failure};
+use sidestep_core::execution::invocation::MANIFEST_NAME;
+use sidestep_core::execution::manifest::Manifest;
+use sidestep_core::execution::start::Start;
+use sidestep_core::execution::{ExecutionStatus, Phase};
+use sidestep_core::limits::{LEASE_ATTEMPTS, OUTPUT_BYTES};
+use sidestep_core::name::ExecutionId;
+use sidestep_core::plan::attempt_prefix;
+use sidestep_core::plan::report::{Event, Report, ReportedResult};
+use tracing::warn;
+
+use crate::engine::{Engine, EngineError, Loaded};
+
+/// How long a planner may take from its commit to the message of a Callback step, clocks' differences included.
+const SENDING_MS: u64 = 300_000;
+
+/// Which leases count as lapsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leases {
+    /// Those whose time is up.
+    ByTime,
+    /// All: whoever held them is known to be dead.
+    All,
+}
+
+impl Engine {
+    /// Looks after every execution that is not over, and returns them.
+    ///
+    /// One that cannot be advanced is logged and left for the next sweep: it must not keep the others waiting.
+    pub async fn sweep(&self, leases: Leases) -> Result<Vec<ExecutionId>, EngineError> {
+        let live = self.executions.live().await?;
+        for id in &live {
+            if let Err(error) = self.resume(id, leases).await {
+                let error = crate::engine::error_chain(&error);
+                warn!(execution_id = %id, error, "the sweep could not advance the execution");
+            }
+        }
+        // Last: there may be much to start.
+        if let Err(error) = self.sweep_windows().await {
+            warn!(
+                error = crate::engine::error_chain(&error),
+                "the sweep could not look for windows"
+            );
+        }
+        Ok(live)
+    }
+
+    /// Looks after one execution: takes in what was reported and not heard, and begins new attempts for what was lost.
+    pub async fn resume(&self, id: &ExecutionId, leases: Leases) -> Result<(), EngineError> {
+        let mut loaded = self.load(id).await?;
+        self.catch_up(&mut loaded).await?;
+        let mut events = Vec::new();
+        let executing = loaded
+            .pipeline
+            .indexes()
+            .filter(|index| loaded.execution.step(*index).phase == Phase::Executing);
+        let executing: Vec<_> = executing.collect();
+        let revisions: Vec<_> =
+            executing.iter().map(|index| loaded.execution.step(*index).revision).collect();
+        let commits = self.executions.commits(id, &revisions).await?;
+        let commits: BTreeMap<_, _> = commits.into_iter().map(|c| (c.revision, c)).collect();
+        let last_attempt = match leases {
+            Leases::ByTime => LEASE_ATTEMPTS,
+            // A host that dies says nothing about the step.
+            Leases::All => u32::MAX,
+        };
+        for index in executing {
+            let revision = loaded.execution.step(index).revision;
+            let Some(claim) = commits.get(&revision).and_then(|commit| commit.claim(index)) else {
+                continue;
+            };
+            // Whoever answers it does not die with a host, but has to have been asked.
+            if let Some(token) = &claim.callback_token {
+                let claimed_at_ms = commits.get(&revision).map_or(0, |commit| commit.at_ms);
+                let is_old = claimed_at_ms + SENDING_MS < self.clock.now_ms();
+                if (leases == Leases::All || is_old) && self.is_unsent(token).await? {
+                    events.push(Event::AttemptLost { step: index, last_attempt });
+                }
+                continue;
+            }
+            let attempt_count = claim.attempt_count;
+            let report = |result| {
+                let token = loaded.start.secret.token(id, index, attempt_count, revision);
+                Event::Reported(Report { step: index, attempt_count, token, result })
+            };
+            if let Some(report) = self.unheard(&loaded, index, attempt_count).await? {
+                events.push(Event::Reported(report));
+            } else if leases == Leases::All || self.is_lapsed(&loaded, index, claim).await? {
+                // What stops begins no attempt, so its code and what it did do not matter.
+                let failure = match loaded.execution.status {
+                    ExecutionStatus::Stopping => None,
+                    _ => match self.changed_code(&loaded.start, &loaded, index).await? {
+                        Some(changed) => Some(changed),
+                        None => self.begun_once(&loaded, index, attempt_count).await?,
+                    },
+                };
+                match failure {
+                    Some(failure) => events.push(report(ReportedResult::Failed(failure))),
+                    None => events.push(Event::AttemptLost { step: index, last_attempt }),
+                }
+            }
+        }
+        if loaded.execution.status.is_over() && self.executions.is_retry_asked(id).await? {
+            events.push(Event::RetryRequested);
+        }
+        // Time-outs and delays whose call was lost.
+        events.push(Event::Woken);
+        self.recent.forget_head(id);
+        let status = self.advance(id, move |_| events.clone()).await?;
+        if leases == Leases::All && !status.is_over() {
+            self.wake_again(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks again for the calls that the planner waits for: they may have died with a host. Those that did not find nothing due.
+    async fn wake_again(&self, id: &ExecutionId) -> Result<(), EngineError> {
+        let loaded = self.load(id).await?;
+        let steps = loaded.pipeline.indexes().map(|index| (index, loaded.execution.step(index)));
+        let steps: Vec<_> = steps
+            .filter(|(_, state)| matches!(state.phase, Phase::Executing | Phase::Retrying))
+            .collect();
+        let revisions: Vec<_> = steps.iter().map(|(_, state)| state.revision).collect();
+        let commits = self.executions.commits(id, &revisions).await?;
+        for (index, state) in steps {
+            let commit = commits.iter().find(|commit| commit.revision == state.revision);
+            let Some(commit) = commit else { continue };
+            let retried =
+                commit.completion(index).and_then(|completion| match &completion.result {
+                    AttemptResult::Retried(retried) => Some(retried.at_ms),
+                    _ => None,
+                });
+            let deadline_ms = commit.claim(index).and_then(|claim| claim.deadline_ms);
+            if let Some(at_ms) = retried.or(deadline_ms) {
+                self.queues.wake(id, at_ms, self.clock.now_ms()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_unsent(&self, token: &str) -> Result<bool, EngineError> {
+        let record = self.executions.callback(token).await?;
+        Ok(record.is_some_and(|record| record.is_unsent))
+    }
+
+    /// The report of an attempt that wrote its manifest, but whose event was lost.
+    async fn unheard(
+        &self,
+        loaded: &Loaded,
+        step: StepIndex,
+        attempt_count: u32,
+    ) -> Result<Option<Report>, EngineError> {
+        let prefix = attempt_prefix(&loaded.pipeline, &loaded.start, step, attempt_count);
+        let uri = prefix.join(MANIFEST_NAME);
+        let Some(bytes) = self.objects.get(&uri, 2 * OUTPUT_BYTES as u64).await? else {
+            return Ok(None);
+        };
+        Ok(serde_json::from_slice::<Manifest>(&bytes).ok().map(|manifest| Report {
+            step,
+            attempt_count,
+            token: manifest.token.clone(),
+            result: ReportedResult::of_manifest(manifest, Some(uri)),
+        }))
+    }
+
+    /// An execution never sees new code: a lost attempt whose function's version is gone fails.
+    async fn changed_code(
+        &self,
+        start: &Start,
+        loaded: &Loaded,
+        step: StepIndex,
+    ) -> Result<Option<Failure>, EngineError> {
+        let definition = loaded.pipeline.step(step);
+        let StepKind::Lambda(lambda) = &definition.kind else {
+            return Ok(None);
+        };
+        let Some(pinned) = start.functions.get(&lambda.function_arn) else { return Ok(None) };
+        let now = self.functions.describe(&pinned.invoke_arn).await?;
+        let is_same = now.is_some_and(|now| now.code_digest == pinned.code_digest);
+        Ok((!is_same).then(|| Failure {
+            error_type: "Sidestep.CodeChanged".to_owned(),
+            message: format!(
+                "attempt was lost, and the version of function `{}` that this execution uses is gone",
+                lambda.function_arn
+            ),
+        }))
+    }
+}

@@ -1,0 +1,107 @@
+//! Repairs an execution whose items in the table are damaged or gone: from what is left of its commits, and from its manifests.
+
+use std::collections::BTreeMap;
+
+use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
+use sidestep_core::event::manifest_key;
+use sidestep_core::execution::commit::Revision;
+use sidestep_core::execution::invocation::MANIFEST_NAME;
+use sidestep_core::execution::manifest::{self, Manifest};
+use sidestep_core::execution::start::Start;
+use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
+use sidestep_core::limits::OUTPUT_BYTES;
+use sidestep_core::name::{ExecutionId, StepName};
+use sidestep_core::plan::repair::{Found, repair};
+use sidestep_core::plan::report::Event;
+
+use crate::control::RequestError;
+use crate::engine::{Engine, EngineError};
+
+/// Room in a manifest beside its outputs.
+const MANIFEST_BYTES: u64 = 4 * OUTPUT_BYTES as u64;
+
+/// What a repair did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// Commits that were left and follow from each other.
+    pub kept: Revision,
+    /// Commits behind a gap: nothing can be said about what they followed from, and they were removed.
+    pub dropped: usize,
+    /// Steps whose results were found in their manifests.
+    pub taken: Vec<StepName>,
+    pub status: ExecutionStatus,
+}
+
+impl Engine {
+    /// Derives an execution's state anew. Nothing else may advance it meanwhile. Twice is fine; stopped half-way, a second call goes on.
+    pub async fn repair(&self, id: &ExecutionId) -> Result<Repaired, EngineError> {
+        let gone = || RequestError::StartGone { execution_id: id.clone() };
+        let start = self.executions.start(id).await?.ok_or_else(gone)?;
+        let (digest, format) = (&start.definition_digest, start.definition_format);
+        let pipeline = self.definitions.get(digest, format).await?;
+        let steps = pipeline.steps.len();
+        let commits = self.executions.all_commits(id).await?;
+        let mut execution = Execution::new(steps);
+        let kept = commits.iter().take_while(|commit| execution.apply(commit).is_ok()).count();
+        let (kept_to, dropped) = (execution.revision, commits.len() - kept);
+
+        self.recent.forget_head(id);
+        self.executions.forget(id, kept_to).await?;
+        self.executions.create(&start, steps).await?;
+        if let Some(last) = commits[..kept].last() {
+            self.advance_head(&start, &execution, last).await?;
+        }
+        if execution.status.is_over() {
+            let (taken, status) = (Vec::new(), execution.status);
+            return Ok(Repaired { kept: kept_to, dropped, taken, status });
+        }
+        // Attempts that no commit speaks of: their commits are gone.
+        let found = self.found(&start, &pipeline, &execution).await?;
+        let (mut taken, mut event) = (Vec::new(), Event::Woken);
+        if !found.is_empty() {
+            let repair = repair(&pipeline, &start, &execution, &found, self.clock.now_ms());
+            for commit in &repair.commits {
+                self.executions.commit(id, commit).await?;
+                crate::engine::fold(id, &mut execution, commit)?;
+                self.advance_head(&start, &execution, commit).await?;
+            }
+            event = Event::RetryRequested;
+            taken = repair.taken.iter().map(|step| pipeline.step(*step).name.clone()).collect();
+        }
+        let status = self.advance(id, move |_| vec![event.clone()]).await?;
+        Ok(Repaired { kept: kept_to, dropped, taken, status })
+    }
+
+    /// What lies in S3 of the Lambda steps that no commit speaks of.
+    async fn found(
+        &self,
+        start: &Start,
+        pipeline: &Pipeline,
+        execution: &Execution,
+    ) -> Result<BTreeMap<StepIndex, Found>, EngineError> {
+        let mut found: BTreeMap<StepIndex, Found> = BTreeMap::new();
+        let prefix = &start.output_prefix;
+        for (object, _) in self.objects.list(prefix, usize::MAX).await? {
+            // `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/...`: judged as the manifest of that attempt would be.
+            let folder: Vec<_> = object.splitn(6, '/').take(5).collect();
+            let manifest = format!("{}/{MANIFEST_NAME}", folder.join("/"));
+            let Some(key) = manifest_key(prefix.bucket(), &manifest) else { continue };
+            let Some(step) = pipeline.find(&key.step_name) else { continue };
+            let is_lambda = matches!(pipeline.step(step).kind, StepKind::Lambda(_));
+            if !is_lambda || execution.step(step).phase != Phase::Waiting {
+                continue;
+            }
+            let found = found.entry(step).or_default();
+            found.last_attempt = found.last_attempt.max(key.attempt_count);
+            if object != key.uri.key() {
+                continue;
+            }
+            let bytes = self.objects.get(&key.uri, MANIFEST_BYTES).await?;
+            let read = bytes.and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
+            if let Some(read) = read.filter(|read| read.version <= manifest::VERSION) {
+                found.manifests.insert(key.attempt_count, (key.uri, read));
+            }
+        }
+        Ok(found)
+    }
+}
