@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sidestep_core::definition::StepIndex;
-use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::past::PastExecution;
 use sidestep_core::name::StepName;
 use sidestep_core::view::explain::Explanation;
 
@@ -53,7 +53,7 @@ async fn explanations(
     Ok((this.start.execution_arn(), explained))
 }
 
-fn find(this: &Earlier, name: &str) -> anyhow::Result<StepIndex> {
+fn find(this: &PastExecution, name: &str) -> anyhow::Result<StepIndex> {
     let step = StepName::parse(name).ok().and_then(|name| this.pipeline.find(&name));
     step.ok_or_else(|| {
         let names = this.pipeline.steps.iter().map(|step| step.name.as_str());

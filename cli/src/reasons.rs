@@ -4,7 +4,7 @@
 
 use sidestep_core::definition::StepIndex;
 use sidestep_core::execution::commit::Verdict;
-use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::past::PastExecution;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::view::description::ExecutionDescription;
 use sidestep_core::view::explain::Explanation;
@@ -13,7 +13,7 @@ use sidestep_engine::engine::Engine;
 /// The steps of `this` that run, each with what differs.
 pub(crate) async fn of_runs(
     engine: &Engine,
-    this: &Earlier,
+    this: &PastExecution,
 ) -> anyhow::Result<Vec<(StepIndex, Explanation)>> {
     let runs = this.pipeline.indexes().filter(|step| {
         this.decision(*step).is_some_and(|decision| matches!(decision.verdict, Verdict::Run(_)))

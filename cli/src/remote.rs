@@ -115,7 +115,7 @@ impl Remote {
             sidestep_aws::Settings { table: table.clone(), timers, reports: None, deployment };
         let endpoints = account.endpoints();
         let engine = stack_engine(&account.config, &endpoints, settings, stack_name.as_str());
-        let engine = engine.handing_off(project.settings.engine.handoff);
+        let engine = engine.with_handoff(project.settings.engine.handoff);
         let engine = match event_bus(&project.settings.deploy)? {
             Some(name) => tell_bus(engine, &account.config, &endpoints, &name),
             None => engine,

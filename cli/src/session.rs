@@ -14,8 +14,8 @@ use sidestep_engine::engine::Engine;
 use sidestep_engine::handle::trigger::Trigger;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
-    Planner, cloud_engine, counted_cloud_engine, create_queues, deploy, handing_off, local_engine,
-    prepare, register_step, seed, silence,
+    Planner, cloud_engine, counted_cloud_engine, create_queues, deploy, local_engine, prepare,
+    register_step, seed, silence, with_handoff,
 };
 use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
@@ -128,12 +128,12 @@ impl Session {
                 Some(counter) => counted_cloud_engine(&cloud, &counter.for_caller(caller)),
                 None => cloud_engine(&cloud),
             };
-            engine.handing_off(handoff)
+            engine.with_handoff(handoff)
         };
         let planner = watched(make("planner").alone(), &state);
         let starter = counter.map(|_| make(STARTER));
         for function in functions {
-            let mut function = handing_off(function.clone(), handoff);
+            let mut function = with_handoff(function.clone(), handoff);
             if let (Some(_), Code::Process(command)) = (counter, &mut function.code) {
                 command.environment.insert("SIDESTEP_COUNT".to_owned(), "1".to_owned());
             }
@@ -186,7 +186,7 @@ impl Session {
 
     fn joined(project: &Project, endpoints: Endpoints) -> Self {
         let state = project.state_folder();
-        let engine = local_engine(&endpoints).handing_off(project.settings.engine.handoff);
+        let engine = local_engine(&endpoints).with_handoff(project.settings.engine.handoff);
         let engine = watched(engine, &state);
         Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
-use sidestep_core::execution::savings::Saved;
+use sidestep_core::execution::savings::Savings;
 use sidestep_core::view::description::{ExecutionDescription, StepDescription, timestamp};
 use sidestep_core::view::forecast::{Forecast, ForecastSummary};
 use sidestep_engine::ports::executions::Summary;
@@ -168,7 +168,7 @@ pub(crate) fn list(summaries: &[Summary]) -> String {
 }
 
 /// Function time that reuse saved, and its price.
-fn saved(saved: Saved) -> String {
+fn saved(saved: Savings) -> String {
     match saved.ms {
         0 => "-".to_owned(),
         ms => format!("{}, ${:.6}", duration(ms), saved.usd),

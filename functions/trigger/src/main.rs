@@ -10,7 +10,7 @@ use sidestep_aws::Consumer;
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let engine =
-        Arc::new(sidestep_aws::engine_from_env()?.handing_off(sidestep_aws::handoff_from_env()?));
+        Arc::new(sidestep_aws::engine_from_env()?.with_handoff(sidestep_aws::handoff_from_env()?));
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let engine = Arc::clone(&engine);
         async move { engine.consume(Consumer::Trigger, event.payload).await.map_err(Error::from) }

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::commit::{Commit, Revision};
-use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::past::PastExecution;
 use sidestep_core::execution::start::{STATE_VERSION, Start};
 use sidestep_core::execution::{Execution, FoldError};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::parse::problem::Problem;
-use sidestep_core::plan::handoff::{Crowd, Handoff};
+use sidestep_core::plan::handoff::{Contention, Handoff};
 use tokio::sync::watch;
 
-use crate::advance::mailbox::Turns;
+use crate::advance::mailbox::Mailboxes;
 use crate::control::RequestError;
 use crate::handle::trigger::TriggerStore;
 use crate::handle::window::BatchStore;
@@ -94,16 +94,16 @@ pub struct Engine {
     pub(crate) batches: Arc<dyn BatchStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) definitions: Definitions,
-    pub(crate) turns: Turns,
+    pub(crate) turns: Mailboxes,
     /// Starts never change, so each is read once per process.
     pub(crate) starts: Mutex<BTreeMap<ExecutionId, Arc<Start>>>,
     /// Executions that are over, read whole.
-    pub(crate) past: Mutex<BTreeMap<ExecutionId, Arc<Earlier>>>,
+    pub(crate) past: Mutex<BTreeMap<ExecutionId, Arc<PastExecution>>>,
     pub(crate) recent: Recent,
     pub(crate) at_hand: AtHand,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
     pub(crate) handoff: Handoff,
-    pub(crate) crowd: Crowd,
+    pub(crate) crowd: Contention,
     /// The version of state that it writes, and the newest that it reads.
     pub(crate) state_version: u32,
     /// Counts the commits that this process won.
@@ -138,14 +138,14 @@ impl Engine {
             batches,
             clock,
             definitions,
-            turns: Turns::default(),
+            turns: Mailboxes::default(),
             starts: Mutex::default(),
             past: Mutex::default(),
             recent: Recent::default(),
             at_hand: AtHand::default(),
             watcher: None,
             handoff: Handoff::default(),
-            crowd: Crowd::default(),
+            crowd: Contention::default(),
             state_version: STATE_VERSION,
             won: watch::Sender::new(0),
         }

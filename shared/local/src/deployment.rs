@@ -165,7 +165,7 @@ pub async fn silence(cloud: &Cloud, triggers: &[Trigger]) -> Result<(), Deployme
 }
 
 /// What a step's function needs to go the direct road; nothing where it is not to.
-pub fn handing_off(mut function: FunctionConfig, handoff: Handoff) -> FunctionConfig {
+pub fn with_handoff(mut function: FunctionConfig, handoff: Handoff) -> FunctionConfig {
     if let Code::Process(command) = &mut function.code
         && handoff.is_direct()
     {

@@ -143,7 +143,7 @@ where
     }
 }
 
-/// Turns what a handler returned into the step's outputs. Nothing (`()`) is an object without keys.
+/// Mailboxes what a handler returned into the step's outputs. Nothing (`()`) is an object without keys.
 fn object(outputs: &impl Serialize) -> Result<Map<String, Value>, StepError> {
     let outputs = match serde_json::to_value(outputs)? {
         Value::Object(outputs) => outputs,

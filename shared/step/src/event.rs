@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
-use sidestep_core::plan::handoff::{self, Carried};
+use sidestep_core::plan::handoff::{self, CarriedState};
 
 use crate::error::{self, StepError};
 
@@ -12,7 +12,7 @@ use crate::error::{self, StepError};
 pub(crate) struct Parts {
     /// Absent when someone invokes the function by hand.
     pub(crate) invocation: Option<Invocation>,
-    pub(crate) carried: Option<Carried>,
+    pub(crate) carried: Option<CarriedState>,
     /// The handler's arguments.
     pub(crate) rest: Value,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Parts {
 /// Takes the reserved key out of the event.
 pub(crate) fn split(mut event: Value) -> Result<Parts, StepError> {
     let mut reserved = event.as_object_mut().and_then(|keys| keys.remove(RESERVED_KEY));
-    let carried = reserved.as_mut().and_then(handoff::carried);
+    let carried = reserved.as_mut().and_then(handoff::take_state);
     let invocation = reserved.map(|value| parse(value, error::INVOCATION, RESERVED_KEY));
     Ok(Parts { invocation: invocation.transpose()?, carried, rest: event })
 }

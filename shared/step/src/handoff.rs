@@ -6,8 +6,8 @@ use sidestep_aws::counter::Counter;
 use sidestep_core::execution::invocation::{COMMITTED, Invocation, REPORTED, RESERVED_KEY, USAGE};
 use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::limits::INLINE_OUTPUT_BYTES;
-use sidestep_core::plan::handoff::{Carried, Handoff};
-use sidestep_engine::advance::handoff::HandedOff;
+use sidestep_core::plan::handoff::{CarriedState, Handoff};
+use sidestep_engine::advance::handoff::HandoffOutcome;
 use sidestep_engine::engine::{Engine, error_chain};
 use sidestep_engine::ports::objects::ObjectStore;
 
@@ -38,7 +38,7 @@ impl Direct {
             Some(counter) => sidestep_aws::counted_engine_from_env(counter)?,
             None => sidestep_aws::engine_from_env()?,
         };
-        Ok(Some(Self { engine: engine.handing_off(handoff), handoff, counter }))
+        Ok(Some(Self { engine: engine.with_handoff(handoff), handoff, counter }))
     }
 
     /// Whether a commit holds outputs of this size.
@@ -49,13 +49,13 @@ impl Direct {
     async fn commit(
         &self,
         invocation: &Invocation,
-        carried: Option<Carried>,
+        carried: Option<CarriedState>,
         manifest: &Manifest,
-    ) -> HandedOff {
+    ) -> HandoffOutcome {
         self.engine.hand_off(invocation, carried, manifest).await.unwrap_or_else(|error| {
             let error = error_chain(&error);
             tracing::warn!(error, "the planner has to go on: this step could not");
-            HandedOff::Left
+            HandoffOutcome::Left
         })
     }
 }
@@ -65,7 +65,7 @@ pub(crate) async fn report(
     store: &dyn ObjectStore,
     direct: Option<&Direct>,
     invocation: &Invocation,
-    carried: Option<Carried>,
+    carried: Option<CarriedState>,
     manifest: Manifest,
 ) -> Result<Value, StepError> {
     // Large outputs stay in the manifest, which has to be there before the commit that names it.
@@ -73,9 +73,9 @@ pub(crate) async fn report(
         return publish(store, invocation, manifest).await;
     };
     let mark = match direct.commit(invocation, carried, &manifest).await {
-        HandedOff::Done => COMMITTED,
-        HandedOff::Reported => REPORTED,
-        HandedOff::Left => return publish(store, invocation, manifest).await,
+        HandoffOutcome::Done => COMMITTED,
+        HandoffOutcome::Reported => REPORTED,
+        HandoffOutcome::Left => return publish(store, invocation, manifest).await,
     };
     let wants_manifest = direct.handoff == Handoff::Both || !manifest.artifacts.is_empty();
     let mut answer = Value::Object(manifest.outputs.clone());

@@ -13,7 +13,7 @@
 //! | `Action::Head` | `ExecutionStore::advance_head`: only forward |
 //! | `Action::Invoke` | `Engine::perform`: after the commit |
 //! | `Action::Lapse` | `Engine::resume` (`engine/src/sweep.rs`): catch up with the commits, then a new attempt |
-//! | `Action::Report` | `weigh` (`core/src/report.rs`): only the claimed attempt's first report counts |
+//! | `Action::Report` | `judge` (`core/src/report.rs`): only the claimed attempt's first report counts |
 //!
 //! Left out: values, conditions and retry policies, which the simulator tries, and time: a lease may lapse at any moment.
 

@@ -20,7 +20,7 @@ use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{
-    Planner, cloud_engine, counted_cloud_engine, deploy, handing_off, prepare, register_step,
+    Planner, cloud_engine, counted_cloud_engine, deploy, prepare, register_step, with_handoff,
 };
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
@@ -62,7 +62,7 @@ impl Bench {
             Some(counter) => counted_cloud_engine(&cloud, counter),
             None => cloud_engine(&cloud),
         };
-        let engine = Arc::new(engine.alone().handing_off(handoff));
+        let engine = Arc::new(engine.alone().with_handoff(handoff));
         let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));
         let asked = [("NOOP_TIMES", times), ("SIDESTEP_COUNT", counter.is_some())];
         let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked);
@@ -71,7 +71,7 @@ impl Bench {
         let mut function =
             FunctionConfig::new(FunctionName::parse("noop").unwrap(), Code::Process(command));
         "noop".clone_into(&mut function.code_sha256);
-        register_step(&cloud, handing_off(function, handoff)).unwrap();
+        register_step(&cloud, with_handoff(function, handoff)).unwrap();
         let planner =
             counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &engine, &[], planner).await.unwrap();

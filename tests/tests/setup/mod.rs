@@ -16,7 +16,7 @@ use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{
-    Planner, cloud_engine, counted_cloud_engine, deploy, handing_off, prepare, register_step,
+    Planner, cloud_engine, counted_cloud_engine, deploy, prepare, register_step, with_handoff,
 };
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
@@ -79,9 +79,9 @@ pub(crate) async fn start(
         Planner::Counted(counter) => counted_cloud_engine(&cloud, counter),
         _ => cloud_engine(&cloud),
     };
-    let engine = Arc::new(engine.alone().handing_off(handoff));
+    let engine = Arc::new(engine.alone().with_handoff(handoff));
     for function in functions {
-        register_step(&cloud, handing_off(function, handoff)).unwrap();
+        register_step(&cloud, with_handoff(function, handoff)).unwrap();
     }
     deploy(&mut cloud, &engine, &[], planner).await.unwrap();
     (cloud, engine)

@@ -21,7 +21,7 @@ pub(super) fn is_absent<E: ProvideErrorMetadata>(error: &SdkError<E, HttpRespons
     status(error) == Some(404) && error.code() != Some("NoSuchBucket")
 }
 
-/// Turns an SDK error into the port's, deciding whether a repeat may help.
+/// Mailboxes an SDK error into the port's, deciding whether a repeat may help.
 ///
 /// The SDK has already tried three times; this is about the caller's next event, seconds or minutes later.
 pub(super) fn classify<E>(

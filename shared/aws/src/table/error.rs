@@ -1,4 +1,4 @@
-//! Turns the SDK's errors into the port's.
+//! Mailboxes the SDK's errors into the port's.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;

@@ -266,7 +266,11 @@ impl ExecutionStore for DynamoTable {
         item.as_ref().map(body).transpose()
     }
 
-    async fn note_late(&self, id: &ExecutionId, late: &LateReport) -> Result<(), TableError> {
+    async fn note_late_report(
+        &self,
+        id: &ExecutionId,
+        late: &LateReport,
+    ) -> Result<(), TableError> {
         let item = document(execution_key(id), late_key(late), late);
         self.put_new(item).await.map(drop)
     }

@@ -11,7 +11,7 @@ use flate2::write::DeflateEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidestep_core::execution::commit::Revision;
-use sidestep_core::execution::savings::Saved;
+use sidestep_core::execution::savings::Savings;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::ports::executions::TableError;
 
@@ -29,15 +29,15 @@ pub(super) fn number(value: impl Into<u64>) -> AttributeValue {
 }
 
 /// What reuse saved, where there is something: most heads are written a few bytes shorter without.
-pub(super) fn saved_attributes(saved: Saved) -> impl Iterator<Item = (String, AttributeValue)> {
+pub(super) fn saved_attributes(saved: Savings) -> impl Iterator<Item = (String, AttributeValue)> {
     let attributes = [("SavedMs", saved.ms.to_string()), ("SavedUsd", saved.usd.to_string())];
-    let attributes = attributes.into_iter().filter(move |_| saved != Saved::default());
+    let attributes = attributes.into_iter().filter(move |_| saved != Savings::default());
     attributes.map(|(name, value)| (name.to_owned(), AttributeValue::N(value)))
 }
 
 /// Reads [`saved_attributes`].
-pub(super) fn saved(item: &Item) -> Saved {
-    Saved {
+pub(super) fn saved(item: &Item) -> Savings {
+    Savings {
         ms: numeric(item, "SavedMs").unwrap_or_default(),
         usd: numeric(item, "SavedUsd").unwrap_or_default(),
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::cache::key::CacheKey;
 use crate::execution::commit::{AttemptResult, Outputs, Produced, Source, Verdict};
-use crate::execution::past::Earlier;
+use crate::execution::past::PastExecution;
 use crate::name::{ExecutionId, StepName};
 use crate::uri::S3Uri;
 
@@ -110,7 +110,7 @@ pub fn unneeded<'a>(
 }
 
 /// Every result that an execution's commits name, with the place where a function made it.
-pub fn results(execution: &Earlier) -> Vec<(Option<Place>, &Produced)> {
+pub fn results(execution: &PastExecution) -> Vec<(Option<Place>, &Produced)> {
     let place = |source: &Source| (source.execution_id.clone(), source.step_name.clone());
     let mut results = Vec::new();
     for commit in &execution.commits {

@@ -28,7 +28,7 @@ pub enum PlannerEvent {
     /// A step left its result in the planner's queue.
     Reported { invocation: Invocation, manifest: Manifest },
     /// A step committed its result itself.
-    HandedOff(ExecutionId),
+    CommittedDirectly(ExecutionId),
     /// Look after executions whose messages were lost.
     Sweep,
     /// A time has come that an execution waits for, or will have at `at_ms`.
@@ -228,7 +228,7 @@ fn destination(record: &Value) -> PlannerEvent {
     let condition = record["requestContext"]["condition"].as_str().unwrap_or_default();
     if condition == "Success" {
         if payload[RESERVED_KEY][COMMITTED] == true {
-            return PlannerEvent::HandedOff(invocation.execution_id);
+            return PlannerEvent::CommittedDirectly(invocation.execution_id);
         }
         // A function that wrote a manifest says so: the manifest's own event is the report.
         if payload[RESERVED_KEY]["Manifest"].is_string() {

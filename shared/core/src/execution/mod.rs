@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::StepIndex;
 use crate::execution::commit::{Commit, End, Revision};
-use crate::execution::savings::Saved;
+use crate::execution::savings::Savings;
 
 /// Status of an execution, with SageMaker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +140,7 @@ pub struct Execution {
     pub revision: Revision,
     /// In definition order.
     pub steps: Vec<StepState>,
-    pub saved: Saved,
+    pub saved: Savings,
 }
 
 /// A commit that does not follow from the state it is folded into: a defect or a damaged store.
@@ -162,7 +162,7 @@ impl Execution {
     pub fn new(step_count: usize) -> Self {
         let waiting = StepState { phase: Phase::Waiting, revision: 0 };
         let (status, steps) = (ExecutionStatus::Executing, vec![waiting; step_count]);
-        Self { status, revision: 0, steps, saved: Saved::default() }
+        Self { status, revision: 0, steps, saved: Savings::default() }
     }
 
     pub fn step(&self, index: StepIndex) -> StepState {

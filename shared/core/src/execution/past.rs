@@ -14,7 +14,7 @@ use crate::name::{ParameterName, StepName};
 
 /// An execution, read whole.
 #[derive(Debug, Clone)]
-pub struct Earlier {
+pub struct PastExecution {
     pub start: Start,
     pub pipeline: Pipeline,
     pub execution: Execution,
@@ -23,7 +23,7 @@ pub struct Earlier {
 
 /// What a step of an earlier execution left behind.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EarlierResult {
+pub struct PastResult {
     pub produced: Produced,
     /// Of a Condition step.
     pub outcome: Option<bool>,
@@ -36,7 +36,7 @@ pub struct EarlierResult {
     pub made_with: BTreeMap<ParameterName, Value>,
 }
 
-impl Earlier {
+impl PastExecution {
     /// Folds the commits, in order, up to the first that does not follow.
     pub fn new(start: Start, pipeline: Pipeline, commits: Vec<Commit>) -> Self {
         let mut execution = Execution::new(pipeline.steps.len());
@@ -80,7 +80,7 @@ impl Earlier {
     }
 
     /// What a step left behind, if it succeeded or something stood in for it.
-    pub fn result(&self, name: &StepName) -> Option<EarlierResult> {
+    pub fn result(&self, name: &StepName) -> Option<PastResult> {
         let index = self.pipeline.find(name)?;
         let phase = self.execution.step(index).phase;
         if !phase.has_succeeded() {
@@ -93,7 +93,7 @@ impl Earlier {
             duration_ms: 0,
         };
         match &decision.verdict {
-            Verdict::CacheHit(hit) => Some(EarlierResult {
+            Verdict::CacheHit(hit) => Some(PastResult {
                 produced: hit.produced.clone(),
                 outcome: None,
                 source: Some(hit.source.clone()),
@@ -101,7 +101,7 @@ impl Earlier {
                 parts: Some(hit.parts.clone()),
                 made_with: self.parameters_behind(index),
             }),
-            Verdict::Reused(reuse) => Some(EarlierResult {
+            Verdict::Reused(reuse) => Some(PastResult {
                 produced: reuse.produced.clone(),
                 outcome: reuse.outcome,
                 source: reuse.source.clone(),
@@ -109,7 +109,7 @@ impl Earlier {
                 parts: reuse.parts.clone(),
                 made_with: reuse.made_with.clone(),
             }),
-            Verdict::Condition(outcome) => Some(EarlierResult {
+            Verdict::Condition(outcome) => Some(PastResult {
                 produced: nothing,
                 outcome: Some(*outcome),
                 source: None,
@@ -117,7 +117,7 @@ impl Earlier {
                 parts: None,
                 made_with: self.parameters_behind(index),
             }),
-            Verdict::Run(claim) => Some(EarlierResult {
+            Verdict::Run(claim) => Some(PastResult {
                 produced: self.completed(index)?.clone(),
                 outcome: None,
                 source: Some(Source {

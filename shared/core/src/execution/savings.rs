@@ -5,13 +5,13 @@ use crate::view::price::invocation_usd;
 
 /// What reused results took when they were made.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Saved {
+pub struct Savings {
     pub ms: u64,
     /// At Lambda's list price, memory included.
     pub usd: f64,
 }
 
-impl Saved {
+impl Savings {
     /// Adds what a decision saves. Outputs that were given by hand save nothing that is known.
     pub fn add(&mut self, verdict: &Verdict) {
         let (produced, memory_mb) = match verdict {

@@ -6,7 +6,7 @@ use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::commit::{Commit, Retry, Verdict};
 use crate::execution::{Execution, ExecutionStatus, Phase, StepState};
 use crate::plan::Draft;
-use crate::plan::readiness::fired_fail_step;
+use crate::plan::readiness::failed_fail_step;
 
 /// Why an execution cannot be stopped or taken up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,7 @@ pub fn check_retry(pipeline: &Pipeline, execution: &Execution) -> Result<(), Con
     if !matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Stopped) {
         return Err(ControlError::NotRetryable(execution.status));
     }
-    if fired_fail_step(pipeline, &execution.steps).is_some() {
+    if failed_fail_step(pipeline, &execution.steps).is_some() {
         return Err(ControlError::FailStep);
     }
     Ok(())

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cache::key::{CacheKey, Content};
 use crate::definition::StepIndex;
 use crate::execution::commit::{CacheEntry, Commit, Revision};
-use crate::execution::past::Earlier;
+use crate::execution::past::PastExecution;
 use crate::name::ExecutionId;
 use crate::plan::handoff::Claimed;
 use crate::uri::S3Uri;
@@ -28,7 +28,7 @@ pub enum Need {
     /// A JSON document.
     Document(S3Uri),
     /// An earlier execution of the same pipeline.
-    Earlier(ExecutionId),
+    PastExecution(ExecutionId),
 }
 
 /// Answers, by question. An absent key means "not asked yet".
@@ -47,5 +47,5 @@ pub struct Facts {
     /// The document, or why it cannot be read.
     pub documents: BTreeMap<S3Uri, Result<Value, String>>,
     /// `None`: it is gone.
-    pub earlier: BTreeMap<ExecutionId, Option<Arc<Earlier>>>,
+    pub earlier: BTreeMap<ExecutionId, Option<Arc<PastExecution>>>,
 }

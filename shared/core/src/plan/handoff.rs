@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::commit::{Claim, Commit, Revision};
 use crate::execution::invocation::RESERVED_KEY;
-use crate::execution::savings::Saved;
+use crate::execution::savings::Savings;
 use crate::execution::start::Start;
 use crate::execution::{Execution, ExecutionStatus, FoldError, Phase, StepState};
 use crate::plan::{Effect, Plan, json_bytes};
@@ -73,7 +73,7 @@ impl FromStr for Handoff {
 /// The state of an execution as an invocation carries it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Carried {
+pub struct CarriedState {
     pub start: Start,
     status: ExecutionStatus,
     revision: Revision,
@@ -109,43 +109,43 @@ fn under_way(steps: &[StepState]) -> usize {
 
 /// When branches are too many to commit one after another. They then leave their results to the planner, which takes many into one commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Crowd {
+pub struct Contention {
     /// Fewer steps under way are no crowd.
-    pub least: usize,
+    pub min_steps: usize,
     /// How long a commit keeps the others from theirs.
     pub commit_ms: u64,
 }
 
-impl Default for Crowd {
+impl Default for Contention {
     /// A commit that is read, written and followed takes some 5 ms on AWS.
     fn default() -> Self {
-        Self { least: 4, commit_ms: 5 }
+        Self { min_steps: 4, commit_ms: 5 }
     }
 }
 
-impl Crowd {
+impl Contention {
     /// Whether steps, of which this many were under way, cannot all have committed in the time since. Those that began together mostly end
     /// together: when the time was too short for all, most of them are about to commit now.
-    fn is_met(self, under_way: usize, elapsed_ms: u64) -> bool {
+    fn is_likely(self, under_way: usize, elapsed_ms: u64) -> bool {
         let width = u64::try_from(under_way).unwrap_or(u64::MAX);
-        under_way >= self.least && elapsed_ms < width.saturating_mul(self.commit_ms)
+        under_way >= self.min_steps && elapsed_ms < width.saturating_mul(self.commit_ms)
     }
 
     /// Whether so many are under way that who loses a commit will most likely lose the next one, too.
-    pub fn is_in(self, execution: &Execution) -> bool {
-        under_way(&execution.steps) >= self.least
+    pub fn is_high(self, execution: &Execution) -> bool {
+        under_way(&execution.steps) >= self.min_steps
     }
 }
 
-impl Carried {
+impl CarriedState {
     /// Whether nothing else ran when the attempt was claimed: then the state is most likely still as it was.
     pub fn is_alone(&self) -> bool {
         self.under_way() == 1
     }
 
     /// Whether the attempt ends in a crowd, if it ends now.
-    pub fn is_crowded(&self, crowd: Crowd, now_ms: u64) -> bool {
-        crowd.is_met(self.under_way(), now_ms.saturating_sub(self.claimed.at_ms))
+    pub fn is_crowded(&self, crowd: Contention, now_ms: u64) -> bool {
+        crowd.is_likely(self.under_way(), now_ms.saturating_sub(self.claimed.at_ms))
     }
 
     fn under_way(&self) -> usize {
@@ -158,7 +158,7 @@ impl Carried {
             status: self.status,
             revision: self.revision,
             steps: Execution::decode_steps(&self.steps)?,
-            saved: Saved { ms: self.saved_ms, usd: self.saved_usd },
+            saved: Savings { ms: self.saved_ms, usd: self.saved_usd },
         })
     }
 }
@@ -166,7 +166,7 @@ impl Carried {
 /// Gives the invocations of a plan the state along that they leave: `execution`, with the plan's commit folded in.
 ///
 /// Functions that the definition names by ARN belong to somebody else, who is told nothing. What is too large stays behind.
-pub fn carry(pipeline: &Pipeline, start: &Start, execution: &Execution, plan: &mut Plan) {
+pub fn attach_state(pipeline: &Pipeline, start: &Start, execution: &Execution, plan: &mut Plan) {
     let Plan { commit, effects, .. } = plan;
     for effect in effects {
         let Effect::InvokeStep { step, payload, .. } = effect else { continue };
@@ -175,7 +175,7 @@ pub fn carry(pipeline: &Pipeline, start: &Start, execution: &Execution, plan: &m
         if lambda.function_arn.starts_with("arn:") {
             continue;
         }
-        let carried = json!(Carried {
+        let carried = json!(CarriedState {
             start: start.clone(),
             status: execution.status,
             revision: execution.revision,
@@ -191,7 +191,7 @@ pub fn carry(pipeline: &Pipeline, start: &Start, execution: &Execution, plan: &m
 }
 
 /// Takes the state out of an event's reserved key. One that cannot be read counts as none: a newer planner wrote it.
-pub fn carried(reserved: &mut Value) -> Option<Carried> {
+pub fn take_state(reserved: &mut Value) -> Option<CarriedState> {
     let value = reserved.as_object_mut()?.remove(STATE_KEY)?;
     serde_json::from_value(value).ok()
 }
@@ -268,7 +268,7 @@ mod tests {
             &crate::plan::facts::Facts { is_held: true, ..Default::default() },
         );
         (plan.commit, plan.effects) = (commit, effects);
-        carry(&parsed.pipeline, &start(), &execution, &mut plan);
+        attach_state(&parsed.pipeline, &start(), &execution, &mut plan);
         let payloads = plan.effects.into_iter().filter_map(|effect| match effect {
             Effect::InvokeStep { payload, .. } => Some(payload),
             _ => None,
@@ -280,7 +280,7 @@ mod tests {
     fn what_is_carried_reads_back_as_the_state_it_was() {
         let (mut payloads, execution) = carried_by(&json!({"k": 5, "Sidestep": {"Token": "t"}}));
         let reserved = &mut payloads[0][RESERVED_KEY];
-        let carried = carried(reserved).expect("it is there");
+        let carried = take_state(reserved).expect("it is there");
         assert_eq!(carried.execution().as_ref(), Ok(&execution));
         assert_eq!(carried.start, start());
         assert_eq!((carried.claimed.revision, carried.claimed.at_ms), (1, 5));
@@ -290,18 +290,18 @@ mod tests {
 
     #[test]
     fn a_crowd_is_many_steps_that_had_no_time_to_commit_one_after_another() {
-        let crowd = Crowd { least: 4, commit_ms: 5 };
+        let crowd = Contention { min_steps: 4, commit_ms: 5 };
         for (under_way, elapsed_ms, is_met) in
             [(3, 0, false), (4, 0, true), (4, 19, true), (4, 20, false), (200, 999, true)]
         {
-            assert_eq!(crowd.is_met(under_way, elapsed_ms), is_met, "{under_way} {elapsed_ms}");
+            assert_eq!(crowd.is_likely(under_way, elapsed_ms), is_met, "{under_way} {elapsed_ms}");
         }
         // Both steps of the state are under way, since 5 ms.
         let (mut payloads, execution) = carried_by(&json!({"Sidestep": {}}));
-        let carried = carried(&mut payloads[0][RESERVED_KEY]).expect("it is there");
-        let two = Crowd { least: 2, commit_ms: 5 };
+        let carried = take_state(&mut payloads[0][RESERVED_KEY]).expect("it is there");
+        let two = Contention { min_steps: 2, commit_ms: 5 };
         assert!(carried.is_crowded(two, 14) && !carried.is_crowded(two, 15));
-        assert!(two.is_in(&execution) && !crowd.is_in(&execution));
+        assert!(two.is_high(&execution) && !crowd.is_high(&execution));
     }
 
     #[test]
@@ -319,8 +319,8 @@ mod tests {
 
     #[test]
     fn a_state_of_a_newer_planner_counts_as_none() {
-        assert_eq!(carried(&mut json!({"State": {"Start": 1}})), None);
-        assert_eq!(carried(&mut json!({})), None);
+        assert_eq!(take_state(&mut json!({"State": {"Start": 1}})), None);
+        assert_eq!(take_state(&mut json!({})), None);
         assert_eq!("sideways".parse::<Handoff>(), Err(UnknownHandoff("sideways".to_owned())));
     }
 }

@@ -37,9 +37,9 @@ use crate::limits::COMMIT_BYTES;
 use crate::name::ExecutionId;
 use crate::plan::control::check_retry;
 use crate::plan::facts::{Facts, Need};
-use crate::plan::readiness::{fired_fail_step, first_failed};
+use crate::plan::readiness::{failed_fail_step, first_failed};
 use crate::plan::redact::{mask, secrets};
-use crate::plan::report::{Accepted, Discarded, Event, Weighed, weigh};
+use crate::plan::report::{Accepted, Discarded, Event, ReportOutcome, judge};
 use crate::plan::resolver::Resolver;
 use crate::uri::S3Uri;
 
@@ -147,7 +147,7 @@ pub fn plan(
         if draft.states[index.0].phase == Phase::Waiting {
             match &start.selection {
                 Some(selection) if !selection.selected.contains(index) => {
-                    draft.stand_in(*index, selection);
+                    draft.reuse_unselected(*index, selection);
                 }
                 _ => draft.decide(*index),
             }
@@ -187,7 +187,7 @@ impl<'a> Draft<'a> {
             bytes: 0,
             upstream_of_selected: None,
             is_stopping: execution.status == ExecutionStatus::Stopping,
-            fired: fired_fail_step(pipeline, &execution.steps),
+            fired: failed_fail_step(pipeline, &execution.steps),
             plan: Plan {
                 commit: Commit::new(execution.revision + 1, facts.now_ms),
                 publish: Vec::new(),
@@ -271,15 +271,15 @@ impl<'a> Draft<'a> {
     }
 
     fn report(&mut self, report: &crate::plan::report::Report) {
-        match weigh(report, &self.resolver()) {
-            Weighed::Needs(need) => {
+        match judge(report, &self.resolver()) {
+            ReportOutcome::Needs(need) => {
                 self.plan.needs.insert(need);
             }
-            Weighed::Discarded(discarded) => self.plan.discarded.push(discarded),
-            Weighed::Failed(claim, failure) => {
+            ReportOutcome::Discarded(discarded) => self.plan.discarded.push(discarded),
+            ReportOutcome::Failed(claim, failure) => {
                 self.end_failed(report.step, *claim, failure);
             }
-            Weighed::Accepted(accepted) => {
+            ReportOutcome::Accepted(accepted) => {
                 let Accepted { completion, publish, manifest } = *accepted;
                 let step = completion.step;
                 self.plan.publish.extend(publish.map(|entry| Publication { step, entry }));

@@ -166,7 +166,7 @@ fn branch(condition: Phase, parent: Parent) -> Taken {
 }
 
 /// A Fail step that has been reached: after it nothing new starts.
-pub(crate) fn fired_fail_step(pipeline: &Pipeline, states: &[StepState]) -> Option<StepIndex> {
+pub(crate) fn failed_fail_step(pipeline: &Pipeline, states: &[StepState]) -> Option<StepIndex> {
     pipeline.indexes().find(|index| {
         let is_fail = matches!(pipeline.step(*index).kind, StepKind::Fail { .. });
         is_fail && states[index.0].phase == Phase::Failed

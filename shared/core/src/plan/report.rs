@@ -81,7 +81,7 @@ pub(crate) struct Accepted {
     pub(crate) manifest: Option<(S3Uri, Manifest)>,
 }
 
-pub(crate) enum Weighed {
+pub(crate) enum ReportOutcome {
     /// The claimed attempt failed.
     Failed(Box<Claim>, Failure),
     Accepted(Box<Accepted>),
@@ -90,10 +90,10 @@ pub(crate) enum Weighed {
 }
 
 /// Weighs a report against the state of its step. The first report of the claimed attempt counts.
-pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
+pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
     let Report { step, attempt_count, token, result } = report;
     let discarded = |reason| {
-        Weighed::Discarded(Discarded { step: *step, attempt_count: *attempt_count, reason })
+        ReportOutcome::Discarded(Discarded { step: *step, attempt_count: *attempt_count, reason })
     };
     let Some(state) = resolver.states.get(step.0) else { return discarded("no such step") };
     if state.phase != Phase::Executing {
@@ -106,18 +106,18 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
     let (claim, claimed_at_ms) = match resolver.claim(*step, state.revision) {
         Ok(Some(claimed)) => claimed,
         Ok(None) => return discarded("the claim is not in its commit"),
-        Err(need) => return Weighed::Needs(need),
+        Err(need) => return ReportOutcome::Needs(need),
     };
     let completion = |result| Completion { step: *step, attempt_count: *attempt_count, result };
     match result {
         ReportedResult::Failed(failure) => {
-            Weighed::Failed(Box::new(claim.clone()), shorten(failure))
+            ReportOutcome::Failed(Box::new(claim.clone()), shorten(failure))
         }
         ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
             let since_claim = resolver.facts.now_ms.saturating_sub(claimed_at_ms);
             let duration_ms = duration_ms.unwrap_or(since_claim);
             if let Err(failure) = check_outputs(resolver.pipeline, *step, outputs) {
-                return Weighed::Failed(Box::new(claim.clone()), failure);
+                return ReportOutcome::Failed(Box::new(claim.clone()), failure);
             }
             let mut to_write = None;
             let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
@@ -159,7 +159,7 @@ pub(crate) fn weigh(report: &Report, resolver: &Resolver<'_>) -> Weighed {
                 created_at_ms: resolver.facts.now_ms,
             });
             let completion = completion(AttemptResult::Succeeded(produced));
-            Weighed::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
+            ReportOutcome::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::definition::property_path::{PropertyPath, Segment};
 use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::commit::{Claim, Commit, Outputs, Produced, Revision};
 use crate::execution::manifest::Artifact;
-use crate::execution::past::Earlier;
+use crate::execution::past::PastExecution;
 use crate::execution::start::Start;
 use crate::execution::{Phase, StepState};
 use crate::name::{ExecutionId, StepName};
@@ -120,7 +120,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// An earlier execution; `None` when it is gone.
-    pub(crate) fn earlier(&self, id: &ExecutionId) -> Result<Option<&'a Arc<Earlier>>, Need> {
+    pub(crate) fn earlier(&self, id: &ExecutionId) -> Result<Option<&'a Arc<PastExecution>>, Need> {
         match self.facts.earlier.get(id) {
             Some(earlier) => Ok(earlier.as_ref()),
             None => Err(Need::earlier(id)),

@@ -9,7 +9,7 @@ use crate::execution::Phase;
 use crate::execution::commit::{
     CacheEntry, Decision, Outputs, Produced, Reuse, Source, Supplied, Verdict,
 };
-use crate::execution::past::{Earlier, EarlierResult};
+use crate::execution::past::{PastExecution, PastResult};
 use crate::execution::start::Selection;
 use crate::name::ExecutionId;
 use crate::plan::facts::Need;
@@ -18,7 +18,7 @@ use crate::plan::{Draft, Publication};
 
 impl Draft<'_> {
     /// Decides about a step that is not selected. It waits for nothing.
-    pub(crate) fn stand_in(&mut self, index: StepIndex, selection: &Selection) {
+    pub(crate) fn reuse_unselected(&mut self, index: StepIndex, selection: &Selection) {
         let name = &self.pipeline.step(index).name;
         let supplied = selection.supplied.get(&index);
         let Some(source) = &selection.source else {
@@ -92,11 +92,11 @@ impl Draft<'_> {
         &self,
         index: StepIndex,
         reference: &ExecutionId,
-        result: EarlierResult,
+        result: PastResult,
         reason: String,
     ) -> Decision {
         let warning = self.other_parameters(&result);
-        let EarlierResult { produced, outcome, source, memory_mb, parts, made_with } = result;
+        let PastResult { produced, outcome, source, memory_mb, parts, made_with } = result;
         let reference = Some(reference.clone());
         let reuse = Reuse {
             reference,
@@ -112,7 +112,7 @@ impl Draft<'_> {
     }
 
     /// A reused result that was made with other values of parameters than this execution has.
-    fn other_parameters(&self, result: &EarlierResult) -> Option<String> {
+    fn other_parameters(&self, result: &PastResult) -> Option<String> {
         let differing = result.made_with.iter().filter_map(|(name, then)| {
             let now = self.start.parameters.get(name)?;
             (now != then).then(|| format!("{name} was {then} and is {now}"))
@@ -129,7 +129,7 @@ impl Draft<'_> {
         &mut self,
         index: StepIndex,
         supplied: &Supplied,
-        earlier: Option<EarlierResult>,
+        earlier: Option<PastResult>,
         selection: &Selection,
     ) {
         let reference = earlier.as_ref().and(selection.source.clone());
@@ -229,7 +229,7 @@ impl Supplied {
 
 /// Why a step of `earlier` cannot stand in for one that a selected step reads; `None` when it can.
 pub(crate) fn unusable(
-    earlier: &Earlier,
+    earlier: &PastExecution,
     name: &crate::name::StepName,
     allows_skipped: bool,
 ) -> Option<&'static str> {
@@ -244,6 +244,6 @@ pub(crate) fn unusable(
 
 impl Need {
     pub(crate) fn earlier(id: &ExecutionId) -> Self {
-        Self::Earlier(id.clone())
+        Self::PastExecution(id.clone())
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::definition::graph::parameters_read;
 use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::commit::{Commit, Decision, Reuse, Verdict};
-use crate::execution::past::Earlier;
+use crate::execution::past::PastExecution;
 use crate::execution::start::Start;
 use crate::execution::{Execution, Phase};
 use crate::plan::Draft;
@@ -18,7 +18,7 @@ use crate::plan::facts::{Facts, Need};
 pub fn changed_steps(
     pipeline: &Pipeline,
     start: &Start,
-    earlier: &Earlier,
+    earlier: &PastExecution,
     facts: &Facts,
 ) -> Result<BTreeSet<StepIndex>, BTreeSet<Need>> {
     let undecided = Execution::new(pipeline.steps.len());
@@ -33,7 +33,7 @@ pub fn changed_steps(
 }
 
 /// The results of the earlier execution, as if every step had been reused.
-fn results_of(pipeline: &Pipeline, earlier: &Earlier) -> Commit {
+fn results_of(pipeline: &Pipeline, earlier: &PastExecution) -> Commit {
     let reused = pipeline.indexes().filter_map(|index| {
         let result = earlier.result(&pipeline.step(index).name)?;
         let reuse = Reuse {
@@ -52,7 +52,7 @@ fn results_of(pipeline: &Pipeline, earlier: &Earlier) -> Commit {
 }
 
 impl Draft<'_> {
-    fn is_changed(&mut self, index: StepIndex, earlier: &Earlier) -> bool {
+    fn is_changed(&mut self, index: StepIndex, earlier: &PastExecution) -> bool {
         let step = self.pipeline.step(index);
         let Some(then) = earlier.pipeline.find(&step.name) else { return true };
         let (StepKind::Lambda(lambda), Some(config), Some(parts)) =
@@ -72,7 +72,7 @@ impl Draft<'_> {
     }
 
     /// Compares definition, code and parameters, where there is no key to compare.
-    fn reads_otherwise(&self, index: StepIndex, then: StepIndex, earlier: &Earlier) -> bool {
+    fn reads_otherwise(&self, index: StepIndex, then: StepIndex, earlier: &PastExecution) -> bool {
         let (step, before) = (self.pipeline.step(index), earlier.pipeline.step(then));
         let is_same_text = step.kind == before.kind
             && step.when == before.when
@@ -91,7 +91,7 @@ impl Draft<'_> {
 }
 
 /// The steps that failed in an earlier execution, as far as the pipeline still has them.
-pub fn failed_steps(pipeline: &Pipeline, earlier: &Earlier) -> BTreeSet<StepIndex> {
+pub fn failed_steps(pipeline: &Pipeline, earlier: &PastExecution) -> BTreeSet<StepIndex> {
     let failed =
         |index: &StepIndex| earlier.phase(&pipeline.step(*index).name) == Some(Phase::Failed);
     pipeline.indexes().filter(failed).collect()

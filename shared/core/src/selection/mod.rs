@@ -18,7 +18,7 @@ use crate::definition::output::convert_output;
 use crate::definition::property_path::Segment;
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::Supplied;
-use crate::execution::past::Earlier;
+use crate::execution::past::PastExecution;
 use crate::name::{ExecutionId, StepName};
 use crate::parse::suggest::list;
 use crate::plan::reuse::unusable;
@@ -242,7 +242,7 @@ pub fn check_without_source(
 pub fn check_source(
     pipeline: &Pipeline,
     requirements: &[Requirement],
-    earlier: &Earlier,
+    earlier: &PastExecution,
 ) -> Result<(), SelectionError> {
     let steps = requirements.iter().filter_map(|requirement| {
         let name = &pipeline.step(requirement.step).name;

@@ -9,7 +9,7 @@ use crate::cache::key::{CONTENT_MARK, KeyParts};
 use crate::definition::expression::Expression;
 use crate::definition::{StepIndex, StepKind};
 use crate::execution::commit::Verdict;
-use crate::execution::past::Earlier;
+use crate::execution::past::PastExecution;
 use crate::plan::Draft;
 use crate::plan::facts::Facts;
 use crate::plan::resolver::short_digest;
@@ -184,7 +184,11 @@ fn content(value: &Value) -> Option<&str> {
 }
 
 /// Explains one step of an execution, against the nearest earlier run of it.
-pub fn explain(this: &Earlier, step: StepIndex, against: Option<&Earlier>) -> Explanation {
+pub fn explain(
+    this: &PastExecution,
+    step: StepIndex,
+    against: Option<&PastExecution>,
+) -> Explanation {
     let definition = this.pipeline.step(step);
     let decision = this.decision(step);
     let parts = this.parts(&definition.name);
@@ -230,7 +234,7 @@ impl Explanation {
 }
 
 /// The arguments of a step as they were, with their URIs, as far as the commits tell.
-fn arguments(this: &Earlier, step: StepIndex) -> Option<Value> {
+fn arguments(this: &PastExecution, step: StepIndex) -> Option<Value> {
     let StepKind::Lambda(lambda) = &this.pipeline.step(step).kind else { return None };
     let facts = Facts {
         now_ms: this.start.started_at_ms,

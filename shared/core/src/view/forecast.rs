@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::commit::{Commit, Verdict};
-use crate::execution::savings::Saved;
+use crate::execution::savings::Savings;
 use crate::execution::{Execution, Phase};
 
 /// The forecast of a whole execution.
@@ -57,7 +57,7 @@ pub fn forecast(
     execution: &Execution,
     commits: &[Commit],
 ) -> Forecast {
-    let Saved { ms: saved_ms, usd: saved_usd } = execution.saved;
+    let Savings { ms: saved_ms, usd: saved_usd } = execution.saved;
     let mut summary = ForecastSummary { saved_ms, saved_usd, ..ForecastSummary::default() };
     let steps = pipeline.indexes().map(|index| {
         let decided = commits.iter().rev().find_map(|commit| commit.decision(index));

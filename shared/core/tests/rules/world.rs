@@ -9,7 +9,7 @@ use sidestep_core::definition::parameter::resolve_parameters;
 use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
 use sidestep_core::execution::commit::{CacheEntry, Commit, Decision, Failure, Verdict};
 use sidestep_core::execution::manifest::Artifact;
-use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::past::PastExecution;
 use sidestep_core::execution::start::{Function, STATE_VERSION, Selection, Start};
 use sidestep_core::execution::token::Secret;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub(crate) execution: Execution,
     pub(crate) commits: Vec<Commit>,
     pub(crate) cache: BTreeMap<String, CacheEntry>,
-    pub(crate) earlier: BTreeMap<ExecutionId, Arc<Earlier>>,
+    pub(crate) earlier: BTreeMap<ExecutionId, Arc<PastExecution>>,
     pub(crate) contents: BTreeMap<String, String>,
     /// Messages to queues, calls of the planner, and what callback tokens stand for.
     pub(crate) sent: Vec<Value>,
@@ -125,7 +125,7 @@ impl World {
                         let content = content.map_or(Content::Nothing, Content::Digest);
                         drop(facts.contents.insert(uri, Ok(content)));
                     }
-                    Need::Earlier(id) => {
+                    Need::PastExecution(id) => {
                         let earlier = self.earlier.get(&id).cloned();
                         drop(facts.earlier.insert(id, earlier));
                     }
@@ -231,8 +231,8 @@ impl World {
         next
     }
 
-    pub(crate) fn as_earlier(&self) -> Earlier {
-        Earlier::new(self.start.clone(), self.pipeline.clone(), self.commits.clone())
+    pub(crate) fn as_earlier(&self) -> PastExecution {
+        PastExecution::new(self.start.clone(), self.pipeline.clone(), self.commits.clone())
     }
 
     /// Selects steps by name, with `source` for the others.

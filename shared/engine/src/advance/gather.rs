@@ -38,7 +38,7 @@ impl Engine {
                 Need::CacheEntry(key) => keys.push(key.clone()),
                 Need::Content(uri) => contents.push(uri.clone()),
                 Need::Document(uri) => documents.push(uri.clone()),
-                Need::Earlier(id) => executions.push(id.clone()),
+                Need::PastExecution(id) => executions.push(id.clone()),
             }
         }
         let commits = async {

@@ -8,7 +8,7 @@ use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::Facts;
-use sidestep_core::plan::handoff::{Carried, Crowd, Handoff};
+use sidestep_core::plan::handoff::{CarriedState, Contention, Handoff};
 use sidestep_core::plan::report::{Event, Report, ReportedResult};
 use tracing::debug;
 
@@ -17,7 +17,7 @@ use crate::engine::{Engine, EngineError, Loaded, fold};
 
 /// What came of a step's try to go on by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandedOff {
+pub enum HandoffOutcome {
     /// The result is committed, by this call or another one, and what follows was begun.
     Done,
     /// Branches are too many to commit one after another: the planner's queue has the result.
@@ -28,13 +28,13 @@ pub enum HandedOff {
 
 impl Engine {
     /// Says how results reach this engine's executions; its invocations then take the state along.
-    pub fn handing_off(mut self, handoff: Handoff) -> Self {
+    pub fn with_handoff(mut self, handoff: Handoff) -> Self {
         self.handoff = handoff;
         self
     }
 
     /// Says from when on branches are too many to commit one after another.
-    pub fn crowded_from(mut self, crowd: Crowd) -> Self {
+    pub fn with_contention(mut self, crowd: Contention) -> Self {
         self.crowd = crowd;
         self
     }
@@ -46,20 +46,20 @@ impl Engine {
     pub async fn hand_off(
         &self,
         invocation: &Invocation,
-        carried: Option<Carried>,
+        carried: Option<CarriedState>,
         manifest: &Manifest,
-    ) -> Result<HandedOff, EngineError> {
+    ) -> Result<HandoffOutcome, EngineError> {
         let id = &invocation.execution_id;
         // An execution's functions may be older than its planner. What they do not know they would not pass on.
         if carried.as_ref().is_some_and(|it| it.start.state_version > self.state_version) {
-            return Ok(HandedOff::Left);
+            return Ok(HandoffOutcome::Left);
         }
         let carried = carried.filter(|carried| carried.start.execution_id == *id);
         let now_ms = self.clock.now_ms();
         if carried.as_ref().is_some_and(|it| it.is_crowded(self.crowd, now_ms))
             && self.report(invocation, manifest).await?
         {
-            return Ok(HandedOff::Reported);
+            return Ok(HandoffOutcome::Reported);
         }
         let turn = self.turns.of(id);
         let _turn = turn.alone().await;
@@ -72,35 +72,35 @@ impl Engine {
         let mut facts = Facts::default();
         if let Some(carried) = carried {
             let (is_alone, claimed) = (carried.is_alone(), carried.claimed.clone());
-            let loaded = self.unpack(carried).await?;
+            let loaded = self.load_carried(carried).await?;
             let step = loaded.pipeline.find(&invocation.step_name);
             facts.claimed = step.map(|step| (step, claimed));
-            let Some(event) = event(&loaded) else { return Ok(HandedOff::Left) };
+            let Some(event) = event(&loaded) else { return Ok(HandoffOutcome::Left) };
             // Where others ran beside it, reading the state costs less than a commit that is lost.
             if is_alone {
                 let road = Road::Direct { may_be_old: true, stays_in_crowd: true };
                 match self.settle(loaded, vec![event], facts.clone(), road).await? {
-                    Settled::At(_) => return Ok(HandedOff::Done),
-                    Settled::Left | Settled::Crowded => return Ok(HandedOff::Left),
+                    Settled::At(_) => return Ok(HandoffOutcome::Done),
+                    Settled::Left | Settled::Crowded => return Ok(HandoffOutcome::Left),
                     Settled::Doubtful => debug!("the state that the invocation took along is old"),
                 }
             }
         }
         for stays_in_crowd in [false, true] {
             let loaded = self.load(id).await?;
-            let Some(event) = event(&loaded) else { return Ok(HandedOff::Left) };
+            let Some(event) = event(&loaded) else { return Ok(HandoffOutcome::Left) };
             let road = Road::Direct { may_be_old: false, stays_in_crowd };
             match self.settle(loaded, vec![event], facts.clone(), road).await? {
-                Settled::At(_) => return Ok(HandedOff::Done),
-                Settled::Left | Settled::Doubtful => return Ok(HandedOff::Left),
+                Settled::At(_) => return Ok(HandoffOutcome::Done),
+                Settled::Left | Settled::Doubtful => return Ok(HandoffOutcome::Left),
                 Settled::Crowded if self.report(invocation, manifest).await? => {
-                    return Ok(HandedOff::Reported);
+                    return Ok(HandoffOutcome::Reported);
                 }
                 // Without a queue it has to go on.
                 Settled::Crowded => {}
             }
         }
-        Ok(HandedOff::Left)
+        Ok(HandoffOutcome::Left)
     }
 
     async fn report(
@@ -111,7 +111,7 @@ impl Engine {
         Ok(self.queues.report(&report_event(invocation, manifest)).await?)
     }
 
-    async fn unpack(&self, carried: Carried) -> Result<Loaded, EngineError> {
+    async fn load_carried(&self, carried: CarriedState) -> Result<Loaded, EngineError> {
         let id = carried.start.execution_id.clone();
         let damaged = |source| EngineError::Damaged { execution_id: id, source };
         let execution = carried.execution().map_err(damaged)?;
@@ -123,7 +123,7 @@ impl Engine {
     }
 
     /// Takes notice of a commit that a step made: what is remembered of the execution is old, and whoever watches is told.
-    pub(crate) async fn handed_off(&self, id: &ExecutionId) -> Result<(), EngineError> {
+    pub(crate) async fn on_direct_commit(&self, id: &ExecutionId) -> Result<(), EngineError> {
         match self.recent.head(id).filter(|_| self.watcher.is_some()) {
             Some(before) => self.tell_missed(id, before).await?,
             None => self.recent.forget_head(id),

@@ -8,7 +8,7 @@ use crate::engine::{Engine, EngineError};
 
 impl Engine {
     /// Notes those of `discarded` that are late, once each. Repeats of what was accepted and forged reports leave no trace.
-    pub(crate) async fn note_late(
+    pub(crate) async fn note_late_report(
         &self,
         start: &Start,
         discarded: &[Discarded],
@@ -33,7 +33,7 @@ impl Engine {
         let commits = self.executions.all_commits(id).await?;
         for report in reports {
             if let Some(late) = late_report(report, start, &commits, self.clock.now_ms()) {
-                self.executions.note_late(id, &late).await?;
+                self.executions.note_late_report(id, &late).await?;
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Turns: within one process an execution is advanced by one task at a time, since racing it would only cost lost commits. Events that arrive
+//! Mailboxes: within one process an execution is advanced by one task at a time, since racing it would only cost lost commits. Events that arrive
 //! while another task has the turn are taken together by the next one: two hundred branches that end at once are a few commits, not two hundred.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,7 +21,7 @@ pub(crate) type Events = Arc<dyn Fn(&Loaded) -> Vec<Event> + Send + Sync>;
 
 /// The turns of a process's executions, as long as anybody has or wants one.
 #[derive(Debug, Default)]
-pub(crate) struct Turns {
+pub(crate) struct Mailboxes {
     known: Mutex<BTreeMap<ExecutionId, Weak<Turn>>>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Held<'a> {
     calls: Vec<Call>,
 }
 
-impl Turns {
+impl Mailboxes {
     pub(crate) fn of(&self, id: &ExecutionId) -> Arc<Turn> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = known.get(id).and_then(Weak::upgrade) {

@@ -20,7 +20,7 @@ use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::Facts;
-use sidestep_core::plan::handoff::{carry, is_for_a_step};
+use sidestep_core::plan::handoff::{attach_state, is_for_a_step};
 use sidestep_core::plan::head::is_head_due;
 use sidestep_core::plan::report::{Event, Report, ReportedResult};
 use sidestep_core::plan::{CallbackRecord, Effect, Plan, Publication, plan};
@@ -180,7 +180,7 @@ impl Engine {
                 info!(execution_id = %id, step = discarded.step.0, attempt_count = discarded.attempt_count,
                     reason = discarded.reason, "report discarded");
             }
-            self.note_late(&start, &plan.discarded, &events).await?;
+            self.note_late_report(&start, &plan.discarded, &events).await?;
             if plan.commit.is_empty() {
                 return Ok(Settled::At(execution.status));
             }
@@ -192,7 +192,7 @@ impl Engine {
             match self.executions.commit(id, &plan.commit).await? {
                 Committed::Lost(winner) => {
                     debug!(execution_id = %id, revision = winner.revision, "lost the race for a commit");
-                    if road.leaves_crowd() && !has_won && self.crowd.is_in(&execution) {
+                    if road.leaves_crowd() && !has_won && self.crowd.is_high(&execution) {
                         return Ok(Settled::Crowded);
                     }
                     losses += 1;
@@ -205,7 +205,7 @@ impl Engine {
                     let before = execution.clone();
                     fold(id, &mut execution, &plan.commit)?;
                     if self.handoff.is_direct() {
-                        carry(&pipeline, &start, &execution, &mut plan);
+                        attach_state(&pipeline, &start, &execution, &mut plan);
                     }
                     // A planner that is alone, and a step, go on without it.
                     let has_state = matches!(road, Road::Direct { .. }) || self.recent.is_alone();

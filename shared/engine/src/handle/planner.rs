@@ -32,8 +32,8 @@ impl Engine {
                     advanced += 1;
                 }
                 PlannerEvent::WindowEnded(id) => self.window_ended(&id).await?,
-                PlannerEvent::HandedOff(execution_id) => {
-                    self.handed_off(&execution_id).await?;
+                PlannerEvent::CommittedDirectly(execution_id) => {
+                    self.on_direct_commit(&execution_id).await?;
                     advanced += 1;
                 }
                 PlannerEvent::ManifestCreated(key) => {

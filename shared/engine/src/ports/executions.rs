@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::{CacheEntry, Commit, End, Revision};
-use sidestep_core::execution::savings::Saved;
+use sidestep_core::execution::savings::Savings;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
 use sidestep_core::name::{ExecutionId, PipelineName};
@@ -69,7 +69,7 @@ pub struct Summary {
     pub ended_at_ms: Option<u64>,
     pub failure_reason: Option<String>,
     /// Known when it is over.
-    pub saved: Saved,
+    pub saved: Savings,
 }
 
 /// Where an execution stands in the list of its pipeline.
@@ -157,9 +157,10 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
     async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError>;
 
     /// Notes a report that came after its attempt was given up, once for each attempt.
-    async fn note_late(&self, id: &ExecutionId, late: &LateReport) -> Result<(), TableError>;
+    async fn note_late_report(&self, id: &ExecutionId, late: &LateReport)
+    -> Result<(), TableError>;
 
-    /// What [`ExecutionStore::note_late`] noted, by step and attempt.
+    /// What [`ExecutionStore::note_late_report`] noted, by step and attempt.
     async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError>;
 
     /// Executions that are not over, or are to be taken up again, oldest first. May lag by a second.

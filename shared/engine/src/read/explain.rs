@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use sidestep_core::definition::StepIndex;
-use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::past::PastExecution;
 use sidestep_core::limits::SOURCE_CANDIDATES;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::view::explain::{Explanation, explain};
@@ -15,7 +15,7 @@ const KEPT: usize = 32;
 
 impl Engine {
     /// Reads an execution whole. One that is over never changes and is kept.
-    pub async fn earlier(&self, id: &ExecutionId) -> Result<Arc<Earlier>, EngineError> {
+    pub async fn earlier(&self, id: &ExecutionId) -> Result<Arc<PastExecution>, EngineError> {
         let kept = self.past.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         if let Some(earlier) = kept {
             return Ok(earlier);
@@ -25,7 +25,7 @@ impl Engine {
         })?;
         let start = Arc::unwrap_or_clone(loaded.start);
         let pipeline = Arc::unwrap_or_clone(loaded.pipeline);
-        let earlier = Arc::new(Earlier::new(start, pipeline, commits));
+        let earlier = Arc::new(PastExecution::new(start, pipeline, commits));
         if earlier.execution.status.is_over() {
             let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
             if past.len() >= KEPT {
@@ -39,7 +39,7 @@ impl Engine {
     /// Explains steps of `this`: against the execution that is named, or for each step the nearest earlier one that has a key for it.
     pub async fn explain(
         &self,
-        this: &Earlier,
+        this: &PastExecution,
         steps: &[StepIndex],
         against: Option<&ExecutionId>,
     ) -> Result<Vec<Explanation>, EngineError> {

@@ -10,7 +10,7 @@ use sidestep_core::cache::garbage::{
 };
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::{CacheEntry, Outputs};
-use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::past::PastExecution;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 
@@ -153,14 +153,18 @@ impl Engine {
     async fn read_if_there(
         &self,
         id: &ExecutionId,
-    ) -> Result<Option<std::sync::Arc<Earlier>>, EngineError> {
+    ) -> Result<Option<std::sync::Arc<PastExecution>>, EngineError> {
         match self.earlier(id).await {
             Err(EngineError::ExecutionNotFound(_)) => Ok(None),
             result => result.map(Some),
         }
     }
 
-    async fn add_results(&self, earlier: &Earlier, needs: &mut Needs) -> Result<(), EngineError> {
+    async fn add_results(
+        &self,
+        earlier: &PastExecution,
+        needs: &mut Needs,
+    ) -> Result<(), EngineError> {
         for (place, produced) in results(earlier) {
             needs.add(place, produced);
             self.add_stored(&produced.outputs, needs).await?;

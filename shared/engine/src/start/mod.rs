@@ -22,7 +22,7 @@ use sidestep_core::uri::S3Uri;
 use crate::engine::{Engine, EngineError, Loaded};
 use crate::memory::definitions::Definition;
 use crate::ports::executions::Creation;
-use crate::start::selection::{Chooser, SelectionRequest};
+use crate::start::selection::{SelectionRequest, SelectionResolver};
 
 /// What is to be started.
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ impl Engine {
         if !unrunnable.is_empty() {
             return Err(StartError::Unrunnable(unrunnable).into());
         }
-        let mut chooser = Chooser::new(self, &request.pipeline_name, &request.selection)?;
+        let mut chooser = SelectionResolver::new(self, &request.pipeline_name, &request.selection)?;
         let mut given = chooser.inherited(&pipeline).await?;
         given.extend(request.parameters);
         let parameters = resolve_parameters(&pipeline, &given).map_err(StartError::Parameters)?;

@@ -1,7 +1,7 @@
 //! A plan before anything runs: the planner's own code, and nothing is written.
 
 use sidestep_core::execution::Execution;
-use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::past::PastExecution;
 use sidestep_core::view::forecast::{Forecast, forecast};
 
 use crate::engine::{Engine, EngineError, fold};
@@ -11,7 +11,10 @@ impl Engine {
     /// What a prepared execution would do, and the same as an execution, to be explained.
     ///
     /// A limit of steps at a time is left out of account: it delays decisions and changes none.
-    pub async fn preview(&self, prepared: &Prepared) -> Result<(Forecast, Earlier), EngineError> {
+    pub async fn preview(
+        &self,
+        prepared: &Prepared,
+    ) -> Result<(Forecast, PastExecution), EngineError> {
         let mut start = prepared.start.clone();
         start.max_parallel_execution_steps = None;
         let pipeline = &prepared.pipeline;
@@ -32,6 +35,6 @@ impl Engine {
         }
         let name = start.pipeline_name.to_string();
         let forecast = forecast(&name, pipeline, &execution, &commits);
-        Ok((forecast, Earlier::new(start, pipeline.as_ref().clone(), commits)))
+        Ok((forecast, PastExecution::new(start, pipeline.as_ref().clone(), commits)))
     }
 }

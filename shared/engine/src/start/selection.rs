@@ -9,7 +9,7 @@ use sidestep_core::definition::extension::Otherwise;
 use sidestep_core::definition::parameter::inherit;
 use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::execution::ExecutionStatus;
-use sidestep_core::execution::past::Earlier;
+use sidestep_core::execution::past::PastExecution;
 use sidestep_core::execution::start::{Selection, Start};
 use sidestep_core::limits::SOURCE_CANDIDATES;
 use sidestep_core::name::{ExecutionId, PipelineName};
@@ -57,7 +57,7 @@ pub enum SourceRequest {
 
 /// Resolves one request.
 #[derive(Debug)]
-pub(crate) struct Chooser<'a> {
+pub(crate) struct SelectionResolver<'a> {
     engine: &'a Engine,
     pipeline_name: PipelineName,
     request: SelectionRequest,
@@ -68,7 +68,7 @@ pub(crate) struct Chooser<'a> {
     finished: Option<Vec<Summary>>,
 }
 
-impl<'a> Chooser<'a> {
+impl<'a> SelectionResolver<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
         pipeline_name: &PipelineName,
@@ -102,7 +102,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// The execution that selectors and parameters look at: the one that was named, or the newest that is over.
-    async fn reference(&mut self) -> Result<Option<Arc<Earlier>>, EngineError> {
+    async fn reference(&mut self) -> Result<Option<Arc<PastExecution>>, EngineError> {
         let id = match &self.request.source {
             SourceRequest::None => return Ok(None),
             SourceRequest::Execution(id) => id.clone(),
@@ -251,7 +251,7 @@ impl<'a> Chooser<'a> {
         &self,
         pipeline: &Pipeline,
         needed: &[Requirement],
-        earlier: &Earlier,
+        earlier: &PastExecution,
     ) -> Result<(), EngineError> {
         check_source(pipeline, needed, earlier).map_err(refuse)?;
         let mut facts = Facts::default();

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use sidestep_core::execution::commit::{Commit, Revision};
-use sidestep_core::execution::savings::Saved;
+use sidestep_core::execution::savings::Savings;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
 use sidestep_core::name::{ExecutionId, PipelineName};
@@ -63,7 +63,7 @@ impl ExecutionStore for MemoryTable {
             status: ExecutionStatus::Executing,
             ended_at_ms: None,
             failure_reason: None,
-            saved: Saved::default(),
+            saved: Savings::default(),
         };
         let record = Record {
             start: start.clone(),
@@ -151,7 +151,7 @@ impl ExecutionStore for MemoryTable {
             HeadChange::TakenUp => {
                 line.status = execution.status;
                 (line.ended_at_ms, line.failure_reason) = (None, None);
-                line.saved = Saved::default();
+                line.saved = Savings::default();
             }
             HeadChange::Ended { end, at_ms } => {
                 line.status = execution.status;
@@ -192,7 +192,11 @@ impl ExecutionStore for MemoryTable {
         Ok(self.lock().callbacks.get(token).cloned())
     }
 
-    async fn note_late(&self, id: &ExecutionId, late: &LateReport) -> Result<(), TableError> {
+    async fn note_late_report(
+        &self,
+        id: &ExecutionId,
+        late: &LateReport,
+    ) -> Result<(), TableError> {
         let mut state = self.lock();
         let record = state.records.get_mut(id).ok_or_else(|| missing(id))?;
         let key = (late.step.0, late.attempt_count);

@@ -8,9 +8,9 @@ use sidestep_core::execution::invocation::{
     COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY,
 };
 use sidestep_core::execution::manifest::{Artifact, Manifest, VERSION};
-use sidestep_core::plan::handoff::{Handoff, carried};
+use sidestep_core::plan::handoff::{Handoff, take_state};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::advance::handoff::HandedOff;
+use sidestep_engine::advance::handoff::HandoffOutcome;
 use sidestep_engine::ports::objects::{Created, ObjectStore, sha256_hex};
 
 use super::function::{Computed, Report, compute, meaning, outputs, report};
@@ -131,11 +131,11 @@ async fn hand_off(
     if !world.handoff.is_direct() {
         return Some(None);
     }
-    let carried = carried(&mut payload[RESERVED_KEY].clone());
+    let carried = take_state(&mut payload[RESERVED_KEY].clone());
     Some(match world.hand_off(invocation, carried, manifest).await? {
-        HandedOff::Done => Some(COMMITTED),
-        HandedOff::Reported => Some(REPORTED),
-        HandedOff::Left => None,
+        HandoffOutcome::Done => Some(COMMITTED),
+        HandoffOutcome::Reported => Some(REPORTED),
+        HandoffOutcome::Left => None,
     })
 }
 

@@ -190,8 +190,17 @@ impl ExecutionStore for Faulty {
         effect!(&self.world.sim, "callback", self.world.table.callback(token), table("read"))
     }
 
-    async fn note_late(&self, id: &ExecutionId, late: &LateReport) -> Result<(), TableError> {
-        effect!(&self.world.sim, "note late", self.world.table.note_late(id, late), table("put"))
+    async fn note_late_report(
+        &self,
+        id: &ExecutionId,
+        late: &LateReport,
+    ) -> Result<(), TableError> {
+        effect!(
+            &self.world.sim,
+            "note late",
+            self.world.table.note_late_report(id, late),
+            table("put")
+        )
     }
 
     async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError> {

@@ -10,8 +10,8 @@ use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::name::ExecutionId;
-use sidestep_core::plan::handoff::{Carried, Crowd, Handoff};
-use sidestep_engine::advance::handoff::HandedOff;
+use sidestep_core::plan::handoff::{CarriedState, Contention, Handoff};
+use sidestep_engine::advance::handoff::HandoffOutcome;
 use sidestep_engine::engine::{Deployment, Engine, EngineError, Ports, error_chain};
 use sidestep_engine::handle::sqs_batch::Consumer;
 use sidestep_engine::ports::executions::{CacheIndex, Committed, ExecutionStore, TableError};
@@ -48,7 +48,7 @@ pub(crate) struct World {
     pub(crate) handoff: Handoff,
     /// Whether the first planner and some functions are of the release before.
     pub(crate) is_mixed: bool,
-    pub(crate) crowd: Crowd,
+    pub(crate) crowd: Contention,
     /// Whether steps find a queue for results.
     pub(crate) has_reports: bool,
     me: Weak<Self>,
@@ -90,7 +90,7 @@ impl World {
         let world = Arc::new_cyclic(|me| Self {
             handoff,
             is_mixed,
-            crowd: Crowd { least: 2, commit_ms },
+            crowd: Contention { min_steps: 2, commit_ms },
             has_reports,
             sim,
             table: MemoryTable::default(),
@@ -144,8 +144,8 @@ impl World {
             batches: Arc::new(MemoryBatches::default()),
             clock: faulty,
         };
-        let engine = Engine::new(deployment, ports).handing_off(self.handoff);
-        let engine = engine.crowded_from(self.crowd);
+        let engine = Engine::new(deployment, ports).with_handoff(self.handoff);
+        let engine = engine.with_contention(self.crowd);
         let engine = if is_old { engine.of_version(STATE_VERSION - 1) } else { engine };
         Arc::new(if is_alone { engine.alone() } else { engine })
     }
@@ -154,9 +154,9 @@ impl World {
     pub(crate) async fn hand_off(
         &self,
         invocation: &Invocation,
-        carried: Option<Carried>,
+        carried: Option<CarriedState>,
         manifest: &Manifest,
-    ) -> Option<HandedOff> {
+    ) -> Option<HandoffOutcome> {
         let (crash, skew_ms) = {
             let state = self.sim.state();
             (state.faults.crash, state.faults.skew_ms)
@@ -173,7 +173,7 @@ impl World {
                 if is_impossible(&error, is_old) {
                     self.sim.violation(error_chain(&error));
                 }
-                Some(HandedOff::Left)
+                Some(HandoffOutcome::Left)
             }
         }
     }

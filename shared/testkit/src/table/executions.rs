@@ -188,7 +188,7 @@ async fn a_late_report_is_noted_once_for_each_attempt(store: &dyn ExecutionStore
         failure_type: Some("E".to_owned()),
     };
     for late in [late(1, 2, 5), late(1, 1, 6), late(0, 1, 7), late(1, 2, 8)] {
-        store.note_late(id, &late).await.unwrap();
+        store.note_late_report(id, &late).await.unwrap();
     }
     assert_eq!(store.late(id).await.unwrap(), [late(0, 1, 7), late(1, 1, 6), late(1, 2, 5)]);
 }

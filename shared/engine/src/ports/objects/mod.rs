@@ -170,7 +170,7 @@ pub async fn existing_sha256(
     Ok(Some(hex::encode(hasher.finalize())))
 }
 
-/// Turns bytes in memory into a stream of one piece.
+/// Mailboxes bytes in memory into a stream of one piece.
 pub fn stream_of(bytes: impl Into<Bytes>) -> ObjectStream {
     let bytes = bytes.into();
     futures::stream::once(async move { Ok(bytes) }).boxed()
