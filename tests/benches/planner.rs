@@ -16,8 +16,8 @@ use sidestep_core::execution::token::Secret;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::plan::facts::{Facts, Need};
-use sidestep_core::plan::report::{Event, Report, ReportedResult};
 use sidestep_core::plan::{Effect, plan};
+use sidestep_core::plan::{Event, Report, ReportedResult};
 use sidestep_core::uri::S3Uri;
 
 use bench::{median, print, table};
@@ -115,7 +115,7 @@ fn answer(pipeline: &Pipeline, effect: &Effect) -> Event {
         manifest: None,
     };
     Event::Reported(Report {
-        step: *step,
+        step: invocation.step_name,
         attempt_count: *attempt_count,
         token: invocation.token,
         result,

@@ -7,7 +7,7 @@ use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
-use sidestep_core::plan::report::{Event, Report, ReportedResult};
+use sidestep_core::plan::{Event, Report, ReportedResult};
 
 use crate::engine::{Engine, EngineError};
 
@@ -127,9 +127,9 @@ impl Engine {
                 }
             }
         };
-        let (step, attempt_count) = (record.step, record.attempt_count);
-        let token = loaded.start.secret.token(id, step, attempt_count, record.revision);
-        let report = Report { step, attempt_count, token, result };
+        let attempt_count = record.attempt_count;
+        let token = loaded.start.secret.token(id, record.step, attempt_count, record.revision);
+        let report = Report { step: step.name.clone(), attempt_count, token, result };
         self.advance(id, move |_| vec![Event::Reported(report.clone())]).await?;
         Ok(())
     }

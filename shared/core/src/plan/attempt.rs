@@ -8,7 +8,9 @@ use crate::execution::Phase;
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Retried, Verdict};
 use crate::execution::invocation::{Invocation, RESERVED_KEY};
 use crate::limits::{LEASE_ATTEMPTS, PAYLOAD_BYTES};
+use crate::name::StepName;
 use crate::plan::lease::RENEWED_LEASE_MS;
+use crate::plan::report::{Discarded, UNKNOWN_STEP};
 use crate::plan::retry::{Tried, next_attempt};
 use crate::plan::{CallbackRecord, Draft, Effect, attempt_prefix, json_bytes};
 
@@ -207,10 +209,15 @@ impl Draft<'_> {
     }
 
     /// Begins a new attempt in place of one that was lost, or gives up.
-    pub(crate) fn attempt_lost(&mut self, step: StepIndex, last_attempt: u32) {
-        let is_executing =
-            self.states.get(step.0).is_some_and(|state| state.phase == Phase::Executing);
-        let Some(claim) = is_executing.then(|| self.claim_of(step)).flatten() else { return };
+    pub(crate) fn attempt_lost(&mut self, name: &StepName, last_attempt: u32) {
+        let Some(step) = self.pipeline.find(name) else {
+            let (step, reason) = (name.clone(), UNKNOWN_STEP);
+            return self.plan.discarded.push(Discarded { step, attempt_count: 0, reason });
+        };
+        if self.states[step.0].phase != Phase::Executing {
+            return;
+        }
+        let Some(claim) = self.claim_of(step) else { return };
         if self.is_stopping {
             let reason =
                 format!("attempt {} was lost while the execution stopped", claim.attempt_count);

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::StepIndex;
+use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::{AttemptResult, Commit, Failure};
 use crate::execution::start::Start;
-use crate::plan::report::{Report, ReportedResult};
+use crate::plan::event::{Report, ReportedResult};
 
 /// What an attempt came to after it was given up. Outputs and messages are left out: nobody may build on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,12 +28,13 @@ const GIVEN_UP: [&str; 4] =
 /// must be that of an attempt in `commits`, which are all of the execution's.
 pub fn late_report(
     report: &Report,
+    pipeline: &Pipeline,
     start: &Start,
     commits: &[Commit],
     now_ms: u64,
 ) -> Option<LateReport> {
-    let Report { step, attempt_count, token, result } = report;
-    let (step, attempt_count) = (*step, *attempt_count);
+    let Report { step: name, attempt_count, token, result } = report;
+    let (step, attempt_count) = (pipeline.find(name)?, *attempt_count);
     let claimed = commits.iter().find(|commit| {
         commit.claim(step).is_some_and(|claim| claim.attempt_count == attempt_count)
     })?;

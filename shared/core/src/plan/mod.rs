@@ -7,6 +7,7 @@
 mod attempt;
 pub mod cache;
 pub mod control;
+pub mod event;
 pub mod facts;
 pub mod handoff;
 pub mod head;
@@ -39,9 +40,11 @@ use crate::plan::control::check_retry;
 use crate::plan::facts::{Facts, Need};
 use crate::plan::readiness::{failed_fail_step, first_failed};
 use crate::plan::redact::{mask, secrets};
-use crate::plan::report::{Accepted, Discarded, Event, ReportOutcome, judge};
+use crate::plan::report::{Accepted, Discarded, ReportOutcome, judge};
 use crate::plan::resolver::Resolver;
 use crate::uri::S3Uri;
+
+pub use crate::plan::event::{Event, Report, ReportedResult};
 
 /// The decision about one call.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +131,7 @@ pub fn plan(
         draft.plan.taken += 1;
         match event {
             Event::Reported(report) => draft.report(report),
-            Event::AttemptLost { step, last_attempt } => draft.attempt_lost(*step, *last_attempt),
+            Event::AttemptLost { step, last_attempt } => draft.attempt_lost(step, *last_attempt),
             Event::StopRequested => draft.stop(),
             Event::Woken => draft.time_out(),
             Event::RetryRequested => {}
@@ -262,7 +265,7 @@ impl<'a> Draft<'a> {
         for event in events {
             if let Event::Reported(report) = event {
                 self.plan.discarded.push(Discarded {
-                    step: report.step,
+                    step: report.step.clone(),
                     attempt_count: report.attempt_count,
                     reason: "the execution is over",
                 });
@@ -270,14 +273,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn report(&mut self, report: &crate::plan::report::Report) {
+    fn report(&mut self, report: &Report) {
         match judge(report, &self.resolver()) {
             ReportOutcome::Needs(need) => {
                 self.plan.needs.insert(need);
             }
             ReportOutcome::Discarded(discarded) => self.plan.discarded.push(discarded),
-            ReportOutcome::Failed(claim, failure) => {
-                self.end_failed(report.step, *claim, failure);
+            ReportOutcome::Failed(step, claim, failure) => {
+                self.end_failed(step, *claim, failure);
             }
             ReportOutcome::Accepted(accepted) => {
                 let Accepted { completion, publish, manifest } = *accepted;

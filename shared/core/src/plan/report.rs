@@ -8,67 +8,19 @@ use crate::execution::Phase;
 use crate::execution::commit::{
     AttemptResult, CacheEntry, Claim, Completion, Failure, Outputs, Produced, Source,
 };
-use crate::execution::manifest::{Artifact, Manifest};
+use crate::execution::manifest::Manifest;
 use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES};
+use crate::name::StepName;
+use crate::plan::event::{Report, ReportedResult};
 use crate::plan::facts::Need;
 use crate::plan::resolver::Resolver;
 use crate::uri::S3Uri;
 
-/// Something that happened to an execution.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// An attempt ended, or says so.
-    Reported(Report),
-    /// A step's attempt is taken for lost: its lease lapsed, or its host is known to be dead. A new one begins, unless the lost one
-    /// was the `last_attempt`.
-    AttemptLost { step: StepIndex, last_attempt: u32 },
-    /// Somebody asks that nothing new starts.
-    StopRequested,
-    /// Somebody asks to take up an execution that failed or was stopped.
-    RetryRequested,
-    /// Time has passed: an attempt's `TimeoutSeconds` or the delay before the next one may be over.
-    Woken,
-}
-
-/// The end of an attempt, as reported.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    pub step: StepIndex,
-    pub attempt_count: u32,
-    pub token: String,
-    pub result: ReportedResult,
-}
-
-/// What an attempt says it came to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ReportedResult {
-    Succeeded {
-        outputs: Map<String, Value>,
-        artifacts: Vec<Artifact>,
-        /// Absent when only the platform speaks: then the time since the claim counts.
-        duration_ms: Option<u64>,
-        /// The manifest that holds the outputs, if the function wrote one.
-        manifest: Option<S3Uri>,
-    },
-    Failed(Failure),
-}
-
-impl ReportedResult {
-    /// What a manifest says, which lies at `uri` or nowhere.
-    pub fn of_manifest(manifest: Manifest, uri: Option<S3Uri>) -> Self {
-        Self::Succeeded {
-            outputs: manifest.outputs,
-            artifacts: manifest.artifacts,
-            duration_ms: Some(manifest.duration_ms),
-            manifest: uri,
-        }
-    }
-}
-
-/// A report that changes nothing, and why: late, repeated or forged.
+/// A report that changes nothing, and why: late, repeated, forged, or about an unknown step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discarded {
-    pub step: StepIndex,
+    pub step: StepName,
+    /// 0 for a lost attempt, whose event has no number.
     pub attempt_count: u32,
     pub reason: &'static str,
 }
@@ -81,43 +33,48 @@ pub(crate) struct Accepted {
     pub(crate) manifest: Option<(S3Uri, Manifest)>,
 }
 
+/// The reason for discarding an event about a step that the pipeline does not have.
+pub(crate) const UNKNOWN_STEP: &str = "no such step";
+
 pub(crate) enum ReportOutcome {
     /// The claimed attempt failed.
-    Failed(Box<Claim>, Failure),
+    Failed(StepIndex, Box<Claim>, Failure),
     Accepted(Box<Accepted>),
     Discarded(Discarded),
     Needs(Need),
 }
 
-/// Weighs a report against the state of its step. The first report of the claimed attempt counts.
+/// Judges a report by the state of its step. The first report of the claimed attempt counts.
 pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
-    let Report { step, attempt_count, token, result } = report;
+    let Report { step: name, attempt_count, token, result } = report;
     let discarded = |reason| {
-        ReportOutcome::Discarded(Discarded { step: *step, attempt_count: *attempt_count, reason })
+        let step = name.clone();
+        ReportOutcome::Discarded(Discarded { step, attempt_count: *attempt_count, reason })
     };
-    let Some(state) = resolver.states.get(step.0) else { return discarded("no such step") };
+    let Some(step) = resolver.pipeline.find(name) else { return discarded(UNKNOWN_STEP) };
+    let state = resolver.states[step.0];
     if state.phase != Phase::Executing {
         return discarded("the step is not executing");
     }
     let id = &resolver.start.execution_id;
-    if !resolver.start.secret.verifies(token, id, *step, *attempt_count, state.revision) {
+    if !resolver.start.secret.verifies(token, id, step, *attempt_count, state.revision) {
         return discarded("the token is not the claimed attempt's");
     }
-    let (claim, claimed_at_ms) = match resolver.claim(*step, state.revision) {
+    let (claim, claimed_at_ms) = match resolver.claim(step, state.revision) {
         Ok(Some(claimed)) => claimed,
         Ok(None) => return discarded("the claim is not in its commit"),
         Err(need) => return ReportOutcome::Needs(need),
     };
-    let completion = |result| Completion { step: *step, attempt_count: *attempt_count, result };
+    let completion = |result| Completion { step: step, attempt_count: *attempt_count, result };
     match result {
         ReportedResult::Failed(failure) => {
-            ReportOutcome::Failed(Box::new(claim.clone()), shorten(failure))
+            ReportOutcome::Failed(step, Box::new(claim.clone()), shorten(failure))
         }
         ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
             let since_claim = resolver.facts.now_ms.saturating_sub(claimed_at_ms);
             let duration_ms = duration_ms.unwrap_or(since_claim);
-            if let Err(failure) = check_outputs(resolver.pipeline, *step, outputs) {
-                return ReportOutcome::Failed(Box::new(claim.clone()), failure);
+            if let Err(failure) = check_outputs(resolver.pipeline, step, outputs) {
+                return ReportOutcome::Failed(step, Box::new(claim.clone()), failure);
             }
             let mut to_write = None;
             let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
@@ -129,7 +86,7 @@ pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
                 let uri = crate::plan::attempt_prefix(
                     resolver.pipeline,
                     resolver.start,
-                    *step,
+                    step,
                     *attempt_count,
                 );
                 let uri = uri.join(crate::execution::invocation::MANIFEST_NAME);
@@ -152,10 +109,10 @@ pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
                 source: Source {
                     pipeline_execution_arn: resolver.start.execution_arn(),
                     execution_id: id.clone(),
-                    step_name: resolver.pipeline.step(*step).name.clone(),
+                    step_name: resolver.pipeline.step(step).name.clone(),
                 },
                 produced: produced.clone(),
-                memory_mb: crate::plan::memory_mb(resolver.pipeline, resolver.start, *step),
+                memory_mb: crate::plan::memory_mb(resolver.pipeline, resolver.start, step),
                 created_at_ms: resolver.facts.now_ms,
             });
             let completion = completion(AttemptResult::Succeeded(produced));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::commit::Commit;
 use sidestep_core::execution::start::{STATE_VERSION, Start};
-use sidestep_core::plan::report::Event;
+use sidestep_core::plan::Event;
 use sidestep_core::view::description::describe;
 
 use crate::world::World;
@@ -52,8 +52,7 @@ fn executions() -> Vec<World> {
     first.write("Load", "one");
     first.fail("Check");
     first.wake();
-    let step = first.index("Check");
-    first.advance(&[Event::AttemptLost { step, last_attempt: 3 }]);
+    first.lose("Check");
     first.advance(&[Event::StopRequested]);
     first.succeed("Check", json!({ "rows": 20 }));
     first.answer(json!({ "o": "yes" }));

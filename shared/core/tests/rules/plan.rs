@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::ExecutionStatus;
-use sidestep_core::plan::report::Event;
+use sidestep_core::name::StepName;
+use sidestep_core::plan::Event;
 
 use crate::world::{World, decisions, succeeded};
 
@@ -166,16 +167,33 @@ fn a_repeated_a_late_and_a_forged_report_change_nothing() {
 }
 
 #[test]
+fn events_about_a_step_that_the_pipeline_does_not_have_are_discarded() {
+    let mut world = World::new(DIAMOND);
+    world.advance(&[]);
+    let report = world.report("A", succeeded(json!({}), Vec::new()));
+    let Event::Reported(mut unknown) = report else { panic!("a report") };
+    unknown.step = StepName::parse("Z").expect("legal");
+    let lost = Event::AttemptLost { step: unknown.step.clone(), last_attempt: 3 };
+    let plan = world.plan(&[Event::Reported(unknown), lost]);
+    assert!(plan.commit.is_empty() && plan.effects.is_empty(), "{plan:?}");
+    let discarded: Vec<_> = plan
+        .discarded
+        .iter()
+        .map(|discarded| (discarded.step.as_str(), discarded.attempt_count, discarded.reason))
+        .collect();
+    assert_eq!(discarded, [("Z", 1, "no such step"), ("Z", 0, "no such step")]);
+}
+
+#[test]
 fn a_lost_attempt_begins_again_and_the_old_ones_report_no_longer_counts() {
     let mut world = World::new(DIAMOND);
     world.advance(&[]);
     let old = world.report("A", succeeded(json!({}), Vec::new()));
-    let step = world.index("A");
-    world.advance(&[Event::AttemptLost { step, last_attempt: 3 }]);
+    world.lose("A");
     assert_eq!(world.invoked.last().map(|(_, attempt, _)| *attempt), Some(2));
     assert!(world.plan(&[old]).commit.is_empty());
-    world.advance(&[Event::AttemptLost { step, last_attempt: 3 }]);
-    let plan = world.advance(&[Event::AttemptLost { step, last_attempt: 3 }]);
+    world.lose("A");
+    let plan = world.lose("A");
     assert!(plan.commit.end.expect("over").failure_reason.is_some());
 }
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::name::ParameterName;
+use sidestep_core::plan::Event;
 use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
-use sidestep_core::plan::report::Event;
 use sidestep_core::view::description::describe;
 
 use crate::world::{World, decisions};
@@ -318,6 +318,6 @@ fn a_lease_is_short_only_where_the_handler_renews_it_and_another_attempt_may_fol
     world.wake();
     assert_eq!(lease_s(&world), 960, "attempt 3 is the last that may be lost");
     let mut world = begin(true);
-    world.advance(&[Event::AttemptLost { step: world.index("A"), last_attempt: 3 }]);
+    world.lose("A");
     assert_eq!(lease_s(&world), 960, "a queue that is long may have kept the first");
 }

@@ -9,7 +9,7 @@ use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
 use sidestep_core::plan::attempt_prefix;
 use sidestep_core::plan::late_report::late_report;
 use sidestep_core::plan::repair::{Found, repair};
-use sidestep_core::plan::report::{Event, Report};
+use sidestep_core::plan::{Event, Report};
 
 use crate::world::{World, succeeded};
 
@@ -33,18 +33,22 @@ fn a_report_is_noted_as_late_only_when_its_attempt_was_given_up() {
     let of_a = report(&world, "A");
     world.wake();
     assert_eq!(world.execution.status, ExecutionStatus::Failed, "A's time is up");
-    let late = late_report(&of_a, &world.start, &world.commits, 7).expect("late");
+    let late = late_report(&of_a, &world.pipeline, &world.start, &world.commits, 7).expect("late");
     assert_eq!((late.step, late.attempt_count, late.failure_type), (world.index("A"), 1, None));
     let forged = Report { token: "AAAA".to_owned(), ..of_a.clone() };
-    assert_eq!(late_report(&forged, &world.start, &world.commits, 7), None);
+    assert_eq!(late_report(&forged, &world.pipeline, &world.start, &world.commits, 7), None);
     let other = Report { attempt_count: 2, ..of_a };
-    assert_eq!(late_report(&other, &world.start, &world.commits, 7), None);
+    assert_eq!(late_report(&other, &world.pipeline, &world.start, &world.commits, 7), None);
 
     let mut world = World::new(CHAIN);
     world.advance(&[]);
     let of_a = report(&world, "A");
     world.succeed("A", json!({}));
-    assert_eq!(late_report(&of_a, &world.start, &world.commits, 7), None, "a mere repeat");
+    assert_eq!(
+        late_report(&of_a, &world.pipeline, &world.start, &world.commits, 7),
+        None,
+        "a mere repeat"
+    );
 }
 
 /// What the functions of `world` left in S3, as their wrapper writes it.
@@ -52,7 +56,7 @@ fn found(world: &World, names: &[&str], outputs: &serde_json::Value) -> Found {
     let mut found = Found::default();
     for name in names {
         let report = report(world, name);
-        let prefix = attempt_prefix(&world.pipeline, &world.start, report.step, 1);
+        let prefix = attempt_prefix(&world.pipeline, &world.start, world.index(name), 1);
         let manifest = Manifest {
             version: VERSION,
             token: report.token,

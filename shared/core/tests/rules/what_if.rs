@@ -17,7 +17,7 @@ use sidestep_core::execution::commit::Verdict;
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::execution::start::Selection;
 use sidestep_core::name::{ParameterName, PipelineName};
-use sidestep_core::plan::report::Event;
+use sidestep_core::plan::Event;
 use sidestep_core::selection::selector::Selector;
 use sidestep_core::selection::{expand, supply};
 use sidestep_core::view::explain::explain;

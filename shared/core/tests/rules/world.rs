@@ -13,11 +13,11 @@ use sidestep_core::execution::past::PastExecution;
 use sidestep_core::execution::start::{Function, STATE_VERSION, Selection, Start};
 use sidestep_core::execution::token::Secret;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
-use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::plan::facts::{Facts, Need};
-use sidestep_core::plan::report::{Event, Report, ReportedResult};
 use sidestep_core::plan::{CallbackRecord, Effect, Plan, Publication, plan};
+use sidestep_core::plan::{Event, Report, ReportedResult};
 use sidestep_core::uri::S3Uri;
 
 /// An execution in memory: answers needs from its maps, and folds what is planned.
@@ -172,7 +172,14 @@ impl World {
         let (_, attempt_count, payload) =
             self.invoked.iter().rev().find(|(index, ..)| *index == step).expect("invoked");
         let token = payload["Sidestep"]["Token"].as_str().expect("a token").to_owned();
+        let step = self.pipeline.step(step).name.clone();
         Event::Reported(Report { step, attempt_count: *attempt_count, token, result })
+    }
+
+    /// Tells the planner that the attempt of a step is lost.
+    pub(crate) fn lose(&mut self, name: &str) -> Plan {
+        let step = StepName::parse(name).expect("legal");
+        self.advance(&[Event::AttemptLost { step, last_attempt: 3 }])
     }
 
     pub(crate) fn succeed(&mut self, name: &str, outputs: Value) -> Plan {
@@ -206,7 +213,8 @@ impl World {
         let CallbackRecord { step, attempt_count, revision, .. } = record;
         let token =
             self.start.secret.token(&self.start.execution_id, step, attempt_count, revision);
-        let result = succeeded(outputs, Vec::new());
+        let (step, result) =
+            (self.pipeline.step(step).name.clone(), succeeded(outputs, Vec::new()));
         self.advance(&[Event::Reported(Report { step, attempt_count, token, result })])
     }
 

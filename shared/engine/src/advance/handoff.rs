@@ -9,7 +9,7 @@ use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::Facts;
 use sidestep_core::plan::handoff::{CarriedState, Contention, Handoff};
-use sidestep_core::plan::report::{Event, Report, ReportedResult};
+use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::debug;
 
 use crate::advance::{Road, Settled};
@@ -64,7 +64,8 @@ impl Engine {
         let turn = self.turns.of(id);
         let _turn = turn.alone().await;
         let event = |loaded: &Loaded| {
-            let step = loaded.pipeline.find(&invocation.step_name)?;
+            let step = invocation.step_name.clone();
+            loaded.pipeline.find(&step)?;
             let (token, attempt_count) = (invocation.token.clone(), invocation.attempt_count);
             let result = ReportedResult::of_manifest(manifest.clone(), None);
             Some(Event::Reported(Report { step, attempt_count, token, result }))

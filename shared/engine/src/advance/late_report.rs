@@ -1,8 +1,10 @@
 //! Notes reports that came after their attempt was given up.
 
+use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::start::Start;
+use sidestep_core::plan::Event;
 use sidestep_core::plan::late_report::late_report;
-use sidestep_core::plan::report::{Discarded, Event};
+use sidestep_core::plan::report::Discarded;
 
 use crate::engine::{Engine, EngineError};
 
@@ -11,6 +13,7 @@ impl Engine {
     pub(crate) async fn note_late_report(
         &self,
         start: &Start,
+        pipeline: &Pipeline,
         discarded: &[Discarded],
         events: &[Event],
     ) -> Result<(), EngineError> {
@@ -21,18 +24,22 @@ impl Engine {
         });
         let reports: Vec<_> = reports
             .filter(|report| {
-                let of = (report.step, report.attempt_count);
-                discarded.iter().any(|discarded| (discarded.step, discarded.attempt_count) == of)
+                let of = (&report.step, report.attempt_count);
+                discarded.iter().any(|discarded| (&discarded.step, discarded.attempt_count) == of)
             })
             // Most often it repeats what was accepted a moment ago.
-            .filter(|report| !self.recent.has_succeeded(id, report.step, report.attempt_count))
+            .filter(|report| {
+                let step = pipeline.find(&report.step);
+                step.is_some_and(|step| !self.recent.has_succeeded(id, step, report.attempt_count))
+            })
             .collect();
         if reports.is_empty() {
             return Ok(());
         }
         let commits = self.executions.all_commits(id).await?;
         for report in reports {
-            if let Some(late) = late_report(report, start, &commits, self.clock.now_ms()) {
+            if let Some(late) = late_report(report, pipeline, start, &commits, self.clock.now_ms())
+            {
                 self.executions.note_late_report(id, &late).await?;
             }
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
-use sidestep_core::plan::report::Event;
+use sidestep_core::plan::Event;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{MutexGuard, oneshot};
 

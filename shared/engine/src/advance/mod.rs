@@ -22,8 +22,8 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::Facts;
 use sidestep_core::plan::handoff::{attach_state, is_for_a_step};
 use sidestep_core::plan::head::is_head_due;
-use sidestep_core::plan::report::{Event, Report, ReportedResult};
 use sidestep_core::plan::{CallbackRecord, Effect, Plan, Publication, plan};
+use sidestep_core::plan::{Event, Report, ReportedResult};
 use sidestep_core::uri::S3Uri;
 use tracing::{debug, info, warn};
 
@@ -177,10 +177,10 @@ impl Engine {
                 }
             }
             for discarded in &plan.discarded {
-                info!(execution_id = %id, step = discarded.step.0, attempt_count = discarded.attempt_count,
+                info!(execution_id = %id, step = %discarded.step, attempt_count = discarded.attempt_count,
                     reason = discarded.reason, "report discarded");
             }
-            self.note_late_report(&start, &plan.discarded, &events).await?;
+            self.note_late_report(&start, &pipeline, &plan.discarded, &events).await?;
             if plan.commit.is_empty() {
                 return Ok(Settled::At(execution.status));
             }
@@ -221,7 +221,8 @@ impl Engine {
                         }
                         self.advance_head(&start, &execution, &plan.commit).await
                     };
-                    let (head, failed) = futures::join!(seen, self.perform(&start, &plan));
+                    let (head, failed) =
+                        futures::join!(seen, self.perform(&start, &pipeline, &plan));
                     if head.is_err() {
                         // Or the next commit would hide from HEAD and its index what this one means.
                         self.recent.forget_head(id);
@@ -302,7 +303,7 @@ impl Engine {
     }
 
     /// Performs the effects of a commit; what could not be started comes back as a report of its failure.
-    async fn perform(&self, start: &Start, plan: &Plan) -> Vec<Event> {
+    async fn perform(&self, start: &Start, pipeline: &Pipeline, plan: &Plan) -> Vec<Event> {
         let revision = plan.commit.revision;
         let id = &start.execution_id;
         let performed = plan.effects.iter().map(|effect| async move {
@@ -330,7 +331,7 @@ impl Engine {
                 }
             };
             let token = start.secret.token(id, step, attempt_count, revision);
-            let result = ReportedResult::Failed(failure);
+            let (step, result) = (pipeline.step(step).name.clone(), ReportedResult::Failed(failure));
             Some(Event::Reported(Report { step, attempt_count, token, result }))
         });
         join_all(performed).await.into_iter().flatten().collect()

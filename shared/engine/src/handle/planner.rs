@@ -7,7 +7,7 @@ use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest::{self, Manifest};
 use sidestep_core::limits::OUTPUT_BYTES;
 use sidestep_core::name::ExecutionId;
-use sidestep_core::plan::report::{Event, Report, ReportedResult};
+use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::engine::{Engine, EngineError, Loaded};
@@ -148,11 +148,11 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let step_name = step_name.clone();
         let event = move |loaded: &Loaded| {
-            let Some(step) = loaded.pipeline.find(&step_name) else {
+            if loaded.pipeline.find(&step_name).is_none() {
                 warn!("the report of an unknown step is ignored");
                 return Vec::new();
-            };
-            let (token, result) = (token.clone(), result.clone());
+            }
+            let (step, token, result) = (step_name.clone(), token.clone(), result.clone());
             vec![Event::Reported(Report { step, attempt_count, token, result })]
         };
         match self.advance(id, event).await {

@@ -14,7 +14,7 @@ use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::limits::{LEASE_ATTEMPTS, OUTPUT_BYTES};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::attempt_prefix;
-use sidestep_core::plan::report::{Event, Report, ReportedResult};
+use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::warn;
 
 use crate::engine::{Engine, EngineError, Loaded};
@@ -73,6 +73,7 @@ impl Engine {
             Leases::All => u32::MAX,
         };
         for index in executing {
+            let name = || loaded.pipeline.step(index).name.clone();
             let revision = loaded.execution.step(index).revision;
             let Some(claim) = commits.get(&revision).and_then(|commit| commit.claim(index)) else {
                 continue;
@@ -82,14 +83,14 @@ impl Engine {
                 let claimed_at_ms = commits.get(&revision).map_or(0, |commit| commit.at_ms);
                 let is_old = claimed_at_ms + SENDING_MS < self.clock.now_ms();
                 if (leases == Leases::All || is_old) && self.is_unsent(token).await? {
-                    events.push(Event::AttemptLost { step: index, last_attempt });
+                    events.push(Event::AttemptLost { step: name(), last_attempt });
                 }
                 continue;
             }
             let attempt_count = claim.attempt_count;
             let report = |result| {
                 let token = loaded.start.secret.token(id, index, attempt_count, revision);
-                Event::Reported(Report { step: index, attempt_count, token, result })
+                Event::Reported(Report { step: name(), attempt_count, token, result })
             };
             if let Some(report) = self.unheard(&loaded, index, attempt_count).await? {
                 events.push(Event::Reported(report));
@@ -104,7 +105,7 @@ impl Engine {
                 };
                 match failure {
                     Some(failure) => events.push(report(ReportedResult::Failed(failure))),
-                    None => events.push(Event::AttemptLost { step: index, last_attempt }),
+                    None => events.push(Event::AttemptLost { step: name(), last_attempt }),
                 }
             }
         }
@@ -164,7 +165,7 @@ impl Engine {
             return Ok(None);
         };
         Ok(serde_json::from_slice::<Manifest>(&bytes).ok().map(|manifest| Report {
-            step,
+            step: loaded.pipeline.step(step).name.clone(),
             attempt_count,
             token: manifest.token.clone(),
             result: ReportedResult::of_manifest(manifest, Some(uri)),

@@ -11,8 +11,8 @@ use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
 use sidestep_core::limits::OUTPUT_BYTES;
 use sidestep_core::name::{ExecutionId, StepName};
+use sidestep_core::plan::Event;
 use sidestep_core::plan::repair::{Found, repair};
-use sidestep_core::plan::report::Event;
 
 use crate::control::RequestError;
 use crate::engine::{Engine, EngineError};
