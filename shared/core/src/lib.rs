@@ -14,6 +14,7 @@ pub mod cache;
 pub mod definition;
 pub mod event;
 pub mod execution;
+pub mod failure;
 pub mod limits;
 pub mod name;
 pub mod parse;

@@ -5,6 +5,7 @@ use sidestep_core::definition::StepKind;
 use sidestep_core::definition::output::convert_output;
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::{ExecutionStatus, Phase};
+use sidestep_core::failure::FailureType;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
 use sidestep_core::plan::{Event, Report, ReportedResult};
@@ -97,10 +98,9 @@ impl Engine {
         }
         let StepKind::Callback(callback) = &step.kind else { return Err(unknown().into()) };
         let result = match answer {
-            Answer::Failure(message) => ReportedResult::Failed(Failure {
-                error_type: "Sidestep.CallbackFailed".to_owned(),
-                message,
-            }),
+            Answer::Failure(message) => {
+                ReportedResult::Failed(Failure::new(FailureType::CallbackFailed, message))
+            }
             Answer::Success(outputs) => {
                 for (output, value) in &outputs {
                     let declared = callback.outputs.iter().find(|d| d.name == *output);

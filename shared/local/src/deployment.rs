@@ -12,6 +12,7 @@ use sidestep_aws::queue::SqsQueues;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_aws::{Consumer, ServiceEndpoints, Settings, counted_engine, engine, local_config};
 use sidestep_core::execution::invocation::{RESERVED_KEY, USAGE};
+use sidestep_core::failure::FailureType;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::uri::S3Uri;
 use sidestep_core::view::price::{Usage, service};
@@ -344,7 +345,7 @@ impl EventHandler for Hosted {
 impl Handler for Hosted {
     async fn handle(&self, event: Value, _: InvocationMeta) -> Result<Value, FunctionError> {
         let failed =
-            |error: EngineError| FunctionError::new("Sidestep.Engine", error_chain(&error));
+            |error: EngineError| FunctionError::new(FailureType::Engine, error_chain(&error));
         self.advance(event).await.map_err(failed)
     }
 }

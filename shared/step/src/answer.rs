@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
 use sidestep_core::execution::manifest::{self, Manifest};
+use sidestep_core::failure::FailureType;
 use sidestep_core::limits;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::ObjectStore;
@@ -20,7 +21,7 @@ use tokio::task::JoinError;
 use tracing::Instrument;
 
 use crate::context::StepContext;
-use crate::error::{self, StepError};
+use crate::error::StepError;
 use crate::event::Parts;
 use crate::handoff::Direct;
 use crate::{event, handoff, lease, logging, report};
@@ -73,7 +74,9 @@ where
             Ok(outputs) => outputs,
             Err(error) => match &invocation {
                 // Lambda delivered this invocation twice, and the other run has come further: it will report.
-                Some(invocation) if error.error_type() == error::ARTIFACT_CONFLICT => {
+                Some(invocation)
+                    if error.error_type() == FailureType::ArtifactConflict.as_str() =>
+                {
                     tracing::warn!(%error, "retiring in favour of another run of this attempt");
                     return Ok(report::discarded(invocation, error.message()));
                 }
@@ -138,7 +141,7 @@ where
             task.abort();
             let seconds = time.as_secs_f64();
             let message = format!("ended after {seconds:.1} s, shortly before its time was up");
-            Err(StepError::new(error::TIMEOUT, message))
+            Err(StepError::new(FailureType::Timeout, message))
         }
     }
 }
@@ -150,19 +153,19 @@ fn object(outputs: &impl Serialize) -> Result<Map<String, Value>, StepError> {
         Value::Null => Map::new(),
         _ => {
             let message = "the handler's outputs are not a JSON object: return a struct or a map";
-            return Err(StepError::new(error::OUTPUT_NOT_OBJECT, message));
+            return Err(StepError::new(FailureType::OutputNotObject, message));
         }
     };
     if outputs.contains_key(RESERVED_KEY) {
         let message = format!("`{RESERVED_KEY}` is a reserved key and cannot be an output");
-        return Err(StepError::new(error::OUTPUT_NOT_OBJECT, message));
+        return Err(StepError::new(FailureType::OutputNotObject, message));
     }
     let bytes = serde_json::to_vec(&outputs)?.len();
     if bytes > limits::OUTPUT_BYTES {
         let limit = limits::OUTPUT_BYTES;
         let message =
             format!("the outputs have {bytes} bytes, over the limit of {limit}: write an artifact");
-        return Err(StepError::new(error::OUTPUT_TOO_LARGE, message));
+        return Err(StepError::new(FailureType::OutputTooLarge, message));
     }
     Ok(outputs)
 }
@@ -173,7 +176,7 @@ pub(crate) fn panicked(error: JoinError) -> StepError {
         Ok(panic) => panic_message(panic.as_ref()),
         Err(error) => error.to_string(),
     };
-    StepError::new(error::PANIC, message)
+    StepError::new(FailureType::Panic, message)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -8,13 +8,14 @@ use futures::{Stream, StreamExt};
 use serde::Serialize;
 use sidestep_core::execution::invocation::MANIFEST_NAME;
 use sidestep_core::execution::manifest::Artifact;
+use sidestep_core::failure::FailureType;
 use sidestep_core::limits;
 use sidestep_core::plan::lease;
 use sidestep_engine::ports::objects::{ObjectStream, stream_of};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
-use crate::error::{self, StepError};
+use crate::error::StepError;
 
 /// The content of an artifact: bytes, text, JSON, a reader or a stream.
 pub struct Content(pub(crate) ObjectStream);
@@ -66,15 +67,18 @@ impl Artifacts {
     /// Takes a name for writing, once.
     pub(crate) fn reserve(&mut self, name: &str) -> Result<(), StepError> {
         check_name(name).map_err(|why| {
-            StepError::new(error::ARTIFACT, format!("`{name}` cannot name an artifact: {why}"))
+            StepError::new(
+                FailureType::Artifact,
+                format!("`{name}` cannot name an artifact: {why}"),
+            )
         })?;
         if self.by_name.contains_key(name) {
             let message = format!("artifact `{name}` was written before in this attempt");
-            return Err(StepError::new(error::ARTIFACT, message));
+            return Err(StepError::new(FailureType::Artifact, message));
         }
         if self.by_name.len() == limits::ARTIFACTS {
             let message = format!("more than {} artifacts", limits::ARTIFACTS);
-            return Err(StepError::new(error::ARTIFACT, message));
+            return Err(StepError::new(FailureType::Artifact, message));
         }
         self.by_name.insert(name.to_owned(), None);
         Ok(())

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest::Artifact;
+use sidestep_core::failure::FailureType;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::ObjectStore;
 
 use crate::artifact::{Artifacts, Content};
 use crate::download::Download;
-use crate::error::{self, StepError};
+use crate::error::StepError;
 use crate::progress::{Progress, Throttle};
 
 /// One attempt of a step, as its handler sees it. Clones are the same attempt.
@@ -69,7 +70,7 @@ impl StepContext {
     pub fn output_prefix(&self) -> Result<&S3Uri, StepError> {
         self.inner.output_prefix.as_ref().ok_or_else(|| {
             StepError::new(
-                error::NO_OUTPUT_PREFIX,
+                FailureType::NoOutputPrefix,
                 "invoked without a pipeline there is nowhere to write: set SIDESTEP_OUTPUT_PREFIX to an s3:// prefix",
             )
         })
@@ -79,7 +80,7 @@ impl StepContext {
     pub async fn download(&self, uri: &S3Uri) -> Result<Download, StepError> {
         let Some(opened) = self.inner.store.download(uri).await? else {
             let message = format!("there is no object `{uri}`");
-            return Err(StepError::new(error::INPUT_NOT_FOUND, message));
+            return Err(StepError::new(FailureType::InputNotFound, message));
         };
         Ok(Download::new(uri.clone(), opened))
     }

@@ -4,13 +4,14 @@ use std::io;
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
+use sidestep_core::failure::FailureType;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::{Download as StoredObject, ObjectFacts};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufRead, AsyncWriteExt};
 use tokio_util::io::StreamReader;
 
-use crate::error::{self, StepError};
+use crate::error::StepError;
 
 /// An object that has been opened. Nothing is read before one of the methods is called.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Download {
         let uri = self.uri.clone();
         let bytes = self.bytes().await?;
         String::from_utf8(bytes.into()).map_err(|error| {
-            StepError::new(error::FAILED, format!("`{uri}` is not UTF-8 text: {error}"))
+            StepError::new(FailureType::StepFailed, format!("`{uri}` is not UTF-8 text: {error}"))
         })
     }
 
@@ -73,5 +74,5 @@ impl Download {
 }
 
 fn unread(uri: &S3Uri, error: &io::Error) -> StepError {
-    StepError::new(error::STORE, format!("could not read `{uri}`: {error}"))
+    StepError::new(FailureType::Store, format!("could not read `{uri}`: {error}"))
 }

@@ -7,35 +7,8 @@ use std::error::Error;
 use std::fmt;
 
 use lambda_runtime::Diagnostic;
+use sidestep_core::failure::FailureType;
 use sidestep_engine::ports::objects::StoreError;
-
-/// The step's arguments do not fit what the handler takes.
-pub(crate) const ARGUMENTS: &str = "Sidestep.Arguments";
-/// The reserved key of the event is malformed.
-pub(crate) const INVOCATION: &str = "Sidestep.Invocation";
-/// The attempt's time is up.
-pub(crate) const TIMEOUT: &str = "Sidestep.Timeout";
-/// The handler panicked.
-pub(crate) const PANIC: &str = "Sidestep.Panic";
-/// The handler returned something that is not a JSON object, or used the reserved key. The planner has the same type for
-/// functions without this crate.
-pub(crate) const OUTPUT_NOT_OBJECT: &str = "Sidestep.OutputNotObject";
-/// The handler's outputs are over the limit.
-pub(crate) const OUTPUT_TOO_LARGE: &str = "Sidestep.OutputTooLarge";
-/// An artifact's name is not allowed, or was used before, or there are too many.
-pub(crate) const ARTIFACT: &str = "Sidestep.Artifact";
-/// Another run of this attempt wrote the artifact, with other content.
-pub(crate) const ARTIFACT_CONFLICT: &str = "Sidestep.ArtifactConflict";
-/// Invoked by hand, without a place to write to.
-pub(crate) const NO_OUTPUT_PREFIX: &str = "Sidestep.NoOutputPrefix";
-/// An object to be read does not exist.
-pub(crate) const INPUT_NOT_FOUND: &str = "Sidestep.InputNotFound";
-/// The object store failed.
-pub(crate) const STORE: &str = "Sidestep.Store";
-/// The manifest could not be written.
-pub(crate) const REPORT: &str = "Sidestep.Report";
-/// The handler's own error, where it gave no type.
-pub(crate) const FAILED: &str = "Sidestep.StepFailed";
 
 /// Why a step failed.
 ///
@@ -60,8 +33,8 @@ impl StepError {
         &self.message
     }
 
-    /// Makes an error of `error_type` whose message is the error and its causes.
-    pub(crate) fn caused(error_type: &'static str, error: &(dyn Error + 'static)) -> Self {
+    /// Makes an error of `failure_type` whose message is the error and its causes.
+    pub(crate) fn caused(failure_type: FailureType, error: &(dyn Error + 'static)) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -72,7 +45,7 @@ impl StepError {
             }
             cause = error.source();
         }
-        Self::new(error_type, message)
+        Self::new(failure_type, message)
     }
 }
 
@@ -80,12 +53,12 @@ impl StepError {
 impl<E: Error + Send + Sync + 'static> From<E> for StepError {
     fn from(error: E) -> Self {
         let error: &(dyn Error + 'static) = &error;
-        let error_type = match error.downcast_ref::<StoreError>() {
-            Some(StoreError::Conflict { .. }) => ARTIFACT_CONFLICT,
-            Some(_) => STORE,
-            None => FAILED,
+        let failure_type = match error.downcast_ref::<StoreError>() {
+            Some(StoreError::Conflict { .. }) => FailureType::ArtifactConflict,
+            Some(_) => FailureType::Store,
+            None => FailureType::StepFailed,
         };
-        Self::caused(error_type, error)
+        Self::caused(failure_type, error)
     }
 }
 

@@ -3,9 +3,10 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::failure::FailureType;
 use sidestep_core::plan::handoff::{self, CarriedState};
 
-use crate::error::{self, StepError};
+use crate::error::StepError;
 
 /// An event, taken apart.
 #[derive(Debug, PartialEq)]
@@ -21,19 +22,19 @@ pub(crate) struct Parts {
 pub(crate) fn split(mut event: Value) -> Result<Parts, StepError> {
     let mut reserved = event.as_object_mut().and_then(|keys| keys.remove(RESERVED_KEY));
     let carried = reserved.as_mut().and_then(handoff::take_state);
-    let invocation = reserved.map(|value| parse(value, error::INVOCATION, RESERVED_KEY));
+    let invocation = reserved.map(|value| parse(value, FailureType::Invocation, RESERVED_KEY));
     Ok(Parts { invocation: invocation.transpose()?, carried, rest: event })
 }
 
 /// Reads the rest of the event into what the handler takes.
 pub(crate) fn arguments<A: DeserializeOwned>(rest: Value) -> Result<A, StepError> {
-    parse(rest, error::ARGUMENTS, "Arguments")
+    parse(rest, FailureType::Arguments, "Arguments")
 }
 
 /// Deserializes, and says which value does not fit, below `root`.
 fn parse<T: DeserializeOwned>(
     value: Value,
-    error_type: &'static str,
+    failure_type: FailureType,
     root: &str,
 ) -> Result<T, StepError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
@@ -42,7 +43,7 @@ fn parse<T: DeserializeOwned>(
             path if path.starts_with('[') => format!("{root}{path}"),
             path => format!("{root}.{path}"),
         };
-        StepError::new(error_type, format!("`{path}`: {}", error.inner()))
+        StepError::new(failure_type, format!("`{path}`: {}", error.inner()))
     })
 }
 

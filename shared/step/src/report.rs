@@ -6,10 +6,11 @@
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
 use sidestep_core::execution::manifest::Manifest;
+use sidestep_core::failure::FailureType;
 use sidestep_core::limits;
 use sidestep_engine::ports::objects::{Created, ObjectStore};
 
-use crate::error::{self, StepError};
+use crate::error::StepError;
 
 /// Outputs, and for each of the artifacts a key of at most 1 KiB and change.
 const MANIFEST_BYTES: u64 = (limits::OUTPUT_BYTES + limits::ARTIFACTS * 2048) as u64;
@@ -24,7 +25,7 @@ pub(crate) async fn publish(
     manifest: Manifest,
 ) -> Result<Value, StepError> {
     let uri = invocation.output_prefix.join(MANIFEST_NAME);
-    let unwritten = |error| StepError::caused(error::REPORT, &error);
+    let unwritten = |error| StepError::caused(FailureType::Report, &error);
     let text = serde_json::to_vec(&manifest)?;
     let created = store.create(&uri, text.into(), "application/json").await.map_err(unwritten)?;
     if created == Created::New {
@@ -35,7 +36,7 @@ pub(crate) async fn publish(
         Ok(first) if first.token == manifest.token => Ok(answer(invocation, first.outputs)),
         _ => {
             let message = format!("`{uri}` exists and is not from this attempt");
-            Err(StepError::new(error::REPORT, message))
+            Err(StepError::new(FailureType::Report, message))
         }
     }
 }

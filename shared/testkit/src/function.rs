@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
 
 use serde_json::{Value, json};
+use sidestep_core::failure::FailureType;
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 
 /// Holds `functions` to its promises, with a function of the name `known`. `invoked` waits for as many of its invocations and takes them;
@@ -17,7 +18,7 @@ pub async fn suite(
     assert_eq!(functions.describe("absent").await.unwrap(), None);
     let error = functions.invoke("absent", &json!({})).await.unwrap_err();
     assert!(matches!(&error, FunctionError::NotFound { .. }), "{error:?}");
-    assert_eq!(error.error_type(), "Sidestep.UnknownFunction");
+    assert_eq!(error.failure_type(), FailureType::UnknownFunction);
 
     // A description is the same at every look, also by the name under which it is invoked.
     let function = functions.describe(known).await.unwrap().expect("it exists");

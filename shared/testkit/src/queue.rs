@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
 
 use serde_json::{Value, json};
+use sidestep_core::failure::FailureType;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::ports::queues::{QueueError, Queues};
 
@@ -17,7 +18,7 @@ pub async fn suite(
     let absent = "https://sqs.us-east-1.amazonaws.com/000000000000/absent";
     let error = queues.send(absent, &json!({})).await.unwrap_err();
     assert!(matches!(&error, QueueError::NotFound { queue_url } if queue_url == absent));
-    assert_eq!(error.error_type(), "Sidestep.QueueNotFound");
+    assert_eq!(error.failure_type(), FailureType::QueueNotFound);
 
     // A message arrives as it was sent, as often as it was.
     assert_eq!(received().await, [] as [Value; 0]);

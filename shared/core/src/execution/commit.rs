@@ -13,6 +13,7 @@ use crate::cache::key::KeyParts;
 use crate::definition::StepIndex;
 use crate::execution::Phase;
 use crate::execution::manifest::Artifact;
+use crate::failure::FailureType;
 use crate::uri::S3Uri;
 
 pub use crate::execution::result::{CacheEntry, Hit, Reuse, Source, Supplied};
@@ -111,6 +112,18 @@ pub struct Failure {
     /// Stable, such as `Sidestep.Timeout`, or the function's own.
     pub error_type: String,
     pub message: String,
+}
+
+impl Failure {
+    /// Makes a failure with one of sidestep's own types.
+    pub fn new(failure_type: FailureType, message: impl Into<String>) -> Self {
+        Self { error_type: failure_type.into(), message: message.into() }
+    }
+
+    /// Returns the type if it is one of sidestep's own, and `None` for a user function's.
+    pub fn failure_type(&self) -> Option<FailureType> {
+        FailureType::parse(&self.error_type)
+    }
 }
 
 /// What a successful attempt left behind.

@@ -7,6 +7,7 @@ use crate::definition::{CallbackStep, LambdaStep, StepIndex, StepKind};
 use crate::execution::Phase;
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Retried, Verdict};
 use crate::execution::invocation::{Invocation, RESERVED_KEY};
+use crate::failure::FailureType;
 use crate::limits::{LEASE_ATTEMPTS, PAYLOAD_BYTES};
 use crate::name::StepName;
 use crate::plan::lease::RENEWED_LEASE_MS;
@@ -93,7 +94,7 @@ impl Draft<'_> {
         if size > PAYLOAD_BYTES {
             let text =
                 format!("the arguments have {size} bytes, over the limit of {PAYLOAD_BYTES}");
-            return self.fail(index, "Sidestep.PayloadTooLarge", text);
+            return self.fail(index, FailureType::PayloadTooLarge, text);
         }
         let attempt_count = attempt.count;
         let claim = Claim {
@@ -234,10 +235,8 @@ impl Draft<'_> {
             let reason = format!("attempt {} was lost", claim.attempt_count);
             return self.try_again(step, &claim, reason, true);
         }
-        let failure = Failure {
-            error_type: "Sidestep.AttemptLost".to_owned(),
-            message: format!("nothing was heard of {} attempts", claim.attempt_count),
-        };
+        let message = format!("nothing was heard of {} attempts", claim.attempt_count);
+        let failure = Failure::new(FailureType::AttemptLost, message);
         self.end_failed(step, claim, failure);
     }
 
@@ -259,7 +258,7 @@ impl Draft<'_> {
         let arguments = match self.evaluate(step, arguments) {
             None => return,
             Some(Ok(arguments)) => arguments,
-            Some(Err(why)) => return self.fail(step, "Sidestep.Arguments", why),
+            Some(Err(why)) => return self.fail(step, FailureType::Arguments, why),
         };
         match &pipeline.step(step).kind {
             StepKind::Lambda(lambda) => self.claim(step, lambda, &arguments, attempt),
@@ -304,10 +303,8 @@ impl Draft<'_> {
             }
             let Some(claim) = self.claim_of(step) else { continue };
             if claim.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= self.facts.now_ms) {
-                let failure = Failure {
-                    error_type: "Sidestep.Timeout".to_owned(),
-                    message: format!("no result within {seconds} s (`TimeoutSeconds`)"),
-                };
+                let message = format!("no result within {seconds} s (`TimeoutSeconds`)");
+                let failure = Failure::new(FailureType::Timeout, message);
                 self.end_failed(step, claim, failure);
             }
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::{AttemptResult, Commit, Failure};
 use crate::execution::start::Start;
+use crate::failure::FailureType;
 use crate::plan::event::{Report, ReportedResult};
 
 /// What an attempt came to after it was given up. Outputs and messages are left out: nobody may build on them.
@@ -19,10 +20,6 @@ pub struct LateReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_type: Option<String>,
 }
-
-/// Failures by which the planner gives an attempt up without having heard of it.
-const GIVEN_UP: [&str; 4] =
-    ["Sidestep.Timeout", "Sidestep.AttemptLost", "Sidestep.CodeChanged", "Sidestep.LostAfterStart"];
 
 /// What to note of a discarded report. `None` for one that repeats what was accepted, and for one that is not of the execution: its token
 /// must be that of an attempt in `commits`, which are all of the execution's.
@@ -55,7 +52,7 @@ pub fn late_report(
         None => None,
     };
     let is_repeat = accepted.is_some_and(|accepted| {
-        !GIVEN_UP.contains(&accepted.error_type.as_str())
+        !accepted.failure_type().is_some_and(FailureType::was_given_up)
             || failure_type.as_ref() == Some(&accepted.error_type)
     });
     (!is_repeat).then_some(LateReport { step, attempt_count, at_ms: now_ms, failure_type })

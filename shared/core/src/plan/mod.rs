@@ -34,6 +34,7 @@ use crate::execution::commit::{
 use crate::execution::manifest::Manifest;
 use crate::execution::start::Start;
 use crate::execution::{Execution, ExecutionStatus, Phase, StepState};
+use crate::failure::FailureType;
 use crate::limits::COMMIT_BYTES;
 use crate::name::ExecutionId;
 use crate::plan::control::check_retry;
@@ -226,12 +227,16 @@ impl<'a> Draft<'a> {
         self.plan.needs.extend(needs);
     }
 
-    pub(crate) fn fail(&mut self, index: StepIndex, error_type: &str, message: impl Into<String>) {
+    pub(crate) fn fail(
+        &mut self,
+        index: StepIndex,
+        failure_type: FailureType,
+        message: impl Into<String>,
+    ) {
         let message: String =
             message.into().chars().take(crate::limits::FAILURE_REASON_CHARS).collect();
         let reason = message.clone();
-        let failure = Failure { error_type: error_type.to_owned(), message };
-        self.push(index, Verdict::Failed(failure), reason);
+        self.push(index, Verdict::Failed(Failure::new(failure_type, message)), reason);
     }
 
     pub(crate) fn push(&mut self, step: StepIndex, verdict: Verdict, reason: String) {
@@ -344,9 +349,6 @@ fn failure_reason(pipeline: &Pipeline, first: StepIndex, commit: &Commit) -> Str
     let text = format!("Step failure: One or multiple steps failed. `{name}`: {message}");
     text.chars().take(1_300).collect()
 }
-
-/// `error_type` of a Fail step that was reached.
-pub const FAIL_STEP: &str = "Sidestep.FailStep";
 
 /// Where one attempt of a step may write. Built from checked names only.
 pub fn attempt_prefix(pipeline: &Pipeline, start: &Start, step: StepIndex, attempt: u32) -> S3Uri {

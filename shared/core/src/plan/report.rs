@@ -9,6 +9,7 @@ use crate::execution::commit::{
     AttemptResult, CacheEntry, Claim, Completion, Failure, Outputs, Produced, Source,
 };
 use crate::execution::manifest::Manifest;
+use crate::failure::FailureType;
 use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES};
 use crate::name::StepName;
 use crate::plan::event::{Report, ReportedResult};
@@ -129,16 +130,13 @@ pub(crate) fn check_outputs(
 ) -> Result<(), Failure> {
     let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
     if size > OUTPUT_BYTES {
-        return Err(Failure {
-            error_type: "Sidestep.OutputTooLarge".to_owned(),
-            message: format!("the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}"),
-        });
+        let message = format!("the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}");
+        return Err(Failure::new(FailureType::OutputTooLarge, message));
     }
     for declared in pipeline.step(step).outputs() {
         let Some(value) = outputs.get(&declared.name) else { continue };
-        convert_output(value, declared.output_type).map_err(|why| Failure {
-            error_type: "Sidestep.OutputType".to_owned(),
-            message: format!("output `{}`: {why}", declared.name),
+        convert_output(value, declared.output_type).map_err(|why| {
+            Failure::new(FailureType::OutputType, format!("output `{}`: {why}", declared.name))
         })?;
     }
     Ok(())

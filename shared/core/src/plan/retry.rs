@@ -8,30 +8,12 @@ use sha2::{Digest, Sha256};
 
 use crate::definition::RetryPolicy;
 use crate::execution::commit::Failure;
+use crate::failure::FailureType;
 
 /// The longest delay: `IntervalSeconds` may be 43,200, and back-off must not outgrow it.
 const LONGEST_SECONDS: f64 = 43_200.0;
 /// Retries of throttles and service faults that no policy names.
 const DEFAULT_RETRIES: u64 = 5;
-
-/// The failure of calling the function service at all.
-const CALL_FAULTS: [&str; 2] = ["Step.THROTTLING", "Step.SERVICE_FAULT"];
-/// Failures that another attempt would only repeat: they are the planner's own, about what the attempt was given or gave. And one after which
-/// another attempt may do again what is to be done once, so that a policy has to name it.
-const FINAL: [&str; 10] = [
-    "Sidestep.LostAfterStart",
-    "Sidestep.Arguments",
-    "Sidestep.Condition",
-    "Sidestep.CodeChanged",
-    "Sidestep.FailStep",
-    "Sidestep.OutputType",
-    "Sidestep.OutputTooLarge",
-    "Sidestep.PayloadTooLarge",
-    "Sidestep.UnknownFunction",
-    "Sidestep.UnsupportedStepType",
-];
-/// A run out of time: the function's own limit, or the step's `TimeoutSeconds`.
-const TIMEOUTS: [&str; 2] = ["Sandbox.Timedout", "Sidestep.Timeout"];
 
 /// When the next attempt begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,15 +39,15 @@ pub struct Tried<'a> {
 
 /// When to try again; `None` when not at all.
 pub fn next_attempt(policies: &[RetryPolicy], tried: Tried<'_>) -> Option<Delay> {
-    let error_type = tried.failure.error_type.as_str();
+    let default_types = FailureType::ALL.iter().filter(|given| given.is_retried_by_default());
     let default = RetryPolicy {
-        exception_types: CALL_FAULTS.map(str::to_owned).to_vec(),
+        exception_types: default_types.copied().map(String::from).collect(),
         interval_seconds: 1,
         backoff_rate: 2.0,
         max_attempts: Some(DEFAULT_RETRIES),
         expire_after_minutes: None,
     };
-    let policy = policies.iter().chain([&default]).find(|policy| applies(policy, error_type))?;
+    let policy = policies.iter().chain([&default]).find(|policy| applies(policy, tried.failure))?;
     let retry = tried.attempt_count;
     if policy.max_attempts.is_some_and(|limit| u64::from(retry) > limit) {
         return None;
@@ -83,13 +65,14 @@ pub fn next_attempt(policies: &[RetryPolicy], tried: Tried<'_>) -> Option<Delay>
     Some(Delay { at_ms, retry })
 }
 
-fn applies(policy: &RetryPolicy, error_type: &str) -> bool {
-    policy.exception_types.iter().any(|wanted| match wanted.as_str() {
-        "Sidestep.Timeout" => TIMEOUTS.contains(&error_type),
-        "Sidestep.FunctionError" => {
-            !FINAL.contains(&error_type) && !CALL_FAULTS.contains(&error_type)
+fn applies(policy: &RetryPolicy, failure: &Failure) -> bool {
+    let given = failure.failure_type();
+    policy.exception_types.iter().any(|wanted| match FailureType::parse(wanted) {
+        Some(FailureType::Timeout) => given.is_some_and(FailureType::is_timeout),
+        Some(FailureType::FunctionError) => {
+            given.is_none_or(|given| !given.is_final() && !given.is_retried_by_default())
         }
-        wanted => wanted == error_type,
+        _ => *wanted == failure.error_type,
     })
 }
 

@@ -11,10 +11,11 @@ use crate::definition::expression::{Expression, Unresolved};
 use crate::definition::extension::{Otherwise, When};
 use crate::definition::{CacheConfig, CallbackStep, LambdaStep, StepIndex, StepKind};
 use crate::execution::commit::{Decision, Verdict};
+use crate::failure::FailureType;
+use crate::plan::Draft;
 use crate::plan::attempt::Attempt;
 use crate::plan::readiness::{Readiness, readiness};
 use crate::plan::resolver::evaluate_all;
-use crate::plan::{Draft, FAIL_STEP};
 
 /// Digests of what stands behind `Changed` conditions, by the values' texts.
 type Observed = BTreeMap<String, String>;
@@ -37,7 +38,7 @@ impl Draft<'_> {
         };
         let Some((verdict, observed)) = self.conditions(index, &when.conditions) else { return };
         match verdict {
-            Err(why) => self.fail(index, "Sidestep.Condition", format!("`When`: {why}")),
+            Err(why) => self.fail(index, FailureType::Condition, format!("`When`: {why}")),
             Ok(verdict) if verdict.holds => self.decide_ready(index, observed),
             Ok(verdict) => self.decide_otherwise(index, when, &verdict.because, observed),
         }
@@ -105,13 +106,13 @@ impl Draft<'_> {
                         let decision = Decision::new(index, outcome, verdict.because);
                         self.push_decision(Decision { observed: more, ..decision });
                     }
-                    Err(why) => self.fail(index, "Sidestep.Condition", why),
+                    Err(why) => self.fail(index, FailureType::Condition, why),
                 }
             }
             StepKind::Fail { message } => match self.evaluate(index, message) {
-                Some(Ok(Value::String(text))) => self.fail(index, FAIL_STEP, text),
-                Some(Ok(other)) => self.fail(index, FAIL_STEP, other.to_string()),
-                Some(Err(why)) => self.fail(index, FAIL_STEP, why),
+                Some(Ok(Value::String(text))) => self.fail(index, FailureType::FailStep, text),
+                Some(Ok(other)) => self.fail(index, FailureType::FailStep, other.to_string()),
+                Some(Err(why)) => self.fail(index, FailureType::FailStep, why),
                 None => {}
             },
             StepKind::Lambda(lambda) => self.decide_lambda(index, lambda, step.cache.as_ref()),
@@ -119,7 +120,7 @@ impl Draft<'_> {
             StepKind::Job { .. } => {
                 // Refused before the start; this holds for executions that another version started.
                 let text = format!("steps of type {} cannot run yet", step.step_type());
-                self.fail(index, "Sidestep.UnsupportedStepType", text);
+                self.fail(index, FailureType::UnsupportedStepType, text);
             }
         }
         if let Some(decision) = self.plan.commit.decisions.get_mut(count) {
@@ -151,11 +152,11 @@ impl Draft<'_> {
         let arguments = match self.evaluate(index, &lambda.arguments) {
             None => return,
             Some(Ok(arguments)) => arguments,
-            Some(Err(why)) => return self.fail(index, "Sidestep.Arguments", why),
+            Some(Err(why)) => return self.fail(index, FailureType::Arguments, why),
         };
         if !self.start.functions.contains_key(&lambda.function_arn) {
             let text = format!("function `{}` is not known", lambda.function_arn);
-            return self.fail(index, "Sidestep.UnknownFunction", text);
+            return self.fail(index, FailureType::UnknownFunction, text);
         }
         let Some((cache, reason)) = self.reuse_or_reason(index, lambda, cache, &arguments) else {
             return;
@@ -206,7 +207,7 @@ impl Draft<'_> {
         let arguments = match self.evaluate(index, &callback.arguments) {
             None => return,
             Some(Ok(arguments)) => arguments,
-            Some(Err(why)) => return self.fail(index, "Sidestep.Arguments", why),
+            Some(Err(why)) => return self.fail(index, FailureType::Arguments, why),
         };
         let reason = "a Callback step always asks".to_owned();
         if let Some(attempt) = self.first(index, reason) {

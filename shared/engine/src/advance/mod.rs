@@ -313,14 +313,14 @@ impl Engine {
                     if self.may_have_arrived(payload).await {
                         return None;
                     }
-                    (*step, *attempt_count, failure_of(error.error_type(), &error))
+                    (*step, *attempt_count, Failure::new(error.failure_type(), error_chain(&error)))
                 }
                 Effect::SendCallback { step, attempt_count, queue_url, body } => {
                     let Err(error) = self.queues.send(queue_url, body).await else {
                         self.note_sent(plan, *step).await;
                         return None;
                     };
-                    (*step, *attempt_count, failure_of(error.error_type(), &error))
+                    (*step, *attempt_count, Failure::new(error.failure_type(), error_chain(&error)))
                 }
                 Effect::Wake { at_ms } => {
                     if let Err(error) = self.queues.wake(id, *at_ms, self.clock.now_ms()).await {
@@ -357,8 +357,4 @@ fn pause(losses: u32, random: [u8; 32]) -> Duration {
     const FIRST: Duration = Duration::from_millis(4);
     const DOUBLINGS: u32 = 6;
     FIRST * 2_u32.pow(losses.min(DOUBLINGS)) * u32::from(random[0]) / 256
-}
-
-fn failure_of(error_type: &str, error: &dyn std::error::Error) -> Failure {
-    Failure { error_type: error_type.to_owned(), message: error_chain(error) }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 use sidestep_core::execution::start::Function;
+use sidestep_core::failure::FailureType;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,12 +21,12 @@ pub enum FunctionError {
 }
 
 impl FunctionError {
-    /// The failure's name in a step's failure reason; the second and third are SageMaker's.
-    pub fn error_type(&self) -> &'static str {
+    /// Returns the type of the step's failure; the second and third are SageMaker's.
+    pub fn failure_type(&self) -> FailureType {
         match self {
-            Self::NotFound { .. } => "Sidestep.UnknownFunction",
-            Self::Throttled { .. } => "Step.THROTTLING",
-            Self::Unavailable { .. } => "Step.SERVICE_FAULT",
+            Self::NotFound { .. } => FailureType::UnknownFunction,
+            Self::Throttled { .. } => FailureType::Throttling,
+            Self::Unavailable { .. } => FailureType::ServiceFault,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use sidestep_core::failure::FailureType;
 use sidestep_core::name::ExecutionId;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -18,11 +19,11 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    /// The failure's name in a step's failure reason.
-    pub fn error_type(&self) -> &'static str {
+    /// Returns the type of the step's failure.
+    pub fn failure_type(&self) -> FailureType {
         match self {
-            Self::NotFound { .. } => "Sidestep.QueueNotFound",
-            Self::Unavailable { .. } => "Step.SERVICE_FAULT",
+            Self::NotFound { .. } => FailureType::QueueNotFound,
+            Self::Unavailable { .. } => FailureType::ServiceFault,
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sidestep_core::definition::{StepIndex, StepKind};
 use sidestep_core::execution::commit::{Claim, Failure};
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::failure::FailureType;
 use sidestep_core::limits::OUTPUT_BYTES;
 use sidestep_core::plan::attempt_prefix;
 use sidestep_core::plan::lease::{STARTED_NAME, fence, is_fence, renewals, renewed_until};
@@ -53,11 +54,12 @@ impl Engine {
             return Ok(None);
         }
         let prefix = attempt_prefix(&loaded.pipeline, &loaded.start, step, attempt_count);
-        Ok(self.has_begun(&prefix).await?.then(|| Failure {
-            error_type: "Sidestep.LostAfterStart".to_owned(),
-            message: format!(
-                "attempt {attempt_count} began and nothing more was heard of it; with `ExactlyOnceStart` it is not begun again"
-            ),
+        Ok(self.has_begun(&prefix).await?.then(|| {
+            let message = format!(
+                "attempt {attempt_count} began and nothing more was heard of it; with \
+                 `ExactlyOnceStart` it is not begun again"
+            );
+            Failure::new(FailureType::LostAfterStart, message)
         }))
     }
 

@@ -11,6 +11,7 @@ use sidestep_core::execution::invocation::MANIFEST_NAME;
 use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{ExecutionStatus, Phase};
+use sidestep_core::failure::FailureType;
 use sidestep_core::limits::{LEASE_ATTEMPTS, OUTPUT_BYTES};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::attempt_prefix;
@@ -186,12 +187,13 @@ impl Engine {
         let Some(pinned) = start.functions.get(&lambda.function_arn) else { return Ok(None) };
         let now = self.functions.describe(&pinned.invoke_arn).await?;
         let is_same = now.is_some_and(|now| now.code_digest == pinned.code_digest);
-        Ok((!is_same).then(|| Failure {
-            error_type: "Sidestep.CodeChanged".to_owned(),
-            message: format!(
-                "attempt was lost, and the version of function `{}` that this execution uses is gone",
-                lambda.function_arn
-            ),
+        Ok((!is_same).then(|| {
+            let function = &lambda.function_arn;
+            let message = format!(
+                "attempt was lost, and the version of function `{function}` that this execution \
+                 uses is gone"
+            );
+            Failure::new(FailureType::CodeChanged, message)
         }))
     }
 }

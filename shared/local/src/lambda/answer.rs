@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
+use sidestep_core::failure::FailureType;
 
 use super::{
     body::ReadBody,
@@ -26,7 +27,7 @@ pub(super) fn response(request_id: &str, body: ReadBody) -> (Result<Bytes, Failu
         Ok(_) => Ok(body),
         Err(error) => {
             let message = format!("The response is not valid JSON: {error}");
-            Err(Failure::platform("Runtime.InvalidResponse", request_id, &message))
+            Err(Failure::platform(FailureType::RuntimeInvalidResponse, request_id, &message))
         }
     };
     (result, RuntimeReply::Accepted)
@@ -37,7 +38,7 @@ pub(super) fn response_too_large(bytes: usize) -> Failure {
         "Response payload size ({bytes} bytes) exceeded maximum allowed payload size \
          ({RESPONSE_PAYLOAD_BYTES} bytes)."
     );
-    Failure::new(&FunctionError::new("Function.ResponseSizeTooLarge", message))
+    Failure::new(&FunctionError::new(FailureType::ResponseSizeTooLarge, message))
 }
 
 /// Takes an error document of the runtime as it is, if it is JSON.
@@ -47,7 +48,7 @@ pub(super) fn error(error_type: Option<String>, body: ReadBody) -> Failure {
     struct Document {
         error_type: Option<String>,
     }
-    let unknown = || "Runtime.Unknown".to_owned();
+    let unknown = || String::from(FailureType::RuntimeUnknown);
     match body {
         ReadBody::Complete(body) => match serde_json::from_slice::<Document>(&body) {
             Ok(document) => Failure {

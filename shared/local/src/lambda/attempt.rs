@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sidestep_core::failure::FailureType;
 use tokio::sync::oneshot;
 
 use super::{
@@ -68,7 +69,8 @@ async fn run_in_environment(
             Ok(Done::Undelivered) => {}
             Err(_) => {
                 let message = "The environment ended unexpectedly";
-                let failure = Failure::platform("Sandbox.Failure", &invocation.request_id, message);
+                let failure =
+                    Failure::platform(FailureType::SandboxFailure, &invocation.request_id, message);
                 return (Outcome { result: Err(failure), log_tail: String::new() }, None);
             }
         }

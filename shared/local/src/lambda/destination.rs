@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
+use sidestep_core::failure::FailureType;
 use time::OffsetDateTime;
 
 use super::{
@@ -139,7 +140,7 @@ fn within_limit(
         "the result and the event have {bytes} bytes together, over the {EVENT_PAYLOAD_BYTES} that \
          Lambda passes on; write what is large to S3 and return its URI"
     );
-    let failure = Failure::new(&FunctionError::new("Sidestep.OutputTooLarge", message));
+    let failure = Failure::new(&FunctionError::new(FailureType::OutputTooLarge, message));
     let condition = Condition::RetriesExhausted;
     (self::record(invocation, condition, attempts, Some(&Err(failure))), condition)
 }

@@ -4,6 +4,7 @@
 
 use std::{io, net::Ipv4Addr, sync::Arc};
 
+use sidestep_core::failure::FailureType;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -81,7 +82,8 @@ pub(super) async fn start(
             shared.scheduler.environment_ended();
             let request_id = &first.invocation.request_id;
             let message = format!("could not start `{}`: {error}", command.program.display());
-            let failure = Failure::platform("Runtime.InvalidEntrypoint", request_id, &message);
+            let failure =
+                Failure::platform(FailureType::RuntimeInvalidEntrypoint, request_id, &message);
             log.platform(&String::from_utf8_lossy(&failure.payload));
             let outcome = Outcome { result: Err(failure), log_tail: log.tail() };
             // Nobody waits when the caller has left.

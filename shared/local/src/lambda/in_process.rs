@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use sidestep_core::failure::FailureType;
 
 use super::{
     answer::response_too_large,
@@ -31,9 +32,10 @@ pub(super) async fn invoke(
         deadline: SystemTime::now() + timeout,
     };
     let result = match serde_json::from_slice(&invocation.payload) {
-        Err(error) => {
-            Err(Failure::new(&FunctionError::new("Runtime.UnmarshalError", error.to_string())))
-        }
+        Err(error) => Err(Failure::new(&FunctionError::new(
+            FailureType::RuntimeUnmarshalError,
+            error.to_string(),
+        ))),
         Ok(event) => {
             let handler = handler.clone();
             let task = tokio::spawn(async move { handler.handle(event, meta).await });
@@ -47,7 +49,7 @@ pub(super) async fn invoke(
                     Ok(Ok(Ok(value))) => response(value.to_string().into()),
                     Ok(Ok(Err(error))) => Err(Failure::new(&error)),
                     Ok(Err(panicked)) => {
-                        Err(Failure::platform("Runtime.ExitError", request_id, &panicked.to_string()))
+                        Err(Failure::platform(FailureType::RuntimeExitError, request_id, &panicked.to_string()))
                     }
                     Err(_elapsed) => {
                         abort.abort();
@@ -69,5 +71,5 @@ fn response(payload: Bytes) -> Result<Bytes, Failure> {
 
 fn timed_out(request_id: &str, timeout: Duration) -> Failure {
     let message = format!("Task timed out after {:.2} seconds", timeout.as_secs_f64());
-    Failure::platform("Sandbox.Timedout", request_id, &message)
+    Failure::platform(FailureType::SandboxTimedout, request_id, &message)
 }

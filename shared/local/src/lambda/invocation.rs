@@ -4,6 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use serde_json::json;
+use sidestep_core::failure::FailureType;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
@@ -117,13 +118,14 @@ impl Failure {
     }
 
     /// A failure that the platform found, worded as Lambda does: `RequestId: ... Error: ...`.
-    pub(super) fn platform(error_type: &str, request_id: &str, message: &str) -> Self {
+    pub(super) fn platform(failure_type: FailureType, request_id: &str, message: &str) -> Self {
         let message = format!("RequestId: {request_id} Error: {message}");
-        Self::new(&FunctionError::new(error_type, message))
+        Self::new(&FunctionError::new(failure_type, message))
     }
 
     pub(super) fn shutdown(request_id: &str) -> Self {
-        let stopped = Self::platform("Sandbox.Shutdown", request_id, "The host is shutting down");
+        let stopped =
+            Self::platform(FailureType::SandboxShutdown, request_id, "The host is shutting down");
         Self { is_shutdown: true, ..stopped }
     }
 }

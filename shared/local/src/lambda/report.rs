@@ -4,6 +4,8 @@
 
 use std::{fmt, time::Duration};
 
+use sidestep_core::failure::FailureType;
+
 use super::{invocation::Failure, log::InvocationLog};
 
 /// What the REPORT line of an invocation says.
@@ -46,7 +48,9 @@ impl fmt::Display for Report<'_> {
         }
         match self.failure.map(|failure| failure.error_type.as_str()) {
             None => Ok(()),
-            Some("Sandbox.Timedout") => f.write_str("Status: timeout"),
+            Some(error_type) if error_type == FailureType::SandboxTimedout.as_str() => {
+                f.write_str("Status: timeout")
+            }
             Some(error_type) => write!(f, "Status: error\tError Type: {error_type}"),
         }
     }
@@ -68,7 +72,7 @@ mod tests {
         };
         insta::assert_snapshot!(report.to_string().replace('\t', " | "), @"REPORT RequestId: c0ffee | Duration: 2.26 ms | Billed Duration: 17 ms | Memory Size: 128 MB | Max Memory Used: 31 MB | Init Duration: 14.02 ms | ");
 
-        let failure = Failure::platform("Runtime.ExitError", "c0ffee", "Runtime exited");
+        let failure = Failure::platform(FailureType::RuntimeExitError, "c0ffee", "Runtime exited");
         let crashed = Report {
             failure: Some(&failure),
             init_duration: None,

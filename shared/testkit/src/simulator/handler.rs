@@ -8,6 +8,7 @@ use sidestep_core::execution::invocation::{
     COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY,
 };
 use sidestep_core::execution::manifest::{Artifact, Manifest, VERSION};
+use sidestep_core::failure::FailureType;
 use sidestep_core::plan::handoff::{Handoff, take_state};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::advance::handoff::HandoffOutcome;
@@ -46,7 +47,7 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
         world.note("handler hangs");
         world.harm(&payload);
         sim.sleep(u64::from(FUNCTION_SECONDS) * 1_000).await;
-        return failed("Sandbox.Timedout");
+        return failed(FailureType::SandboxTimedout.as_str());
     }
     if invocation.exactly_once_start && !lease::begins(&world, &invocation, &payload).await {
         let key = output_prefix.join(MANIFEST_NAME);
@@ -56,7 +57,7 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     if sim.chance(dies) {
         world.note("handler died before its result");
         world.harm(&payload);
-        return failed("Runtime.ExitError");
+        return failed(FailureType::RuntimeExitError.as_str());
     }
     let function = invoke_arn.split(':').next().unwrap_or_default();
     let function = function.trim_start_matches('F').parse().unwrap_or_default();
@@ -87,12 +88,12 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     if sim.chance(dies) {
         world.note("handler died before its manifest");
         world.harm(&payload);
-        return failed("Runtime.ExitError");
+        return failed(FailureType::RuntimeExitError.as_str());
     }
     let Some(mark) = hand_off(&world, &invocation, &payload, &manifest).await else {
         world.note("handler died handing off");
         world.harm(&payload);
-        return failed("Runtime.ExitError");
+        return failed(FailureType::RuntimeExitError.as_str());
     };
     let marked = |mark: &str| end("Success", json!({ RESERVED_KEY: { mark: true } }));
     let is_enough = world.handoff == Handoff::Direct && manifest.artifacts.is_empty();
@@ -113,7 +114,7 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     if sim.chance(dies) {
         world.note("handler died after its manifest");
         world.harm(&payload);
-        return failed("Runtime.ExitError");
+        return failed(FailureType::RuntimeExitError.as_str());
     }
     if let Some(mark) = mark {
         return marked(mark);

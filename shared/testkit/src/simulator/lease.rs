@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sidestep_core::execution::commit::{AttemptResult, Verdict};
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::failure::FailureType;
 use sidestep_core::parse::parse;
 use sidestep_core::plan::lease::{
     FIRST_RENEWAL_MS, RENEWAL_MS, RENEWED_LEASE_MS, STARTED_NAME, renewal,
@@ -92,7 +93,8 @@ async fn is_ended(world: &World, invocation: &Invocation, attempt: u32, is_wishe
         // The engine's own retry of a call that failed ends the attempt, but is nobody's wish for a second run.
         let completed = commit.completions.iter().filter(|completion| match &completion.result {
             AttemptResult::Retried(retried) => {
-                !(is_wished && retried.failure.error_type.starts_with("Step."))
+                !(is_wished
+                    && retried.failure.failure_type().is_some_and(FailureType::is_retried_by_default))
             }
             _ => true,
         });

@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use serde_json::{Value, json};
+use sidestep_core::failure::FailureType;
 
 use super::function::{Report, report};
 
@@ -245,7 +246,7 @@ fn settings(step: &ModelStep, written: &mut Value) {
     }
     if let Some(retries) = step.retries {
         written["RetryPolicies"] = json!([{
-            "ExceptionType": ["Sidestep.FunctionError", "Sidestep.Timeout"],
+            "ExceptionType": [FailureType::FunctionError.as_str(), FailureType::Timeout.as_str()],
             "IntervalSeconds": 5, "BackoffRate": 1.5, "MaxAttempts": retries,
         }]);
     }

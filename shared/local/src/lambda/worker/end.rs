@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sidestep_core::failure::FailureType;
 use time::OffsetDateTime;
 
 use super::{
@@ -83,7 +84,9 @@ impl Worker {
             End::Exited(reason) if is_allocation_failure(&reason, &log.tail()) => {
                 out_of_memory(request_id, &reason)
             }
-            End::Exited(reason) => Failure::platform("Runtime.ExitError", request_id, &reason),
+            End::Exited(reason) => {
+                Failure::platform(FailureType::RuntimeExitError, request_id, &reason)
+            }
             End::Shutdown | End::Idle => Failure::shutdown(request_id),
             End::TimedOut => {
                 let limit = match self.init {
@@ -95,11 +98,11 @@ impl Worker {
                 log.end_line();
                 let now = OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default();
                 log.platform(&format!("{now} {request_id} {message}"));
-                Failure::platform("Sandbox.Timedout", request_id, &message)
+                Failure::platform(FailureType::SandboxTimedout, request_id, &message)
             }
         };
         if let Ok(text) = std::str::from_utf8(&failure.payload)
-            && failure.error_type != "Sandbox.Timedout"
+            && failure.error_type != FailureType::SandboxTimedout.as_str()
         {
             log.end_line();
             log.platform(text);
@@ -147,7 +150,7 @@ impl Worker {
 }
 
 fn out_of_memory(request_id: &str, reason: &str) -> Failure {
-    Failure::platform("Runtime.OutOfMemory", request_id, reason)
+    Failure::platform(FailureType::RuntimeOutOfMemory, request_id, reason)
 }
 
 /// Whether a process that ended by itself was refused memory: here an allocation fails where Lambda kills. The words are those of Rust, C++
