@@ -1,4 +1,4 @@
-"""What a handler and its Lambda see, against S3 in memory."""
+"""Tests of a handler and its Lambda answers, with S3 in memory."""
 
 import base64
 import contextlib

@@ -1,6 +1,7 @@
 """Steps of sidestep pipelines in Python.
 
-A handler takes the step's arguments and a `StepContext`, and returns the step's outputs; `step` makes a Lambda handler of it.
+A handler takes the step's arguments and a `StepContext`, and returns the step's outputs. `step` turns
+it into a Lambda handler.
 """
 
 from ._artifact import Artifact

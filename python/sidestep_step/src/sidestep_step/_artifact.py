@@ -1,4 +1,4 @@
-"""What a step writes: content under a checked name below the attempt's `OutputPrefix`."""
+"""Artifacts of a step: content under a checked name below the attempt's `OutputPrefix`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANIFEST_NAME = "manifest.json"
 STARTED_NAME = "started.json"
 LEASE = "sidestep-lease-"
 ARTIFACTS = 10_000
-# The largest object of one request to S3. Larger than the largest /tmp that Lambda has by default.
+# The largest object of one request to S3. It is larger than Lambda's default /tmp.
 BYTES = 5 * 1024**3
 
 Content = Union[bytes, str, "os.PathLike[str]", BinaryIO]
@@ -38,13 +38,13 @@ class Artifact:
 
 
 class Artifacts:
-    """The artifacts of one attempt by name; `None` while one is being written."""
+    """The artifacts of one attempt by name. The value is `None` while one is being written."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Artifact | None] = {}
 
     def reserve(self, name: str) -> None:
-        """Takes a name for writing, once."""
+        """Reserves a name for writing. Each name can be reserved once."""
         why = _problem_of(name)
         if why is not None:
             raise StepError(_error.ARTIFACT, f"`{name}` cannot name an artifact: {why}")
@@ -55,19 +55,23 @@ class Artifacts:
         self._by_name[name] = None
 
     def settle(self, name: str, written: Artifact | None) -> None:
-        """Notes how the writing of a reserved name ended. After a failure the name is free again."""
+        """Records the outcome for a reserved name. After a failure the name is free again."""
         if written is None:
             del self._by_name[name]
         else:
             self._by_name[name] = written
 
     def written(self) -> list[Artifact]:
-        """What was written, in order of URI."""
+        """Returns the written artifacts, in order of URI."""
         return sorted(artifact for artifact in self._by_name.values() if artifact is not None)
 
 
 def _problem_of(name: str) -> str | None:
-    """A name is a relative path of plain names, which stays below the prefix in every tool that turns keys into files."""
+    """Returns why `name` is invalid, or `None`.
+
+    A name is a relative path of plain names. So it stays below the prefix in every tool that turns
+    keys into files.
+    """
     if name in (MANIFEST_NAME, STARTED_NAME) or name.startswith(LEASE):
         return "the name is taken by the step's own report"
     if len(name.encode()) > 512:
@@ -81,7 +85,7 @@ def _problem_of(name: str) -> str | None:
 
 @contextmanager
 def opened(content: Content) -> Iterator[BinaryIO]:
-    """The content as a file that can be read twice: for its digest, and to send it."""
+    """Opens the content as a file that can be read twice: for its digest, and to send it."""
     if isinstance(content, str):
         yield io.BytesIO(content.encode())
     elif isinstance(content, bytes):
@@ -94,7 +98,7 @@ def opened(content: Content) -> Iterator[BinaryIO]:
 
 
 def measure(file: BinaryIO) -> tuple[int, bytes]:
-    """Size and SHA-256 of what follows in the file, which is then where it was."""
+    """Returns size and SHA-256 of the rest of the file, and restores the file's position."""
     begin, size, digest = file.tell(), 0, hashlib.sha256()
     while piece := file.read(1024 * 1024):
         size += len(piece)
@@ -104,5 +108,5 @@ def measure(file: BinaryIO) -> tuple[int, bytes]:
 
 
 def json_text(value: Any) -> str:
-    """`value` as indented JSON with sorted keys and a final newline: equal values are equal bytes."""
+    """Formats `value` as indented JSON with sorted keys, so that equal values are equal bytes."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""What a handler is given beside its arguments."""
+"""The context that a handler gets beside its arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._uri import S3Uri
 
 @dataclass(frozen=True)
 class Invocation:
-    """The reserved key of the event."""
+    """The content of the event's reserved key `Sidestep`."""
 
     execution_id: str
     pipeline_name: str
@@ -60,7 +60,10 @@ class Invocation:
 
 
 class _Raw(io.RawIOBase):
-    """A body as Python's own files are, which boto3's is not: its lines would be chunks."""
+    """Reads boto3's body like a Python file.
+
+    Lines of boto3's own body would be its chunks.
+    """
 
     def __init__(self, body: Any) -> None:
         super().__init__()
@@ -76,7 +79,7 @@ class _Raw(io.RawIOBase):
 
 
 class Download:
-    """An object that is being read; one of the ways to read it, once."""
+    """An object that is being read. Choose one of the ways to read it, once."""
 
     def __init__(self, uri: S3Uri, body: Any) -> None:
         self.uri = uri
@@ -90,11 +93,14 @@ class Download:
         return self.bytes().decode()
 
     def reader(self) -> BinaryIO:
-        """A file that is read once, as it comes: by size or by line."""
+        """Returns a file that you can read once, by size or by line, as the data arrives."""
         return io.BufferedReader(_Raw(self._body))
 
     def file(self) -> Path:
-        """A temporary file with the content. It lies there until the environment ends: remove what is large."""
+        """Writes the content to a temporary file and returns its path.
+
+        The file stays until the environment ends. Remove large files yourself.
+        """
         handle, name = tempfile.mkstemp()
         with os.fdopen(handle, "wb") as file:
             while piece := self._body.read(1024 * 1024):
@@ -121,22 +127,22 @@ class StepContext:
 
     @property
     def execution_id(self) -> str | None:
-        """The execution, unless the function was invoked by hand."""
+        """The execution's id, or `None` if the function was invoked by hand."""
         return self._invocation.execution_id if self._invocation else None
 
     @property
     def step_name(self) -> str | None:
-        """The step's name in the pipeline, unless the function was invoked by hand."""
+        """The step's name in the pipeline, or `None` if the function was invoked by hand."""
         return self._invocation.step_name if self._invocation else None
 
     @property
     def attempt_count(self) -> int:
-        """Which try this is, from 1."""
+        """The number of this attempt, from 1."""
         return self._invocation.attempt_count if self._invocation else 1
 
     @property
     def output_prefix(self) -> S3Uri:
-        """Where this attempt may write. For most steps `put_artifact` is all they need."""
+        """The prefix below which this attempt may write. Most steps need only `put_artifact`."""
         if self._output_prefix is None:
             raise StepError(
                 _error.NO_OUTPUT_PREFIX,
@@ -145,7 +151,7 @@ class StepContext:
         return self._output_prefix
 
     def remaining(self) -> float:
-        """Seconds until Lambda ends the attempt."""
+        """Returns the seconds until Lambda ends the attempt."""
         return max(0.0, self._deadline - time.monotonic())
 
     def download(self, uri: str) -> Download:
@@ -154,10 +160,11 @@ class StepContext:
         return Download(parsed, self._store.open(parsed))
 
     def put_artifact(self, name: str, content: Content) -> Artifact:
-        """Writes text, bytes, a file by its path, or an open file that can be read twice, below the output prefix.
+        """Writes an artifact below the output prefix.
 
-        `name` is a relative path of plain names, used once per attempt. The artifact is part of the step's result as soon as the handler
-        returns; of an attempt that fails nothing counts.
+        `content` is text, bytes, the path of a file, or an open file that can be read twice.
+        `name` is a relative path of plain names, used once per attempt. The artifact is part of the
+        step's result as soon as the handler returns. If the attempt fails, no artifact counts.
         """
         uri = self.output_prefix.join(name)
         self._artifacts.reserve(name)
@@ -176,15 +183,15 @@ class StepContext:
     def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Reports how far the step has come: a fraction from 0 to 1, a message, or both.
 
-        Cheap enough for a loop: at most four reports a second are passed on, and the end.
+        You can call it in a loop: at most four reports a second are passed on, and the end.
         """
         if self._throttle.admits(fraction):
             _progress.report(fraction, message)
 
     def written(self) -> list[Artifact]:
-        """The artifacts so far, in order of URI."""
+        """Returns the artifacts written so far, in order of URI."""
         return self._artifacts.written()
 
     def __repr__(self) -> str:
-        # Leaves the token out: a handler may log its context.
+        # Without the token, because a handler may log its context.
         return f"StepContext({self.execution_id}, {self.step_name}, attempt {self.attempt_count})"

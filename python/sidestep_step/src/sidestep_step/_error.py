@@ -1,4 +1,7 @@
-"""Why a step failed, with a type that stays the same from release to release. The types are those of the Rust crate."""
+"""Failures of a step, with types that stay the same from release to release.
+
+The types are those of the Rust crate.
+"""
 
 ARGUMENTS = "Sidestep.Arguments"
 INVOCATION = "Sidestep.Invocation"
@@ -13,9 +16,9 @@ REPORT = "Sidestep.Report"
 
 
 class StepError(Exception):
-    """A failure with a type of its own, by convention `Name.OfTheProblem`, and a message for people.
+    """A failure with a type of its own, by convention `Name.OfTheProblem`, and a readable message.
 
-    Other exceptions fail a step too, under their class's name.
+    Other exceptions fail a step too. Their type is the name of their class.
     """
 
     def __init__(self, error_type: str, message: str) -> None:
@@ -24,7 +27,10 @@ class StepError(Exception):
 
 
 def named(error: StepError) -> StepError:
-    """The same error, of a class that is called like its type: Lambda's runtime reports the class's name."""
+    """Returns the same error, with a class named after its type.
+
+    Lambda's runtime reports the name of the class.
+    """
     kind = type(error.error_type, (StepError,), {})
     renamed: StepError = kind(error.error_type, str(error))
     return renamed

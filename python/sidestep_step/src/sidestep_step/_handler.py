@@ -31,10 +31,10 @@ Handler = Callable[[Any, StepContext], Any]
 
 
 def step(handler: Handler) -> Callable[[Any, Any], dict[str, Any]]:
-    """Makes a Lambda handler of a function from arguments and a `StepContext` to outputs.
+    """Turns a function from arguments and a `StepContext` to outputs into a Lambda handler.
 
-    The annotation of the first parameter says what the arguments become: a dataclass, or the `dict` that they are. A failure is raised,
-    and Lambda reports it.
+    The annotation of the first parameter decides what the handler gets: a dataclass, or the
+    arguments as a `dict`. A failure is raised as an exception, and Lambda reports it.
     """
     store = Store()
     takes = _takes(handler)
@@ -71,7 +71,7 @@ def answer(handler: Handler, takes: Any, store: Store, event: Any, context: Any)
         with renewal:
             outputs = _checked(_typed.outputs(handler(arguments, ctx)))
     except StepError as error:
-        # Lambda delivered this invocation twice, and the other run has come further: it will report.
+        # Lambda delivered this invocation twice, and the other run is ahead: it will report.
         if invocation is None or error.error_type != _error.ARTIFACT_CONFLICT:
             raise
         print(f"retiring in favour of another run of this attempt: {error}", file=sys.stderr, flush=True)
@@ -90,7 +90,10 @@ def answer(handler: Handler, takes: Any, store: Store, event: Any, context: Any)
 
 
 def _split(event: Any) -> tuple[Invocation | None, Any]:
-    """Takes the reserved key out of the event. There is none when someone invokes the function by hand."""
+    """Separates the reserved key from the rest of the event.
+
+    The key is missing if a user invokes the function by hand.
+    """
     if not isinstance(event, dict) or RESERVED_KEY not in event:
         return None, event
     rest = {key: value for key, value in event.items() if key != RESERVED_KEY}
@@ -104,7 +107,7 @@ def _context(invocation: Invocation | None, context: Any, store: Store) -> StepC
         deadline_ms = min(deadline_ms, invocation.deadline_ms)
         return StepContext(invocation, invocation.output_prefix, deadline_ms, store)
     prefix = os.environ.get("SIDESTEP_OUTPUT_PREFIX")
-    # A folder per request: what is written is create-only, and by hand one tries again and again.
+    # A folder per request: objects are create-only, and a user may invoke it by hand many times.
     request = getattr(context, "aws_request_id", "by-hand")
     below = S3Uri(f"{prefix.rstrip('/')}/{request}/") if prefix else None
     return StepContext(None, below, deadline_ms, store)
@@ -115,7 +118,7 @@ def _checked(outputs: dict[str, Any]) -> dict[str, Any]:
         message = f"`{RESERVED_KEY}` is a reserved key and cannot be an output"
         raise StepError(_error.OUTPUT_NOT_OBJECT, message)
     try:
-        # NaN and infinity are no JSON.
+        # JSON has no NaN and no infinity.
         size = len(json.dumps(outputs, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError) as error:
         raise StepError(_error.OUTPUT_NOT_OBJECT, f"the handler's outputs are no JSON: {error}") from error
@@ -126,9 +129,9 @@ def _checked(outputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Writes the manifest, once and for all, and returns the function's answer.
+    """Writes the manifest, exactly once, and returns the function's answer.
 
-    Where the same attempt has reported before, the first report stands and its outputs are the answer.
+    If the same attempt has reported before, the first report counts, and its outputs are the answer.
     """
     uri = invocation.output_prefix.join(MANIFEST_NAME)
     try:
@@ -144,6 +147,6 @@ def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> 
 
 
 def _answer(invocation: Invocation, outputs: dict[str, Any], more: dict[str, str] | None = None) -> dict[str, Any]:
-    """Names the manifest, so that the planner does not count the answer as a second report."""
+    """Returns the answer, which names the manifest so that it is not a second report."""
     manifest = str(invocation.output_prefix.join(MANIFEST_NAME))
     return {**outputs, RESERVED_KEY: {"Manifest": manifest, **(more or {})}}

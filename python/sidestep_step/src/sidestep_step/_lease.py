@@ -1,4 +1,7 @@
-"""The attempt's lease, renewed while the handler runs, and the start that only one run of an attempt wins."""
+"""The lease of an attempt, and its exclusive start.
+
+The lease is renewed while the handler runs. Only one run of an attempt wins the exclusive start.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,20 @@ from ._error import StepError
 from ._store import Store
 from ._uri import S3Uri
 
-# The sweep reads the same names and times in the Rust crate `sidestep-core`.
+# The sweep uses the same names and times, from the Rust crate `sidestep-core`.
 FIRST_RENEWAL_S = 20.0
 RENEWAL_S = 60.0
 LEASE_MS = 180_000
 
 
 class Renewal:
-    """Renews the lease of an attempt as long as it is open. Short work renews nothing."""
+    """Renews the lease of an attempt while the context is open. Short work renews nothing."""
 
     def __init__(self, store: Store, prefix: S3Uri, first_s: float = FIRST_RENEWAL_S, every_s: float = RENEWAL_S) -> None:
         self._store, self._prefix = store, prefix
         self._first_s, self._every_s = first_s, every_s
         self._over = threading.Event()
-        # A daemon: work that hangs is ended by Lambda, and this goes with it.
+        # A daemon thread: if the work hangs, Lambda ends the process and this thread with it.
         self._thread = threading.Thread(target=self._renew, name="sidestep-lease", daemon=True)
 
     def __enter__(self) -> Renewal:
@@ -45,12 +48,15 @@ class Renewal:
             try:
                 self._store.create(self._prefix.join(f"{LEASE}{until_ms:015}"), b"")
             except StepError as error:
-                # The lease is good for another two of these, and the work goes on in any case.
+                # The lease lasts for another two renewals, and the work continues in any case.
                 print(f"the lease was not renewed: {error}", file=sys.stderr, flush=True)
 
 
 def begins(store: Store, prefix: S3Uri) -> bool:
-    """Whether this run of the attempt may begin: the first that asks may, also when the answer to its own request was lost."""
+    """Returns true if this run of the attempt may begin.
+
+    The first run that asks may begin, even if the answer to its own request was lost.
+    """
     uri = prefix.join(STARTED_NAME)
     started = json.dumps({"Run": uuid.uuid4().hex, "AtMs": time.time_ns() // 1_000_000}).encode()
     found: bytes = started if store.create(uri, started) else store.open(uri).read()

@@ -11,13 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 
-# Lines closer than this to the one before are dropped: a loop may report every row.
+# Lines that come sooner than this after the last one are dropped: a loop may report every row.
 INTERVAL_SECONDS = 0.25
 
 
 def line(fraction: float | None, message: str | None) -> str:
     progress: dict[str, float | str] = {}
-    # NaN (nothing of nothing) is no fraction, and JSON has no word for it.
+    # NaN (0 of 0) is not a fraction, and JSON cannot write it.
     if fraction is not None and not math.isnan(fraction):
         progress["Fraction"] = min(max(float(fraction), 0.0), 1.0)
     if message is not None:
@@ -26,7 +26,7 @@ def line(fraction: float | None, message: str | None) -> str:
 
 
 class Throttle:
-    """Lets the first report, the end, and whatever has kept its distance pass."""
+    """Passes on the first report, the end, and every report that comes late enough."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -41,6 +41,6 @@ class Throttle:
 
 
 def report(fraction: float | None, message: str | None) -> None:
-    # In one write, so that lines of other threads do not cut it up.
+    # One write, so that lines of other threads do not split it.
     sys.stdout.write(line(fraction, message) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,7 @@
-"""S3 as a step needs it. boto3 is imported when it is first used: a step that only computes does not wait for it."""
+"""S3 as a step needs it.
+
+boto3 is imported at its first use, so a step that only computes does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from ._uri import S3Uri
 
 
 class Store:
-    """Objects of S3. `client` is boto3's, or something that answers like it."""
+    """Objects of S3. `client` is boto3's, or another object with the same calls."""
 
     def __init__(self, client: Any = None) -> None:
         self._client = client
@@ -26,7 +29,7 @@ class Store:
         return self._client
 
     def open(self, uri: S3Uri) -> Any:
-        """The object's body, to be read."""
+        """Opens the object's body for reading."""
         try:
             return self.client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
         except Exception as error:
@@ -35,7 +38,7 @@ class Store:
             raise _failed(f"could not read `{uri}`", error) from error
 
     def upload(self, uri: S3Uri, file: BinaryIO) -> Artifact:
-        """Writes what follows in the file, unless an object of other content is there."""
+        """Writes the rest of the file, unless an object with other content exists."""
         size, digest = measure(file)
         if size > BYTES:
             raise StepError(_error.ARTIFACT, f"`{uri}` has {size} bytes, over S3's limit of {BYTES} for one request")
@@ -46,7 +49,7 @@ class Store:
         return artifact
 
     def create(self, uri: S3Uri, text: bytes) -> bool:
-        """Writes a small object; `False` if there is one."""
+        """Writes a small object. Returns `False` if it exists already."""
         import hashlib
 
         return self._create(uri, text, hashlib.sha256(text).digest(), ContentType="application/json")
@@ -62,14 +65,14 @@ class Store:
                 **more,
             )
         except Exception as error:
-            # 409: another upload of the object is just coming to its end.
+            # 409: another upload of the object is about to finish.
             if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict"):
                 return False
             raise _failed(f"could not write `{uri}`", error) from error
         return True
 
     def _sha256(self, uri: S3Uri) -> str:
-        """The digest of an object that exists, as S3 keeps it or else read."""
+        """Returns the digest of an existing object, from S3 or else by reading it."""
         try:
             head = self.client.head_object(Bucket=uri.bucket, Key=uri.key, ChecksumMode="ENABLED")
             checksum = head.get("ChecksumSHA256")
@@ -86,7 +89,7 @@ class Store:
 
 
 def _code(error: BaseException) -> str:
-    """S3's own word for what went wrong, if it was S3 that said so."""
+    """Returns S3's error code, or an empty text if the error is not S3's."""
     response = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
 

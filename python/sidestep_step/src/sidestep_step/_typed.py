@@ -1,6 +1,7 @@
-"""Arguments into what a handler takes, and what it returns into outputs.
+"""Converts arguments to the type that a handler takes, and its return value to outputs.
 
-A dataclass stands for a JSON object: the field `max_depth` is the key `MaxDepth`. Anything else is passed as it is.
+A dataclass describes a JSON object: the field `max_depth` is the key `MaxDepth`. Every other type is
+passed unchanged.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ SAID = {str: "text", int: "a whole number", float: "a number", bool: "true or fa
 
 
 def key_of(field: str) -> str:
-    """`max_depth` as `MaxDepth`."""
+    """Returns the JSON key of a field: `MaxDepth` for `max_depth`."""
     return "".join(part[:1].upper() + part[1:] for part in field.split("_"))
 
 
 def read(kind: Any, value: Any, path: str = "Arguments") -> Any:
-    """Makes a `kind` of `value`, or says which value does not fit."""
+    """Converts `value` to `kind`, or raises an error that names the value that does not fit."""
     if kind is S3Uri:
         try:
             return S3Uri(read(str, value, path))
@@ -43,7 +44,7 @@ def read(kind: Any, value: Any, path: str = "Arguments") -> Any:
         return {key: read(inner[1], item, f"{path}.{key}") for key, item in value.items()}
     if kind not in SAID:
         return value
-    # A whole number is a number too; true is neither, whatever Python says.
+    # A whole number is also a number. `True` is neither, although Python treats it as 1.
     fits = isinstance(value, (int, float) if kind is float else kind)
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise StepError(_error.ARGUMENTS, f"`{path}`: expected {SAID[kind]}, not {_said(value)}")
@@ -80,7 +81,7 @@ def _read_object(kind: type, value: Any, path: str) -> Any:
 
 
 def outputs(value: Any) -> dict[str, Any]:
-    """What a handler returned, as the step's outputs. Nothing is an object without keys."""
+    """Converts a handler's return value to the step's outputs. `None` becomes an empty object."""
     if value is None:
         return {}
     written = _write(value)
@@ -97,7 +98,7 @@ def _write(value: Any) -> Any:
         return {str(key): _write(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_write(item) for item in value]
-    # A number of numpy's, say, which knows its plain value.
+    # For example a number of numpy, which can return its plain value.
     if not isinstance(value, (str, int, float, bool, type(None))) and hasattr(value, "item"):
         return value.item()
     return str(value) if isinstance(value, S3Uri) else value

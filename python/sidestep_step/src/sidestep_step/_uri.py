@@ -1,10 +1,10 @@
-"""`s3://BUCKET/KEY`, taken apart. A text, so that it can be an output as it is."""
+"""`s3://BUCKET/KEY`, split into its parts. It is a text, so it can be an output unchanged."""
 
 from __future__ import annotations
 
 
 class S3Uri(str):
-    """The URI of an object, or, ending with `/`, of all objects below."""
+    """The URI of an object or, if it ends with `/`, of all objects below."""
 
     bucket: str
     key: str
@@ -19,5 +19,5 @@ class S3Uri(str):
         return uri
 
     def join(self, name: str) -> S3Uri:  # type: ignore[override]
-        """The URI of `name` below this prefix."""
+        """Returns the URI of `name` below this prefix."""
         return S3Uri(f"{self}{name}")
