@@ -1,5 +1,4 @@
 //! The cache, through the command: list, rm, gc, and that nothing breaks when something is gone.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

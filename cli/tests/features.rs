@@ -1,6 +1,5 @@
 //! The command and a project's functions are built by two calls of cargo. Where they ask for different features of a crate, that crate and
 //! all above it are compiled twice, and the SDK of S3 alone takes a minute.
-#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -1,5 +1,4 @@
 //! The example, through the command, as a newcomer runs it.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

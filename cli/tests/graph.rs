@@ -1,5 +1,4 @@
 //! Drawing, through the command.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! Steps in Python: the package `sidestep_step`, and what a function's `requirements.txt` asks for.
 //!
 //! All of it needs Python and a package index. Where they cannot be had the tests say so; with `CI` set that fails.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! `run`, `plan` and `explain` with every way to choose, through the command: what is said, the statuses, and that a plan writes nothing.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

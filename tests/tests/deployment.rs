@@ -1,7 +1,4 @@
 //! Whole executions on the embedded cloud, with a plain Lambda function as the step and the planner as its deployed binary.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
-
-mod setup;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -19,7 +16,7 @@ use sidestep_local::cloud::Cloud;
 use sidestep_local::deployment::{Planner, planner_environment};
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName, RecursiveLoop};
 
-use setup::Setup;
+use crate::setup::{self, Setup};
 
 fn functions() -> Vec<FunctionConfig> {
     let mut function = setup::function("step", env!("CARGO_BIN_EXE_test-step"));
@@ -188,6 +185,7 @@ async fn a_function_that_fails_dies_or_hangs_fails_its_step_with_a_reason() {
 
 /// Tells the child which folder to serve.
 const FOLDER: &str = "SIDESTEP_TEST_FOLDER";
+const CHILD: &str = "deployment::child_that_is_killed";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "no test: the process that another test starts and kills"]
@@ -209,7 +207,7 @@ async fn child_that_is_killed() {
 async fn an_execution_that_was_cut_off_goes_on_and_finished_steps_do_not_run_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Process::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_is_killed", "--ignored", "--nocapture"])
+        .args(["--exact", CHILD, "--ignored", "--nocapture"])
         .env(FOLDER, folder.path())
         .stdout(std::process::Stdio::piped())
         .spawn()

@@ -1,5 +1,4 @@
 //! `docs/errors/` has a page for every failure type that sidestep gives, and for nothing else.
-#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::fs;
 use std::path::Path;

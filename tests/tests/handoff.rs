@@ -1,7 +1,4 @@
 //! The direct road: finished steps commit and invoke what follows by themselves, in processes of their own.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
-
-mod setup;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,7 +12,7 @@ use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::Planner;
 use sidestep_local::lambda::Code;
 
-use setup::Setup;
+use crate::setup::{self, Setup};
 
 /// A cloud that counts what both the planner and the steps ask of the services.
 async fn setup(handoff: Handoff, counter: &Counter) -> Setup {

@@ -1,5 +1,4 @@
 //! Lists of executions and remembered answers in the table, against the embedded DynamoDB: what is read, and what is told.
-#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;

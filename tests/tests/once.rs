@@ -1,7 +1,4 @@
 //! `ExactlyOnceStart`, end to end: a function that counts its runs in a file, delivered again and again.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests may")]
-
-mod setup;
 
 use std::path::Path;
 
@@ -14,7 +11,7 @@ use sidestep_engine::start::{StartError, StartRequest};
 use sidestep_local::deployment::Planner;
 use sidestep_local::lambda::{Code, InvocationType};
 
-use setup::Setup;
+use crate::setup::{self, Setup};
 
 /// A cloud with a function on the step SDK, which says so, and one without.
 async fn setup(handoff: Handoff) -> Setup {

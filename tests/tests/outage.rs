@@ -1,8 +1,4 @@
 //! The services answer errors for a while: DynamoDB and S3 to the planner, Lambda to its invocations.
-#![allow(clippy::unwrap_used, reason = "tests may")]
-
-#[allow(dead_code, reason = "of the set-up only a part is of use here")]
-mod setup;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +14,8 @@ use sidestep_engine::sweep::Leases;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{Planner, deploy, local_engine, prepare, register_step};
 use sidestep_testkit::proxy::{Fate, Proxy};
+
+use crate::setup;
 
 /// A cloud whose planner reaches DynamoDB, S3 and Lambda through proxies.
 struct World {

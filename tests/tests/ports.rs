@@ -1,7 +1,5 @@
 //! The adapters over S3, Lambda and SQS pass the suites of their ports, against the embedded services over HTTP.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,4 @@
 //! `docs/semantics.md` names a test for every promise; the names must exist.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

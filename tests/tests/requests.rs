@@ -1,7 +1,4 @@
 //! What executions ask of the services, exactly: counts do not depend on the machine.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
-
-mod setup;
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
@@ -10,7 +7,7 @@ use sidestep_core::view::price::Usage;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::{Planner, local_engine};
 
-use setup::Setup;
+use crate::setup::{self, Setup};
 
 async fn setup(counter: &Counter) -> Setup {
     let step = setup::function("step", env!("CARGO_BIN_EXE_noop-step"));

@@ -173,7 +173,7 @@ fn received(emulator: &Emulator, queue: &Value) -> Vec<Value> {
     }
 }
 
-/// `SIDESTEP_TEST_AWS=1 cargo test -p sidestep-tests --test services -- --ignored`, with credentials and a region as the AWS CLI takes them.
+/// `SIDESTEP_TEST_AWS=1 cargo test -p sidestep-tests services:: -- --ignored`, with credentials and a region as the AWS CLI takes them.
 /// It makes one bucket, one stack and three tables, and removes them. Never run yet.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs an AWS account, and costs a cent"]

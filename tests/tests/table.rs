@@ -1,7 +1,5 @@
 //! The table over DynamoDB passes the suites of its ports, against the embedded DynamoDB over HTTP.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
 use sidestep_aws::local_config;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_local::dynamodb::DynamoDbServer;

@@ -1,5 +1,4 @@
 //! Whoever watches executions is told of every change, and holds nothing up.
-#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
 //! Definitions that are too large, too deep or too wrong.
 
-use crate::project::{Project, said};
+use super::project::{Project, said};
 
 #[test]
 fn many_problems_are_counted_and_not_all_printed() {

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::project::{Project, said, signal, wait_for};
+use super::project::{Project, said, signal, wait_for};
 
 #[test]
 fn a_port_in_use_is_named_with_its_service_and_flag() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, lambda, status, step};
+use super::project::{Project, lambda, status, step};
 
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/approvals";
 

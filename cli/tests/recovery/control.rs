@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, lambda, status, step};
+use super::project::{Project, lambda, status, step};
 
 /// A waits for a file, B follows it.
 fn two_steps(project: &Project) -> Value {

@@ -8,7 +8,7 @@ use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_local::cloud::{Cloud, Ports, REGION};
 use sidestep_local::deployment::TABLE;
 
-use crate::project::{Project, lambda, status, step};
+use super::project::{Project, lambda, status, step};
 
 /// Removes `HEAD` and the commits after a revision, while no command uses the state.
 fn lose(project: &Project, id: &str, after: u32) {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::project::{Project, lambda, status, step};
+use super::project::{Project, lambda, status, step};
 
 fn retried(interval: u32, types: &str) -> serde_json::Value {
     json!({"RetryPolicies": [{"ExceptionType": [types], "IntervalSeconds": interval,

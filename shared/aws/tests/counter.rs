@@ -1,6 +1,4 @@
 //! What the counter says, held against DynamoDB's own rules, on the embedded cloud.
-#![cfg(feature = "planner")]
-#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "tests may, and units are halves")]
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! What the event bus is asked, held against a server that writes it down.
-#![cfg(feature = "events")]
-#![allow(clippy::unwrap_used, reason = "tests may")]
 
 use std::sync::{Arc, Mutex};
 

@@ -1,5 +1,4 @@
 //! What a garbage collection removes, against a brute-force reading of the rules.
-#![allow(clippy::unwrap_used, reason = "tests say what they expect")]
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,5 @@
 //! Text made to hurt: huge, deep, wide, cyclic, or random. Each is answered with a problem, without a panic or a stack overflow.
 
-#![expect(clippy::disallowed_methods, reason = "core does no I/O; its tests read fixtures")]
-
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -1,7 +1,5 @@
 //! Broken definitions, one file per kind of mistake, and what is said about each: a snapshot beside the file.
 
-#![expect(clippy::disallowed_methods, reason = "core does no I/O; its tests read fixtures")]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

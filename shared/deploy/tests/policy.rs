@@ -1,12 +1,12 @@
 //! Least privilege, held by walking every statement of the template.
 
-mod fixture;
-
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_deploy::synthesise;
+
+use crate::fixture;
 
 /// Resources with a `*` that are meant, and why. `ID` of the resource, the statement, the end of the resource's text.
 const WIDE: [(&str, &str, &str); 19] = [

@@ -1,12 +1,12 @@
 //! What a template must say for a deployment to work.
 
-mod fixture;
-
 use std::process::Command;
 
 use serde_json::{Value, json};
 use sidestep_deploy::{Blueprint, SynthesisError, synthesise};
 use sidestep_testkit::python::{environment, program, target_folder};
+
+use crate::fixture;
 
 /// The version that the templates are clean under.
 const CFN_LINT: &str = "cfn-lint==1.58.0";

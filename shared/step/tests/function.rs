@@ -1,7 +1,5 @@
 //! The step as Lambda sees it: the example `noop` as a process, against a Runtime API of three answers.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -23,7 +23,7 @@ fn every_promise_holds_under_random_faults() {
 
 /// Seeds that once broke a promise.
 #[test]
-fn what_was_found_once_stays_mended() {
+fn regression_seeds_pass() {
     for seed in [3, 72, 158, 382, 648, 982, 1_233, 5_925, 19_679, 33_396] {
         tried(seed);
     }

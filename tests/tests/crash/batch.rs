@@ -17,7 +17,7 @@ use sidestep_testkit::proxy::Fate;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::world::World;
+use super::world::World;
 
 /// More requests than a whole batch may take.
 const MOST: u32 = 200;

@@ -6,8 +6,8 @@ use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::clock::Clock as _;
 use sidestep_engine::sweep::Leases;
 
+use super::world::World;
 use crate::setup;
-use crate::world::World;
 
 /// Twice the pause between two sweeps.
 const SWEEPS_MS: u64 = 120_000;

@@ -44,7 +44,6 @@ impl Setup {
         Self { cloud, engine, functions: names, _folder: folder }
     }
 
-    #[allow(dead_code, reason = "not every test file only runs and waits")]
     pub(crate) async fn run(&self, request: StartRequest) -> ExecutionDescription {
         let prepared = self.engine.prepare(request).await.unwrap();
         let id = self.engine.begin(prepared).await.unwrap();
@@ -125,7 +124,6 @@ pub(crate) fn request(definition: &Value) -> StartRequest {
 }
 
 /// Waits until `condition` holds.
-#[allow(dead_code, reason = "not every test binary waits")]
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let until = Instant::now() + DEADLINE;
     while !condition() {

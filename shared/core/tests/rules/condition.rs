@@ -3,7 +3,7 @@
 use serde_json::json;
 use sidestep_core::execution::ExecutionStatus;
 
-use crate::world::World;
+use super::world::World;
 
 /// A condition on a parameter, a step in each branch, and one that rejoins.
 fn rejoin(rule: &str, parameter: i64) -> World {

@@ -1,7 +1,7 @@
 //! Histories of executions as they were written once, in `tests/fixtures/history`: they read, fold and plan the same for ever.
 //!
 //! A history is never edited. One of a newer layout of state gets a folder of its own, by
-//! `SIDESTEP_WRITE_HISTORY=1 cargo test -p sidestep-core --test rules history`, which writes what is not there.
+//! `SIDESTEP_WRITE_HISTORY=1 cargo test -p sidestep-core rules::history`, which writes what is not there.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use sidestep_core::execution::start::{STATE_VERSION, Start};
 use sidestep_core::plan::Event;
 use sidestep_core::view::description::describe;
 
-use crate::world::World;
+use super::world::World;
 
 const STEPS: &str = "
   - { Name: Load, Type: Lambda, FunctionArn: f, Arguments: { k: 1 }, OutputParameters: [{ OutputName: uri, OutputType: String }] }

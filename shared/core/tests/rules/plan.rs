@@ -5,7 +5,7 @@ use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::StepName;
 use sidestep_core::plan::Event;
 
-use crate::world::{World, decisions, succeeded};
+use super::world::{World, decisions, succeeded};
 
 const CHAIN: &str = "
   - { Name: A, Type: Lambda, FunctionArn: f, Arguments: { k: 1 }, OutputParameters: [{ OutputName: uri, OutputType: String }] }

@@ -8,7 +8,7 @@ use sidestep_core::definition::graph::{Direction, Graph};
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::selection::{SelectionError, check_connected};
 
-use crate::world::World;
+use super::world::World;
 
 /// A pipeline of steps `S0`, `S1`...: each reads the artifacts of some before it, and one external object.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use sidestep_core::plan::Event;
 use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
 use sidestep_core::view::description::describe;
 
-use crate::world::{World, decisions};
+use super::world::{World, decisions};
 
 const RETRIED: &str = "
   - Name: A
@@ -78,7 +78,7 @@ fn an_attempt_fails_when_its_timeout_seconds_are_over_and_its_late_result_is_dis
     let mut world = World::new(&text);
     world.advance(&[]);
     assert_eq!(world.wakes, [31_000]);
-    let late = world.report("A", crate::world::succeeded(json!({}), Vec::new()));
+    let late = world.report("A", super::world::succeeded(json!({}), Vec::new()));
     world.wake();
     assert_eq!(world.execution.step(world.index("A")).phase, Phase::Retrying, "as its policy says");
     let plan = world.plan(&[late]);

@@ -11,7 +11,7 @@ use sidestep_core::plan::late_report::late_report;
 use sidestep_core::plan::repair::{Found, repair};
 use sidestep_core::plan::{Event, Report};
 
-use crate::world::{World, succeeded};
+use super::world::{World, succeeded};
 
 const CHAIN: &str = "
   - { Name: A, Type: Lambda, FunctionArn: f, Arguments: { k: 1 }, TimeoutSeconds: 9 }

@@ -12,7 +12,7 @@ use sidestep_core::selection::{
     supply,
 };
 
-use crate::world::World;
+use super::world::World;
 
 /// Prep -> Train -> Eval -> Gate(Publish), and Other beside them. Train reads the parameter.
 const PIPELINE: &str = "

@@ -1,8 +1,4 @@
 //! What happens if: changes to the example `flights`, and which of its steps run then. The table in `docs/what-if.md` is made here.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "core does no I/O; its tests read the example and the docs"
-)]
 
 mod cases;
 
@@ -23,7 +19,7 @@ use sidestep_core::selection::{expand, supply};
 use sidestep_core::view::explain::explain;
 
 use self::cases::{Asked, Case, inputs, requests, surroundings};
-use crate::world::{World, succeeded};
+use super::world::{World, succeeded};
 
 fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)

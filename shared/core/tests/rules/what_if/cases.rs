@@ -4,7 +4,7 @@ use serde_json::json;
 use sidestep_core::execution::ExecutionStatus;
 
 use super::{Project, digest};
-use crate::world::World;
+use crate::rules::world::World;
 
 /// One question: what changes, and which steps are invoked then.
 #[derive(Clone)]

@@ -1,14 +1,10 @@
 //! What goes wrong between a planner and its table and bucket, over the real adapters: planners die at every request, events and clocks lie.
 //!
 //! The simulator does this in memory, where an adapter's call is one step. Here a call is as many requests as it takes, in their order.
-#![allow(clippy::unwrap_used, reason = "tests may")]
 
 mod batch;
+mod delivery_faults;
 mod lease;
-mod mishaps;
-#[path = "../setup/mod.rs"]
-#[allow(dead_code, reason = "of the set-up only the request is of use here")]
-mod setup;
 mod world;
 
 use sidestep_core::execution::ExecutionStatus;
@@ -17,7 +13,7 @@ use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_engine::sweep::Leases;
 use sidestep_testkit::proxy::Fate;
 
-use world::{World, ended};
+use self::world::{World, ended};
 
 /// More requests than one turn of a planner may send.
 const MOST: u32 = 100;

@@ -1,10 +1,7 @@
 //! The native definitions of the corpus, executed on the embedded cloud with small functions: what is decided, why, and what comes out.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 mod branches;
 mod selection;
-#[path = "../setup/mod.rs"]
-mod setup;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,7 +17,7 @@ use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SourceRequest;
 use sidestep_local::deployment::Planner;
 
-use setup::Setup;
+use crate::setup::{self, Setup};
 
 /// A definition of the corpus, with a cloud that has its functions.
 struct Corpus {

@@ -1,7 +1,6 @@
 //! SageMaker's own clients, unmodified, against `sidestep serve`: the Python SDK, boto3, the AWS CLI, and a fuzzer.
 //!
 //! They live in a virtual environment below `target/` that is made once. Where it cannot be had the tests say so; with `CI` set that fails.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -14,8 +14,8 @@ use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_engine::sweep::Leases;
 
+use super::world::{World, ended};
 use crate::setup;
-use crate::world::{World, ended};
 
 fn step(name: &str, more: &Value) -> Value {
     let mut step = json!({"Name": name, "Type": "Lambda", "FunctionArn": "step", "Arguments": {}});

@@ -1,0 +1,14 @@
+//! The command, started as a process of its own. The tests of `kill` are another binary: they need the machine for themselves.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
+
+mod cache;
+mod deploy;
+mod features;
+mod flights;
+mod graph;
+mod hostile;
+mod python;
+mod recovery;
+mod sagemaker;
+mod selection;
+mod synth;

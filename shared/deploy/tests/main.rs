@@ -1,0 +1,6 @@
+//! Templates that are synthesised, and what their policies allow.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
+
+mod fixture;
+mod policy;
+mod template;
