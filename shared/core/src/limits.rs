@@ -65,3 +65,8 @@ pub const SELECTORS: usize = 1_000;
 pub const SOURCE_CANDIDATES: usize = 50;
 /// Seconds after which an attempt fails, at most a year: a person may have to answer.
 pub const TIMEOUT_SECONDS: u64 = 31_536_000;
+
+/// Returns how many bytes `value` has as compact JSON, which is the form that is stored and sent.
+pub(crate) fn json_bytes(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |bytes| bytes.len())
+}

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use serde_json::Value;
 
 use crate::cache::key::{Content, replace_content};
-use crate::execution::commit::{CacheEntry, Outputs, Produced};
+use crate::execution::result::{CacheEntry, Outputs, Produced};
 use crate::uri::S3Uri;
 
 /// What differs between two results of one key, in words; `None` when nothing does.
@@ -58,8 +58,8 @@ fn local_name(uri: &S3Uri) -> String {
 mod tests {
     use super::*;
     use crate::cache::key::KeyParts;
-    use crate::execution::commit::Source;
     use crate::execution::manifest::Artifact;
+    use crate::execution::result::Source;
     use crate::name::{ExecutionId, StepName};
     use serde_json::json;
 

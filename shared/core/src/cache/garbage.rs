@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::cache::key::CacheKey;
-use crate::execution::commit::{AttemptResult, Outputs, Produced, Source, Verdict};
+use crate::execution::commit::{AttemptResult, Verdict};
 use crate::execution::past::PastExecution;
+use crate::execution::result::{Outputs, Produced, Source};
 use crate::name::{ExecutionId, StepName};
 use crate::uri::S3Uri;
 

@@ -68,10 +68,15 @@ impl KeyParts {
 
     /// The key of these parts.
     pub fn key(&self) -> CacheKey {
-        let mut canonical = json!(self);
-        canonical.sort_all_objects();
-        CacheKey(hex::encode(Sha256::digest(canonical.to_string())))
+        CacheKey(canonical_sha256(&json!(self)))
     }
+}
+
+/// SHA-256 of a value as canonical JSON, in hexadecimal.
+pub(crate) fn canonical_sha256(value: &Value) -> String {
+    let mut canonical = value.clone();
+    canonical.sort_all_objects();
+    hex::encode(Sha256::digest(canonical.to_string()))
 }
 
 /// What an S3 URI holds, as far as a key is concerned.

@@ -7,19 +7,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::cache::key::KeyParts;
 use crate::definition::StepIndex;
-use crate::execution::Phase;
-use crate::execution::manifest::Artifact;
+use crate::execution::phase::Phase;
 use crate::failure::FailureType;
-use crate::uri::S3Uri;
 
-pub use crate::execution::result::{CacheEntry, Hit, Reuse, Source, Supplied};
-
-/// Counts the commits of an execution; the first is 1, and 0 stands for "before the first".
-pub type Revision = u32;
+pub use crate::execution::phase::Revision;
+pub use crate::execution::result::{CacheEntry, Hit, Outputs, Produced, Reuse, Source, Supplied};
 
 /// One atomic change of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,26 +119,6 @@ impl Failure {
     pub fn failure_type(&self) -> Option<FailureType> {
         FailureType::parse(&self.error_type)
     }
-}
-
-/// What a successful attempt left behind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Produced {
-    pub outputs: Outputs,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub artifacts: Vec<Artifact>,
-    /// How long the function worked.
-    pub duration_ms: u64,
-}
-
-/// The JSON object that a function returned, undeclared keys included.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Outputs {
-    /// Up to [`crate::limits::INLINE_OUTPUT_BYTES`].
-    Inline(Map<String, Value>),
-    /// In the manifest at this place.
-    Stored(S3Uri),
 }
 
 /// What the planner decided about a step.
@@ -262,6 +237,23 @@ pub struct Claim {
     /// Where a success is published; absent when the step is not cached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<KeyParts>,
+}
+
+/// A claim, with its commit's number and time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Claimed {
+    pub revision: Revision,
+    pub at_ms: u64,
+    pub claim: Claim,
+}
+
+impl Claimed {
+    /// The claim that `commit` makes on `step`.
+    pub fn of(commit: &Commit, step: StepIndex) -> Option<Self> {
+        let claim = commit.claim(step)?.clone();
+        Some(Self { revision: commit.revision, at_ms: commit.at_ms, claim })
+    }
 }
 
 impl Commit {

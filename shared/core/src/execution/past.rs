@@ -7,9 +7,11 @@ use serde_json::Value;
 use crate::cache::key::KeyParts;
 use crate::definition::graph::{Graph, parameters_behind};
 use crate::definition::{Pipeline, StepIndex, StepKind};
-use crate::execution::commit::{AttemptResult, Commit, Decision, Produced, Source, Verdict};
+use crate::execution::Execution;
+use crate::execution::commit::{AttemptResult, Commit, Decision, Verdict};
+use crate::execution::phase::Phase;
+use crate::execution::result::{Outputs, Produced, Source};
 use crate::execution::start::Start;
-use crate::execution::{Execution, Phase};
 use crate::name::{ParameterName, StepName};
 
 /// An execution, read whole.
@@ -88,7 +90,7 @@ impl PastExecution {
         }
         let decision = self.decision(index)?;
         let nothing = Produced {
-            outputs: crate::execution::commit::Outputs::Inline(serde_json::Map::new()),
+            outputs: Outputs::Inline(serde_json::Map::new()),
             artifacts: Vec::new(),
             duration_ms: 0,
         };
@@ -125,12 +127,23 @@ impl PastExecution {
                     execution_id: self.start.execution_id.clone(),
                     step_name: name.clone(),
                 }),
-                memory_mb: crate::plan::memory_mb(&self.pipeline, &self.start, index),
+                memory_mb: self.start.memory_mb(self.pipeline.step(index)),
                 parts: claim.cache.clone(),
                 made_with: self.parameters_behind(index),
             }),
             _ => None,
         }
+    }
+
+    /// Returns why a step cannot stand in for one that a selected step reads, and `None` if it can.
+    pub fn unusable(&self, name: &StepName, allows_skipped: bool) -> Option<&'static str> {
+        let phase = self.phase(name);
+        let is_usable = match phase {
+            Some(Phase::Skipped) => allows_skipped,
+            Some(phase) => phase.has_succeeded(),
+            None => false,
+        };
+        (!is_usable).then(|| how_it_ended(phase))
     }
 
     fn completed(&self, step: StepIndex) -> Option<&Produced> {
@@ -150,5 +163,16 @@ impl PastExecution {
             Some((name, value))
         };
         names.into_iter().filter_map(value).collect()
+    }
+}
+
+/// Returns how a step ended that left no result, as the end of a sentence about it.
+pub(crate) fn how_it_ended(phase: Option<Phase>) -> &'static str {
+    match phase {
+        None => "does not exist",
+        Some(Phase::Failed) => "failed",
+        Some(Phase::Skipped) => "was skipped",
+        Some(Phase::NotSelected) => "was not selected",
+        Some(_) => "has no result",
     }
 }

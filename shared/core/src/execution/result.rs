@@ -6,9 +6,30 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cache::key::{CacheKey, KeyParts};
-use crate::execution::commit::Produced;
+use crate::cache::key::{CacheKey, KeyParts, canonical_sha256};
+use crate::execution::manifest::Artifact;
 use crate::name::{ExecutionId, ParameterName, StepName};
+use crate::uri::S3Uri;
+
+/// What a successful attempt left behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Produced {
+    pub outputs: Outputs,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<Artifact>,
+    /// How long the function worked.
+    pub duration_ms: u64,
+}
+
+/// The JSON object that a function returned, undeclared keys included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Outputs {
+    /// Up to [`crate::limits::INLINE_OUTPUT_BYTES`].
+    Inline(Map<String, Value>),
+    /// In the manifest at this place.
+    Stored(S3Uri),
+}
 
 /// A cache entry that was found, copied so that the execution keeps it when the entry goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +77,14 @@ pub struct Supplied {
     pub by: String,
     /// SHA-256 of the outputs as canonical JSON, in hexadecimal.
     pub sha256: String,
+}
+
+impl Supplied {
+    /// Notes outputs, who gave them, and their digest.
+    pub fn new(outputs: Map<String, Value>, by: impl Into<String>) -> Self {
+        let sha256 = canonical_sha256(&Value::Object(outputs.clone()));
+        Self { outputs, by: by.into(), sha256 }
+    }
 }
 
 /// Where a reused result was made.

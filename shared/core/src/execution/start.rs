@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::StepIndex;
-use crate::execution::commit::Supplied;
+use crate::definition::{Step, StepIndex, StepKind};
+use crate::execution::result::Supplied;
 use crate::execution::token::Secret;
-use crate::name::{ExecutionId, ParameterName, PipelineName};
+use crate::name::{ExecutionId, ParameterName, PipelineName, StepName};
 use crate::parse::Format;
 use crate::uri::S3Uri;
 
@@ -85,6 +85,22 @@ impl Start {
     /// The ARN of an execution of the same pipeline.
     pub fn arn_of(&self, id: &ExecutionId) -> String {
         format!("{}/execution/{id}", self.pipeline_arn)
+    }
+
+    /// Returns the prefix below which one attempt of a step may write. It is built from checked names
+    /// only.
+    pub fn attempt_prefix(&self, step: &StepName, attempt: u32) -> S3Uri {
+        self.output_prefix.join(&format!("{step}/{attempt}/"))
+    }
+
+    /// Returns the memory of the function that `step` invokes, 0 if it invokes none.
+    pub fn memory_mb(&self, step: &Step) -> u32 {
+        match &step.kind {
+            StepKind::Lambda(lambda) => {
+                self.functions.get(&lambda.function_arn).map_or(0, |function| function.memory_mb)
+            }
+            _ => 0,
+        }
     }
 
     /// Whether `other` asks for the same work: the same pipeline, definition, parameters and code.

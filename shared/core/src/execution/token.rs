@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::definition::StepIndex;
-use crate::execution::commit::Revision;
+use crate::execution::phase::Revision;
 use crate::name::ExecutionId;
 
 /// 32 random bytes of an execution, as base64url. Never logged or shown.

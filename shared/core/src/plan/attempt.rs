@@ -4,16 +4,17 @@ use serde_json::{Value, json};
 
 use crate::cache::key::KeyParts;
 use crate::definition::{CallbackStep, LambdaStep, StepIndex, StepKind};
-use crate::execution::Phase;
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Retried, Verdict};
 use crate::execution::invocation::{Invocation, RESERVED_KEY};
+use crate::execution::phase::Phase;
 use crate::failure::FailureType;
-use crate::limits::{LEASE_ATTEMPTS, PAYLOAD_BYTES};
+use crate::limits::{LEASE_ATTEMPTS, PAYLOAD_BYTES, json_bytes};
 use crate::name::StepName;
+use crate::plan::draft::Draft;
+use crate::plan::effect::{CallbackRecord, Discarded, Effect, UNKNOWN_STEP};
 use crate::plan::lease::RENEWED_LEASE_MS;
-use crate::plan::report::{Discarded, UNKNOWN_STEP};
+
 use crate::plan::retry::{Tried, next_attempt};
-use crate::plan::{CallbackRecord, Draft, Effect, attempt_prefix, json_bytes};
 
 /// How long an attempt may stay in Lambda's queue before its function's own timeout begins to count, in seconds.
 const QUEUE_SECONDS: u64 = 900;
@@ -78,12 +79,13 @@ impl Draft<'_> {
         let lease_until_ms = self.facts.now_ms + lease_ms;
         let revision = self.plan.commit.revision;
         let start = self.start;
+        let step_name = &self.pipeline.step(index).name;
         let invocation = Invocation {
             execution_id: start.execution_id.clone(),
             pipeline_name: start.pipeline_name.clone(),
-            step_name: self.pipeline.step(index).name.clone(),
+            step_name: step_name.clone(),
             attempt_count: attempt.count,
-            output_prefix: attempt_prefix(self.pipeline, start, index, attempt.count),
+            output_prefix: start.attempt_prefix(step_name, attempt.count),
             token: start.secret.token(&start.execution_id, index, attempt.count, revision),
             deadline_ms: deadline_ms.unwrap_or(self.facts.now_ms + longest_ms),
             exactly_once_start: lambda.exactly_once_start,

@@ -8,8 +8,8 @@ use crate::cache::key::{Content, KeyParts, replace_content};
 use crate::definition::expression::Unresolved;
 use crate::definition::extension::CacheScope;
 use crate::definition::{CacheConfig, LambdaStep, StepIndex};
-use crate::execution::commit::{Hit, Produced};
-use crate::plan::Draft;
+use crate::execution::result::{Hit, Produced};
+use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
 use crate::uri::S3Uri;
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::execution::Execution;
 use crate::execution::commit::{Commit, Retry, Verdict};
-use crate::execution::{Execution, ExecutionStatus, Phase, StepState};
-use crate::plan::Draft;
+use crate::execution::phase::{ExecutionStatus, Phase, StepState};
+use crate::plan::draft::Draft;
 use crate::plan::readiness::failed_fail_step;
 
 /// Why an execution cannot be stopped or taken up again.

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use crate::cache::key::{CacheKey, Content};
 use crate::definition::StepIndex;
-use crate::execution::commit::{CacheEntry, Commit, Revision};
+use crate::execution::commit::{Claimed, Commit};
 use crate::execution::past::PastExecution;
+use crate::execution::phase::Revision;
+use crate::execution::result::CacheEntry;
 use crate::name::ExecutionId;
-use crate::plan::handoff::Claimed;
 use crate::uri::S3Uri;
 
 /// A fact that is missing.

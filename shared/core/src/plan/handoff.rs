@@ -10,13 +10,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::definition::{Pipeline, StepIndex, StepKind};
-use crate::execution::commit::{Claim, Commit, Revision};
+use crate::definition::{Pipeline, StepKind};
+use crate::execution::commit::Claimed;
 use crate::execution::invocation::RESERVED_KEY;
+use crate::execution::phase::{ExecutionStatus, Phase, Revision, StepState};
 use crate::execution::savings::Savings;
 use crate::execution::start::Start;
-use crate::execution::{Execution, ExecutionStatus, FoldError, Phase, StepState};
-use crate::plan::{Effect, Plan, json_bytes};
+use crate::execution::{Execution, FoldError};
+use crate::limits::json_bytes;
+use crate::plan::effect::{Effect, Plan};
 
 /// The key below [`RESERVED_KEY`] under which an invocation takes the state along.
 pub const STATE_KEY: &str = "State";
@@ -83,23 +85,6 @@ pub struct CarriedState {
     saved_usd: f64,
     /// The claim on the step, and when it was made: what the step's report is weighed against.
     pub claimed: Claimed,
-}
-
-/// A claim, with its commit's number and time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Claimed {
-    pub revision: Revision,
-    pub at_ms: u64,
-    pub claim: Claim,
-}
-
-impl Claimed {
-    /// The claim that `commit` makes on `step`.
-    pub fn of(commit: &Commit, step: StepIndex) -> Option<Self> {
-        let claim = commit.claim(step)?.clone();
-        Some(Self { revision: commit.revision, at_ms: commit.at_ms, claim })
-    }
 }
 
 /// Steps that a state says are under way.
@@ -206,7 +191,8 @@ pub fn is_for_a_step(plan: &Plan) -> bool {
 mod tests {
     use super::*;
     use crate::cache::key::KeyParts;
-    use crate::execution::commit::{Decision, Verdict};
+    use crate::definition::StepIndex;
+    use crate::execution::commit::{Claim, Commit, Decision, Verdict};
     use crate::execution::token::Secret;
     use crate::name::{ExecutionId, PipelineName};
     use crate::parse::{Format, parse};

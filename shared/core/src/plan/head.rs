@@ -1,8 +1,9 @@
 //! When `HEAD` has to be written: it is the fold of the commits, so whoever holds the state itself may let it lag behind them.
 
+use crate::execution::Execution;
 use crate::execution::commit::Commit;
-use crate::execution::{Execution, Phase};
-use crate::plan::{Effect, Plan};
+use crate::execution::phase::Phase;
+use crate::plan::effect::{Effect, Plan};
 
 /// Commits of a lone step that one write of `HEAD` stands for. Whoever finds `HEAD` behind reads those that it lacks in one request, of less than
 /// a read unit each.

@@ -2,7 +2,7 @@
 
 use crate::definition::extension::{OnFailure, TriggerRule};
 use crate::definition::{Branch, Parent, Pipeline, StepIndex, StepKind};
-use crate::execution::{Phase, StepState};
+use crate::execution::phase::{Phase, StepState};
 
 /// What a waiting step may do now.
 #[derive(Debug, Clone, PartialEq, Eq)]

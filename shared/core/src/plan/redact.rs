@@ -7,7 +7,6 @@ use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::{AttemptResult, Commit};
 use crate::execution::start::Start;
 use crate::name::ParameterName;
-use crate::plan::Draft;
 
 /// What stands in a value's place.
 pub const MASK: &str = "****";
@@ -56,13 +55,9 @@ pub(crate) fn mask(commit: &mut Commit, secrets: &[String]) {
     }
 }
 
-impl Draft<'_> {
-    /// The first `NoEcho` parameter that a step reads.
-    pub(crate) fn secret_parameter(&self, step: StepIndex) -> Option<ParameterName> {
-        let mut read = parameters_read(self.pipeline, step).into_iter();
-        let is_secret = |name: &ParameterName| {
-            self.pipeline.parameters.iter().any(|p| p.no_echo && p.name == *name)
-        };
-        read.find(is_secret)
-    }
+/// Returns the first `NoEcho` parameter that a step reads.
+pub(crate) fn secret_parameter(pipeline: &Pipeline, step: StepIndex) -> Option<ParameterName> {
+    let is_secret =
+        |name: &ParameterName| pipeline.parameters.iter().any(|p| p.no_echo && p.name == *name);
+    parameters_read(pipeline, step).into_iter().find(is_secret)
 }

@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::graph::{Direction, Graph};
 use crate::definition::{Pipeline, StepIndex, StepKind};
-use crate::execution::commit::{
-    AttemptResult, Claim, Commit, Completion, Decision, End, Outputs, Produced, Verdict,
-};
+use crate::execution::commit::{AttemptResult, Claim, Commit, Completion, Decision, End, Verdict};
 use crate::execution::manifest::Manifest;
+use crate::execution::phase::Phase;
+use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
-use crate::execution::{Execution, LAST_REVISION, Phase};
-use crate::limits::INLINE_OUTPUT_BYTES;
-use crate::plan::json_bytes;
+use crate::execution::{Execution, LAST_REVISION};
+use crate::limits::{INLINE_OUTPUT_BYTES, json_bytes};
 use crate::plan::report::check_outputs;
 use crate::uri::S3Uri;
 

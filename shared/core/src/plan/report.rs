@@ -4,27 +4,19 @@ use serde_json::{Map, Value};
 
 use crate::definition::output::convert_output;
 use crate::definition::{Pipeline, StepIndex};
-use crate::execution::Phase;
-use crate::execution::commit::{
-    AttemptResult, CacheEntry, Claim, Completion, Failure, Outputs, Produced, Source,
-};
-use crate::execution::manifest::Manifest;
+use crate::execution::commit::{AttemptResult, Claim, Completion, Failure};
+use crate::execution::invocation::MANIFEST_NAME;
+use crate::execution::manifest::{self, Manifest};
+use crate::execution::phase::Phase;
+use crate::execution::result::{CacheEntry, Outputs, Produced, Source};
 use crate::failure::FailureType;
 use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES};
-use crate::name::StepName;
-use crate::plan::event::{Report, ReportedResult};
+use crate::plan::draft::Draft;
+use crate::plan::effect::{Discarded, Publication, UNKNOWN_STEP};
+use crate::plan::event::{Event, Report, ReportedResult};
 use crate::plan::facts::Need;
 use crate::plan::resolver::Resolver;
 use crate::uri::S3Uri;
-
-/// A report that changes nothing, and why: late, repeated, forged, or about an unknown step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discarded {
-    pub step: StepName,
-    /// 0 for a lost attempt, whose event has no number.
-    pub attempt_count: u32,
-    pub reason: &'static str,
-}
 
 /// What a report comes to when it counts.
 pub(crate) struct Accepted {
@@ -33,9 +25,6 @@ pub(crate) struct Accepted {
     /// A manifest to write on behalf of a function that does not, because its outputs are too large for a commit.
     pub(crate) manifest: Option<(S3Uri, Manifest)>,
 }
-
-/// The reason for discarding an event about a step that the pipeline does not have.
-pub(crate) const UNKNOWN_STEP: &str = "no such step";
 
 pub(crate) enum ReportOutcome {
     /// The claimed attempt failed.
@@ -84,17 +73,12 @@ pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
             } else if let Some(uri) = manifest {
                 Outputs::Stored(uri.clone())
             } else {
-                let uri = crate::plan::attempt_prefix(
-                    resolver.pipeline,
-                    resolver.start,
-                    step,
-                    *attempt_count,
-                );
-                let uri = uri.join(crate::execution::invocation::MANIFEST_NAME);
+                let uri = resolver.start.attempt_prefix(name, *attempt_count);
+                let uri = uri.join(MANIFEST_NAME);
                 to_write = Some((
                     uri.clone(),
                     Manifest {
-                        version: crate::execution::manifest::VERSION,
+                        version: manifest::VERSION,
                         token: token.clone(),
                         outputs: outputs.clone(),
                         artifacts: artifacts.clone(),
@@ -113,11 +97,44 @@ pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
                     step_name: resolver.pipeline.step(step).name.clone(),
                 },
                 produced: produced.clone(),
-                memory_mb: crate::plan::memory_mb(resolver.pipeline, resolver.start, step),
+                memory_mb: resolver.start.memory_mb(resolver.pipeline.step(step)),
                 created_at_ms: resolver.facts.now_ms,
             });
             let completion = completion(AttemptResult::Succeeded(produced));
             ReportOutcome::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
+        }
+    }
+}
+
+impl Draft<'_> {
+    pub(crate) fn discard_all(&mut self, events: &[Event]) {
+        for event in events {
+            if let Event::Reported(report) = event {
+                self.plan.discarded.push(Discarded {
+                    step: report.step.clone(),
+                    attempt_count: report.attempt_count,
+                    reason: "the execution is over",
+                });
+            }
+        }
+    }
+
+    pub(crate) fn report(&mut self, report: &Report) {
+        match judge(report, &self.resolver()) {
+            ReportOutcome::Needs(need) => {
+                self.plan.needs.insert(need);
+            }
+            ReportOutcome::Discarded(discarded) => self.plan.discarded.push(discarded),
+            ReportOutcome::Failed(step, claim, failure) => {
+                self.end_failed(step, *claim, failure);
+            }
+            ReportOutcome::Accepted(accepted) => {
+                let Accepted { completion, publish, manifest } = *accepted;
+                let step = completion.step;
+                self.plan.publish.extend(publish.map(|entry| Publication { step, entry }));
+                self.plan.manifests.extend(manifest);
+                self.complete(completion);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::cache::key::{Content, listing_digest, replace_content};
+use crate::cache::key::{Content, canonical_sha256, listing_digest, replace_content};
 use crate::definition::condition::{ChangeScope, Verdict};
 use crate::definition::expression::{
     ExecutionVariable, ExperimentVariable, Expression, Reference, Scope, Unresolved,
@@ -15,14 +15,14 @@ use crate::definition::extension::TriggerRule;
 use crate::definition::output::convert_output;
 use crate::definition::property_path::{PropertyPath, Segment};
 use crate::definition::{Pipeline, StepIndex, StepKind};
-use crate::execution::commit::{Claim, Commit, Outputs, Produced, Revision};
+use crate::execution::commit::{Claim, Commit};
 use crate::execution::manifest::Artifact;
 use crate::execution::past::PastExecution;
+use crate::execution::phase::{Phase, Revision, StepState};
+use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
-use crate::execution::{Phase, StepState};
 use crate::name::{ExecutionId, StepName};
 use crate::plan::facts::{Facts, Need};
-use crate::plan::step::canonical_sha256;
 use crate::uri::S3Uri;
 
 /// The state of an execution while a commit is being drafted.
@@ -123,7 +123,7 @@ impl<'a> Resolver<'a> {
     pub(crate) fn earlier(&self, id: &ExecutionId) -> Result<Option<&'a Arc<PastExecution>>, Need> {
         match self.facts.earlier.get(id) {
             Some(earlier) => Ok(earlier.as_ref()),
-            None => Err(Need::earlier(id)),
+            None => Err(Need::PastExecution(id.clone())),
         }
     }
 

@@ -1,20 +1,18 @@
 //! What stands in for steps that are not to run: results of an earlier execution, or outputs that were given by hand.
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use crate::definition::expression::Unresolved;
 use crate::definition::graph::{Direction, Graph};
 use crate::definition::{StepIndex, StepKind};
-use crate::execution::Phase;
-use crate::execution::commit::{
-    CacheEntry, Decision, Outputs, Produced, Reuse, Source, Supplied, Verdict,
-};
-use crate::execution::past::{PastExecution, PastResult};
+use crate::execution::commit::{Decision, Verdict};
+use crate::execution::past::{PastResult, how_it_ended};
+use crate::execution::phase::Phase;
+use crate::execution::result::{CacheEntry, Outputs, Produced, Reuse, Source, Supplied};
 use crate::execution::start::Selection;
 use crate::name::ExecutionId;
-use crate::plan::facts::Need;
-use crate::plan::step::canonical_sha256;
-use crate::plan::{Draft, Publication};
+use crate::plan::draft::Draft;
+use crate::plan::effect::Publication;
 
 impl Draft<'_> {
     /// Decides about a step that is not selected. It waits for nothing.
@@ -201,49 +199,10 @@ impl Draft<'_> {
                 step_name: step.name.clone(),
             },
             produced: produced.clone(),
-            memory_mb: crate::plan::memory_mb(self.pipeline, self.start, index),
+            memory_mb: self.start.memory_mb(step),
             created_at_ms: self.facts.now_ms,
         };
         self.plan.publish.push(Publication { step: index, entry });
         Some(Ok(()))
-    }
-}
-
-fn how_it_ended(phase: Option<Phase>) -> &'static str {
-    match phase {
-        None => "does not exist",
-        Some(Phase::Failed) => "failed",
-        Some(Phase::Skipped) => "was skipped",
-        Some(Phase::NotSelected) => "was not selected",
-        Some(_) => "has no result",
-    }
-}
-
-impl Supplied {
-    /// Notes outputs, who gave them, and their digest.
-    pub fn new(outputs: Map<String, Value>, by: impl Into<String>) -> Self {
-        let sha256 = canonical_sha256(&Value::Object(outputs.clone()));
-        Self { outputs, by: by.into(), sha256 }
-    }
-}
-
-/// Why a step of `earlier` cannot stand in for one that a selected step reads; `None` when it can.
-pub(crate) fn unusable(
-    earlier: &PastExecution,
-    name: &crate::name::StepName,
-    allows_skipped: bool,
-) -> Option<&'static str> {
-    let phase = earlier.phase(name);
-    let is_usable = match phase {
-        Some(Phase::Skipped) => allows_skipped,
-        Some(phase) => phase.has_succeeded(),
-        None => false,
-    };
-    (!is_usable).then(|| how_it_ended(phase))
-}
-
-impl Need {
-    pub(crate) fn earlier(id: &ExecutionId) -> Self {
-        Self::PastExecution(id.clone())
     }
 }

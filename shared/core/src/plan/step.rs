@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::cache::key::KeyParts;
 use crate::definition::condition::{self, Condition};
@@ -12,9 +11,10 @@ use crate::definition::extension::{Otherwise, When};
 use crate::definition::{CacheConfig, CallbackStep, LambdaStep, StepIndex, StepKind};
 use crate::execution::commit::{Decision, Verdict};
 use crate::failure::FailureType;
-use crate::plan::Draft;
 use crate::plan::attempt::Attempt;
+use crate::plan::draft::Draft;
 use crate::plan::readiness::{Readiness, readiness};
+use crate::plan::redact::secret_parameter;
 use crate::plan::resolver::evaluate_all;
 
 /// Digests of what stands behind `Changed` conditions, by the values' texts.
@@ -177,7 +177,7 @@ impl Draft<'_> {
         let Some(config) = cache else {
             return Some((None, "caching is off for this step".to_owned()));
         };
-        if let Some(name) = self.secret_parameter(index) {
+        if let Some(name) = secret_parameter(self.pipeline, index) {
             let reason = format!("not cached: its arguments hold the NoEcho parameter `{name}`");
             return Some((None, reason));
         }
@@ -214,11 +214,4 @@ impl Draft<'_> {
             self.claim_callback(index, callback, arguments, attempt);
         }
     }
-}
-
-/// SHA-256 of a value as canonical JSON, in hexadecimal.
-pub(crate) fn canonical_sha256(value: &Value) -> String {
-    let mut canonical = value.clone();
-    canonical.sort_all_objects();
-    hex::encode(Sha256::digest(canonical.to_string()))
 }

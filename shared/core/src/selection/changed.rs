@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 
 use crate::definition::graph::parameters_read;
 use crate::definition::{Pipeline, StepIndex, StepKind};
-use crate::execution::commit::{Commit, Decision, Reuse, Verdict};
+use crate::execution::Execution;
+use crate::execution::commit::{Commit, Decision, Verdict};
 use crate::execution::past::PastExecution;
+use crate::execution::phase::Phase;
+use crate::execution::result::Reuse;
 use crate::execution::start::Start;
-use crate::execution::{Execution, Phase};
-use crate::plan::Draft;
+use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
 
 /// The steps whose code, arguments or inputs differ from `earlier`, or what has to be known first.

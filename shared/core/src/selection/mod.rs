@@ -17,11 +17,10 @@ use crate::definition::graph::{Direction, Graph};
 use crate::definition::output::convert_output;
 use crate::definition::property_path::Segment;
 use crate::definition::{Pipeline, StepIndex};
-use crate::execution::commit::Supplied;
 use crate::execution::past::PastExecution;
+use crate::execution::result::Supplied;
 use crate::name::{ExecutionId, StepName};
 use crate::parse::suggest::list;
-use crate::plan::reuse::unusable;
 use crate::selection::selector::{History, Selector, SelectorError};
 
 /// A selection that breaks a rule.
@@ -246,7 +245,7 @@ pub fn check_source(
 ) -> Result<(), SelectionError> {
     let steps = requirements.iter().filter_map(|requirement| {
         let name = &pipeline.step(requirement.step).name;
-        let why = unusable(earlier, name, requirement.allows_skipped)?;
+        let why = earlier.unusable(name, requirement.allows_skipped)?;
         Some((name.clone(), why.to_owned()))
     });
     let steps: Vec<_> = steps.collect();

@@ -10,7 +10,7 @@ use crate::definition::expression::Expression;
 use crate::definition::{StepIndex, StepKind};
 use crate::execution::commit::Verdict;
 use crate::execution::past::PastExecution;
-use crate::plan::Draft;
+use crate::plan::draft::Draft;
 use crate::plan::facts::Facts;
 use crate::plan::resolver::short_digest;
 

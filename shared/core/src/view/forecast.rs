@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::execution::Execution;
 use crate::execution::commit::{Commit, Verdict};
+use crate::execution::phase::Phase;
 use crate::execution::savings::Savings;
-use crate::execution::{Execution, Phase};
 
 /// The forecast of a whole execution.
 #[derive(Debug, Clone, PartialEq, Serialize)]

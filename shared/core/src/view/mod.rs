@@ -8,3 +8,4 @@ pub mod explain;
 pub mod forecast;
 pub mod price;
 pub mod status_change;
+pub mod timestamp;

@@ -7,11 +7,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::definition::{Pipeline, StepIndex, StepKind};
-use crate::execution::commit::{AttemptResult, Commit, Revision, Verdict};
+use crate::execution::Execution;
+use crate::execution::commit::{AttemptResult, Commit, Verdict};
+use crate::execution::phase::{Phase, Revision};
 use crate::execution::start::Start;
-use crate::execution::{Execution, Phase};
 use crate::plan::facts::Facts;
-use crate::view::description::timestamp;
+use crate::view::timestamp::timestamp;
 
 /// The detail type of a change of an execution.
 pub const EXECUTION: &str = "SageMaker Model Building Pipeline Execution Status Change";

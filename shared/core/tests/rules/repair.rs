@@ -6,7 +6,6 @@ use serde_json::json;
 use sidestep_core::execution::invocation::MANIFEST_NAME;
 use sidestep_core::execution::manifest::{Manifest, VERSION};
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
-use sidestep_core::plan::attempt_prefix;
 use sidestep_core::plan::late_report::late_report;
 use sidestep_core::plan::repair::{Found, repair};
 use sidestep_core::plan::{Event, Report};
@@ -56,7 +55,7 @@ fn found(world: &World, names: &[&str], outputs: &serde_json::Value) -> Found {
     let mut found = Found::default();
     for name in names {
         let report = report(world, name);
-        let prefix = attempt_prefix(&world.pipeline, &world.start, world.index(name), 1);
+        let prefix = world.start.attempt_prefix(&report.step, 1);
         let manifest = Manifest {
             version: VERSION,
             token: report.token,

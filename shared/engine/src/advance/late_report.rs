@@ -2,9 +2,8 @@
 
 use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::start::Start;
-use sidestep_core::plan::Event;
 use sidestep_core::plan::late_report::late_report;
-use sidestep_core::plan::report::Discarded;
+use sidestep_core::plan::{Discarded, Event};
 
 use crate::engine::{Engine, EngineError};
 

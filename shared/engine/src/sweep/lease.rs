@@ -7,7 +7,6 @@ use sidestep_core::execution::commit::{Claim, Failure};
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
 use sidestep_core::failure::FailureType;
 use sidestep_core::limits::OUTPUT_BYTES;
-use sidestep_core::plan::attempt_prefix;
 use sidestep_core::plan::lease::{STARTED_NAME, fence, is_fence, renewals, renewed_until};
 use sidestep_core::uri::S3Uri;
 use tracing::warn;
@@ -35,7 +34,8 @@ impl Engine {
         if !function.is_some_and(|function| function.has_sdk) {
             return Ok(true);
         }
-        let prefix = attempt_prefix(&loaded.pipeline, &loaded.start, step, claim.attempt_count);
+        let prefix =
+            loaded.start.attempt_prefix(&loaded.pipeline.step(step).name, claim.attempt_count);
         let renewals = self.objects.list(&renewals(&prefix), RENEWALS).await?;
         let until_ms = renewed_until(renewals.iter().map(|(key, _)| key.as_str()));
         Ok(until_ms.is_none_or(|until_ms| until_ms < now_ms))
@@ -53,7 +53,7 @@ impl Engine {
         if !lambda.exactly_once_start {
             return Ok(None);
         }
-        let prefix = attempt_prefix(&loaded.pipeline, &loaded.start, step, attempt_count);
+        let prefix = loaded.start.attempt_prefix(&loaded.pipeline.step(step).name, attempt_count);
         Ok(self.has_begun(&prefix).await?.then(|| {
             let message = format!(
                 "attempt {attempt_count} began and nothing more was heard of it; with \

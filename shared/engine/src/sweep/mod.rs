@@ -14,7 +14,6 @@ use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::failure::FailureType;
 use sidestep_core::limits::{LEASE_ATTEMPTS, OUTPUT_BYTES};
 use sidestep_core::name::ExecutionId;
-use sidestep_core::plan::attempt_prefix;
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::warn;
 
@@ -160,7 +159,7 @@ impl Engine {
         step: StepIndex,
         attempt_count: u32,
     ) -> Result<Option<Report>, EngineError> {
-        let prefix = attempt_prefix(&loaded.pipeline, &loaded.start, step, attempt_count);
+        let prefix = loaded.start.attempt_prefix(&loaded.pipeline.step(step).name, attempt_count);
         let uri = prefix.join(MANIFEST_NAME);
         let Some(bytes) = self.objects.get(&uri, 2 * OUTPUT_BYTES as u64).await? else {
             return Ok(None);

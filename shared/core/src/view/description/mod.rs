@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use crate::definition::Pipeline;
 use crate::definition::graph::{Direction, Graph};
+use crate::execution::Execution;
 use crate::execution::commit::Commit;
+use crate::execution::phase::Phase;
 use crate::execution::start::Start;
-use crate::execution::{Execution, Phase};
 use crate::plan::late_report::LateReport;
 use crate::plan::redact::MASK;
 use crate::uri::S3Uri;
@@ -22,6 +21,7 @@ pub use self::step::{
     CacheHitResult, DiscardedResult, FailedAttempt, SelectiveExecutionResult, StepDescription,
     SuppliedResult,
 };
+pub use crate::view::timestamp::timestamp;
 
 /// An execution with every step of its definition.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -203,12 +203,4 @@ fn taint(pipeline: &Pipeline, steps: &mut [StepDescription]) {
             }
         }
     }
-}
-
-/// Milliseconds since 1970 as `2026-11-23T08:57:00.123Z`.
-pub fn timestamp(at_ms: u64) -> String {
-    let format =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).ok();
-    time.and_then(|time| time.format(format).ok()).unwrap_or_default()
 }

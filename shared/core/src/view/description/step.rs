@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::timestamp;
 use crate::definition::output::convert_output;
 use crate::definition::{Step, StepIndex};
-use crate::execution::Phase;
-use crate::execution::commit::{
-    AttemptResult, Completion, Decision, Failure, Outputs, Produced, Reuse, Verdict,
-};
+use crate::execution::commit::{AttemptResult, Completion, Decision, Failure, Verdict};
+use crate::execution::phase::Phase;
+use crate::execution::result::{Outputs, Produced, Reuse};
 use crate::execution::start::Start;
 use crate::uri::S3Uri;
+use crate::view::timestamp::timestamp;
 
 /// A step. `StepStatus` and times are absent where SageMaker would not list the step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
