@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::Engine;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
-use sidestep_local::deployment::{local_engine, prepare, register_step};
+use sidestep_local::deployment::{create_resources, local_engine, register_step};
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 use sidestep_local::lambda::FunctionConfig;
 use sidestep_local::overlay::Overlay;
@@ -56,7 +56,7 @@ impl Look {
                 Err(error) => return Err(error.into()),
             }
         };
-        prepare(&cloud).await?;
+        create_resources(&cloud).await?;
         for function in functions {
             register_step(&cloud, function.clone())?;
         }

@@ -14,8 +14,8 @@ use sidestep_engine::engine::Engine;
 use sidestep_engine::handle::trigger::Trigger;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
-    Planner, cloud_engine, counted_cloud_engine, create_queues, deploy, local_engine, prepare,
-    register_step, seed, silence, with_handoff,
+    Planner, cloud_engine, counted_cloud_engine, create_queues, create_resources, deploy,
+    local_engine, pause_notifications, register_step, upload_files, with_handoff,
 };
 use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
@@ -64,7 +64,7 @@ impl Session {
             match Cloud::start(&state, Ports::default()).await {
                 Ok(cloud) => {
                     // Without functions nothing may begin, and what waits to be delivered waits for a command that has them.
-                    prepare(&cloud).await?;
+                    create_resources(&cloud).await?;
                     let engine = watched(cloud_engine(&cloud), &state);
                     let endpoints = Some(cloud.endpoints().clone());
                     return Ok(Self {
@@ -139,15 +139,15 @@ impl Session {
             }
             register_step(&cloud, function)?;
         }
-        prepare(&cloud).await?;
+        create_resources(&cloud).await?;
         let mut registered = Vec::new();
         for source in triggers {
             let mut trigger = source.trigger.clone();
             trigger.definition_digest = planner.register(&source.definition).await?;
             registered.push(trigger);
         }
-        silence(&cloud, &registered).await?;
-        seed(&cloud, project.uploads()?).await?;
+        pause_notifications(&cloud, &registered).await?;
+        upload_files(&cloud, project.uploads()?).await?;
         let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &planner, &registered, place).await?;
         cloud.drained(Duration::from_secs(10)).await;

@@ -23,7 +23,7 @@ use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::executions::Summary;
 use sidestep_engine::ports::objects::ObjectStore as _;
 use sidestep_local::cloud::{Cloud, Ports, REGION};
-use sidestep_local::deployment::{Planner, deploy, local_engine, prepare, register_step};
+use sidestep_local::deployment::{Planner, create_resources, deploy, local_engine, register_step};
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 /// Uploads without `SIDESTEP_BURST`.
@@ -36,7 +36,7 @@ const DEADLINE: Duration = Duration::from_mins(5);
 /// A cloud whose bucket `inbox` starts a pipeline of one step, for each upload or for all of so many seconds.
 async fn start(folder: &std::path::Path, batch_seconds: Option<u32>) -> (Cloud, Arc<Engine>) {
     let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
-    prepare(&cloud).await.unwrap();
+    create_resources(&cloud).await.unwrap();
     let engine = Arc::new(local_engine(cloud.endpoints()).alone());
     let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));
     let command = Command { program, ..Command::default() };

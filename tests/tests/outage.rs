@@ -12,7 +12,7 @@ use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::sweep::Leases;
 use sidestep_local::cloud::{Cloud, Ports};
-use sidestep_local::deployment::{Planner, deploy, local_engine, prepare, register_step};
+use sidestep_local::deployment::{Planner, create_resources, deploy, local_engine, register_step};
 use sidestep_testkit::proxy::{Fate, Proxy};
 
 use crate::setup;
@@ -31,7 +31,7 @@ impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
-        prepare(&cloud).await.unwrap();
+        create_resources(&cloud).await.unwrap();
         let mut endpoints = cloud.endpoints().clone();
         let dynamodb = Proxy::serve(&endpoints.dynamodb).await.unwrap();
         let s3 = Proxy::serve(&endpoints.s3).await.unwrap();

@@ -11,7 +11,7 @@ use sidestep_aws::counter::Counter;
 use sidestep_aws::{local_config, plain_http_client};
 use sidestep_core::view::price::{Usage, service};
 use sidestep_local::cloud::{Cloud, Ports, REGION};
-use sidestep_local::deployment::{TABLE, prepare};
+use sidestep_local::deployment::{TABLE, create_resources};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -38,7 +38,7 @@ impl Table {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
-        prepare(&cloud).await.unwrap();
+        create_resources(&cloud).await.unwrap();
         let counter = Counter::new("test");
         let client = client(&cloud.endpoints().dynamodb, &counter);
         Self { client, counter, cloud, _folder: folder }

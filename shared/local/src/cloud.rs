@@ -10,7 +10,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -18,18 +17,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::dynamodb::{Apart, DynamoDbServer, DynamoDbServerError};
-use crate::events::{BoxError, EventSink};
+use crate::delivery::{BatchFunction, FunctionSink};
+use crate::dynamodb::{DynamoDbServer, DynamoDbServerError, DynamoDbThread};
 use crate::folder::{Endpoints, FolderError, StateFolder};
-use crate::lambda::{HostError, HostOptions, InvocationType, LambdaHost, LogKey};
+use crate::lambda::{HostError, HostOptions, LambdaHost, LogKey};
 use crate::s3::{S3Server, S3ServerError};
-use crate::sqs::{BatchHandler, SqsServer, SqsServerError};
+use crate::sqs::{SqsServer, SqsServerError};
 use crate::transport::Services;
 
-/// The region that the embedded cloud says it is in.
-pub const REGION: &str = "us-east-1";
-/// The account that the embedded cloud says it is.
-pub const ACCOUNT_ID: &str = "000000000000";
+pub use crate::account::{ACCOUNT_ID, REGION};
+pub use crate::delivery::EventHandler;
 
 /// How long the store may stay in use after the folder was given up; its owner ended or was killed.
 const LAST_OWNER: Duration = Duration::from_secs(10);
@@ -74,7 +71,7 @@ pub struct Cloud {
     lambda: LambdaHost,
     /// For requests of this process.
     services: Services,
-    _dynamodb: Apart,
+    _dynamodb: DynamoDbThread,
     tasks: JoinSet<()>,
     stop: CancellationToken,
     failed: watch::Sender<Option<String>>,
@@ -111,7 +108,7 @@ impl Cloud {
         let (server, stopped_s3) = (s3.clone(), stopped());
         tasks.spawn(async move { log_end("S3", server.serve(s3_listener, stopped_s3).await) });
         let dynamodb = dynamodb
-            .serve_apart(dynamodb_listener)
+            .serve_on_thread(dynamodb_listener)
             .map_err(|source| CloudError::Thread { service: "DynamoDB", source })?;
         let (host, stopped_lambda) = (lambda.clone(), stopped());
         tasks.spawn(async move {
@@ -172,7 +169,7 @@ impl Cloud {
     /// From now on S3 events reach the functions that ask for them, those of earlier lives first.
     pub fn deliver_events(&mut self, direct: BTreeMap<String, Arc<dyn EventHandler>>) {
         let s3 = self.s3.clone();
-        let sink = Sink { lambda: self.lambda.clone(), direct };
+        let sink = FunctionSink { lambda: self.lambda.clone(), direct };
         self.tasks.spawn(async move { s3.dispatch(Arc::new(sink)).await });
     }
 
@@ -202,48 +199,6 @@ impl Cloud {
         self.tasks.shutdown().await;
         if let Err(error) = self.folder.forget_endpoints() {
             tracing::debug!(%error, "the endpoints file stays");
-        }
-    }
-}
-
-/// A handler in this process that takes S3 events without a queue between: an event is forgotten only after it was handled.
-#[async_trait]
-pub trait EventHandler: Send + Sync {
-    async fn handle(&self, event: Value) -> Result<(), BoxError>;
-}
-
-struct Sink {
-    lambda: LambdaHost,
-    /// By function ARN.
-    direct: BTreeMap<String, Arc<dyn EventHandler>>,
-}
-
-#[async_trait]
-impl EventSink for Sink {
-    async fn deliver(&self, function_arn: &str, event: Value) -> Result<(), BoxError> {
-        if let Some(handler) = self.direct.get(function_arn) {
-            return handler.handle(event).await;
-        }
-        self.lambda.invoke(function_arn, event.to_string(), InvocationType::Event).await?;
-        Ok(())
-    }
-}
-
-/// A function that is invoked with batches of messages, and waited for.
-struct BatchFunction {
-    lambda: LambdaHost,
-    function_arn: String,
-}
-
-#[async_trait]
-impl BatchHandler for BatchFunction {
-    async fn handle(&self, batch: Value) -> Result<Value, BoxError> {
-        let function = &self.function_arn;
-        let invocation = InvocationType::RequestResponse;
-        let output = self.lambda.invoke(function, batch.to_string(), invocation).await?;
-        match output.function_error {
-            Some(_) => Err(String::from_utf8_lossy(&output.payload).into_owned().into()),
-            None => Ok(serde_json::from_slice(&output.payload)?),
         }
     }
 }

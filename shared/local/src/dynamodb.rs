@@ -18,8 +18,6 @@ pub enum DynamoDbServerError {
     Open { place: String, source: dynoxide::DynoxideError },
     #[error("could not serve DynamoDB: {reason}")]
     Serve { reason: String },
-    #[error("could not remove expired DynamoDB items")]
-    Sweep { source: dynoxide::DynoxideError },
 }
 
 /// A DynamoDB. Clones share it.
@@ -36,11 +34,11 @@ impl std::fmt::Debug for DynamoDbServer {
 
 /// A server on a thread of its own. Dropped, it ends at once, as at a crash.
 #[derive(Debug)]
-pub(crate) struct Apart {
+pub(crate) struct DynamoDbThread {
     runtime: Option<Runtime>,
 }
 
-impl Drop for Apart {
+impl Drop for DynamoDbThread {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // Waiting is not allowed where this may be dropped, and what runs is whole or not at all.
@@ -74,7 +72,7 @@ impl DynamoDbServer {
 
     /// Serves the DynamoDB protocol on a thread of its own until the result is dropped: a write blocks its thread until it is on the disk,
     /// and nothing else should wait for that.
-    pub(crate) fn serve_apart(&self, listener: TcpListener) -> std::io::Result<Apart> {
+    pub(crate) fn serve_on_thread(&self, listener: TcpListener) -> std::io::Result<DynamoDbThread> {
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).thread_name("dynamodb").enable_all().build()?;
         let listener = listener.into_std()?;
@@ -88,11 +86,6 @@ impl DynamoDbServer {
                 tracing::error!(%error, "the embedded DynamoDB ended");
             }
         });
-        Ok(Apart { runtime: Some(runtime) })
-    }
-
-    /// Removes items whose time to live is over; DynamoDB does this by itself, `dynoxide` when asked. Returns how many.
-    pub fn sweep_expired(&self) -> Result<usize, DynamoDbServerError> {
-        self.database.sweep_ttl().map_err(|source| DynamoDbServerError::Sweep { source })
+        Ok(DynamoDbThread { runtime: Some(runtime) })
     }
 }

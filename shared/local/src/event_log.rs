@@ -13,7 +13,7 @@ use sidestep_core::view::description::timestamp;
 use sidestep_core::view::status_change::StatusChange;
 use sidestep_engine::ports::watcher::Watcher;
 
-use crate::cloud::{ACCOUNT_ID, REGION};
+use crate::account::{ACCOUNT_ID, REGION};
 use crate::events::BoxError;
 
 /// The file in the state folder.

@@ -1,6 +1,8 @@
 //! The embedded cloud: DynamoDB, S3, Lambda and SQS served on loopback.
 
+mod account;
 pub mod cloud;
+mod delivery;
 pub mod deployment;
 pub mod dynamodb;
 pub mod event_log;

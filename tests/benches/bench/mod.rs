@@ -20,7 +20,8 @@ use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{
-    Planner, cloud_engine, counted_cloud_engine, deploy, prepare, register_step, with_handoff,
+    Planner, cloud_engine, counted_cloud_engine, create_resources, deploy, register_step,
+    with_handoff,
 };
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
@@ -57,7 +58,7 @@ impl Bench {
         times: bool,
     ) -> Self {
         let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
-        prepare(&cloud).await.unwrap();
+        create_resources(&cloud).await.unwrap();
         let engine = match counter {
             Some(counter) => counted_cloud_engine(&cloud, counter),
             None => cloud_engine(&cloud),

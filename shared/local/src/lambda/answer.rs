@@ -3,16 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sidestep_core::failure::FailureType;
 
-use super::{
-    body::ReadBody,
-    function::FunctionError,
-    invocation::{Failure, Invocation},
-    limits::RESPONSE_PAYLOAD_BYTES,
-    runtime_api::RuntimeReply,
-};
+use super::body::ReadBody;
+use super::function::FunctionError;
+use super::invocation::{Failure, Invocation};
+use super::limits::RESPONSE_PAYLOAD_BYTES;
+use super::runtime_api::RuntimeReply;
 
 /// Judges the body of a response: the invocation's result, and what the runtime is told.
 pub(super) fn response(request_id: &str, body: ReadBody) -> (Result<Bytes, Failure>, RuntimeReply) {

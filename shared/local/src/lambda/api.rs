@@ -6,30 +6,29 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    body::Body,
-    extract::{Path, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header::RETRY_AFTER},
-    response::{IntoResponse, Response},
-    routing::{get, post},
-    serve::ListenerExt,
-};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::{
-    body::{self, ReadBody},
-    dispatch::Shared,
-    error::InvokeError,
-    function::{Code, FunctionName},
-    invocation::{Function, InvocationType, InvokeOutput, InvokeRequest},
-    limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES},
-};
+use super::body::{self, ReadBody};
+use super::error::InvokeError;
+use super::function::Code;
+use super::function_name::FunctionName;
+use super::invocation::{Function, InvocationType, InvokeOutput, InvokeRequest};
+use super::limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES};
+use super::shared::Shared;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -161,7 +160,9 @@ async fn list_functions(State(shared): State<Arc<Shared>>) -> Response {
 fn find(shared: &Shared, name: &str, uri: &Uri) -> Result<Arc<Function>, InvokeError> {
     check_qualifier(name, uri)?;
     let not_found = || InvokeError::FunctionNotFound { function: name.to_owned() };
-    shared.scheduler.function(&FunctionName::from_reference(name)?).ok_or_else(not_found)
+    let function =
+        FunctionName::from_reference(name).and_then(|name| shared.scheduler.function(&name));
+    function.ok_or_else(not_found)
 }
 
 /// There is one version of a function here, `$LATEST`.

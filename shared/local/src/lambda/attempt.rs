@@ -5,15 +5,14 @@ use std::sync::Arc;
 use sidestep_core::failure::FailureType;
 use tokio::sync::oneshot;
 
-use super::{
-    destination::{self, Condition},
-    dispatch::Shared,
-    environment::{self, Assignment, Done, EnvironmentHandle},
-    function::{Code, Command},
-    in_process,
-    invocation::{Failure, Invocation, Job, Outcome},
-    scheduler::Place,
-};
+use super::destination::{self, Condition};
+use super::environment;
+use super::environment_handle::{Assignment, Done, EnvironmentHandle};
+use super::function::{Code, Command};
+use super::in_process;
+use super::invocation::{Failure, Invocation, Job, Outcome};
+use super::scheduler::Place;
+use super::shared::Shared;
 
 /// Runs one attempt that has a place, from finding its environment to settling its outcome.
 pub(super) async fn run(shared: Arc<Shared>, job: Job) {

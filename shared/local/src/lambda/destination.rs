@@ -10,13 +10,11 @@ use serde_json::Value;
 use sidestep_core::failure::FailureType;
 use time::OffsetDateTime;
 
-use super::{
-    dispatch::Shared,
-    function::{Destination, FunctionError},
-    invocation::{Failure, Invocation, InvocationType, InvokeRequest},
-    limits::EVENT_PAYLOAD_BYTES,
-    log::TIMESTAMP,
-};
+use super::function::{Destination, FunctionError};
+use super::invocation::{Failure, Invocation, InvocationType, InvokeRequest};
+use super::limits::EVENT_PAYLOAD_BYTES;
+use super::log::TIMESTAMP;
+use super::shared::Shared;
 
 /// Why a record is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -4,54 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
-use tokio::{sync::oneshot, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{
-    attempt,
-    destination::{self, Condition},
-    error::{HostError, InvokeError},
-    function::FunctionName,
-    invocation::{Invocation, InvocationType, InvokeOutput, InvokeRequest, Job, new_trace_id},
-    limits::{EVENT_PAYLOAD_BYTES, RECORD_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES},
-    lineage,
-    log::Logs,
-    metrics::Metrics,
-    options::HostOptions,
-    scheduler::Scheduler,
-    watchdog::Watchdog,
+use super::attempt;
+use super::destination::{self, Condition};
+use super::error::InvokeError;
+use super::function_name::FunctionName;
+use super::invocation::{
+    Invocation, InvocationType, InvokeOutput, InvokeRequest, Job, new_trace_id,
 };
-
-/// What all tasks of a host share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) options: HostOptions,
-    pub(super) scheduler: Scheduler,
-    pub(super) logs: Arc<Logs>,
-    pub(super) metrics: Metrics,
-    pub(super) watchdog: Watchdog,
-    /// Cancelled when a shutdown has run out of grace.
-    pub(super) kill: CancellationToken,
-}
+use super::limits::{EVENT_PAYLOAD_BYTES, RECORD_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES};
+use super::lineage;
+use super::shared::Shared;
 
 impl Shared {
-    pub(super) fn new(options: HostOptions) -> Result<Self, HostError> {
-        let logs = Logs::new(
-            options.log_folder.clone(),
-            options.log_bytes_per_invocation,
-            options.log_key.clone(),
-        )?;
-        Ok(Self {
-            logs: Arc::new(logs),
-            scheduler: Scheduler::new(options.max_concurrency, options.max_environments),
-            metrics: Metrics::default(),
-            watchdog: Watchdog::start(),
-            kill: CancellationToken::new(),
-            options,
-        })
-    }
-
     pub(super) async fn invoke(
         self: &Arc<Self>,
         request: InvokeRequest,
@@ -144,9 +112,10 @@ impl Shared {
 
     /// Checks a request and gives it an id.
     fn accept(&self, request: InvokeRequest, limit: usize) -> Result<Arc<Invocation>, InvokeError> {
-        let name = FunctionName::from_reference(&request.function)?;
+        let name = FunctionName::from_reference(&request.function);
         let not_found = || InvokeError::FunctionNotFound { function: request.function.clone() };
-        let function = self.scheduler.function(&name).ok_or_else(not_found)?;
+        let function =
+            name.and_then(|name| self.scheduler.function(&name)).ok_or_else(not_found)?;
         let actual = request.payload.len();
         if actual > limit {
             return Err(InvokeError::RequestTooLarge { limit, actual });

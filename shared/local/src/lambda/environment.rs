@@ -1,82 +1,37 @@
-//! An execution environment: one process, its Runtime API, and the [`Worker`] that drives them.
-//!
-//! This is the side that attempts and the scheduler see: a handle to give invocations to, and what comes back.
+//! Starts execution environments: a process, its Runtime API, and the [`Worker`] that drives them.
 
-use std::{io, net::Ipv4Addr, sync::Arc};
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use sidestep_core::failure::FailureType;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::{
-    dispatch::Shared,
-    function::Command,
-    invocation::{Failure, Function, Invocation, Outcome},
-    process::{self, Process},
-    runtime_api::{self, RuntimeCall},
-    worker::Worker,
-};
+use super::environment_handle::{Assignment, Done, EnvironmentHandle};
+use super::function::Command;
+use super::invocation::{Failure, Function, Outcome};
+use super::invocation_log::InvocationLog;
+use super::process::{self, Process};
+use super::runtime_api;
+use super::shared::Shared;
+use super::worker::{Started, Worker};
 
-/// The scheduler's end of an environment. Dropping it ends the environment once it is idle.
-#[derive(Debug)]
-pub(super) struct EnvironmentHandle {
-    pub(super) id: u64,
-    pub(super) idle_since: Instant,
-    assignments: mpsc::Sender<Assignment>,
-}
-
-impl EnvironmentHandle {
-    /// Hands an invocation over. Fails, having done nothing, if the environment is gone.
-    pub(super) async fn assign(&self, assignment: Assignment) -> Result<(), Assignment> {
-        self.assignments.send(assignment).await.map_err(|refused| refused.0)
-    }
-}
-
-/// An invocation for an environment, and where to say what became of it.
-#[derive(Debug)]
-pub(super) struct Assignment {
-    pub(super) invocation: Arc<Invocation>,
-    pub(super) done: oneshot::Sender<Done>,
-}
-
-/// What became of an assignment.
-#[derive(Debug)]
-pub(super) enum Done {
-    /// The environment is idle again.
-    Alive(Outcome),
-    /// The environment is gone.
-    Gone(Outcome),
-    /// A warm environment ended before it took the event: nothing ran, so another may take it.
-    Undelivered,
-}
-
-/// A process that has been spawned, and the Runtime API it was told to use.
-#[derive(Debug)]
-pub(super) struct Started {
-    pub(super) process: Process,
-    pub(super) at: Instant,
-    pub(super) calls: mpsc::Receiver<RuntimeCall>,
-    pub(super) server: JoinHandle<()>,
-}
-
-/// Starts an environment for an invocation. A failure to start is told to the invocation.
+/// Starts an environment for an invocation. A failure to start becomes the invocation's outcome.
 pub(super) async fn start(
     shared: &Arc<Shared>,
     command: &Command,
     id: u64,
     first: Assignment,
 ) -> EnvironmentHandle {
-    let (assignments, receiver) = mpsc::channel(1);
-    let handle = EnvironmentHandle { id, idle_since: Instant::now(), assignments };
+    let (handle, assignments) = EnvironmentHandle::new(id);
     let function = first.invocation.function.clone();
-    let mut log = shared.logs.open(&first.invocation);
-    match prepare(shared, &function, command).await {
+    let mut log = InvocationLog::open(&shared.logs, &first.invocation);
+    match spawn(shared, &function, command).await {
         Ok(started) => {
-            tokio::spawn(Worker::new(shared.clone(), id, started, receiver, first, log).run());
+            let worker = Worker::new(shared.clone(), id, started, assignments, first, log);
+            tokio::spawn(worker.run());
         }
         Err(error) => {
             shared.scheduler.environment_ended();
@@ -86,14 +41,15 @@ pub(super) async fn start(
                 Failure::platform(FailureType::RuntimeInvalidEntrypoint, request_id, &message);
             log.platform(&String::from_utf8_lossy(&failure.payload));
             let outcome = Outcome { result: Err(failure), log_tail: log.tail() };
-            // Nobody waits when the caller has left.
+            // The receiver is gone when the caller has left.
             let _ = first.done.send(Done::Gone(outcome));
         }
     }
     handle
 }
 
-async fn prepare(shared: &Shared, function: &Function, command: &Command) -> io::Result<Started> {
+/// Spawns the process with a Runtime API of its own.
+async fn spawn(shared: &Shared, function: &Function, command: &Command) -> io::Result<Started> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?.to_string();
     let options = &shared.options;

@@ -5,15 +5,15 @@
 
 use std::io;
 
-use super::function::FunctionName;
+use super::function_name::{FunctionName, InvalidFunctionName};
+use super::log_key::InvalidLogKey;
 
 /// A host or a function that cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// Names are 1 to 64 letters, digits, `-` and `_`.
-    #[error("`{name}` is not a function name: 1 to 64 letters, digits, `-` or `_`")]
-    InvalidFunctionName { name: String },
+    #[error(transparent)]
+    InvalidFunctionName(#[from] InvalidFunctionName),
     /// A number of the configuration is outside Lambda's range.
     #[error("`{field}` of function `{function}` is {actual}, allowed is {allowed}")]
     OutOfRange {
@@ -22,11 +22,8 @@ pub enum HostError {
         actual: String,
         allowed: &'static str,
     },
-    /// Keys are relative paths of letters, digits, `.`, `_`, `-` and `/`.
-    #[error(
-        "`{key}` is not a log key: segments of letters, digits, `.`, `_` and `-`, joined by `/`"
-    )]
-    InvalidLogKey { key: String },
+    #[error(transparent)]
+    InvalidLogKey(#[from] InvalidLogKey),
     /// The folder for logs could not be created.
     #[error("could not create the log folder `{path}`")]
     LogFolder { path: String, source: io::Error },

@@ -2,65 +2,20 @@
 //!
 //! The words and defaults are those of Lambda's `CreateFunction` and `PutFunctionEventInvokeConfig`.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    fmt,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    error::{HostError, InvokeError},
-    limits::{FUNCTION_NAME_CHARS, MAX_RETRY_ATTEMPTS, MAX_TIMEOUT},
-};
-
-/// The name of a function: 1 to 64 letters, digits, `-` and `_`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FunctionName(Arc<str>);
-
-impl FunctionName {
-    pub fn parse(name: &str) -> Result<Self, HostError> {
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if name.is_empty() || name.len() > FUNCTION_NAME_CHARS || !name.bytes().all(is_allowed) {
-            return Err(HostError::InvalidFunctionName { name: name.to_owned() });
-        }
-        Ok(Self(name.into()))
-    }
-
-    /// Reads what the Invoke API takes as a function: a name, a partial or a full ARN, with or without the
-    /// qualifier `$LATEST`. Region and account are not compared: every ARN is looked up here.
-    ///
-    /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
-    pub fn from_reference(reference: &str) -> Result<Self, InvokeError> {
-        let not_found = || InvokeError::FunctionNotFound { function: reference.to_owned() };
-        let qualified = match reference.split_once("function:") {
-            Some((prefix, rest)) if prefix.is_empty() || prefix.ends_with(':') => rest,
-            _ => reference,
-        };
-        let name = match qualified.split_once(':') {
-            Some((name, "$LATEST")) => name,
-            Some(_) => return Err(not_found()),
-            None => qualified,
-        };
-        Self::parse(name).map_err(|_| not_found())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for FunctionName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use super::error::HostError;
+use super::function_name::FunctionName;
+use super::limits::{MAX_RETRY_ATTEMPTS, MAX_TIMEOUT};
 
 /// A function as it is registered. [`FunctionConfig::new`] gives Lambda's defaults, except for retries.
 #[derive(Debug, Clone)]
@@ -241,30 +196,6 @@ impl FunctionError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_and_arns_refer_to_the_function() {
-        for reference in [
-            "step",
-            "step:$LATEST",
-            "function:step",
-            "123456789012:function:step",
-            "arn:aws:lambda:us-east-1:123456789012:function:step",
-            "arn:aws:lambda:us-east-1:123456789012:function:step:$LATEST",
-        ] {
-            let name = FunctionName::from_reference(reference).expect(reference);
-            assert_eq!(name.as_str(), "step", "{reference}");
-        }
-    }
-
-    #[test]
-    fn versions_aliases_and_paths_are_not_found() {
-        for reference in
-            ["step:7", "step:live", "../step", "", "arn:aws:lambda:x:1:function:", "a b"]
-        {
-            assert!(FunctionName::from_reference(reference).is_err(), "{reference}");
-        }
-    }
 
     #[test]
     fn a_configuration_outside_lambdas_range_is_refused() {

@@ -1,21 +1,23 @@
 //! The host as its users see it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::{net::TcpListener, sync::broadcast, time::Instant};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
-use super::{
-    api,
-    dispatch::Shared,
-    error::{HostError, InvokeError},
-    function::FunctionConfig,
-    invocation::{Function, InvocationType, InvokeOutput, InvokeRequest},
-    log::{LogKey, LogLine},
-    metrics::{Counts, Load},
-    options::HostOptions,
-};
+use super::api;
+use super::error::{HostError, InvokeError};
+use super::function::FunctionConfig;
+use super::invocation::{Function, InvocationType, InvokeOutput, InvokeRequest};
+use super::log::LogLine;
+use super::log_key::LogKey;
+use super::metrics::{Counts, Load};
+use super::options::HostOptions;
+use super::shared::Shared;
 use crate::transport;
 
 /// Runs Lambda functions on this machine. Clones are one host.

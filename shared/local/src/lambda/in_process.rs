@@ -1,20 +1,16 @@
 //! Invocations of handlers in the host's own process.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use sidestep_core::failure::FailureType;
 
-use super::{
-    answer::response_too_large,
-    dispatch::Shared,
-    function::{FunctionError, Handler, InvocationMeta},
-    invocation::{Failure, Invocation, Outcome},
-    limits::RESPONSE_PAYLOAD_BYTES,
-};
+use super::answer::response_too_large;
+use super::function::{FunctionError, Handler, InvocationMeta};
+use super::invocation::{Failure, Invocation, Outcome};
+use super::limits::RESPONSE_PAYLOAD_BYTES;
+use super::shared::Shared;
 
 /// Runs a handler on a task of its own, so that a panic is its own too.
 pub(super) async fn invoke(

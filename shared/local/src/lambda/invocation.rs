@@ -1,11 +1,13 @@
 //! One invocation, from the request that asks for it to the outcome that ends it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde_json::json;
 use sidestep_core::failure::FailureType;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::function::{FunctionConfig, FunctionError, RecursiveLoop};

@@ -1,12 +1,11 @@
 //! Counters of what the host did, for tests and benchmarks.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use super::{function::FunctionName, limits::REMEMBERED};
+use super::function_name::FunctionName;
+use super::limits::REMEMBERED;
 
 /// What a host did since it was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

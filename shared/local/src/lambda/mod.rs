@@ -20,31 +20,38 @@ mod body;
 mod destination;
 mod dispatch;
 mod environment;
+mod environment_handle;
 mod error;
 mod function;
+mod function_name;
 mod host;
 mod in_process;
 mod invocation;
+mod invocation_log;
 mod limits;
 mod lineage;
 mod log;
+mod log_key;
 mod metrics;
 mod options;
 mod process;
 mod report;
 mod runtime_api;
 mod scheduler;
+mod shared;
 mod watchdog;
 mod worker;
 
 pub use error::{HostError, InvokeError};
 pub use function::{
-    Code, Command, Destination, FunctionConfig, FunctionError, FunctionName, Handler,
-    InvocationMeta, RecursiveLoop,
+    Code, Command, Destination, FunctionConfig, FunctionError, Handler, InvocationMeta,
+    RecursiveLoop,
 };
+pub use function_name::{FunctionName, InvalidFunctionName};
 pub use host::LambdaHost;
 pub use invocation::{InvocationType, InvokeOutput, InvokeRequest};
 pub use limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES, RESPONSE_PAYLOAD_BYTES};
-pub use log::{LogKey, LogLine};
+pub use log::LogLine;
+pub use log_key::{InvalidLogKey, LogKey, LogKeyFn};
 pub use metrics::{Counts, Load};
-pub use options::{HostOptions, LogKeyFn};
+pub use options::HostOptions;

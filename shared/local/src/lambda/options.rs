@@ -1,11 +1,13 @@
 //! How a host is set up.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
-use super::{function::FunctionName, log::LogKey};
-
-/// Names an invocation's log by its function and payload; None for the default.
-pub type LogKeyFn = Arc<dyn Fn(&FunctionName, &[u8]) -> Option<LogKey> + Send + Sync>;
+use super::log_key::LogKeyFn;
+use crate::account::{ACCOUNT_ID, REGION};
 
 /// How a host is set up. [`HostOptions::new`] gives the defaults.
 #[derive(Clone)]
@@ -43,8 +45,8 @@ impl HostOptions {
             log_folder: log_folder.into(),
             log_key: None,
             log_bytes_per_invocation: 4 * 1024 * 1024,
-            region: "us-east-1".to_owned(),
-            account_id: "000000000000".to_owned(),
+            region: REGION.to_owned(),
+            account_id: ACCOUNT_ID.to_owned(),
             environment: BTreeMap::new(),
             max_concurrency: 4 * cpus,
             max_environments: 16 * cpus,

@@ -1,19 +1,19 @@
 //! The operating system's side of an environment: spawn, limit, measure, kill.
 
-use std::{
-    collections::BTreeMap,
-    env, future, io,
-    os::{fd::OwnedFd, unix::process::ExitStatusExt},
-    process::{ExitStatus, Stdio},
-};
+use std::collections::BTreeMap;
+use std::env;
+use std::future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::{
-    net::unix::pipe,
-    process::{Child, Command as Spawn},
-};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command as Spawn};
 
-use super::{function::Command, invocation::Function};
+use super::function::Command;
+use super::invocation::Function;
 
 /// Private memory that a function may use beyond its memory size, in MiB; see [`Command`].
 #[cfg(target_os = "linux")]

@@ -2,11 +2,13 @@
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html>
 
-use std::{fmt, time::Duration};
+use std::fmt;
+use std::time::Duration;
 
 use sidestep_core::failure::FailureType;
 
-use super::{invocation::Failure, log::InvocationLog};
+use super::invocation::Failure;
+use super::invocation_log::InvocationLog;
 
 /// What the REPORT line of an invocation says.
 #[derive(Debug, Clone)]

@@ -4,21 +4,19 @@
 //! except that a function at its limit lets others pass. Synchronous requests never wait. Environments are
 //! reused last in, first out, so that surplus ones grow old and are retired.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use super::{
-    environment::EnvironmentHandle,
-    error::InvokeError,
-    function::{Code, FunctionName},
-    invocation::{Function, Job},
-    limits::{IN_PROCESS_CONCURRENCY, QUEUED_BYTES, QUEUED_EVENT_OVERHEAD_BYTES},
-    metrics::Load,
-};
+use super::environment_handle::EnvironmentHandle;
+use super::error::InvokeError;
+use super::function::Code;
+use super::function_name::FunctionName;
+use super::invocation::{Function, Job};
+use super::limits::{IN_PROCESS_CONCURRENCY, QUEUED_BYTES, QUEUED_EVENT_OVERHEAD_BYTES};
+use super::metrics::Load;
 
 #[derive(Debug)]
 pub(super) struct Scheduler {

@@ -11,12 +11,10 @@
 //! Not covered: a process that leaves its group (`setsid`), and a host killed in the microseconds between
 //! spawning an environment and naming it here.
 
-use std::{
-    fs::File,
-    io::Write,
-    process::Stdio,
-    sync::{Mutex, PoisonError},
-};
+use std::fs::File;
+use std::io::Write;
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Pid;
 use tokio::process::{Child, Command};

@@ -10,6 +10,7 @@
 //!
 //! Left out: versions, access control, tags, encryption, lifecycle. It listens on loopback and accepts any credentials.
 
+mod aws_chunked;
 mod blob;
 mod checksum;
 mod error;
@@ -17,11 +18,13 @@ mod index;
 mod listing;
 mod object;
 mod outbox;
+mod read;
 mod receive;
 mod service;
 mod store;
 mod upload;
 mod wire;
+mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;

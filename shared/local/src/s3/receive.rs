@@ -17,11 +17,12 @@ use s3s::crypto::{Checksum as _, Md5, Sha256};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
+use super::aws_chunked::Trailers;
 use super::blob::{Blobs, NewBlob};
 use super::checksum::{self, Algorithm, Checksums};
 use super::error::S3ServerError;
 use super::store::unblock;
-use super::wire::{CONTENT_SHA256, Trailers};
+use super::wire::CONTENT_SHA256;
 
 /// Objects up to this size live in the index. SQLite reads and writes blobs of this size about as fast as files, and
 /// manifests, metrics and small outputs are below it.

@@ -12,9 +12,10 @@ use uuid::Uuid;
 use super::checksum::{self, Algorithm, Checksums};
 use super::error::S3ServerError;
 use super::index::{self, begin};
-use super::object::{Aftermath, Attributes, NewObject, Object, Precondition};
+use super::object::{Attributes, NewObject, Object, Precondition};
 use super::receive::{NewContent, Received};
 use super::store::{Store, now_ms};
+use super::write::Aftermath;
 use crate::events::EventName;
 
 const COPY_BYTES: usize = 1024 * 1024;

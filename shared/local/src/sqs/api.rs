@@ -6,20 +6,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::batch;
 use super::error::SqsServerError;
 use super::message::Received;
-use super::queue::{
-    QueueSettings, VISIBILITY_SECONDS, WAIT_SECONDS, check_name, in_range, name_of,
-};
+use super::queue::{QueueSettings, WAIT_SECONDS, check_name, in_range, name_of};
 use super::request::{
-    Change, Create, GetAttributes, Handle, List, Named, Queue, Receive, Send, SetAttributes,
+    Change, Create, GetAttributes, Handle, List, Named, Queue, Receive, Send, SetAttributes, read,
+    visibility_seconds,
 };
 use super::store::{QueueState, Store};
+use crate::account::{ACCOUNT_ID, REGION};
 use crate::s3::now_ms;
 
 /// Messages of one receive, by SQS's limit.
@@ -35,10 +34,10 @@ pub(super) async fn perform(
         return receive(store, read(request)?).await;
     }
     let operation = operation.to_owned();
-    store.run(move |store| at_once(store, &operation, request)).await
+    store.run(move |store| perform_now(store, &operation, request)).await
 }
 
-fn at_once(store: &Store, operation: &str, request: Value) -> Result<Value, SqsServerError> {
+fn perform_now(store: &Store, operation: &str, request: Value) -> Result<Value, SqsServerError> {
     match operation {
         "CreateQueue" => create(store, &read(request)?),
         "GetQueueUrl" => {
@@ -69,7 +68,7 @@ fn at_once(store: &Store, operation: &str, request: Value) -> Result<Value, SqsS
         }
         "ChangeMessageVisibility" => {
             let Change { queue_url, receipt_handle, visibility_timeout } = read(request)?;
-            let seconds = visibility(Some(visibility_timeout))?.unwrap_or_default();
+            let seconds = visibility_seconds(visibility_timeout)?;
             store.change_visibility(name_of(&queue_url), &receipt_handle, seconds)?;
             Ok(json!({}))
         }
@@ -113,10 +112,7 @@ fn get_attributes(store: &Store, request: &GetAttributes) -> Result<Value, SqsSe
         ("ApproximateNumberOfMessagesNotVisible", in_flight.to_string()),
         ("ApproximateNumberOfMessagesDelayed", delayed.to_string()),
         ("CreatedTimestamp", (created_ms / 1000).to_string()),
-        (
-            "QueueArn",
-            format!("arn:aws:sqs:{}:{}:{name}", crate::cloud::REGION, crate::cloud::ACCOUNT_ID),
-        ),
+        ("QueueArn", format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name}")),
     ];
     let mut all: BTreeMap<String, String> =
         settings.into_iter().map(|(name, value)| (name, value.to_string())).collect();
@@ -138,7 +134,7 @@ async fn receive(store: &Arc<Store>, request: Receive) -> Result<Value, SqsServe
         parameter: "MaxNumberOfMessages".to_owned(),
         why: format!("it is not from 1 to {RECEIVED}"),
     })?;
-    let visibility = visibility(request.visibility_timeout)?;
+    let visibility = request.visibility_timeout.map(visibility_seconds).transpose()?;
     let name = name_of(&request.queue_url).to_owned();
     let settings = {
         let name = name.clone();
@@ -187,30 +183,4 @@ pub(super) async fn wait_for(
         // Whatever wakes this up, the queue is looked at again.
         let _ = timeout_at(due.map_or(until, |due| due.min(until)), changes.changed()).await;
     }
-}
-
-fn visibility(seconds: Option<i64>) -> Result<Option<u32>, SqsServerError> {
-    seconds
-        .map(|seconds| in_range("VisibilityTimeout", Some(seconds), 0, VISIBILITY_SECONDS))
-        .transpose()
-}
-
-/// Checks a visibility timeout that is required.
-pub(super) fn required_visibility(seconds: i64) -> Result<u32, SqsServerError> {
-    in_range("VisibilityTimeout", Some(seconds), 0, VISIBILITY_SECONDS)
-}
-
-pub(super) fn read<T: DeserializeOwned>(request: Value) -> Result<T, SqsServerError> {
-    serde_json::from_value(request)
-        .map_err(|error| SqsServerError::Malformed { why: error.to_string() })
-}
-
-/// An entry's place in the answer of a batch.
-pub(super) fn failed(id: &str, error: &SqsServerError) -> Map<String, Value> {
-    let mut entry = Map::new();
-    entry.insert("Id".to_owned(), json!(id));
-    entry.insert("Code".to_owned(), json!(error.codes().1));
-    entry.insert("Message".to_owned(), json!(error.to_string()));
-    entry.insert("SenderFault".to_owned(), json!(error.is_senders()));
-    entry
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::api::{failed, read, required_visibility};
 use super::error::SqsServerError;
 use super::queue::name_of;
-use super::request::Message;
+use super::request::{Message, read, visibility_seconds};
 use super::store::Store;
 
 /// Entries of a batch, by SQS's limit.
@@ -93,9 +92,19 @@ fn one(
         }
         _ => {
             let Change { receipt_handle, visibility_timeout } = read(entry)?;
-            let seconds = required_visibility(visibility_timeout)?;
+            let seconds = visibility_seconds(visibility_timeout)?;
             store.change_visibility(queue, &receipt_handle, seconds)?;
             Ok(Map::new())
         }
     }
+}
+
+/// Returns the answer for an entry that failed.
+fn failed(id: &str, error: &SqsServerError) -> Map<String, Value> {
+    let mut entry = Map::new();
+    entry.insert("Id".to_owned(), json!(id));
+    entry.insert("Code".to_owned(), json!(error.codes().1));
+    entry.insert("Message".to_owned(), json!(error.to_string()));
+    entry.insert("SenderFault".to_owned(), json!(error.is_senders()));
+    entry
 }

@@ -4,7 +4,7 @@
 
 use md5::{Digest as _, Md5};
 
-use super::message::Attributes;
+use super::attribute::Attributes;
 
 pub(super) fn of_body(body: &str) -> String {
     hex::encode(Md5::digest(body))
@@ -35,7 +35,7 @@ fn part(md5: &mut Md5, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqs::message::MessageAttribute;
+    use crate::sqs::attribute::MessageAttribute;
 
     #[test]
     fn a_body_has_the_digest_that_md5sum_prints() {

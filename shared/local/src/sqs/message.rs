@@ -2,40 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::attribute::Attributes;
 use super::digest;
 use super::error::SqsServerError;
 
-/// Attributes of one message, by name.
-pub(super) type Attributes = BTreeMap<String, MessageAttribute>;
-
 /// Attributes of one message, by SQS's limit.
 const ATTRIBUTES: usize = 10;
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct MessageAttribute {
-    pub(super) data_type: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) string_value: Option<String>,
-    /// As base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) binary_value: Option<String>,
-}
-
-impl MessageAttribute {
-    /// The kind of value and its bytes, as they enter the digest.
-    pub(super) fn transported(&self) -> (u8, Vec<u8>) {
-        match (&self.string_value, &self.binary_value) {
-            (None, Some(binary)) => (2, BASE64_STANDARD.decode(binary).unwrap_or_default()),
-            (text, _) => (1, text.clone().unwrap_or_default().into_bytes()),
-        }
-    }
-}
 
 /// A message that is to be sent.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@
 //! credentials.
 
 mod api;
+mod attribute;
 mod batch;
 mod digest;
 mod error;

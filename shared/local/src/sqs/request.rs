@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::message::{Attributes, NewMessage};
+use super::attribute::Attributes;
+use super::error::SqsServerError;
+use super::message::NewMessage;
+use super::queue::{VISIBILITY_SECONDS, in_range};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -108,4 +112,15 @@ pub(super) struct Change {
     pub(super) queue_url: String,
     pub(super) receipt_handle: String,
     pub(super) visibility_timeout: i64,
+}
+
+/// Parses the body of a request, or an entry of a batch.
+pub(super) fn read<T: DeserializeOwned>(request: Value) -> Result<T, SqsServerError> {
+    serde_json::from_value(request)
+        .map_err(|error| SqsServerError::Malformed { why: error.to_string() })
+}
+
+/// Checks a visibility timeout against SQS's limit.
+pub(super) fn visibility_seconds(seconds: i64) -> Result<u32, SqsServerError> {
+    in_range("VisibilityTimeout", Some(seconds), 0, VISIBILITY_SECONDS)
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::api::wait_for;
 use super::message::Received;
 use super::store::Store;
-use crate::cloud::REGION;
+use crate::account::REGION;
 use crate::events::BoxError;
 
 /// Messages of a batch, as Lambda's default.

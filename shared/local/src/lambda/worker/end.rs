@@ -5,15 +5,12 @@ use std::time::Duration;
 use sidestep_core::failure::FailureType;
 use time::OffsetDateTime;
 
-use super::{
-    super::{
-        environment::Done,
-        invocation::{Failure, Invocation, Outcome},
-        log::{InvocationLog, TIMESTAMP},
-        report::{self, Report},
-    },
-    Current, End, Init, Stage, Worker,
-};
+use super::{Current, End, Init, Stage, Worker};
+use crate::lambda::environment_handle::Done;
+use crate::lambda::invocation::{Failure, Invocation, Outcome};
+use crate::lambda::invocation_log::InvocationLog;
+use crate::lambda::log::TIMESTAMP;
+use crate::lambda::report::{self, Report};
 
 impl Worker {
     /// Ends an answered invocation and keeps the environment.

@@ -16,26 +16,32 @@
 mod end;
 mod runtime;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-    time::{Instant, sleep_until},
-};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
-use super::{
-    answer,
-    dispatch::Shared,
-    environment::{Assignment, Started},
-    invocation::{Failure, Function},
-    limits::MEMORY_LOOK,
-    log::InvocationLog,
-    process::{self, Process},
-    report,
-    runtime_api::{RuntimeCall, RuntimeReply},
-};
+use super::answer;
+use super::environment_handle::Assignment;
+use super::invocation::{Failure, Function};
+use super::invocation_log::InvocationLog;
+use super::limits::MEMORY_LOOK;
+use super::process::{self, Process};
+use super::report;
+use super::runtime_api::{RuntimeCall, RuntimeReply};
+use super::shared::Shared;
+
+/// A process that has been spawned, and the Runtime API that it was told to use.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) process: Process,
+    pub(super) at: Instant,
+    pub(super) calls: mpsc::Receiver<RuntimeCall>,
+    pub(super) server: JoinHandle<()>,
+}
 
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -199,7 +205,7 @@ impl Worker {
         if let Some(log) = &mut self.last_log {
             self.process.output.drain(|output| log.output(output));
         }
-        let log = self.shared.logs.open(&assignment.invocation);
+        let log = InvocationLog::open(&self.shared.logs, &assignment.invocation);
         let until = Instant::now() + self.shared.options.init_timeout;
         self.last_log = None;
         self.current = Some(Current { assignment, log, stage: Stage::Waiting { until } });

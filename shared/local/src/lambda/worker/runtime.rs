@@ -5,14 +5,10 @@
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{
-    super::{
-        answer,
-        invocation::Failure,
-        runtime_api::{RuntimeCall, RuntimeReply, RuntimeRequest},
-    },
-    Current, End, Init, Stage, Worker,
-};
+use super::{Current, End, Init, Stage, Worker};
+use crate::lambda::answer;
+use crate::lambda::invocation::Failure;
+use crate::lambda::runtime_api::{RuntimeCall, RuntimeReply, RuntimeRequest};
 
 impl Worker {
     /// Answers a request of the runtime; a wrong one changes nothing.

@@ -3,7 +3,10 @@
 //! What is not in the table answers `NotImplemented`: versioning, tagging, ACLs, policies, encryption and the rest.
 
 mod bucket;
+mod complete;
+mod condition;
 mod list;
+mod list_uploads;
 mod object;
 mod read;
 mod upload;

@@ -9,13 +9,13 @@ use s3s::{S3ErrorCode, S3Request, S3Result, s3_error};
 use time::OffsetDateTime;
 
 use super::Service;
-use super::read::ReadCondition;
+use super::condition::{ReadCondition, precondition};
 use crate::events::EventName;
+use crate::s3::aws_chunked::Trailers;
 use crate::s3::checksum::{Algorithm, claimed_checksums, set_checksums};
 use crate::s3::object::{Attributes, NewObject, Precondition};
 use crate::s3::receive::{Claims, INLINE_BYTES_MAX, receive};
 use crate::s3::store::milliseconds;
-use crate::s3::wire::Trailers;
 
 /// S3's limit of one DeleteObjects request.
 const DELETE_KEYS_MAX: usize = 1000;
@@ -182,18 +182,6 @@ impl Service {
 
 pub(super) fn etag(value: String) -> ETag {
     ETag::Strong(value)
-}
-
-pub(super) fn precondition(
-    if_match: Option<ETagCondition>,
-    if_none_match: Option<ETagCondition>,
-) -> S3Result<Precondition> {
-    match if_none_match {
-        Some(ETagCondition::ETag(_)) => {
-            Err(s3_error!(NotImplemented, "a write knows `If-None-Match: *` only"))
-        }
-        any => Ok(Precondition { if_match, must_be_absent: any.is_some() }),
-    }
 }
 
 /// Every object has the one version `null`, as in a bucket of S3 that was never versioned.

@@ -5,15 +5,15 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use s3s::dto::{
-    ChecksumMode, ChecksumType, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
-    HeadObjectOutput, StreamingBlob, Timestamp,
+    ChecksumMode, ChecksumType, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    StreamingBlob,
 };
-use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
-use time::OffsetDateTime;
+use s3s::{S3ErrorCode, S3Request, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::Service;
+use super::condition::ReadCondition;
 use super::object::{etag, require_current_version};
 use crate::s3::checksum::set_checksums;
 use crate::s3::error::S3ServerError;
@@ -21,42 +21,6 @@ use crate::s3::object::{Content, Object};
 use crate::s3::store::timestamp;
 
 const READ_BYTES: usize = 256 * 1024;
-
-/// The conditions of a read, which compare with the object as it is.
-#[derive(Debug, Default)]
-pub(super) struct ReadCondition {
-    pub(super) matches: Option<ETagCondition>,
-    pub(super) none_match: Option<ETagCondition>,
-    pub(super) modified_since: Option<Timestamp>,
-    pub(super) unmodified_since: Option<Timestamp>,
-}
-
-impl ReadCondition {
-    /// Decides in the order of RFC 9110, section 13.2.2. `unchanged` is the answer when the client's copy is good.
-    pub(super) fn check(self, object: &Object, unchanged: S3ErrorCode) -> S3Result<()> {
-        let is_same = |condition: &ETagCondition| match condition {
-            ETagCondition::Any => true,
-            ETagCondition::ETag(etag) => etag.value() == object.etag,
-        };
-        let failed = || S3Error::from(S3ErrorCode::PreconditionFailed);
-        match (&self.matches, &self.unmodified_since) {
-            (Some(condition), _) if !is_same(condition) => return Err(failed()),
-            (None, Some(since)) if is_modified_after(object, since) => return Err(failed()),
-            _ => {}
-        }
-        match (&self.none_match, &self.modified_since) {
-            (Some(condition), _) if is_same(condition) => Err(unchanged.into()),
-            (None, Some(since)) if !is_modified_after(object, since) => Err(unchanged.into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// HTTP's times are whole seconds, so the object's is cut to that.
-fn is_modified_after(object: &Object, since: &Timestamp) -> bool {
-    timestamp(object.modified_ms).unix_timestamp()
-        > OffsetDateTime::from(since.clone()).unix_timestamp()
-}
 
 /// Checks the conditions of a GetObject or HeadObject and returns the range that it asks for. A macro, because the inputs of the two are
 /// types of their own with fields of the same names.

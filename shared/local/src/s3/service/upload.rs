@@ -2,31 +2,25 @@
 
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
-    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CopyPartResult,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, ListMultipartUploadsInput,
-    ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload, Part as PartDto,
-    Range, StorageClass, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
-    UploadPartOutput,
+    CopyPartResult, CreateMultipartUploadInput, CreateMultipartUploadOutput, Range,
+    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result, s3_error};
 use time::OffsetDateTime;
 
 use super::Service;
-use super::list::Encoder;
-use super::object::{algorithm, attributes, copy_source, etag, precondition};
-use super::read::{ReadCondition, body, requested};
-use crate::events::EventName;
-use crate::s3::checksum::{Checksums, claimed_checksums, set_checksums};
-use crate::s3::object::{Attributes, NewObject};
+use super::condition::ReadCondition;
+use super::object::{algorithm, attributes, copy_source, etag};
+use super::read::{body, requested};
+use crate::s3::aws_chunked::Trailers;
+use crate::s3::checksum::{claimed_checksums, set_checksums};
+use crate::s3::object::Attributes;
 use crate::s3::receive::{Claims, Received, receive};
 use crate::s3::store::{milliseconds, timestamp};
-use crate::s3::upload::{self, Part};
-use crate::s3::wire::Trailers;
+use crate::s3::upload::Part;
 
+/// The largest number of a part, by S3's limit.
 const PART_NUMBER_MAX: i32 = 10_000;
-/// S3's least size of every part but the last.
-const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
-const PAGE_MAX: usize = 1000;
 
 impl Service {
     pub(super) async fn create_multipart_upload(
@@ -137,65 +131,6 @@ impl Service {
         Ok(put)
     }
 
-    pub(super) async fn complete_multipart_upload(
-        &self,
-        mut request: S3Request<CompleteMultipartUploadInput>,
-    ) -> S3Result<CompleteMultipartUploadOutput> {
-        let input = &mut request.input;
-        let precondition = precondition(input.if_match.take(), input.if_none_match.take())?;
-        let claimed = claimed_checksums!(input);
-        let asked =
-            input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
-        let size = input.mpu_object_size.take();
-        let (bucket, key, upload_id) =
-            (request.input.bucket, request.input.key, request.input.upload_id);
-
-        let named = (bucket.clone(), key.clone(), upload_id.clone());
-        let (upload, parts) =
-            self.store.run(move |store| store.upload(&named.0, &named.1, &named.2)).await?;
-        let parts = chosen(asked, &parts)?;
-        let bytes = parts.iter().map(|part| part.bytes).sum();
-        if size.is_some_and(|size| u64::try_from(size) != Ok(bytes)) {
-            return Err(s3_error!(InvalidRequest, "the object size is not that of the parts"));
-        }
-
-        let mut attributes = upload.attributes;
-        let joined = (attributes.clone(), parts.clone());
-        let (content, checksums) =
-            self.store.run(move |store| store.join_parts(&joined.0, &joined.1)).await?;
-        verify(&checksums, &claimed)?;
-        attributes.checksums = checksums;
-        if attributes.checksums == Checksums::default() {
-            attributes.checksum_type = None;
-        } else {
-            attributes.checksum_type.get_or_insert_with(|| ChecksumType::COMPOSITE.to_owned());
-        }
-
-        let new = NewObject {
-            bucket: bucket.clone(),
-            key: key.clone(),
-            etag: upload::etag(&parts),
-            bytes,
-            attributes,
-            content,
-            event: EventName::CompleteMultipartUpload,
-        };
-        let object = self
-            .store
-            .run(move |store| store.complete_upload(&upload_id, new, &precondition))
-            .await?;
-        let mut output = CompleteMultipartUploadOutput {
-            location: Some(format!("/{bucket}/{key}")),
-            bucket: Some(bucket),
-            key: Some(key),
-            e_tag: Some(etag(object.etag)),
-            checksum_type: object.attributes.checksum_type.map(ChecksumType::from),
-            ..CompleteMultipartUploadOutput::default()
-        };
-        set_checksums!(output, object.attributes.checksums);
-        Ok(output)
-    }
-
     pub(super) async fn abort_multipart_upload(
         &self,
         request: S3Request<AbortMultipartUploadInput>,
@@ -206,148 +141,4 @@ impl Service {
             .await?;
         Ok(AbortMultipartUploadOutput::default())
     }
-
-    pub(super) async fn list_parts(
-        &self,
-        request: S3Request<ListPartsInput>,
-    ) -> S3Result<ListPartsOutput> {
-        let input = request.input;
-        let limit = page(input.max_parts);
-        let after = input.part_number_marker.unwrap_or_default();
-        let named = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
-        let (upload, parts) =
-            self.store.run(move |store| store.upload(&named.0, &named.1, &named.2)).await?;
-        let mut rest = parts.into_iter().filter(|part| part.number > after);
-        let listed: Vec<PartDto> = rest.by_ref().take(limit).map(part).collect();
-        let is_truncated = rest.next().is_some();
-        let last = listed.last().and_then(|part| part.part_number);
-        Ok(ListPartsOutput {
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            upload_id: Some(input.upload_id),
-            checksum_algorithm: upload.attributes.checksum_algorithm.map(ChecksumAlgorithm::from),
-            checksum_type: upload.attributes.checksum_type.map(ChecksumType::from),
-            is_truncated: Some(is_truncated),
-            max_parts: i32::try_from(limit).ok(),
-            next_part_number_marker: last.filter(|_| is_truncated),
-            part_number_marker: Some(after),
-            parts: Some(listed),
-            storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
-            ..ListPartsOutput::default()
-        })
-    }
-
-    /// Delimiters are not supported here; nothing but the AWS console asks for them.
-    pub(super) async fn list_multipart_uploads(
-        &self,
-        request: S3Request<ListMultipartUploadsInput>,
-    ) -> S3Result<ListMultipartUploadsOutput> {
-        let input = request.input;
-        if input.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty()) {
-            return Err(s3_error!(NotImplemented, "uploads cannot be listed with a delimiter"));
-        }
-        let encode = Encoder::new(input.encoding_type.as_ref())?;
-        let limit = page(input.max_uploads);
-        let (bucket, prefix) = (input.bucket.clone(), input.prefix.clone().unwrap_or_default());
-        let uploads = self.store.run(move |store| store.uploads(&bucket, &prefix)).await?;
-        let after = input.key_marker.clone().unwrap_or_default();
-        let after_id = input.upload_id_marker.clone().unwrap_or_default();
-        // Uploads of one key are in order of age, so the marker is found rather than compared.
-        let start = uploads
-            .iter()
-            .rposition(|upload| {
-                upload.key < after
-                    || (upload.key == after && (after_id.is_empty() || upload.id == after_id))
-            })
-            .map_or(0, |last| last + 1);
-        let mut rest = uploads.into_iter().skip(start);
-        let listed: Vec<_> = rest.by_ref().take(limit).collect();
-        let is_truncated = rest.next().is_some();
-        let last = listed.last().filter(|_| is_truncated);
-        let next = last.map(|last| (encode.text(last.key.clone()), last.id.clone())).unzip();
-        let uploads = listed.into_iter().map(|upload| MultipartUpload {
-            initiated: Some(timestamp(upload.initiated_ms).into()),
-            key: Some(encode.text(upload.key)),
-            upload_id: Some(upload.id),
-            storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
-            ..MultipartUpload::default()
-        });
-        Ok(ListMultipartUploadsOutput {
-            uploads: Some(uploads.collect()),
-            bucket: Some(input.bucket),
-            encoding_type: input.encoding_type,
-            is_truncated: Some(is_truncated),
-            key_marker: input.key_marker,
-            max_uploads: i32::try_from(limit).ok(),
-            next_key_marker: next.0,
-            next_upload_id_marker: next.1,
-            prefix: input.prefix,
-            upload_id_marker: input.upload_id_marker,
-            ..ListMultipartUploadsOutput::default()
-        })
-    }
-}
-
-/// Returns the parts that the client chose, which must be there, in order, and large enough.
-fn chosen(asked: Vec<CompletedPart>, parts: &[Part]) -> S3Result<Vec<Part>> {
-    if asked.is_empty() {
-        return Err(s3_error!(MalformedXML, "at least one part must be specified"));
-    }
-    let mut chosen: Vec<Part> = Vec::with_capacity(asked.len());
-    for mut asked in asked {
-        let number = asked.part_number.unwrap_or_default();
-        let same = |part: &&Part| {
-            let is_same = |etag: &s3s::dto::ETag| etag.value() == part.etag;
-            part.number == number && asked.e_tag.as_ref().is_some_and(is_same)
-        };
-        let Some(part) = parts.iter().find(same) else {
-            return Err(s3_error!(
-                InvalidPart,
-                "part {} was not uploaded, or has another ETag",
-                number
-            ));
-        };
-        let claimed = claimed_checksums!(asked);
-        part.checksums.verify(&claimed).map_err(|error| s3_error!(error, InvalidPart))?;
-        if let Some(last) = chosen.last() {
-            if last.number >= number {
-                return Err(s3_error!(InvalidPartOrder));
-            }
-            if last.bytes < PART_BYTES_MIN {
-                return Err(s3_error!(EntityTooSmall));
-            }
-        }
-        chosen.push(part.clone());
-    }
-    Ok(chosen)
-}
-
-/// Compares the object's checksums with claims, which may leave out a composite's count of parts.
-fn verify(checksums: &Checksums, claimed: &Checksums) -> S3Result<()> {
-    for algorithm in claimed.algorithms() {
-        let (ours, theirs) = (checksums.get(algorithm), claimed.get(algorithm));
-        let digest = |value: Option<&str>| {
-            value.and_then(|value| value.split('-').next()).map(str::to_owned)
-        };
-        if digest(ours) != digest(theirs) {
-            return Err(s3_error!(BadDigest, "the object's checksum is not the one you specified"));
-        }
-    }
-    Ok(())
-}
-
-fn part(part: Part) -> PartDto {
-    let mut output = PartDto {
-        e_tag: Some(etag(part.etag)),
-        last_modified: Some(timestamp(part.modified_ms).into()),
-        part_number: Some(part.number),
-        size: i64::try_from(part.bytes).ok(),
-        ..PartDto::default()
-    };
-    set_checksums!(output, part.checksums);
-    output
-}
-
-fn page(limit: Option<i32>) -> usize {
-    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_MAX).min(PAGE_MAX)
 }

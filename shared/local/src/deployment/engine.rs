@@ -1,0 +1,52 @@
+//! Engines over the embedded cloud, put together from `shared/aws`: what runs here runs on AWS.
+
+use aws_config::SdkConfig;
+use sidestep_aws::counter::Counter;
+use sidestep_aws::{ServiceEndpoints, Settings, counted_engine, engine, local_config};
+use sidestep_engine::engine::{Deployment, Engine};
+
+use super::names::{ARTIFACT_BUCKET, TABLE, TIMERS_URL};
+use crate::account::{ACCOUNT_ID, REGION};
+use crate::cloud::Cloud;
+use crate::folder::Endpoints;
+
+/// Makes an engine that reaches the embedded cloud by its endpoints, also one of another process.
+pub fn local_engine(endpoints: &Endpoints) -> Engine {
+    let (endpoints, settings) = local_settings(endpoints);
+    engine(&local_config(REGION), &endpoints, settings).watchful()
+}
+
+/// Makes an engine for a cloud of this process, which it reaches without sockets where it can.
+pub fn cloud_engine(cloud: &Cloud) -> Engine {
+    let (endpoints, settings) = local_settings(cloud.endpoints());
+    engine(&cloud_config(cloud), &endpoints, settings).watchful()
+}
+
+/// Makes an engine like [`cloud_engine`], whose requests `counter` counts.
+pub fn counted_cloud_engine(cloud: &Cloud, counter: &Counter) -> Engine {
+    let (endpoints, settings) = local_settings(cloud.endpoints());
+    counted_engine(&cloud_config(cloud), &endpoints, settings, counter).watchful()
+}
+
+fn cloud_config(cloud: &Cloud) -> SdkConfig {
+    local_config(REGION).into_builder().http_client(cloud.http_client()).build()
+}
+
+fn local_settings(endpoints: &Endpoints) -> (ServiceEndpoints, Settings) {
+    // A process of an older version may serve no SQS. Then there are no timers, and its sweep finds
+    // what is due.
+    let timers = endpoints.sqs.is_some().then(|| TIMERS_URL.to_owned());
+    let services = ServiceEndpoints {
+        s3: Some(endpoints.s3.clone()),
+        dynamodb: Some(endpoints.dynamodb.clone()),
+        lambda: Some(endpoints.lambda.clone()),
+        sqs: endpoints.sqs.clone(),
+        eventbridge: None,
+    };
+    let deployment = Deployment {
+        artifact_bucket: ARTIFACT_BUCKET.to_owned(),
+        region: REGION.to_owned(),
+        account_id: ACCOUNT_ID.to_owned(),
+    };
+    (services, Settings { table: TABLE.to_owned(), timers, reports: None, deployment })
+}

@@ -1,0 +1,49 @@
+//! Functions of steps: how they reach the planner.
+
+use std::collections::BTreeMap;
+
+use sidestep_core::plan::handoff::Handoff;
+
+use super::names::{ARTIFACT_BUCKET, PLANNER, REPORTS_URL, TABLE, TIMERS_URL};
+use crate::account::ACCOUNT_ID;
+use crate::cloud::Cloud;
+use crate::lambda::{Code, Destination, FunctionConfig, FunctionName, HostError, RecursiveLoop};
+
+/// Registers a step's function, with the planner as destination of its results.
+pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), HostError> {
+    let planner = Destination::Function(FunctionName::parse(PLANNER)?);
+    function.on_success = Some(planner.clone());
+    function.on_failure = Some(planner);
+    // The planner decides about retries, so it has to see each failure at once.
+    function.max_retry_attempts = 0;
+    // The deployed template allows it, too, for every function that one chain can visit so often.
+    function.recursive_loop = RecursiveLoop::Allow;
+    cloud.lambda().register(function)
+}
+
+/// Gives a step's function the variables by which it commits its result itself.
+///
+/// Leaves the function as it is unless `handoff` is direct.
+pub fn with_handoff(mut function: FunctionConfig, handoff: Handoff) -> FunctionConfig {
+    if let Code::Process(command) = &mut function.code
+        && handoff.is_direct()
+    {
+        let own = planner_environment().into_iter().filter(|(name, _)| name != "SIDESTEP_TIMERS");
+        command.environment.extend(own);
+        command.environment.insert("SIDESTEP_REPORTS".to_owned(), REPORTS_URL.to_owned());
+        command.environment.insert("SIDESTEP_HANDOFF".to_owned(), handoff.to_string());
+    }
+    function
+}
+
+/// Returns the variables that the binaries of the planner and the trigger read.
+pub fn planner_environment() -> BTreeMap<String, String> {
+    [
+        ("SIDESTEP_TABLE", TABLE),
+        ("SIDESTEP_BUCKET", ARTIFACT_BUCKET),
+        ("SIDESTEP_ACCOUNT_ID", ACCOUNT_ID),
+        ("SIDESTEP_TIMERS", TIMERS_URL),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}

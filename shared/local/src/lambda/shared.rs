@@ -1,0 +1,47 @@
+//! The state that all tasks of a host share.
+//!
+//! A host and its tasks know each other on purpose: an attempt that ends starts the next queued
+//! one, and a destination is invoked like any function. Here is only the data. Accepting requests,
+//! which starts attempts, is in `dispatch.rs`; so the imports of this folder make no circle.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::error::HostError;
+use super::log::Logs;
+use super::metrics::Metrics;
+use super::options::HostOptions;
+use super::scheduler::Scheduler;
+use super::watchdog::Watchdog;
+
+/// The state that all tasks of a host share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: HostOptions,
+    pub(super) scheduler: Scheduler,
+    pub(super) logs: Arc<Logs>,
+    pub(super) metrics: Metrics,
+    pub(super) watchdog: Watchdog,
+    /// Cancelled when a shutdown has run out of grace.
+    pub(super) kill: CancellationToken,
+}
+
+impl Shared {
+    /// Sets the state up: creates the log folder and starts the watchdog.
+    pub(super) fn new(options: HostOptions) -> Result<Self, HostError> {
+        let logs = Logs::new(
+            options.log_folder.clone(),
+            options.log_bytes_per_invocation,
+            options.log_key.clone(),
+        )?;
+        Ok(Self {
+            logs: Arc::new(logs),
+            scheduler: Scheduler::new(options.max_concurrency, options.max_environments),
+            metrics: Metrics::default(),
+            watchdog: Watchdog::start(),
+            kill: CancellationToken::new(),
+            options,
+        })
+    }
+}
