@@ -1,9 +1,10 @@
 //! What a handler is given beside its arguments.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::failure::FailureType;
@@ -106,7 +107,7 @@ impl StepContext {
     /// Cheap enough for a loop: at most four reports a second are passed on, and the end.
     pub fn progress(&self, progress: impl Into<Progress>) {
         let progress = progress.into();
-        if lock(&self.inner.throttle).admits(&progress, Instant::now()) {
+        if self.inner.throttle.lock().admits(&progress, Instant::now()) {
             progress.print();
         }
     }
@@ -116,13 +117,8 @@ impl StepContext {
     }
 
     pub(crate) fn artifacts(&self) -> MutexGuard<'_, Artifacts> {
-        lock(&self.inner.artifacts)
+        self.inner.artifacts.lock()
     }
-}
-
-/// Neither mutex ever guards a half-done change.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Leaves the token out: a handler may log its context.

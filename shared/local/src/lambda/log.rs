@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -91,7 +92,7 @@ impl Logs {
 
     /// Returns the key of a recent request.
     pub(super) fn key(&self, request_id: &str) -> Option<LogKey> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = self.recent.lock();
         recent.iter().rev().find(|(id, _)| &**id == request_id).map(|(_, key)| key.clone())
     }
 
@@ -104,7 +105,7 @@ impl Logs {
 
     /// Keeps the key of a request, so that the log can be found by the request's id.
     pub(super) fn remember(&self, request_id: &Arc<str>, key: &LogKey) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = self.recent.lock();
         if recent.len() == REMEMBERED {
             recent.pop_front();
         }

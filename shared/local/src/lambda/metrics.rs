@@ -1,8 +1,9 @@
 //! Counters of what the host did, for tests and benchmarks.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::function_name::FunctionName;
 use super::limits::REMEMBERED;
@@ -46,7 +47,7 @@ pub(super) struct Metrics(Mutex<Counts>);
 
 impl Metrics {
     pub(super) fn update(&self, update: impl FnOnce(&mut Counts)) {
-        update(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        update(&mut self.0.lock());
     }
 
     pub(super) fn operation(&self, name: &'static str) {
@@ -72,6 +73,6 @@ impl Metrics {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }

@@ -14,8 +14,8 @@
 use std::fs::File;
 use std::io::Write;
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rustix::process::Pid;
 use tokio::process::{Child, Command};
 
@@ -74,7 +74,7 @@ impl Watchdog {
 
     fn write(&self, change: char, group: Pid) {
         let line = format!("{change} {}\n", group.as_raw_nonzero());
-        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pipe = self.pipe.lock();
         if let Some(file) = pipe.as_mut()
             && let Err(error) = file.write_all(line.as_bytes())
         {

@@ -10,12 +10,13 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures::TryStreamExt as _;
+use parking_lot::Mutex;
 use tokio_util::codec::{Decoder, FramedRead};
 use tokio_util::io::StreamReader;
 
@@ -30,7 +31,7 @@ pub(crate) struct Trailers(Arc<Mutex<HeaderMap>>);
 impl Trailers {
     /// Returns the trailer `name`, if the body had one.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        let trailers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let trailers = self.0.lock();
         trailers.get(name)?.to_str().ok().map(str::to_owned)
     }
 }
@@ -116,7 +117,7 @@ impl AwsChunked {
         let (name, value) = line.split_once(':').ok_or_else(malformed)?;
         let name: HeaderName = name.trim().parse().map_err(|_| malformed())?;
         let value: HeaderValue = value.trim().parse().map_err(|_| malformed())?;
-        let mut trailers = self.trailers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trailers = self.trailers.0.lock();
         trailers.try_insert(name, value).map_err(|_| malformed())?;
         Ok(())
     }

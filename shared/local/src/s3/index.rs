@@ -9,8 +9,8 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
 use super::error::S3ServerError;
@@ -86,7 +86,7 @@ impl Index {
 
     /// Locks the index. A panic elsewhere has rolled its transaction back, so the lock outlives it.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock()
     }
 
     /// Returns the names of all blobs that a row names.

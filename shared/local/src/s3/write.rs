@@ -1,8 +1,7 @@
 //! Writes of objects: the one transaction that decides a precondition, writes the row and files its
 //! event.
 
-use std::sync::MutexGuard;
-
+use parking_lot::MutexGuard;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::S3ServerError;

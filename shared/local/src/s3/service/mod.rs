@@ -12,9 +12,10 @@ mod read;
 mod upload;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
@@ -88,7 +89,7 @@ pub(crate) struct Counts(Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl Counts {
     pub(crate) fn get(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 
@@ -96,7 +97,7 @@ impl Counts {
 #[async_trait]
 impl S3Access for Counts {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         *counts.entry(context.s3_op().name().to_owned()).or_default() += 1;
         Ok(())
     }

@@ -6,8 +6,9 @@
 mod messages;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OptionalExtension as _};
 use tokio::sync::watch;
 
@@ -94,7 +95,7 @@ impl Store {
 
     /// A panic elsewhere has rolled its transaction back, so the lock outlives it.
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock()
     }
 
     /// Creates a queue; again with the same attributes is fine.
