@@ -1,9 +1,7 @@
-//! `[deploy]` of `sidestep.toml`, and a project as the template's maker wants it.
+//! A project as the template's maker wants it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
-use serde::Deserialize;
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::parse;
 use sidestep_deploy::blueprint::Architecture;
@@ -12,10 +10,13 @@ use sidestep_deploy::{
 };
 use sidestep_engine::engine::EngineError;
 
-use crate::error::user;
-use crate::project::{FunctionSettings, PipelineSettings, Project};
+use crate::build::sdk_packages::packages_with_sdk;
+use crate::output::error::user;
+use crate::project::Project;
 use crate::python::Requirements;
-use crate::sdk::packages_with_sdk;
+use crate::settings::{
+    DeploySettings, Events, FunctionSettings, PipelineSettings, TriggerSettings,
+};
 
 /// The retention periods that CloudWatch Logs takes, in days
 /// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html>).
@@ -23,39 +24,6 @@ const LOG_DAYS: [u32; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
 ];
-
-/// What a user may choose about the stack on AWS.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DeploySettings {
-    /// The stack's name; without it, the name of the project's folder.
-    stack: Option<String>,
-    /// `arm64` or `x86_64`.
-    architecture: Option<String>,
-    artifact_days: Option<u32>,
-    log_days: Option<u32>,
-    planner_concurrency: Option<u32>,
-    /// `xray` or `none`.
-    tracing: Option<String>,
-    pub(crate) alarms: Option<bool>,
-    /// The folder of sidestep's own source, from which planner and trigger are built.
-    pub(crate) engine_source: Option<PathBuf>,
-    /// The ARN of an SNS topic.
-    alarm_topic: Option<String>,
-    /// Whether changes of status are sent to EventBridge, or to which bus.
-    events: Option<Events>,
-    /// By the project's name of a bucket: that of one in the account.
-    #[serde(default)]
-    pub(crate) buckets: BTreeMap<String, String>,
-}
-
-/// `true` is the account's default bus.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "`true`, `false` or the name of an event bus")]
-enum Events {
-    Told(bool),
-    Bus(String),
-}
 
 /// Reads all pipelines of the project into a blueprint. `architecture` is the command line's.
 pub(crate) fn blueprint(
@@ -125,7 +93,7 @@ pub(crate) fn buckets(project: &Project) -> anyhow::Result<Buckets> {
 
 fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     let uploads = settings.triggers.iter().filter(|trigger| trigger.schedule.is_none());
-    let upload = |trigger: &crate::project::TriggerSettings| {
+    let upload = |trigger: &TriggerSettings| {
         // Of the object's properties these name the object itself, so that a step can read it.
         let fed_with = |properties: &[&str]| -> Vec<String> {
             let feeds = trigger.parameters.iter();

@@ -8,15 +8,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use sha2::{Digest, Sha256};
+use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 use crate::build::{self, Binary};
-use crate::error::user;
-use crate::project::{FunctionSettings, Project};
+use crate::output::error::user;
+use crate::project::Project;
 use crate::python;
+use crate::settings::FunctionSettings;
+use crate::stored_code::{Stored, lambda_digest};
 
 /// A function that can be registered, or the reason why it is left out on this machine.
 #[derive(Debug)]
@@ -62,13 +63,6 @@ pub(crate) fn prepare(project: &Project, wanted: &[String]) -> anyhow::Result<Re
     Ok(ready)
 }
 
-/// Code in the store, and its digest as Lambda gives it: base64.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    pub(crate) command: Command,
-    pub(crate) sha256: String,
-}
-
 fn rust(binary: &Binary, settings: &FunctionSettings, store: &Path) -> anyhow::Result<Stored> {
     let folder = store.join(hex::encode(binary.sha256));
     let program = folder.join("bootstrap");
@@ -98,12 +92,31 @@ fn rust(binary: &Binary, settings: &FunctionSettings, store: &Path) -> anyhow::R
     Ok(Stored { command, sha256: lambda_digest(&binary.sha256, settings) })
 }
 
-/// The digest of code and of the settings that a result can depend on.
-pub(crate) fn lambda_digest(code: &[u8], settings: &FunctionSettings) -> String {
-    let mut hash = Sha256::new();
-    hash.update(code);
-    for (name, value) in &settings.environment {
-        hash.update(format!("{name}\0{value}\0"));
-    }
-    base64::engine::general_purpose::STANDARD.encode(hash.finalize())
+/// The functions of a pipeline's Lambda steps, by name.
+pub(crate) fn function_names(pipeline: &Pipeline) -> Vec<String> {
+    let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Lambda(lambda) => Some(function_name(&lambda.function_arn).to_owned()),
+        _ => None,
+    });
+    arns.collect()
+}
+
+/// What is left out, by the `FunctionArn` as the definition writes it.
+pub(crate) fn left_out(
+    pipeline: &Pipeline,
+    by_name: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Lambda(lambda) => {
+            let why = by_name.get(function_name(&lambda.function_arn))?;
+            Some((lambda.function_arn.clone(), why.clone()))
+        }
+        _ => None,
+    });
+    arns.collect()
+}
+
+pub(crate) fn function_name(arn: &str) -> &str {
+    let name = arn.rsplit_once(":function:").map_or(arn, |(_, name)| name);
+    name.split(':').next().unwrap_or(name)
 }

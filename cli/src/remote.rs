@@ -12,7 +12,7 @@ use sidestep_engine::engine::{Deployment, Engine};
 use sidestep_engine::memory::definitions::Definition;
 
 use crate::blueprint::{buckets, event_bus, stack_name};
-use crate::error::user;
+use crate::output::error::user;
 use crate::project::Project;
 use crate::session::Session;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::Context as _;
+use clap::Args;
 use serde_json::{Map, Value};
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::ExecutionId;
@@ -12,11 +13,50 @@ use sidestep_engine::engine::EngineError;
 use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 use sidestep_engine::start::{Prepared, StartRequest};
 
-use crate::arguments::StartOptions;
-use crate::error::user;
-use crate::functions::{self, Ready};
+use crate::functions::{self, Ready, function_names, left_out};
+use crate::output::error::user;
+use crate::output::problems::problem_line;
 use crate::project::Project;
-use crate::run::{function_names, left_out};
+
+/// What `run` and `plan` take.
+#[derive(Debug, Args)]
+pub(crate) struct StartOptions {
+    /// A pipeline of `sidestep.toml`, or the file of a definition
+    pub(crate) pipeline: String,
+    /// A parameter's value; repeatable
+    #[arg(short = 'p', long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// Take parameters that are not given from the source execution, not from the defaults
+    #[arg(long)]
+    pub(crate) inherit_parameters: bool,
+    /// Run only these steps: STEP, STEP+, +STEP, 2+STEP+1, FROM..TO, tag:TAG, state:changed, result:failed; repeatable
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) select: Vec<String>,
+    /// Leave these steps out; repeatable
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) exclude: Vec<String>,
+    /// Where results of steps that do not run come from: an execution's id or ARN, `latest` or `none`
+    #[arg(long, value_name = "EXEC", default_value = "latest")]
+    pub(crate) source: String,
+    /// Give outputs by hand, so that their step need not run; repeatable
+    #[arg(long, value_name = "STEP.OUTPUT=VALUE|STEP=@FILE")]
+    pub(crate) supply: Vec<String>,
+    /// Let what is supplied into the cache
+    #[arg(long)]
+    pub(crate) publish_supplied: bool,
+    /// Run these steps although a cached result could stand in; repeatable
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) force: Vec<String>,
+    /// Do not use cached results; successes are cached all the same
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Run at most so many steps at a time [SageMaker: MaxParallelExecutionSteps]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_parallel: Option<u32>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// A request, and the functions that it needs, built.
 #[derive(Debug)]
@@ -51,7 +91,7 @@ pub(crate) fn read(
     let parsed =
         parse(definition.text.as_bytes(), definition.format).map_err(EngineError::Definition)?;
     for warning in &parsed.warnings {
-        eprintln!("{}", crate::validate::line(&source.path.display().to_string(), warning));
+        eprintln!("{}", problem_line(&source.path.display().to_string(), warning));
     }
     let parameters = parameters(&options.parameters)?;
     let selection = selection(options)?;
@@ -77,6 +117,11 @@ pub(crate) fn note_empty_selection(prepared: &Prepared) {
     if selection.is_some_and(|it| it.selected.is_empty() && it.supplied.is_empty()) {
         eprintln!("note: no step is selected, so nothing runs");
     }
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn parameters(given: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {

@@ -9,9 +9,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
-use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::name::ExecutionId;
 use sidestep_engine::engine::Engine;
-use sidestep_engine::handle::trigger::Trigger;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
     Planner, cloud_engine, counted_cloud_engine, create_queues, create_resources, deploy,
@@ -21,11 +20,12 @@ use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 use sidestep_local::lambda::{Code, FunctionConfig};
 
-use crate::arguments::Target;
-use crate::cost::STARTER;
-use crate::error::user;
+use crate::output::error::user;
 use crate::project::Project;
-use crate::remote::Remote;
+use crate::triggers::TriggerSource;
+
+/// Who starts executions, in the counter.
+pub(crate) const STARTER: &str = "starter";
 
 /// What `sidestep up` serves, beside its endpoints: the digests of its functions.
 const SERVED: &str = "up.json";
@@ -46,14 +46,6 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// What there is to read at `target`.
-    pub(crate) async fn open(project: &Project, target: Target) -> anyhow::Result<Self> {
-        match target {
-            Target::Local => Self::read(project).await,
-            Target::Aws => Ok(Remote::open(project).await?.session(project)),
-        }
-    }
-
     /// Reads what is there: through another process's servers where there are any.
     pub(crate) async fn read(project: &Project) -> anyhow::Result<Self> {
         let state = project.state_folder();
@@ -229,18 +221,6 @@ impl Session {
 /// An engine that writes down what changes in its executions.
 fn watched(engine: Engine, state: &Path) -> Arc<Engine> {
     Arc::new(engine.watched(Arc::new(EventLog::new(state))))
-}
-
-/// A trigger whose definition is not registered yet.
-#[derive(Debug, Clone)]
-pub(crate) struct TriggerSource {
-    pub(crate) trigger: Trigger,
-    pub(crate) definition: sidestep_engine::memory::definitions::Definition,
-}
-
-/// Looks a pipeline's name up for `list`.
-pub(crate) fn pipeline_name(text: &str) -> anyhow::Result<PipelineName> {
-    PipelineName::parse(text).map_err(|error| user(error.to_string()).into())
 }
 
 pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {

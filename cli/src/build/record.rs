@@ -17,8 +17,9 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::binary::Binary;
+use super::call::{Build, is_of_package};
 use super::messages::Messages;
-use super::{Binary, Build};
 
 /// Records of another version are not read.
 const VERSION: u32 = 1;
@@ -202,13 +203,6 @@ fn is_heeded(name: &str) -> bool {
     let harmless = ["RUST_BACKTRACE", "RUST_LOG", "RUST_RECURSION_COUNT"];
     let of_tools = name.starts_with("CARGO") || name.starts_with("RUST") || name == "PATH";
     of_tools && !is_of_package(name) && !harmless.contains(&name)
-}
-
-/// Cargo sets these for each package, also for a program that `cargo run` starts.
-pub(super) fn is_of_package(name: &str) -> bool {
-    let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME"];
-    prefixes.iter().any(|prefix| name.starts_with(prefix))
-        || ["CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&name)
 }
 
 /// <https://doc.rust-lang.org/cargo/reference/build-scripts.html#rerun-if-env-changed>

@@ -1,8 +1,10 @@
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::call::inherited;
 use super::*;
 
 /// A package without dependencies, built by cargo.
@@ -39,13 +41,13 @@ impl Project {
     }
 
     fn run(&self) -> BTreeMap<String, Binary> {
-        self.build.run(&self.path("build.json")).unwrap()
+        run(&self.build, &self.path("build.json")).unwrap()
     }
 
     /// Whether the next build would do without cargo.
     fn is_fresh(&self) -> bool {
         let without_cargo = Build { cargo: "no-such-program".into(), ..self.build.clone() };
-        without_cargo.run(&self.path("build.json")).is_ok()
+        run(&without_cargo, &self.path("build.json")).is_ok()
     }
 }
 
@@ -156,6 +158,6 @@ fn of_several_binaries_the_one_with_the_packages_name_is_the_function() {
     assert_eq!(name, "greet");
     fs::remove_file(project.path("src/main.rs")).unwrap();
     write(&project.path("src/bin/hello.rs"), "fn main() {}\n");
-    let error = project.build.run(&project.path("build.json")).unwrap_err();
+    let error = run(&project.build, &project.path("build.json")).unwrap_err();
     assert_eq!(error.to_string(), "package `greet` has several binaries: all, hello");
 }

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::Requirements;
+use super::requirements::Requirements;
 
 /// The version of Lambda's own runtime client for Python, which speaks the Runtime API.
 const RUNTIME_CLIENT: &str = "awslambdaric==4.2.2";

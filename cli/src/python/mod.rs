@@ -3,17 +3,15 @@
 mod interpreter;
 mod requirements;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Context as _;
-use sha2::{Digest, Sha256};
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::Command;
 
-use crate::error::user;
-use crate::functions::{Stored, lambda_digest};
-use crate::project::FunctionSettings;
+use crate::files::{copy, digest, list_files};
+use crate::output::error::user;
+use crate::settings::FunctionSettings;
+use crate::stored_code::{Stored, lambda_digest};
 
 pub(crate) use requirements::Requirements;
 
@@ -41,7 +39,7 @@ pub(crate) fn command(
         return Err(user(format!("function `{name}` has runtime `{runtime}`")).hint(hint).into());
     }
     let source = project.join(path);
-    let files = files(&source)?;
+    let files = list_files(&source)?;
     let digest = digest(&source, &files)?;
     let requirements = Requirements::of(&source)?;
     let interpreter = match interpreter::interpreter(store, requirements.as_ref()) {
@@ -67,65 +65,4 @@ pub(crate) fn command(
     code.extend(requirements.iter().flat_map(Requirements::digest));
     let sha256 = lambda_digest(&code, settings);
     Ok(Found::Code(Box::new(Stored { command, sha256 })))
-}
-
-/// The folder's files, relative and sorted; without caches and hidden files.
-pub(crate) fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(current) = folders.pop() {
-        let entries = fs::read_dir(&current)
-            .with_context(|| user(format!("could not read folder `{}`", current.display())))?;
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with('.') || name == "__pycache__" || name.ends_with(".pyc") {
-                continue;
-            }
-            if entry.file_type()?.is_dir() {
-                // What setuptools leaves behind in a package that it builds.
-                if name.ends_with(".egg-info") {
-                    continue;
-                }
-                folders.push(entry.path());
-            } else {
-                found.push(entry.path().strip_prefix(folder)?.to_owned());
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn digest(folder: &Path, files: &[PathBuf]) -> anyhow::Result<[u8; 32]> {
-    let mut hash = Sha256::new();
-    for file in files {
-        let path = folder.join(file);
-        let bytes =
-            fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
-        hash.update(file.to_string_lossy().as_bytes());
-        hash.update(b"\0");
-        hash.update(Sha256::digest(bytes));
-    }
-    Ok(hash.finalize().into())
-}
-
-fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
-    if folder.exists() {
-        return Ok(());
-    }
-    let temporary = folder.with_extension(std::process::id().to_string());
-    for file in files {
-        let target = temporary.join(file);
-        fs::create_dir_all(target.parent().unwrap_or(&temporary))?;
-        fs::copy(source.join(file), &target)
-            .with_context(|| format!("could not write `{}`", target.display()))?;
-    }
-    fs::create_dir_all(&temporary)?;
-    // Another process may have been faster; then its copy is as good.
-    if fs::rename(&temporary, folder).is_err() {
-        fs::remove_dir_all(&temporary)?;
-    }
-    Ok(())
 }

@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 use sidestep_deploy::blueprint::Architecture;
 
-use super::{digest, files};
-use crate::error::user;
+use crate::files::{digest, list_files};
+use crate::output::error::user;
 
 /// The file's name, in the function's folder.
 const FILE: &str = "requirements.txt";
@@ -37,7 +37,7 @@ impl Requirements {
         // Packages that lie here may change under an unchanged line.
         for path in local_paths(&text) {
             let path = folder.join(path);
-            let files = if path.is_dir() { files(&path)? } else { Vec::new() };
+            let files = if path.is_dir() { list_files(&path)? } else { Vec::new() };
             if files.is_empty() {
                 let bytes = fs::read(&path).with_context(|| {
                     user(format!("`{}` names `{}`", file.display(), path.display()))

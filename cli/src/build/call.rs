@@ -1,0 +1,69 @@
+//! A call of cargo.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use super::messages::Messages;
+use crate::output::error::user;
+
+/// A build that somebody wants: all that cargo's answer depends on, except what is in files.
+#[derive(Debug, Clone)]
+pub(super) struct Build {
+    pub(super) folder: PathBuf,
+    pub(super) cargo: OsString,
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: BTreeMap<OsString, OsString>,
+}
+
+impl Build {
+    /// The profile is the one that sidestep itself was built with, so that in a development tree both share what is compiled.
+    pub(super) fn new(folder: &Path, packages: &[String]) -> Self {
+        let mut arguments = vec!["build".to_owned()];
+        if !cfg!(debug_assertions) {
+            arguments.push("--release".to_owned());
+        }
+        let packages =
+            packages.iter().flat_map(|package| ["--package".to_owned(), package.clone()]);
+        arguments.extend(packages);
+        Self {
+            folder: folder.to_owned(),
+            cargo: env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")),
+            arguments,
+            environment: inherited(env::vars_os()),
+        }
+    }
+
+    pub(super) fn cargo(&self) -> anyhow::Result<Messages> {
+        let mut command = Command::new(&self.cargo);
+        command.current_dir(&self.folder).env_clear().envs(&self.environment).args(&self.arguments);
+        command.arg("--message-format=json-render-diagnostics");
+        // Cargo's own progress goes to the terminal; what it says to programs comes to us.
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output =
+            output.with_context(|| user("could not run `cargo` to build the functions"))?;
+        if !output.status.success() {
+            bail!(user("cargo could not build the functions"));
+        }
+        Ok(Messages::parse(&output.stdout))
+    }
+}
+
+/// What `cargo run` tells a program about its own package is no part of another build: a build script that heeds it (`ring`'s does)
+/// would run again each time the two kinds of call take turns, and all that depends on it would be compiled again.
+pub(crate) fn inherited(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<OsString, OsString> {
+    variables.filter(|(name, _)| !name.to_str().is_some_and(is_of_package)).collect()
+}
+
+/// Cargo sets these for each package, also for a program that `cargo run` starts.
+pub(super) fn is_of_package(name: &str) -> bool {
+    let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+        || ["CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&name)
+}

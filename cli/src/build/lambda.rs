@@ -1,0 +1,130 @@
+//! Builds for Lambda.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use sidestep_deploy::blueprint::Architecture;
+
+use super::call::inherited;
+use super::handler;
+use crate::output::error::user;
+
+/// The profile of deployed functions: small, for a short start. It is given along because a project's workspace need not have it.
+const FUNCTION_PROFILE: [&str; 8] = [
+    "--profile",
+    "function",
+    "--config",
+    "profile.function.inherits=\"release\"",
+    "--config",
+    "profile.function.lto=\"fat\"",
+    "--config",
+    "profile.function.codegen-units=1",
+];
+
+/// Builds packages of one workspace, and returns their programs by package.
+pub(crate) fn build(
+    folder: &Path,
+    packages: &[String],
+    architecture: Architecture,
+) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    if packages.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let profile = if cfg!(debug_assertions) { "debug" } else { "function" };
+    let mut command = Command::new(&cargo);
+    command.current_dir(folder).env_clear().envs(inherited(env::vars_os()));
+    let with_lambda = has_cargo_lambda(&cargo);
+    if with_lambda {
+        command.args(["lambda", "build"]);
+        command.arg(match architecture {
+            Architecture::Arm64 => "--arm64",
+            Architecture::X86_64 => "--x86-64",
+        });
+    } else {
+        check_host(architecture)?;
+        command.arg("build");
+    }
+    if profile == "function" {
+        command.args(FUNCTION_PROFILE);
+    }
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let status = status.with_context(|| user("could not run `cargo` to build the functions"))?;
+    if !status.success() {
+        bail!(user("cargo could not build the functions"));
+    }
+    let programs = programs(&cargo, folder)?;
+    let mut built = BTreeMap::new();
+    for package in packages {
+        let Some((target, program)) = programs.get(package) else {
+            bail!(user(format!(
+                "package `{package}` has no binary, or several and none with its name"
+            )));
+        };
+        let path = if with_lambda {
+            target.join("lambda").join(program).join("bootstrap")
+        } else {
+            target.join(profile).join(program)
+        };
+        built.insert(package.clone(), path);
+    }
+    Ok(built)
+}
+
+fn has_cargo_lambda(cargo: &OsString) -> bool {
+    let mut command = Command::new(cargo);
+    command.args(["lambda", "--version"]).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether this machine's own programs run on Lambda, as far as can be told.
+fn check_host(architecture: Architecture) -> anyhow::Result<()> {
+    let host = match (env::consts::OS, env::consts::ARCH) {
+        ("linux", "x86_64") => Some(Architecture::X86_64),
+        ("linux", "aarch64") => Some(Architecture::Arm64),
+        _ => None,
+    };
+    if host != Some(architecture) {
+        let hint = "install cargo-lambda (`pip install cargo-lambda ziglang`), or choose this machine's: `--architecture`";
+        let problem = format!("plain cargo cannot build for {} here", architecture.name());
+        return Err(user(problem).hint(hint).into());
+    }
+    eprintln!(
+        "note: cargo-lambda is not installed: functions are linked against this machine's C library"
+    );
+    Ok(())
+}
+
+/// Of every package with a binary that can be its function: the target folder and the binary's name.
+fn programs(
+    cargo: &OsString,
+    folder: &Path,
+) -> anyhow::Result<BTreeMap<String, (PathBuf, String)>> {
+    let mut command = Command::new(cargo);
+    command.current_dir(folder).args(["metadata", "--format-version=1", "--no-deps"]);
+    let output = command.stdin(Stdio::null()).output().context("could not run `cargo metadata`")?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).with_context(|| {
+        user(format!("cargo does not know the packages of `{}`", folder.display()))
+    })?;
+    let target = PathBuf::from(metadata["target_directory"].as_str().unwrap_or("target"));
+    let mut programs = BTreeMap::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let targets = package["targets"].as_array().into_iter().flatten();
+        let binaries = targets.filter(|target| target["kind"] == serde_json::json!(["bin"]));
+        let names: Vec<_> = binaries.filter_map(|target| target["name"].as_str()).collect();
+        let Some(package) = package["name"].as_str() else { continue };
+        if let Some(name) = handler(package, &names) {
+            programs.insert(package.to_owned(), (target.clone(), name.to_owned()));
+        }
+    }
+    Ok(programs)
+}

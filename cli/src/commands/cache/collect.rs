@@ -1,0 +1,90 @@
+//! `sidestep cache gc`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use sidestep_core::cache::garbage::{Staleness, StoredObject};
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_engine::ports::clock::{Clock as _, SystemClock};
+use sidestep_engine::read::garbage::{Collected, Mode};
+
+use super::entry::{age, pipeline, short, size};
+use crate::output::error::exit;
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+pub(crate) struct CollectOptions {
+    /// Remove what is older: 30d, P1W, T12H
+    #[arg(long, value_name = "DURATION", value_parser = age)]
+    older_than: Duration,
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn collect(session: &Session, options: &CollectOptions) -> anyhow::Result<u8> {
+    let age_ms = u64::try_from(options.older_than.as_millis()).unwrap_or(u64::MAX);
+    let cut_off_ms = SystemClock.now_ms().saturating_sub(age_ms);
+    let mode = if options.dry_run { Mode::DryRun } else { Mode::Remove };
+    let collected = session.engine.collect_garbage(cut_off_ms, mode).await?;
+    if options.json {
+        let entries = collected.entries.iter().map(|(entry, staleness)| {
+            json!({
+                "CacheKey": entry.key(),
+                "StepName": entry.source.step_name,
+                "Reason": why(*staleness),
+            })
+        });
+        let objects = collected.objects.iter().map(|o| json!({ "Uri": o.uri, "Bytes": o.bytes }));
+        println!(
+            "{:#}",
+            json!({
+                "DryRun": options.dry_run,
+                "CacheEntries": entries.collect::<Vec<_>>(),
+                "Objects": objects.collect::<Vec<_>>(),
+                "RemainingCacheEntries": collected.remaining_entries,
+            })
+        );
+    } else {
+        print!("{}", text(&collected, mode));
+    }
+    Ok(exit::SUCCEEDED)
+}
+
+fn text(collected: &Collected, mode: Mode) -> String {
+    let entry = |(entry, staleness): &(CacheEntry, Staleness)| {
+        let step = &entry.source.step_name;
+        format!("entry {}  {step}  {}  {}\n", short(&entry.key()), pipeline(entry), why(*staleness))
+    };
+    let mut text: String = collected.entries.iter().map(entry).collect();
+    let mut by_execution: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+    for StoredObject { uri, bytes } in &collected.objects {
+        let parts = uri.key().match_indices('/').nth(2).map_or(uri.key().len(), |(at, _)| at + 1);
+        let sum = by_execution.entry(&uri.key()[..parts]).or_default();
+        *sum = (sum.0 + 1, sum.1 + bytes);
+    }
+    for (prefix, (count, bytes)) in by_execution {
+        let _ = writeln!(text, "{count} objects below {prefix}, {}", size(bytes));
+    }
+    let verb = if mode == Mode::DryRun { "would go" } else { "removed" };
+    let bytes = collected.objects.iter().map(|object| object.bytes).sum();
+    let (entries, objects) = (collected.entries.len(), collected.objects.len());
+    let remaining = collected.remaining_entries;
+    text + &format!(
+        "{verb}: {entries} entries and {objects} objects, {}; {remaining} entries stay\n",
+        size(bytes)
+    )
+}
+
+fn why(staleness: Staleness) -> &'static str {
+    match staleness {
+        Staleness::Old => "old",
+        Staleness::Incomplete => "an artifact is gone",
+    }
+}

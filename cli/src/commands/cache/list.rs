@@ -1,0 +1,84 @@
+//! `sidestep cache list`.
+
+use clap::Args;
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_core::view::description::timestamp;
+use sidestep_engine::read::cache::parts;
+
+use super::entry::{bytes, pipeline, short, size};
+use crate::output::error::exit;
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+pub(crate) struct ListOptions {
+    /// Only results that executions of this pipeline made
+    #[arg(long)]
+    pipeline: Option<String>,
+    /// Only results that this step made
+    #[arg(long)]
+    step: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn list(session: &Session, options: &ListOptions) -> anyhow::Result<u8> {
+    let mut entries = session.engine.cache_entries().await?;
+    entries.retain(|entry| {
+        options.pipeline.as_ref().is_none_or(|name| pipeline(entry) == name)
+            && options.step.as_ref().is_none_or(|name| entry.source.step_name.as_str() == name)
+    });
+    let gone = session.engine.gone(&entries).await?;
+    let lines: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry, parts(entry).iter().filter(|uri| gone.contains(uri)).count()))
+        .collect();
+    if options.json {
+        let entries: Vec<_> = lines.iter().map(|(entry, gone)| document(entry, *gone)).collect();
+        println!("{:#}", json!({ "CacheEntries": entries }));
+    } else {
+        print!("{}", table(&lines));
+    }
+    Ok(exit::SUCCEEDED)
+}
+
+fn document(entry: &CacheEntry, gone: usize) -> Value {
+    json!({
+        "CacheKey": entry.key(),
+        "StepName": entry.source.step_name,
+        "PipelineName": pipeline(entry),
+        "PipelineExecutionArn": entry.source.pipeline_execution_arn,
+        "CreationTime": timestamp(entry.created_at_ms),
+        "Scope": entry.parts.scope,
+        "CodeDigest": entry.parts.code_digest,
+        "ArtifactCount": entry.produced.artifacts.len(),
+        "ArtifactBytes": bytes(entry),
+        "IsWhole": gone == 0,
+    })
+}
+
+fn table(lines: &[(&CacheEntry, usize)]) -> String {
+    let mut table = Table::new();
+    let header = ["key", "step", "pipeline", "execution", "made", "artifacts", "size", "state"];
+    table.load_style(presets::NOTHING).set_header(header);
+    for (entry, gone) in lines {
+        let state = match gone {
+            0 => "whole".to_owned(),
+            gone => format!("{gone} gone"),
+        };
+        table.add_row([
+            short(&entry.key()).to_owned(),
+            entry.source.step_name.to_string(),
+            pipeline(entry).to_owned(),
+            entry.source.execution_id.to_string(),
+            timestamp(entry.created_at_ms),
+            entry.produced.artifacts.len().to_string(),
+            size(bytes(entry)),
+            state,
+        ]);
+    }
+    let total = lines.iter().map(|(entry, _)| bytes(entry)).sum();
+    format!("{table}\n{} entries, {}\n", lines.len(), size(total))
+}

@@ -1,0 +1,46 @@
+//! `sidestep cache`: what is cached, and getting rid of it.
+
+mod collect;
+mod entry;
+mod list;
+mod remove;
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::project::Project;
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheOptions {
+    #[command(subcommand)]
+    command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CacheCommand {
+    /// List cached results, newest first
+    List(list::ListOptions),
+    /// Remove cached results, so that their steps run again
+    Rm(remove::RemoveOptions),
+    /// Remove old cached results, and artifacts of old executions that nothing needs
+    Gc(collect::CollectOptions),
+}
+
+pub(crate) async fn cache(
+    project: Option<&Path>,
+    target: Target,
+    options: &CacheOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let session = target.open(&project).await?;
+    let result = match &options.command {
+        CacheCommand::List(options) => list::list(&session, options).await,
+        CacheCommand::Rm(options) => remove::remove(&session, options).await,
+        CacheCommand::Gc(options) => collect::collect(&session, options).await,
+    };
+    session.close(Duration::ZERO).await;
+    result
+}

@@ -1,0 +1,95 @@
+//! `sidestep cache rm`.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use clap::Args;
+use sidestep_core::cache::key::CacheKey;
+use sidestep_core::execution::commit::CacheEntry;
+use sidestep_core::view::description::timestamp;
+
+use super::entry::{pipeline, short};
+use crate::output::error::{exit, user};
+use crate::session::Session;
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveOptions {
+    #[command(flatten)]
+    which: Which,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The entry whose key begins like this
+    #[arg(value_name = "KEY")]
+    key: Option<String>,
+    /// Entries that this step made
+    #[arg(long)]
+    step: Option<String>,
+    /// Entries that executions of this pipeline made
+    #[arg(long)]
+    pipeline: Option<String>,
+    /// Entries that this execution made: its id, its ARN, or `latest`
+    #[arg(long, value_name = "EXEC")]
+    execution: Option<String>,
+    /// All entries of the deployment
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) async fn remove(session: &Session, options: &RemoveOptions) -> anyhow::Result<u8> {
+    let entries = chosen(session, &options.which).await?;
+    let keys: Vec<CacheKey> = entries.iter().map(CacheEntry::key).collect();
+    for (entry, key) in entries.iter().zip(&keys) {
+        let (step, execution) = (&entry.source.step_name, &entry.source.execution_id);
+        let made = timestamp(entry.created_at_ms);
+        println!("{}  {step}  {}  {execution}  {made}", short(key), pipeline(entry));
+    }
+    let count = keys.len();
+    if count > 0 && !options.yes && !is_confirmed(count) {
+        eprintln!("nothing was removed");
+        return Ok(exit::SUCCEEDED);
+    }
+    session.engine.remove_cache_entries(&keys).await?;
+    println!("{count} removed");
+    Ok(exit::SUCCEEDED)
+}
+
+async fn chosen(session: &Session, which: &Which) -> anyhow::Result<Vec<CacheEntry>> {
+    let execution = match &which.execution {
+        Some(text) => Some(session.execution(text).await?),
+        None => None,
+    };
+    let mut entries = session.engine.cache_entries().await?;
+    entries.retain(|entry| {
+        which.key.as_ref().is_none_or(|digits| entry.key().as_str().starts_with(digits))
+            && which.step.as_ref().is_none_or(|name| entry.source.step_name.as_str() == name)
+            && which.pipeline.as_ref().is_none_or(|name| pipeline(entry) == name)
+            && execution.as_ref().is_none_or(|id| entry.source.execution_id == *id)
+    });
+    match &which.key {
+        Some(key) if entries.is_empty() => Err(user(format!("no key begins with `{key}`"))
+            .hint("`sidestep cache list` shows the keys")
+            .into()),
+        Some(key) if entries.len() > 1 => {
+            let found = entries.len();
+            Err(user(format!("{found} keys begin with `{key}`")).hint("give more digits").into())
+        }
+        _ => Ok(entries),
+    }
+}
+
+/// Asks where there is someone to ask; a script has decided.
+fn is_confirmed(count: usize) -> bool {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() || !std::io::stderr().is_terminal() {
+        return true;
+    }
+    eprintln!("remove {count} of them? [y/N]");
+    let mut answer = String::new();
+    let read = stdin.lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}

@@ -1,0 +1,70 @@
+//! `sidestep callback`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::{Map, Value};
+use sidestep_engine::control::Answer;
+
+use crate::output::error::{exit, user};
+use crate::project::Project;
+use crate::target::Target;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CallbackCommand {
+    /// The step succeeded
+    Success {
+        /// `token` of the step's message
+        token: String,
+        /// An output of the step; repeatable
+        #[arg(short, long = "output", value_name = "NAME=VALUE")]
+        outputs: Vec<String>,
+    },
+    /// The step failed
+    Failure {
+        /// `token` of the step's message
+        token: String,
+        /// Why, in up to 256 characters
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+pub(crate) async fn callback(
+    project: Option<&Path>,
+    target: Target,
+    command: CallbackCommand,
+) -> anyhow::Result<u8> {
+    let (token, answer) = match command {
+        CallbackCommand::Success { token, outputs } => {
+            (token, Answer::Success(outputs_of(&outputs)?))
+        }
+        CallbackCommand::Failure { token, reason } => {
+            let reason = reason.unwrap_or_else(|| "no reason was given".to_owned());
+            if reason.chars().count() > 256 {
+                return Err(user("the reason has more than 256 characters").into());
+            }
+            (token, Answer::Failure(reason))
+        }
+    };
+    let project = Project::find(project)?;
+    let session = target.open(&project).await?;
+    let answered = session.engine.answer(&token, answer).await;
+    session.close(Duration::ZERO).await;
+    answered?;
+    Ok(exit::SUCCEEDED)
+}
+
+fn outputs_of(given: &[String]) -> anyhow::Result<Map<String, Value>> {
+    let mut outputs = Map::new();
+    for text in given {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| user(format!("`--output {text}`: expected NAME=VALUE")))?;
+        if outputs.insert(name.to_owned(), Value::from(value)).is_some() {
+            return Err(user(format!("output `{name}` is given twice")).into());
+        }
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,105 @@
+//! An event's way through the stack, walked by a probe.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sidestep_aws::deploy::DeadLetters;
+use sidestep_core::name::ExecutionId;
+use sidestep_core::uri::S3Uri;
+use sidestep_engine::handle::probe::{Station, probe_key};
+use sidestep_engine::ports::objects::ObjectStore as _;
+
+use super::findings::Findings;
+use crate::project::Project;
+use crate::remote::Remote;
+
+/// How long a probe may take. S3's events usually take seconds, and can take a minute.
+const LONGEST: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(100);
+
+/// Sends a probe on its way and says how long it took to each station.
+pub(super) async fn probe(project: &Project, remote: &Remote, findings: &mut Findings) {
+    let id = remote.engine.new_probe();
+    let begun = Instant::now();
+    let (what, object) = match send(project, remote, &id).await {
+        Ok(sent) => sent,
+        Err(error) => {
+            findings.result("a probe could be sent", Err(error));
+            return;
+        }
+    };
+    let hints = [
+        (
+            Station::Trigger,
+            "look for rule, queue and log of the trigger; a bucket of yours must send its events to EventBridge",
+        ),
+        (Station::Planner, "look for the artifact bucket's notification, and the planner's log"),
+    ];
+    for (station, hint) in hints {
+        let name = format!("{station:?}").to_lowercase();
+        match came(remote, &id, station, begun).await {
+            Ok(true) => {
+                let seconds = begun.elapsed().as_secs_f64();
+                findings.right(&format!("{what} reached the {name} after {seconds:.1} s"));
+            }
+            Ok(false) => {
+                let seconds = LONGEST.as_secs();
+                findings.wrong(&format!("{what} did not reach the {name} in {seconds} s"), hint);
+                break;
+            }
+            Err(error) => {
+                findings.result(&format!("{what} reached the {name}"), Err(error));
+                break;
+            }
+        }
+    }
+    let removed = remove(remote, &id, object.as_ref()).await;
+    if let Err(error) = removed {
+        findings.result("what the probe left could be removed", Err(error));
+    }
+}
+
+/// What was sent, and the object that it is, if it is one.
+async fn send(
+    project: &Project,
+    remote: &Remote,
+    id: &ExecutionId,
+) -> anyhow::Result<(String, Option<S3Uri>)> {
+    let pipelines = project.settings.pipelines.values();
+    let mut triggers = pipelines.flat_map(|pipeline| &pipeline.triggers);
+    let Some(trigger) = triggers.find(|trigger| trigger.schedule.is_none()) else {
+        let queue = format!("{}-uploads", remote.stack);
+        let message = json!({ "Probe": { "Id": id } }).to_string();
+        DeadLetters::new(&remote.account.sqs()).send(&queue, &message).await?;
+        return Ok((format!("a message to `{queue}`"), None));
+    };
+    let key = probe_key(&trigger.prefix, id, &trigger.suffix);
+    let uri = S3Uri::new(remote.bucket(&trigger.bucket), key);
+    remote.account.objects().replace(&uri, "".into()).await?;
+    Ok((format!("an upload to `{}`", uri.bucket()), Some(uri)))
+}
+
+async fn came(
+    remote: &Remote,
+    id: &ExecutionId,
+    station: Station,
+    begun: Instant,
+) -> anyhow::Result<bool> {
+    loop {
+        if remote.engine.has_passed(id, station).await? {
+            return Ok(true);
+        }
+        if begun.elapsed() > LONGEST {
+            return Ok(false);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn remove(remote: &Remote, id: &ExecutionId, object: Option<&S3Uri>) -> anyhow::Result<()> {
+    remote.engine.forget_probe(id).await?;
+    if let Some(uri) = object {
+        remote.account.objects().delete(uri).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! `sidestep list`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use sidestep_core::name::PipelineName;
+use sidestep_core::view::description::timestamp;
+use sidestep_engine::ports::executions::Summary;
+use sidestep_local::cloud::{ACCOUNT_ID, REGION};
+
+use crate::output::error::{exit, user};
+use crate::output::table;
+use crate::project::Project;
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct ListOptions {
+    /// Only executions of this pipeline
+    pub(crate) pipeline: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn list(
+    project: Option<&Path>,
+    target: Target,
+    options: &ListOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let name = options.pipeline.as_deref().map(pipeline_name).transpose()?;
+    let session = target.open(&project).await?;
+    let summaries = session.engine.executions().list(name.as_ref(), options.limit).await;
+    session.close(Duration::ZERO).await;
+    let summaries = summaries?;
+    if options.json {
+        let list: Vec<_> = summaries.iter().map(summary).collect();
+        println!("{:#}", json!({ "PipelineExecutionSummaries": list }));
+    } else {
+        print!("{}", table::list(&summaries));
+    }
+    Ok(exit::SUCCEEDED)
+}
+
+/// SageMaker's names; the pipeline's, which SageMaker's list is asked for, stands beside them.
+fn summary(summary: &Summary) -> Value {
+    let Summary {
+        execution_id,
+        pipeline_name,
+        started_at_ms,
+        status,
+        ended_at_ms,
+        failure_reason,
+        saved,
+    } = summary;
+    let mut value = json!({
+        "PipelineExecutionArn":
+            format!("arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}:pipeline/{pipeline_name}/execution/{execution_id}"),
+        "PipelineName": pipeline_name,
+        "StartTime": timestamp(*started_at_ms),
+        "PipelineExecutionStatus": status.name(),
+    });
+    if let Some(ended_at_ms) = ended_at_ms {
+        value["EndTime"] = json!(timestamp(*ended_at_ms));
+        value["SavedMs"] = json!(saved.ms);
+        value["SavedUsd"] = json!(saved.usd);
+    }
+    if let Some(reason) = failure_reason {
+        value["PipelineExecutionFailureReason"] = json!(reason);
+    }
+    value
+}
+
+/// Looks a pipeline's name up for `list`.
+fn pipeline_name(text: &str) -> anyhow::Result<PipelineName> {
+    PipelineName::parse(text).map_err(|error| user(error.to_string()).into())
+}

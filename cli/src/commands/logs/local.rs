@@ -1,0 +1,109 @@
+//! `sidestep logs` of the embedded cloud: from the files that its Lambda host writes.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use sidestep_core::name::StepName;
+
+use crate::output::error::{exit, user};
+use crate::output::stream::reader_left;
+use crate::project::Project;
+use crate::session::Session;
+
+/// How often files are looked at that still grow.
+const POLL: Duration = Duration::from_millis(200);
+
+pub(super) async fn logs(
+    project: &Project,
+    execution: &str,
+    step: Option<&StepName>,
+    follow: bool,
+) -> anyhow::Result<u8> {
+    let session = Session::read(project).await?;
+    let result = print(&session, execution, step, follow).await;
+    session.close(Duration::ZERO).await;
+    result
+}
+
+async fn print(
+    session: &Session,
+    execution: &str,
+    step: Option<&StepName>,
+    follow: bool,
+) -> anyhow::Result<u8> {
+    let id = session.execution(execution).await?;
+    let loaded = session.engine.load(&id).await?;
+    if let Some(step) = step.filter(|step| loaded.pipeline.find(step).is_none()) {
+        return Err(user(format!(
+            "pipeline `{}` has no step `{step}`",
+            loaded.start.pipeline_name
+        ))
+        .into());
+    }
+    let path = session.state.join("logs").join(format!("{id}.log"));
+    let mut position = 0;
+    loop {
+        // Asked before reading, so that the last lines of a finished execution are not missed.
+        let is_over = session.engine.load(&id).await?.execution.status.is_over();
+        match copy(&path, position, step) {
+            Ok(end) => position += end,
+            // Whoever reads has seen enough, and `--follow` would go on for nobody.
+            Err(error) if error.downcast_ref().is_some_and(reader_left) => {
+                return Ok(exit::SUCCEEDED);
+            }
+            Err(error) => return Err(error),
+        }
+        if !follow || is_over {
+            return Ok(exit::SUCCEEDED);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Prints what the file holds from `position` on, in order of step and attempt, each line behind its attempt's name, and returns its length.
+fn copy(path: &Path, position: u64, step: Option<&StepName>) -> anyhow::Result<u64> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        // Nothing was invoked so far.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error.into()),
+    };
+    file.seek(SeekFrom::Start(position))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    // A line that is being written comes next time.
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let text = String::from_utf8_lossy(&bytes[..end]);
+    let mut lines: Vec<_> = text.lines().filter_map(|line| Line::of(line, step)).collect();
+    lines.sort_by_key(|line| (line.step.len(), line.step, line.attempt));
+    let mut out = std::io::stdout().lock();
+    for Line { step, attempt, at, message } in lines {
+        writeln!(out, "{step}/{attempt} {at}\t{message}")?;
+    }
+    Ok(u64::try_from(end)?)
+}
+
+struct Line<'a> {
+    step: &'a str,
+    attempt: u32,
+    at: &'a str,
+    message: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// Takes a line apart, if it is a line of `step`.
+    fn of(line: &'a str, wanted: Option<&StepName>) -> Option<Self> {
+        let mut parts = line.splitn(3, '\t');
+        let (at, name, message) = (parts.next()?, parts.next()?, parts.next()?);
+        let (step, attempt) = name.split_once('/')?;
+        let attempt = attempt.parse().ok()?;
+        wanted.is_none_or(|wanted| wanted.as_str() == step).then_some(Self {
+            step,
+            attempt,
+            at,
+            message,
+        })
+    }
+}

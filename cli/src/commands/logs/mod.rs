@@ -1,0 +1,42 @@
+//! `sidestep logs`: what the functions of an execution wrote, attempt by attempt.
+
+mod local;
+mod remote;
+
+use std::path::Path;
+
+use clap::Args;
+use sidestep_core::name::StepName;
+
+use crate::output::error::user;
+use crate::project::Project;
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsOptions {
+    /// An execution's id, its ARN, or `latest`
+    pub(crate) execution: String,
+    /// Only this step
+    pub(crate) step: Option<String>,
+    /// Go on until the execution is over
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+pub(crate) async fn logs(
+    project: Option<&Path>,
+    target: Target,
+    options: &LogsOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let step = options.step.as_deref().map(StepName::parse).transpose();
+    let step = step.map_err(|error| user(error.to_string()))?;
+    match target {
+        Target::Local => {
+            local::logs(&project, &options.execution, step.as_ref(), options.follow).await
+        }
+        Target::Aws => {
+            remote::logs(&project, &options.execution, step.as_ref(), options.follow).await
+        }
+    }
+}

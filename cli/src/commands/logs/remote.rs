@@ -1,0 +1,71 @@
+//! `sidestep logs --target aws`: what CloudWatch Logs has of an execution.
+//!
+//! Lines are found by the execution's id, which every line of the step SDK carries. Of a function without it only those lines are found that
+//! name the id themselves. A line can be found some seconds after it was written.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sidestep_aws::deploy::CloudLogs;
+use sidestep_core::definition::StepKind;
+use sidestep_core::name::StepName;
+use sidestep_deploy::blueprint::Target;
+
+use crate::output::error::{exit, user};
+use crate::project::Project;
+use crate::remote::Remote;
+
+/// How often CloudWatch is asked again.
+const POLL: Duration = Duration::from_secs(2);
+
+pub(super) async fn logs(
+    project: &Project,
+    execution: &str,
+    step: Option<&StepName>,
+    follow: bool,
+) -> anyhow::Result<u8> {
+    let remote = Remote::open(project).await?;
+    let session = remote.session(project);
+    let id = session.execution(execution).await?;
+    let loaded = session.engine.load(&id).await?;
+    if let Some(step) = step.filter(|step| loaded.pipeline.find(step).is_none()) {
+        let pipeline = &loaded.start.pipeline_name;
+        return Err(user(format!("pipeline `{pipeline}` has no step `{step}`")).into());
+    }
+    let steps = loaded.pipeline.steps.iter().filter(|of| step.is_none_or(|step| *step == of.name));
+    let steps: Vec<_> = steps
+        .filter_map(|step| match &step.kind {
+            StepKind::Lambda(lambda) => Some((&step.name, function(&remote, &lambda.function_arn))),
+            _ => None,
+        })
+        .collect();
+    let logs = CloudLogs::new(&remote.account.config);
+    let since_ms = i64::try_from(loaded.start.started_at_ms)?;
+    let mut printed = BTreeSet::new();
+    loop {
+        // Asked before reading, so that the last lines of a finished execution are not missed.
+        let is_over = session.engine.load(&id).await?.execution.status.is_over();
+        for (step, function) in &steps {
+            for line in logs.lines(function, &[id.as_str(), step.as_str()], since_ms).await? {
+                if printed.insert(line.id) {
+                    println!("{step} {}", line.text);
+                }
+            }
+        }
+        if !follow || is_over {
+            return Ok(exit::SUCCEEDED);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The function's name in the account.
+fn function(remote: &Remote, function_arn: &str) -> String {
+    match Target::of(function_arn) {
+        Target::Own(name) => remote.stack.function(name),
+        Target::Foreign(arn) => {
+            let name = arn.rsplit_once(":function:").map_or(arn, |(_, name)| name);
+            name.split(':').next().unwrap_or(name).to_owned()
+        }
+    }
+}

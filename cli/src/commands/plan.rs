@@ -1,0 +1,86 @@
+//! `sidestep plan`: what a run would do and why, before anything runs and without writing anything.
+
+use std::path::Path;
+
+use clap::Args;
+use serde_json::{Value, json};
+use sidestep_core::definition::StepIndex;
+use sidestep_core::view::explain::Explanation;
+use sidestep_core::view::forecast::Forecast;
+use sidestep_engine::engine::Engine;
+use sidestep_engine::start::StartRequest;
+
+use crate::output::error::exit;
+use crate::output::explanations;
+use crate::output::table;
+use crate::project::Project;
+use crate::read_only::Look;
+use crate::remote::Remote;
+use crate::request::{StartOptions, ask, note_empty_selection, read};
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanOptions {
+    #[command(flatten)]
+    pub(crate) start: StartOptions,
+}
+
+pub(crate) async fn plan(
+    project: Option<&Path>,
+    target: Target,
+    options: PlanOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    if target == Target::Aws {
+        let remote = Remote::open(&project).await?;
+        let (mut request, _) = read(&project, &options.start, "sidestep plan")?;
+        request.definition = remote.definition(request.definition);
+        let (forecast, explained) = look_ahead(&remote.engine, request).await?;
+        return Ok(print(forecast, &explained, options.start.json));
+    }
+    let asked = ask(&project, &options.start, "sidestep plan")?;
+    let files = project.uploads()?;
+    let look = Look::open(&project, &asked.ready.functions).await?.lay_over(files);
+    let result = look_ahead(&look.engine, asked.request).await;
+    look.close().await;
+    let (forecast, explained) = result?;
+    Ok(print(forecast, &explained, options.start.json))
+}
+
+/// What a run would do, and for each step that would run what differs.
+async fn look_ahead(
+    engine: &Engine,
+    request: StartRequest,
+) -> anyhow::Result<(Forecast, Vec<(StepIndex, Explanation)>)> {
+    let prepared = engine.prepare(request).await?;
+    note_empty_selection(&prepared);
+    let (forecast, this) = engine.preview(&prepared).await?;
+    let explained = explanations::of_runs(engine, &this).await?;
+    Ok((forecast, explained))
+}
+
+/// Prints it, and returns the exit status.
+fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: bool) -> u8 {
+    for (step, explanation) in explained {
+        forecast.steps[step.0].reason = explanation.because();
+    }
+    if json {
+        println!("{:#}", document(&forecast, explained));
+    } else {
+        print!("{}", table::forecast(&forecast));
+    }
+    if forecast.has_work() { exit::HAS_WORK } else { exit::SUCCEEDED }
+}
+
+/// The forecast, with what differs beside each step that will run.
+fn document(forecast: &Forecast, explained: &[(StepIndex, Explanation)]) -> Value {
+    let mut document = json!(forecast);
+    for step in document["Steps"].as_array_mut().into_iter().flatten() {
+        let found = explained.iter().find(|(_, e)| step["StepName"] == e.step_name.as_str());
+        if let Some((_, explanation)) = found {
+            step["Differences"] = json!(explanation.differences);
+            step["Against"] = json!(explanation.against);
+        }
+    }
+    document
+}

@@ -1,0 +1,80 @@
+//! `sidestep register`: pipelines and triggers of the project, made those of its stack. `deploy` ends with it.
+//!
+//! Code first, then this: a function's new version is live before a definition that may need it.
+
+use std::path::Path;
+
+use sidestep_aws::deploy::Releases;
+use sidestep_engine::handle::schedule::SCHEDULES;
+use sidestep_engine::handle::trigger::Trigger;
+
+use crate::build::sdk_packages::packages_with_sdk;
+use crate::output::error::exit;
+use crate::project::Project;
+use crate::remote::Remote;
+
+pub(crate) async fn register(project: Option<&Path>) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let remote = Remote::open(&project).await?;
+    release(&project, &remote).await?;
+    pipelines(&project, &remote).await?;
+    Ok(exit::SUCCEEDED)
+}
+
+/// Publishes every function and makes the version the one that new executions use.
+pub(crate) async fn release(project: &Project, remote: &Remote) -> anyhow::Result<()> {
+    let releases = Releases::new(&remote.account.config);
+    let Remote { region, account_id, stack, .. } = remote;
+    let reports = format!("arn:{}:sqs:{region}:{account_id}:{stack}-reports", partition(region));
+    let with_sdk = packages_with_sdk(&project.folder);
+    for (name, settings) in &project.settings.functions {
+        let has_sdk = settings.package.as_ref().is_some_and(|name| with_sdk.contains(name));
+        let release = releases.release(&stack.function(name), &reports, has_sdk).await?;
+        let change = if release.is_new { "now" } else { "still" };
+        eprintln!("{:<32} {change} version {}", release.function_name, release.version);
+    }
+    Ok(())
+}
+
+/// The part of an ARN that tells the clouds of China and of the government apart.
+fn partition(region: &str) -> &'static str {
+    match region.split('-').next() {
+        Some("cn") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// Stores every pipeline's definition and makes the project's triggers all that the stack has.
+pub(crate) async fn pipelines(project: &Project, remote: &Remote) -> anyhow::Result<()> {
+    let mut triggers = Vec::new();
+    for (name, settings) in &project.settings.pipelines {
+        let source = project.pipeline(name)?;
+        let definition = remote.definition(source.read()?);
+        let digest = remote.engine.register(&definition).await?;
+        eprintln!("{name:<32} registered as {}", digest.get(..12).unwrap_or(&digest));
+        let mut schedules = 0;
+        for trigger in &settings.triggers {
+            // The template numbers a pipeline's schedules the same way.
+            let (bucket, prefix) = if trigger.schedule.is_some() {
+                schedules += 1;
+                (SCHEDULES.to_owned(), (schedules - 1).to_string())
+            } else {
+                (remote.bucket(&trigger.bucket), trigger.prefix.clone())
+            };
+            triggers.push(Trigger {
+                pipeline_name: source.name.clone(),
+                definition_digest: digest.clone(),
+                definition_format: definition.format,
+                bucket,
+                prefix,
+                suffix: trigger.suffix.clone(),
+                parameters: trigger.parameters.clone(),
+                batch_seconds: trigger.batch_seconds,
+                left_out: std::collections::BTreeMap::new(),
+            });
+        }
+    }
+    remote.engine.replace_triggers(&triggers).await?;
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! `sidestep repair`: an execution derived anew from what is left of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::output::error::exit;
+use crate::project::Project;
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairOptions {
+    /// An execution's id, its ARN, or `latest`
+    pub(crate) execution: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn repair(
+    project: Option<&Path>,
+    target: Target,
+    options: &RepairOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let session = target.open(&project).await?;
+    let repaired = async {
+        let id = session.execution(&options.execution).await?;
+        anyhow::Ok((session.engine.repair(&id).await?, id))
+    };
+    let repaired = repaired.await;
+    session.close(Duration::ZERO).await;
+    let (repaired, id) = repaired?;
+    let (status, taken) = (repaired.status.name(), &repaired.taken);
+    if options.json {
+        let document = json!({
+            "ExecutionId": id,
+            "PipelineExecutionStatus": status,
+            "KeptCommits": repaired.kept,
+            "DroppedCommits": repaired.dropped,
+            "StepsFromManifests": taken,
+        });
+        println!("{document:#}");
+        return Ok(exit::SUCCEEDED);
+    }
+    println!("{} commits kept, {} dropped", repaired.kept, repaired.dropped);
+    for step in taken {
+        println!("  {step}  result taken from its manifest");
+    }
+    println!("execution {id} is {status}");
+    if !repaired.status.is_over() && target == Target::Local {
+        println!("the command that started it goes on with it");
+    }
+    Ok(exit::SUCCEEDED)
+}

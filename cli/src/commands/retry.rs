@@ -1,0 +1,71 @@
+//! `sidestep retry`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::functions::{self, function_name};
+use crate::output::error::{exit, user};
+use crate::output::follow::{Shown, end_of};
+use crate::project::Project;
+use crate::session::Session;
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryOptions {
+    /// An execution's id, its ARN, or `latest`
+    pub(crate) execution: String,
+    /// Return at once; the execution goes on where it runs
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn retry(
+    project: Option<&Path>,
+    target: Target,
+    options: &RetryOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let session = match target {
+        Target::Aws => target.open(&project).await?,
+        Target::Local => with_functions_of(&project, &options.execution).await?,
+    };
+    if options.detach && session.cloud.is_some() {
+        session.close(Duration::ZERO).await;
+        let hint = "start `sidestep up` in another terminal";
+        return Err(user("`--detach` needs a cloud that stays").hint(hint).into());
+    }
+    let result = retry_in(&session, options).await;
+    session.close(Duration::ZERO).await;
+    result
+}
+
+/// A session that serves the functions which the execution used.
+async fn with_functions_of(project: &Project, text: &str) -> anyhow::Result<Session> {
+    let session = Session::read(project).await?;
+    let start = async {
+        let id = session.execution(text).await?;
+        anyhow::Ok(session.engine.load(&id).await?.start)
+    };
+    let start = start.await;
+    session.close(Duration::ZERO).await;
+    let names: Vec<_> = start?.functions.keys().map(|arn| function_name(arn).to_owned()).collect();
+    let ready = functions::prepare(project, &names)?;
+    Session::run(project, &ready.functions, None).await
+}
+
+async fn retry_in(session: &Session, options: &RetryOptions) -> anyhow::Result<u8> {
+    let id = session.execution(&options.execution).await?;
+    let loaded = session.engine.load(&id).await?;
+    session.engine.retry(&id).await?;
+    if options.detach {
+        println!("{id}");
+        return Ok(exit::SUCCEEDED);
+    }
+    let shown = Shown { json: options.json, after: loaded.execution.revision, meter: None };
+    end_of(session, &id, &loaded.pipeline, shown).await
+}

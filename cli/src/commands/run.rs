@@ -1,0 +1,105 @@
+//! `sidestep run`: start an execution, show how it goes, wait for its end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use sidestep_aws::counter::Counter;
+use sidestep_core::name::ExecutionId;
+use sidestep_engine::start::{Prepared, StartRequest};
+use sidestep_engine::sweep::Leases;
+use sidestep_local::cloud::CloudError;
+use sidestep_local::folder;
+
+use crate::meter::Meter;
+use crate::output::error::{exit, user};
+use crate::output::follow::{Shown, end_of};
+use crate::project::Project;
+use crate::remote::Remote;
+use crate::request::{Asked, StartOptions, ask, note_empty_selection, read};
+use crate::session::Session;
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) start: StartOptions,
+    /// Start the execution in a running `sidestep up` and return
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Count what the execution asks of AWS services, and what that costs at list prices
+    #[arg(long, conflicts_with = "detach")]
+    pub(crate) cost: bool,
+}
+
+pub(crate) async fn run(
+    project: Option<&Path>,
+    target: Target,
+    options: RunOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    if target == Target::Aws && options.cost {
+        let hint = "docs/performance.md has the cost of a step on AWS";
+        return Err(user("`--cost` counts on the embedded cloud only").hint(hint).into());
+    }
+    if target == Target::Aws {
+        let remote = Remote::open(&project).await?;
+        let (mut request, _) = read(&project, &options.start, "sidestep run")?;
+        request.definition = remote.definition(request.definition);
+        return follow(&remote.session(&project), request, &options, None).await;
+    }
+    folder::check(&project.state_folder()).map_err(CloudError::from)?;
+    let Asked { request, ready } = ask(&project, &options.start, "sidestep run")?;
+    let counter = options.cost.then(|| Counter::new("sidestep"));
+    let session = Session::run(&project, &ready.functions, counter.as_ref()).await?;
+    if options.cost && session.cloud.is_none() {
+        let hint = "stop `sidestep up` first";
+        return Err(user("`--cost` cannot count another process's requests").hint(hint).into());
+    }
+    if options.detach && session.cloud.is_some() {
+        session.close(Duration::ZERO).await;
+        let hint = "start `sidestep up` in another terminal";
+        return Err(user("`--detach` needs a cloud that stays").hint(hint).into());
+    }
+    let meter =
+        session.cloud.as_ref().zip(counter).map(|(cloud, counter)| Meter::begin(counter, cloud));
+    let result = follow(&session, request, &options, meter).await;
+    // Its functions have ended, and with them everything that someone waits for.
+    session.close(Duration::ZERO).await;
+    result
+}
+
+async fn follow(
+    session: &Session,
+    request: StartRequest,
+    options: &RunOptions,
+    meter: Option<Meter>,
+) -> anyhow::Result<u8> {
+    let starter = session.starter.as_ref().unwrap_or(&session.engine);
+    let prepared = starter.prepare(request).await?;
+    note_empty_selection(&prepared);
+    let pipeline = prepared.pipeline.clone();
+    session.create_queues(&pipeline).await?;
+    let id = begin(session, prepared).await?;
+    if options.detach {
+        println!("{id}");
+        return Ok(exit::SUCCEEDED);
+    }
+    end_of(session, &id, &pipeline, Shown { json: options.start.json, after: 0, meter }).await
+}
+
+/// Begins the execution, or goes on with one that asks for the same work and was cut off.
+async fn begin(session: &Session, prepared: Prepared) -> anyhow::Result<ExecutionId> {
+    let engine = &session.engine;
+    if session.cloud.is_some() {
+        for id in engine.executions().live().await? {
+            let start = engine.executions().start(&id).await?;
+            if start.is_some_and(|start| start.is_same_work(&prepared.start)) {
+                eprintln!("execution {id} was interrupted: going on with it");
+                engine.resume(&id, Leases::All).await?;
+                return Ok(id);
+            }
+        }
+    }
+    Ok(session.starter.as_ref().unwrap_or(engine).begin(prepared).await?)
+}

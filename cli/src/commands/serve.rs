@@ -1,0 +1,203 @@
+//! `sidestep serve`: SageMaker's API for pipelines, over the embedded cloud or a stack on AWS.
+//!
+//! Locally it is `sidestep up` with the API beside it, or the API alone where an `up` runs already. Towards AWS it acts with the
+//! credentials of whoever started it. Without keys to verify signatures with it listens on loopback only.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+use sidestep_api::{AccessKeys, Admission, Api, ProjectPipeline, Registration};
+use sidestep_aws::local_config;
+use sidestep_aws::table::DynamoTable;
+use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::pipelines::PipelineStore;
+use sidestep_local::cloud::{CloudError, Ports, REGION};
+use sidestep_local::deployment::TABLE;
+use sidestep_local::folder::{self, published_endpoints};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::up::{GRACE, attend};
+use crate::functions;
+use crate::output::error::{exit, user};
+use crate::project::Project;
+use crate::remote::Remote;
+use crate::session::{Session, is_in_use};
+use crate::target::Target;
+use crate::triggers::triggers;
+
+/// Names the file of access keys, before `[serve] keys`.
+const KEYS_FILE: &str = "SIDESTEP_SERVE_KEYS";
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeOptions {
+    /// The address of the API; any but loopback needs access keys [default: a free port on loopback]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:0",
+        hide_default_value = true
+    )]
+    pub(crate) listen: SocketAddr,
+    /// Print the endpoints as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn serve(
+    project: Option<&Path>,
+    target: Target,
+    options: &ServeOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let admission = admission(&project)?;
+    if admission == Admission::Loopback && !options.listen.ip().is_loopback() {
+        let problem = format!("`{}` is not a loopback address", options.listen.ip());
+        let hint = format!(
+            "requests from other machines must be signed: name a file of access keys, `[serve]`, `keys = \"FILE\"`, or in {KEYS_FILE}"
+        );
+        return Err(user(problem).hint(hint).into());
+    }
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| {
+        user(format!("could not serve the API on {}: {error}", options.listen))
+            .hint("choose another address with `--listen`; without it a free port is taken")
+    })?;
+    match target {
+        Target::Local => local(&project, options, listener, admission).await,
+        Target::Aws => aws(&project, options, listener, admission).await,
+    }
+}
+
+/// Signed requests alone where a file of keys is named. It is never an argument or a variable itself: others on the machine see those.
+fn admission(project: &Project) -> anyhow::Result<Admission> {
+    let named = std::env::var_os(KEYS_FILE).filter(|name| !name.is_empty()).map(PathBuf::from);
+    let settings = project.settings.serve.keys.as_ref();
+    let Some(path) = named.or_else(|| settings.map(|keys| project.folder.join(keys))) else {
+        return Ok(Admission::Loopback);
+    };
+    let shown = path.display();
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| user(format!("could not read the access keys in `{shown}`")))?;
+    let keys = AccessKeys::parse(&text).map_err(|error| user(format!("`{shown}`: {error}")))?;
+    let mode = std::fs::metadata(&path)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        eprintln!("note: others on this machine may read `{shown}`; `chmod 600` it");
+    }
+    Ok(Admission::Signed(keys))
+}
+
+async fn local(
+    project: &Project,
+    options: &ServeOptions,
+    listener: TcpListener,
+    admission: Admission,
+) -> anyhow::Result<u8> {
+    folder::check(&project.state_folder()).map_err(CloudError::from)?;
+    let names: Vec<_> = project.settings.functions.keys().cloned().collect();
+    let ready = functions::prepare(project, &names)?;
+    for (name, why) in &ready.left_out {
+        eprintln!("note: function `{name}` is left out: {why}");
+    }
+    let triggers = triggers(project, &ready.left_out)?;
+    let owned = Session::own(project, &ready.functions, &triggers, Ports::default(), None).await;
+    let session = match owned {
+        Err(error) if is_in_use(&error) => Session::run(project, &ready.functions, None).await?,
+        owned => owned?,
+    };
+    if session.cloud.is_some() {
+        session.serve_others(&ready.functions)?;
+    }
+    let endpoints = match &session.cloud {
+        Some(cloud) => Some(cloud.endpoints().clone()),
+        None => published_endpoints(&session.state),
+    };
+    let endpoints =
+        endpoints.ok_or_else(|| user("`sidestep up` has just ended").hint("try again"))?;
+    let config = local_config(REGION).into_builder().endpoint_url(&endpoints.dynamodb).build();
+    let store = Arc::new(DynamoTable::new(&config, TABLE));
+    let api = Api::new(Arc::clone(&session.engine), store, ready.left_out);
+    let api = registered(project, api, |definition| definition).await;
+    let mut all = json!({ "SageMaker": format!("http://{}", listener.local_addr()?) });
+    if let (Some(all), Value::Object(others)) = (all.as_object_mut(), json!(endpoints)) {
+        all.extend(others);
+    }
+    announce(options, &all);
+    let result = tokio::select! {
+        result = sidestep_api::serve(listener, api, admission) => result.map_err(Into::into),
+        result = attend(&session) => result,
+    };
+    session.close(GRACE).await;
+    result.map(|()| exit::SUCCEEDED)
+}
+
+async fn aws(
+    project: &Project,
+    options: &ServeOptions,
+    listener: TcpListener,
+    admission: Admission,
+) -> anyhow::Result<u8> {
+    let remote = Remote::open(project).await?;
+    let endpoint = remote.account.endpoints().dynamodb;
+    let mut config = remote.account.config.clone().into_builder();
+    config.set_endpoint_url(endpoint);
+    let store: Arc<dyn PipelineStore> =
+        Arc::new(DynamoTable::new(&config.build(), remote.table.as_str()));
+    let api = Api::new(Arc::clone(&remote.engine), store, std::collections::BTreeMap::new());
+    let api = registered(project, api, |definition| remote.definition(definition)).await;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    announce(options, &json!({ "SageMaker": endpoint }));
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = sidestep_api::serve(listener, api, admission) => result?,
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminated.recv() => {}
+    }
+    Ok(exit::SUCCEEDED)
+}
+
+/// Makes the project's pipelines known to the API; one that is not right is said, and the others are served.
+async fn registered(
+    project: &Project,
+    api: Api,
+    place: impl Fn(Definition) -> Definition,
+) -> Arc<Api> {
+    for (name, settings) in &project.settings.pipelines {
+        let read = project.pipeline(name).and_then(|source| Ok((source.read()?, source.name)));
+        let registration = match read {
+            Ok((definition, name)) => {
+                let pipeline = ProjectPipeline {
+                    name,
+                    definition: place(definition),
+                    max_parallel_execution_steps: settings.max_parallel_execution_steps,
+                };
+                api.register(&pipeline).await.map_err(anyhow::Error::from)
+            }
+            Err(error) => Err(error),
+        };
+        match registration {
+            Ok(Registration::New | Registration::Unchanged) => {}
+            Ok(Registration::Kept) => eprintln!(
+                "note: pipeline `{name}` is served as it was last created through the API, not as the project has it"
+            ),
+            Err(error) => eprintln!("note: pipeline `{name}` is not served: {error:#}"),
+        }
+    }
+    Arc::new(api)
+}
+
+fn announce(options: &ServeOptions, endpoints: &Value) {
+    if options.json {
+        println!("{}", json!({ "Endpoints": endpoints }));
+        return;
+    }
+    for (service, url) in endpoints.as_object().into_iter().flatten() {
+        println!("{service:<9} {}", url.as_str().unwrap_or_default());
+    }
+    let url = endpoints["SageMaker"].as_str().unwrap_or_default();
+    println!("try: AWS_ENDPOINT_URL_SAGEMAKER={url} aws sagemaker list-pipelines");
+}

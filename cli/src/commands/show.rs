@@ -1,0 +1,42 @@
+//! `sidestep show`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::output::error::exit;
+use crate::output::{explanations, table};
+use crate::project::Project;
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowOptions {
+    /// An execution's id, its ARN, or `latest`
+    pub(crate) execution: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn show(
+    project: Option<&Path>,
+    target: Target,
+    options: &ShowOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let session = target.open(&project).await?;
+    let description = async {
+        let id = session.execution(&options.execution).await?;
+        anyhow::Ok(explanations::describe(&session.engine, &id).await?)
+    };
+    let description = description.await;
+    session.close(Duration::ZERO).await;
+    let description = description?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&description)?);
+    } else {
+        print!("{}", table::execution(&description));
+    }
+    Ok(exit::SUCCEEDED)
+}

@@ -1,0 +1,52 @@
+//! `sidestep stop`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use sidestep_core::name::ExecutionId;
+use sidestep_engine::sweep::Leases;
+
+use crate::output::error::exit;
+use crate::project::Project;
+use crate::session::Session;
+use crate::target::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct StopOptions {
+    /// An execution's id, its ARN, or `latest`
+    pub(crate) execution: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn stop(
+    project: Option<&Path>,
+    target: Target,
+    options: &StopOptions,
+) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let session = target.open(&project).await?;
+    let stopped = stop_in(&session, &options.execution).await;
+    session.close(Duration::ZERO).await;
+    let (id, status) = stopped?;
+    if options.json {
+        println!("{}", json!({ "ExecutionId": id, "PipelineExecutionStatus": status }));
+    } else {
+        println!("execution {id} is {status}");
+    }
+    Ok(exit::SUCCEEDED)
+}
+
+async fn stop_in(session: &Session, text: &str) -> anyhow::Result<(ExecutionId, &'static str)> {
+    let id = session.execution(text).await?;
+    let mut status = session.engine.stop(&id).await?;
+    // In a cloud of this command's own nothing runs: whoever ran it is gone.
+    if session.cloud.is_some() && !status.is_over() {
+        session.engine.resume(&id, Leases::All).await?;
+        status = session.engine.load(&id).await?.execution.status;
+    }
+    Ok((id, status.name()))
+}

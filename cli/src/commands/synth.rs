@@ -1,0 +1,30 @@
+//! `sidestep synth`: the template of a project, printed.
+
+use std::path::Path;
+
+use clap::Args;
+use sidestep_deploy::blueprint::Architecture;
+use sidestep_deploy::synthesise;
+
+use crate::blueprint::blueprint;
+use crate::output::error::{exit, user};
+use crate::project::Project;
+
+#[derive(Debug, Args)]
+pub(crate) struct SynthOptions {
+    /// The instruction set of functions, instead of `[deploy] architecture`: `arm64` or `x86_64`
+    #[arg(long, value_parser = architecture)]
+    pub(crate) architecture: Option<Architecture>,
+}
+
+pub(crate) fn architecture(text: &str) -> Result<Architecture, String> {
+    Architecture::parse(text).ok_or_else(|| "expected `arm64` or `x86_64`".to_owned())
+}
+
+pub(crate) fn synth(project: Option<&Path>, options: &SynthOptions) -> anyhow::Result<u8> {
+    let project = Project::find(project)?;
+    let blueprint = blueprint(&project, options.architecture)?;
+    let template = synthesise(&blueprint).map_err(|error| user(error.to_string()))?;
+    println!("{}", serde_json::to_string_pretty(&template)?);
+    Ok(exit::SUCCEEDED)
+}

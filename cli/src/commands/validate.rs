@@ -1,0 +1,56 @@
+//! `sidestep validate`: every problem of a definition, with its place.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+use sidestep_core::limits::DEFINITION_BYTES;
+use sidestep_core::parse::{parse, unrunnable};
+
+use crate::output::error::{exit, user};
+use crate::output::problems::problem_lines;
+use crate::pipeline_source::format_of;
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateOptions {
+    /// The definition, JSON or YAML
+    pub(crate) file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn validate(options: &ValidateOptions) -> anyhow::Result<u8> {
+    let file = options.file.display().to_string();
+    let mut bytes = Vec::new();
+    // A little over the limit is enough to say that it is over.
+    let limit = u64::try_from(DEFINITION_BYTES)? * 16;
+    fs::File::open(&options.file)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .with_context(|| user(format!("could not read `{file}`")))?;
+    let (problems, waiting) = match parse(&bytes, format_of(&options.file)) {
+        Ok(parsed) => (parsed.warnings, unrunnable(&parsed.pipeline)),
+        Err(problems) => (problems, Vec::new()),
+    };
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    if options.json {
+        let waiting: Vec<_> = waiting
+            .iter()
+            .map(|(name, kind)| json!({"StepName": name, "StepType": kind}))
+            .collect();
+        println!("{:#}", json!({"Problems": problems, "UnrunnableSteps": waiting}));
+    } else {
+        for line in problem_lines(&file, &problems) {
+            println!("{line}");
+        }
+        for (name, kind) in &waiting {
+            println!("{file}: note: step `{name}` of type {kind} cannot run yet");
+        }
+        let warnings = problems.len() - errors;
+        eprintln!("{file}: {errors} errors, {warnings} warnings");
+    }
+    Ok(if errors == 0 { exit::SUCCEEDED } else { exit::USER })
+}

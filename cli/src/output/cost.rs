@@ -1,0 +1,39 @@
+//! The cost of an execution, as `run --cost` prints it.
+
+use serde_json::{Value, json};
+use sidestep_core::view::cost::Cost;
+use sidestep_core::view::description::ExecutionDescription;
+
+use super::table;
+
+/// The description with its cost.
+pub(crate) fn with(description: &ExecutionDescription, cost: &Cost) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(description)?;
+    value["Cost"] = json!(cost);
+    Ok(value)
+}
+
+/// For people: requests, units, and prices.
+pub(crate) fn text(cost: &Cost) -> String {
+    let mut rows = table::table(&["service", "operation", "requests"]);
+    for (service, operations) in &cost.requests {
+        for (operation, count) in operations {
+            rows.add_row([service.clone(), operation.clone(), count.to_string()]);
+        }
+    }
+    let usd = cost.usd_per_million;
+    let kinds = [
+        ("run", usd.run),
+        ("cached", usd.cache_hit),
+        ("reused", usd.reused),
+        ("skipped", usd.skipped),
+    ];
+    let prices: Vec<_> =
+        kinds.iter().filter_map(|(kind, usd)| Some(format!("{kind} ${:.3}", (*usd)?))).collect();
+    format!(
+        "{rows}\n{} write units, {} read units; requests for a million steps, functions' own time not counted: {}\n",
+        cost.write_units,
+        cost.read_units,
+        prices.join(", ")
+    )
+}

@@ -1,0 +1,14 @@
+//! What the command prints, on streams that may go away.
+
+// First: its macros stand in for the standard ones everywhere below.
+#[macro_use]
+pub(crate) mod stream;
+
+pub(crate) mod confirm;
+pub(crate) mod cost;
+pub(crate) mod error;
+pub(crate) mod explanations;
+pub(crate) mod follow;
+pub(crate) mod problems;
+pub(crate) mod progress;
+pub(crate) mod table;

@@ -1,0 +1,47 @@
+//! The file of a definition.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use sidestep_core::name::PipelineName;
+use sidestep_core::parse::Format;
+use sidestep_engine::memory::definitions::Definition;
+
+use crate::output::error::user;
+
+/// A pipeline that was asked for.
+#[derive(Debug)]
+pub(crate) struct PipelineSource {
+    pub(crate) name: PipelineName,
+    pub(crate) path: PathBuf,
+}
+
+impl PipelineSource {
+    /// The pipeline of a definition's file, named after it.
+    pub(crate) fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = PipelineName::parse(&stem).map_err(|error| {
+            user(error.to_string()).hint("a definition's file name is the pipeline's name")
+        })?;
+        Ok(Self { name, path: path.to_owned() })
+    }
+
+    /// Reads the definition; what it says is checked later.
+    pub(crate) fn read(&self) -> anyhow::Result<Definition> {
+        let bytes = fs::read(&self.path).with_context(|| {
+            user(format!("could not read definition `{}`", self.path.display()))
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            user(format!("`{}` is not UTF-8: byte {at} is no text", self.path.display()))
+        })?;
+        Ok(Definition { text, format: format_of(&self.path) })
+    }
+}
+
+/// How to read a definition's file: YAML by its ending, else JSON.
+pub(crate) fn format_of(path: &Path) -> Format {
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    if ending == "yaml" || ending == "yml" { Format::Yaml } else { Format::Json }
+}

@@ -1,0 +1,111 @@
+//! What `sidestep.toml` may say.
+
+use sidestep_core::event::batch::BATCH_SECONDS;
+use sidestep_core::name::{PipelineName, StepName};
+use sidestep_engine::handle::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
+
+use super::Settings;
+use crate::output::error::user;
+
+impl Settings {
+    /// A step that writes where a trigger listens would start its own pipeline again, for ever.
+    fn check_circles(&self) -> anyhow::Result<()> {
+        // Two names of the project may mean one bucket of the account.
+        let bucket =
+            |name: &str| self.deploy.buckets.get(name).map_or(name, String::as_str).to_owned();
+        for (name, pipeline) in &self.pipelines {
+            for trigger in pipeline.triggers.iter().filter(|trigger| trigger.schedule.is_none()) {
+                for (function, settings) in &self.functions {
+                    let written = settings.writes.iter().find(|uri| {
+                        bucket(uri.bucket()) == bucket(&trigger.bucket)
+                            && meets(&trigger.prefix, &trigger.suffix, uri)
+                    });
+                    let Some(uri) = written else { continue };
+                    let problem = format!(
+                        "function `{function}` writes `{uri}`, where a trigger of pipeline `{name}` listens: its outputs could start it again"
+                    );
+                    let hint =
+                        "let the function write elsewhere, or give the trigger a prefix of its own";
+                    return Err(user(problem).hint(hint).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks all of it.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.check_circles()?;
+        for (name, function) in &self.functions {
+            // The same pattern as a step's, which is Lambda's own for function names.
+            StepName::parse(name).map_err(|_| {
+                user(format!(
+                    "function name `{name}` is not 1 to 64 of letters, digits, `-` and `_`"
+                ))
+            })?;
+            let is_package = function.package.is_some();
+            let is_runtime =
+                function.runtime.is_some() && function.handler.is_some() && function.path.is_some();
+            if is_package == is_runtime || (is_package && function.handler.is_some()) {
+                anyhow::bail!(user(format!(
+                    "`[functions.{name}]` takes either `package`, or `runtime`, `handler` and `path`"
+                )));
+            }
+            if !(128..=10_240).contains(&function.memory_mb) {
+                anyhow::bail!(user(format!(
+                    "`functions.{name}.memory_mb` is not from 128 to 10240"
+                )));
+            }
+            if !(1..=900).contains(&function.timeout_seconds) {
+                anyhow::bail!(user(format!(
+                    "`functions.{name}.timeout_seconds` is not from 1 to 900"
+                )));
+            }
+        }
+        for (name, pipeline) in &self.pipelines {
+            PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+            for trigger in &pipeline.triggers {
+                if trigger.bucket.is_empty() == trigger.schedule.is_none() {
+                    anyhow::bail!(user(format!(
+                        "a trigger of pipeline `{name}` takes either `bucket` or `schedule`"
+                    )));
+                }
+                if let Some(seconds) = trigger.batch_seconds {
+                    let (least, most) = (BATCH_SECONDS.start(), BATCH_SECONDS.end());
+                    if !BATCH_SECONDS.contains(&seconds) {
+                        anyhow::bail!(user(format!(
+                            "`batch_seconds` of a trigger of pipeline `{name}` is {seconds}, not from {least} to {most}"
+                        )));
+                    }
+                    if trigger.schedule.is_some() {
+                        anyhow::bail!(user(format!(
+                            "a trigger of pipeline `{name}` has `batch_seconds`, which goes with `bucket` and not with `schedule`"
+                        )));
+                    }
+                }
+                let known: &[&str] = match (&trigger.schedule, trigger.batch_seconds) {
+                    (Some(_), _) => &["time"],
+                    (None, Some(_)) => &BATCH_PROPERTIES,
+                    (None, None) => &OBJECT_PROPERTIES,
+                };
+                for value in trigger.parameters.values() {
+                    let unknown = value.strip_prefix("$.").filter(|name| !known.contains(name));
+                    if let Some(property) = unknown {
+                        let known: Vec<_> =
+                            known.iter().map(|name| format!("`$.{name}`")).collect();
+                        anyhow::bail!(user(format!(
+                            "a trigger of pipeline `{name}` uses `$.{property}`, which is none of {}",
+                            known.join(", ")
+                        )));
+                    }
+                }
+                if trigger.bucket == sidestep_local::deployment::ARTIFACT_BUCKET {
+                    anyhow::bail!(user(format!(
+                        "a trigger of pipeline `{name}` listens to the artifact bucket, so its outputs would start it again"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}

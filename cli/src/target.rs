@@ -1,0 +1,24 @@
+//! Where pipelines run, and what can be read there.
+
+use crate::project::Project;
+use crate::remote::Remote;
+use crate::session::Session;
+
+/// Where pipelines run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Target {
+    /// The embedded cloud
+    Local,
+    /// The project's stack on AWS
+    Aws,
+}
+
+impl Target {
+    /// Opens what there is to read at this target.
+    pub(crate) async fn open(self, project: &Project) -> anyhow::Result<Session> {
+        match self {
+            Self::Local => Session::read(project).await,
+            Self::Aws => Ok(Remote::open(project).await?.session(project)),
+        }
+    }
+}

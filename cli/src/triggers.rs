@@ -1,0 +1,50 @@
+//! The project's triggers.
+
+use std::collections::BTreeMap;
+
+use sidestep_core::parse::parse;
+use sidestep_engine::engine::EngineError;
+use sidestep_engine::handle::trigger::Trigger;
+use sidestep_engine::memory::definitions::Definition;
+
+use crate::functions::left_out;
+use crate::project::Project;
+
+/// A trigger whose definition is not registered yet.
+#[derive(Debug, Clone)]
+pub(crate) struct TriggerSource {
+    pub(crate) trigger: Trigger,
+    pub(crate) definition: Definition,
+}
+
+pub(crate) fn triggers(
+    project: &Project,
+    unavailable: &BTreeMap<String, String>,
+) -> anyhow::Result<Vec<TriggerSource>> {
+    let mut sources = Vec::new();
+    for (name, settings) in &project.settings.pipelines {
+        if settings.triggers.is_empty() {
+            continue;
+        }
+        let source = project.pipeline(name)?;
+        let definition = source.read()?;
+        let parsed = parse(definition.text.as_bytes(), definition.format)
+            .map_err(EngineError::Definition)?;
+        // The embedded cloud has no scheduler.
+        for trigger in settings.triggers.iter().filter(|trigger| trigger.schedule.is_none()) {
+            let trigger = Trigger {
+                pipeline_name: source.name.clone(),
+                definition_digest: definition.digest(),
+                definition_format: definition.format,
+                bucket: trigger.bucket.clone(),
+                prefix: trigger.prefix.clone(),
+                suffix: trigger.suffix.clone(),
+                parameters: trigger.parameters.clone(),
+                batch_seconds: trigger.batch_seconds,
+                left_out: left_out(&parsed.pipeline, unavailable),
+            };
+            sources.push(TriggerSource { trigger, definition: definition.clone() });
+        }
+    }
+    Ok(sources)
+}
