@@ -16,7 +16,8 @@ use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{
-    Planner, cloud_engine, counted_cloud_engine, deploy, prepare, register_step, with_handoff,
+    Planner, cloud_engine, counted_cloud_engine, create_resources, deploy, register_step,
+    with_handoff,
 };
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
@@ -45,7 +46,7 @@ impl Setup {
     }
 
     pub(crate) async fn run(&self, request: StartRequest) -> ExecutionDescription {
-        let prepared = self.engine.prepare(request).await.unwrap();
+        let prepared = self.engine.create_resources(request).await.unwrap();
         let id = self.engine.begin(prepared).await.unwrap();
         end(&self.engine, &id).await
     }
@@ -73,7 +74,7 @@ pub(crate) async fn start(
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    prepare(&cloud).await.unwrap();
+    create_resources(&cloud).await.unwrap();
     let engine = match &planner {
         Planner::Counted(counter) => counted_cloud_engine(&cloud, counter),
         _ => cloud_engine(&cloud),
