@@ -55,7 +55,7 @@ fn start() -> Start {
         definition_digest: "sha256:d".to_owned(),
         definition_format: Format::Json,
         parameters: BTreeMap::new(),
-        functions: [("noop".to_owned(), function)].into(),
+        functions: [("noop".parse().expect("legal"), function)].into(),
         left_out: BTreeMap::new(),
         started_at_ms: 1,
         use_cache: true,

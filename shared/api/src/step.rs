@@ -82,7 +82,7 @@ fn metadata(step: &StepDescription, kind: &StepKind) -> Option<Value> {
     let outputs = outputs(&step.output_parameters);
     match kind {
         StepKind::Lambda(lambda) => Some(json!({ "Lambda": {
-            "Arn": cut(&lambda.function_arn, ADDRESS),
+            "Arn": cut(lambda.function_arn.as_str(), ADDRESS),
             "OutputParameters": outputs,
         }})),
         StepKind::Callback(callback) => Some(json!({ "Callback": {

@@ -9,6 +9,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::execution::start::Function;
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_engine::ports::functions::{FunctionError, Functions};
@@ -52,9 +53,9 @@ impl LambdaFunctions {
 impl Functions for LambdaFunctions {
     async fn describe(&self, function_arn: &str) -> Result<Option<Function>, FunctionError> {
         let call = self.client.get_function_configuration();
-        let call = match &self.stack {
-            Some(stack) if !function_arn.starts_with("arn:") => {
-                call.function_name(format!("{stack}-{function_arn}")).qualifier(LIVE_ALIAS)
+        let call = match (&self.stack, FunctionRef::parse(function_arn)) {
+            (Some(stack), Ok(FunctionRef::Named(name))) => {
+                call.function_name(format!("{stack}-{name}")).qualifier(LIVE_ALIAS)
             }
             _ => call.function_name(function_arn),
         };

@@ -31,7 +31,7 @@ fn is_pipeline_name(text: &str) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
-fn is_step_name(text: &str) -> bool {
+fn is_plain_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(is_word)
 }
 
@@ -104,14 +104,21 @@ name!(
     StepName,
     "step name",
     "1 to 64 of letters, digits, `-` and `_`",
-    is_step_name
+    is_plain_name
 );
 name!(
     /// A parameter's name in a definition.
     ParameterName,
     "parameter name",
     "1 to 64 of letters, digits, `-` and `_`",
-    is_step_name
+    is_plain_name
+);
+name!(
+    /// A Lambda function's name in its account, or in `sidestep.toml`.
+    FunctionName,
+    "function name",
+    "1 to 64 of letters, digits, `-` and `_`",
+    is_plain_name
 );
 name!(
     /// The last segment of an execution's ARN: 12 lower-case letters and digits, as SageMaker makes them.

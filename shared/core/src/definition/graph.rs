@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::definition::expression::{Expression, Reference};
-use crate::definition::{Pipeline, Step, StepIndex, StepKind};
+use crate::definition::{Pipeline, Step, StepIndex};
 use crate::name::ParameterName;
 
 /// Both directions of every edge.
@@ -89,17 +89,7 @@ impl Graph {
 
 /// Calls `visit` for each expression of a step: in arguments, conditions, message and `When`.
 pub fn expressions<'a>(step: &'a Step, visit: &mut dyn FnMut(&'a Expression)) {
-    match &step.kind {
-        StepKind::Lambda(lambda) => visit(&lambda.arguments),
-        StepKind::Callback(callback) => visit(&callback.arguments),
-        StepKind::Fail { message } => visit(message),
-        StepKind::Condition { conditions } => {
-            for condition in conditions {
-                condition.expressions(visit);
-            }
-        }
-        StepKind::Job { .. } => {}
-    }
+    step.kind.expressions(visit);
     for condition in step.when.iter().flat_map(|when| &when.conditions) {
         condition.expressions(visit);
     }

@@ -6,21 +6,25 @@
 pub mod condition;
 pub mod expression;
 pub mod extension;
+pub mod function_ref;
 pub mod graph;
 pub mod output;
 pub mod parameter;
 pub mod property_path;
+pub mod step_type;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::condition::Condition;
 use crate::definition::expression::Expression;
 use crate::definition::extension::{CacheScope, OnFailure, TriggerRule, When};
+use crate::definition::function_ref::FunctionRef;
 use crate::name::{ParameterName, StepName};
+
+pub use crate::definition::step_type::{CallbackStep, LambdaStep, StepKind, StepType};
 
 /// The one definition version there is.
 pub const DEFINITION_VERSION: &str = "2020-12-01";
@@ -122,46 +126,6 @@ pub enum Branch {
     Else,
 }
 
-/// What a step does.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StepKind {
-    Lambda(LambdaStep),
-    Callback(CallbackStep),
-    Condition {
-        conditions: Vec<Condition>,
-    },
-    Fail {
-        message: Expression,
-    },
-    /// A type that SageMaker knows and sidestep parses, but cannot run yet.
-    Job {
-        step_type: String,
-    },
-}
-
-/// Invokes a Lambda function with `arguments` as its event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LambdaStep {
-    /// A full ARN, or a name from `sidestep.toml`.
-    pub function_arn: String,
-    /// Always an object.
-    pub arguments: Expression,
-    pub outputs: Vec<OutputParameter>,
-    /// Stands for the code's digest in the cache key: the author answers for what the code does.
-    pub code_version: Option<String>,
-    /// An attempt of which it is not known how far it came is not followed by another one.
-    pub exactly_once_start: bool,
-}
-
-/// Sends a message to a queue and waits for the answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CallbackStep {
-    pub sqs_queue_url: String,
-    /// Always an object.
-    pub arguments: Expression,
-    pub outputs: Vec<OutputParameter>,
-}
-
 /// A declared output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputParameter {
@@ -201,38 +165,29 @@ impl Pipeline {
         (0..self.steps.len()).map(StepIndex)
     }
 
+    /// Returns the functions of the Lambda steps, in definition order.
+    pub fn functions(&self) -> impl Iterator<Item = &FunctionRef> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Lambda(lambda) => Some(&lambda.function_arn),
+            _ => None,
+        })
+    }
+
+    /// Returns the functions of this pipeline that cannot run, and why. `by_name` holds those that
+    /// cannot run here by their names, however a definition refers to them.
+    pub fn left_out(&self, by_name: &BTreeMap<String, String>) -> BTreeMap<FunctionRef, String> {
+        let left_out = self.functions().filter_map(|function| {
+            let why = by_name.get(function.function_name())?;
+            Some((function.clone(), why.clone()))
+        });
+        left_out.collect()
+    }
+
     /// URLs of the queues that Callback steps send to.
     pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Callback(callback) => Some(callback.sqs_queue_url.as_str()),
             _ => None,
         })
-    }
-}
-
-impl Step {
-    /// `Type` as it stands in the definition.
-    pub fn step_type(&self) -> &str {
-        match &self.kind {
-            StepKind::Lambda(_) => "Lambda",
-            StepKind::Callback(_) => "Callback",
-            StepKind::Condition { .. } => "Condition",
-            StepKind::Fail { .. } => "Fail",
-            StepKind::Job { step_type } => step_type,
-        }
-    }
-
-    /// Whether this version can execute the step. Others are parsed and checked, and refused at start.
-    pub fn is_runnable(&self) -> bool {
-        !matches!(self.kind, StepKind::Job { .. })
-    }
-
-    /// The declared outputs; empty for types that declare none.
-    pub fn outputs(&self) -> &[OutputParameter] {
-        match &self.kind {
-            StepKind::Lambda(step) => &step.outputs,
-            StepKind::Callback(step) => &step.outputs,
-            _ => &[],
-        }
     }
 }

@@ -13,6 +13,7 @@ use super::Reader;
 use super::dependency::Site;
 use super::expression::with_article;
 use super::member::cut;
+use super::outline::rules_of;
 
 /// `NotEquals` and `NotIn` are the published schema's; the SDK writes a `Not` around the plain one.
 const TYPES: [&str; 12] = [
@@ -99,9 +100,10 @@ impl<'d> Reader<'d> {
                 let member = self.required(node, "StepName")?;
                 let step = self.literal_string(member, "`StepName`")?;
                 let index = self.find_step(member, step)?;
-                let step_type = self.outline.step(index).step_type;
-                if step_type != "Lambda" {
-                    let message = format!("`{}` is a {step_type} step and has no code", cut(step));
+                let found = self.outline.step(index);
+                if !rules_of(found.step_type).has_code() {
+                    let type_name = found.type_name;
+                    let message = format!("`{}` is a {type_name} step and has no code", cut(step));
                     let draft = Draft::at(member, Code::InvalidValue, message);
                     self.report(draft.allowed("Lambda steps"));
                 }

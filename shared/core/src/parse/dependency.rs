@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::definition::StepIndex;
+use crate::definition::{StepIndex, StepType};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
 use crate::parse::text::{Draft, Node};
@@ -15,7 +15,7 @@ use super::member::cut;
 pub(super) struct Site<'d> {
     /// `None`: the experiment configuration, which is evaluated before any step.
     pub(super) step: Option<StepIndex>,
-    pub(super) step_type: &'d str,
+    pub(super) step_type: Option<StepType>,
     /// Whether the step asks for caching, so that a value that never repeats deserves a warning.
     pub(super) is_cached: bool,
     /// Each with the first place that says so.
@@ -24,10 +24,10 @@ pub(super) struct Site<'d> {
 
 impl<'d> Site<'d> {
     pub(super) fn experiment() -> Self {
-        Self { step: None, step_type: "", is_cached: false, waits_for: BTreeMap::new() }
+        Self { step: None, step_type: None, is_cached: false, waits_for: BTreeMap::new() }
     }
 
-    pub(super) fn step(step: StepIndex, step_type: &'d str, is_cached: bool) -> Self {
+    pub(super) fn step(step: StepIndex, step_type: Option<StepType>, is_cached: bool) -> Self {
         Self { step: Some(step), step_type, is_cached, waits_for: BTreeMap::new() }
     }
 }
@@ -72,7 +72,7 @@ impl<'d> Reader<'d> {
         if site.step == Some(target) {
             let message = format!("step `{name}` waits for itself");
             self.report(Draft::at(node, Code::SelfDependency, message));
-        } else if step.step_type == "Fail" {
+        } else if step.step_type == Some(StepType::Fail) {
             let message = format!(
                 "`{name}` is a Fail step: it ends the execution, so nothing can wait for it"
             );

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::definition::StepType;
 use crate::definition::extension::{OnFailure, Otherwise, TriggerRule, When};
 use crate::limits;
 use crate::parse::problem::Code;
@@ -21,12 +22,7 @@ pub(super) struct Extensions {
 }
 
 impl<'d> Reader<'d> {
-    pub(super) fn extensions(
-        &mut self,
-        node: Node<'d>,
-        step_type: &str,
-        site: &mut Site<'d>,
-    ) -> Extensions {
+    pub(super) fn extensions(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Extensions {
         // SageMaker's own `Tags`, of the job or model that a step makes, stand in its `Arguments`.
         let tags = node.get("Tags").map(|list| self.tags(list)).unwrap_or_default();
         let rule = node.get("TriggerRule");
@@ -34,7 +30,7 @@ impl<'d> Reader<'d> {
         let on_failure = node.get("OnFailure");
         let on_failure =
             on_failure.and_then(|node| self.word(node, "a way to go on", &OnFailure::ALL));
-        let when = node.get("When").and_then(|node| self.when(node, step_type, site));
+        let when = node.get("When").and_then(|node| self.when(node, site));
         Extensions {
             tags,
             trigger_rule: rule.unwrap_or_default(),
@@ -64,13 +60,14 @@ impl<'d> Reader<'d> {
         seen.into_iter().map(str::to_owned).collect()
     }
 
-    fn when(&mut self, node: Node<'d>, step_type: &str, site: &mut Site<'d>) -> Option<When> {
+    fn when(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<When> {
         if !self.object(node, &["Conditions", "Else"]) {
             return None;
         }
+        let is_fail = site.step_type == Some(StepType::Fail);
         let otherwise = node.get("Else").and_then(|node| {
             let otherwise = self.word(node, "what to do else", &Otherwise::ALL)?;
-            if otherwise == Otherwise::Reuse && step_type == "Fail" {
+            if otherwise == Otherwise::Reuse && is_fail {
                 let message = "a Fail step leaves nothing behind that could be reused";
                 self.report(Draft::at(node, Code::InvalidValue, message).allowed("Skip"));
             }

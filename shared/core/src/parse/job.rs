@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::definition::StepKind;
+use crate::definition::{StepKind, StepType};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
 use crate::parse::text::{Draft, Node};
@@ -10,70 +10,15 @@ use crate::parse::text::{Draft, Node};
 use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
-
-/// First what this version runs or waits for; then SageMaker's other types, SDK and service model [reference, section 2].
-const TYPES: [&str; 28] = [
-    "Lambda",
-    "Condition",
-    "Fail",
-    "Callback",
-    "Processing",
-    "Training",
-    "Tuning",
-    "AutoML",
-    "Transform",
-    "Model",
-    "RegisterModel",
-    "QualityCheck",
-    "ClarifyCheck",
-    "EMR",
-    "EMRServerless",
-    "EndpointConfig",
-    "Endpoint",
-    "InferenceComponent",
-    "Lineage",
-    "ForEach",
-    "Cleanup",
-    "Athena",
-    "Job",
-    "HubContent",
-    "BedrockCustomModel",
-    "BedrockCustomModelDeployment",
-    "BedrockProvisionedModelThroughput",
-    "BedrockModelImport",
-];
-
-/// Read elsewhere; all others are searched for references.
-const CHECKED_KEYS: [&str; 12] = [
-    "Name",
-    "Type",
-    "DisplayName",
-    "Description",
-    "DependsOn",
-    "CacheConfig",
-    "RetryPolicies",
-    "PropertyFiles",
-    "Tags",
-    "TriggerRule",
-    "OnFailure",
-    "When",
-];
+use super::outline::rules_of;
 
 impl<'d> Reader<'d> {
     /// Any step type but those of [`super::kind`]; reports unknown ones.
-    pub(super) fn job(
-        &mut self,
-        node: Node<'d>,
-        step_type: &'d str,
-        site: &mut Site<'d>,
-    ) -> Option<StepKind> {
-        if !TYPES.contains(&step_type) {
+    pub(super) fn job(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<StepKind> {
+        if site.step_type.is_none() {
             let type_node = self.required(node, "Type")?;
             let text = self.string(type_node)?;
-            let hint = self.did_you_mean(text, TYPES.into_iter());
-            let message = format!("unknown step type `{}`", cut(text));
-            let draft = Draft::at(type_node, Code::UnknownStepType, message);
-            self.report(draft.allowed(TYPES.join(", ")).hint(hint));
+            self.unknown_type(type_node, text);
         }
         self.refuse_exactly_once(node);
         if let Some(arguments) = node.get("Arguments") {
@@ -82,12 +27,22 @@ impl<'d> Reader<'d> {
         if let Some(files) = node.get("PropertyFiles") {
             self.property_files(files, node);
         }
+        let checked = rules_of(site.step_type).keys();
         for (key, member) in node.members() {
-            if !CHECKED_KEYS.contains(&key) {
+            if key == "Arguments" || !checked.contains(&key) {
                 self.any(member, site);
             }
         }
-        Some(StepKind::Job { step_type: step_type.to_owned() })
+        // An unknown type was reported, so what stands in for it is never seen.
+        Some(StepKind::Job { step_type: site.step_type.unwrap_or(StepType::Job) })
+    }
+
+    fn unknown_type(&mut self, node: Node<'d>, text: &str) {
+        let names: Vec<_> = StepType::ALL.iter().map(|step_type| step_type.name()).collect();
+        let hint = self.did_you_mean(text, names.iter().copied());
+        let message = format!("unknown step type `{}`", cut(text));
+        let draft = Draft::at(node, Code::UnknownStepType, message);
+        self.report(draft.allowed(names.join(", ")).hint(hint));
     }
 
     fn property_files(&mut self, node: Node<'d>, step: Node<'d>) {

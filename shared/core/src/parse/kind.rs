@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::definition::expression::Expression;
-use crate::definition::{CallbackStep, LambdaStep, OutputParameter, ScalarType, StepKind};
+use crate::definition::function_ref::FunctionRef;
+use crate::definition::{
+    CallbackStep, LambdaStep, OutputParameter, ScalarType, StepKind, StepType,
+};
 use crate::execution::invocation::RESERVED_KEY;
 use crate::limits;
 use crate::parse::problem::Code;
@@ -13,25 +16,20 @@ use crate::parse::text::{Draft, Node};
 
 use super::Reader;
 use super::dependency::Site;
-use super::function::{FUNCTION_ALLOWED, is_function, is_queue_url};
 use super::member::cut;
+use super::queue_url::is_queue_url;
 
 impl<'d> Reader<'d> {
-    pub(super) fn kind(
-        &mut self,
-        node: Node<'d>,
-        step_type: &'d str,
-        site: &mut Site<'d>,
-    ) -> Option<StepKind> {
-        match step_type {
-            "Lambda" => {
-                let function_arn = self.address(node, "FunctionArn");
+    pub(super) fn kind(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<StepKind> {
+        match site.step_type {
+            Some(StepType::Lambda) => {
+                let function_arn = self.function_arn(node);
                 let (arguments, outputs) = self.call_parts(node, site);
                 let code_version = node.get("CodeVersion").and_then(|node| self.code_version(node));
                 let exactly_once_start = node.get("ExactlyOnceStart");
                 let exactly_once_start =
                     exactly_once_start.is_some_and(|node| self.boolean(node).unwrap_or_default());
-                let (function_arn, arguments) = (function_arn?.to_owned(), arguments?);
+                let (function_arn, arguments) = (function_arn?, arguments?);
                 Some(StepKind::Lambda(LambdaStep {
                     function_arn,
                     arguments,
@@ -40,19 +38,18 @@ impl<'d> Reader<'d> {
                     exactly_once_start,
                 }))
             }
-            "Callback" => {
-                let queue = self.address(node, "SqsQueueUrl");
+            Some(StepType::Callback) => {
+                let queue = self.queue_url(node);
                 let (arguments, outputs) = self.call_parts(node, site);
-                let sqs_queue_url = queue?.to_owned();
-                let arguments = arguments?;
+                let (sqs_queue_url, arguments) = (queue?.to_owned(), arguments?);
                 Some(StepKind::Callback(CallbackStep { sqs_queue_url, arguments, outputs }))
             }
-            "Condition" => {
+            Some(StepType::Condition) => {
                 let arguments = self.required(node, "Arguments")?;
                 let conditions = self.condition_arguments(arguments, site)?;
                 Some(StepKind::Condition { conditions })
             }
-            "Fail" => {
+            Some(StepType::Fail) => {
                 let arguments = self.required(node, "Arguments")?;
                 if !self.object(arguments, &["ErrorMessage"]) {
                     return None;
@@ -61,23 +58,29 @@ impl<'d> Reader<'d> {
                 let message = self.string_expression(message, "ErrorMessage", site);
                 Some(StepKind::Fail { message })
             }
-            _ => self.job(node, step_type, site),
+            _ => self.job(node, site),
         }
     }
 
-    /// `FunctionArn` or `SqsQueueUrl`.
-    fn address(&mut self, node: Node<'d>, key: &str) -> Option<&'d str> {
-        let member = self.required(node, key)?;
-        let text = self.literal_string(member, &format!("`{key}`"))?;
-        let (is_legal, code, message, allowed) = if key == "FunctionArn" {
+    fn function_arn(&mut self, node: Node<'d>) -> Option<FunctionRef> {
+        let member = self.required(node, "FunctionArn")?;
+        let text = self.literal_string(member, "`FunctionArn`")?;
+        let function = FunctionRef::parse(text).ok();
+        if function.is_none() {
             let message = format!("`{}` is not a Lambda function", cut(text));
-            (is_function(text), Code::InvalidFunctionArn, message, FUNCTION_ALLOWED)
-        } else {
+            let draft = Draft::at(member, Code::InvalidFunctionArn, message);
+            self.report(draft.allowed(FunctionRef::ALLOWED));
+        }
+        function
+    }
+
+    fn queue_url(&mut self, node: Node<'d>) -> Option<&'d str> {
+        let member = self.required(node, "SqsQueueUrl")?;
+        let text = self.literal_string(member, "`SqsQueueUrl`")?;
+        if !is_queue_url(text) {
             let message = format!("`{}` is not the URL of a queue", cut(text));
-            (is_queue_url(text), Code::InvalidQueueUrl, message, "an http or https URL")
-        };
-        if !is_legal {
-            self.report(Draft::at(member, code, message).allowed(allowed));
+            let draft = Draft::at(member, Code::InvalidQueueUrl, message);
+            self.report(draft.allowed("an http or https URL"));
         }
         Some(text)
     }

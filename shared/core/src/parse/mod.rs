@@ -11,7 +11,6 @@ mod dependency;
 pub mod duration;
 mod expression;
 mod extension;
-mod function;
 mod graph;
 mod job;
 mod kind;
@@ -20,6 +19,7 @@ mod outline;
 mod parameter;
 pub mod problem;
 mod property;
+mod queue_url;
 mod reference;
 mod rejoin;
 mod retry;
@@ -30,7 +30,7 @@ mod top;
 
 use std::collections::BTreeSet;
 
-use crate::definition::{CacheConfig, ExperimentConfig, Pipeline};
+use crate::definition::{CacheConfig, ExperimentConfig, Pipeline, StepType};
 use crate::name::StepName;
 use crate::parse::problem::Problem;
 use crate::parse::suggest::Suggester;
@@ -64,9 +64,9 @@ pub fn parse(bytes: &[u8], format: Format) -> Result<Parsed, Vec<Problem>> {
 }
 
 /// The steps that this version cannot execute, with their types, in definition order.
-pub fn unrunnable(pipeline: &Pipeline) -> Vec<(StepName, String)> {
+pub fn unrunnable(pipeline: &Pipeline) -> Vec<(StepName, StepType)> {
     let steps = pipeline.steps.iter().filter(|step| !step.is_runnable());
-    steps.map(|step| (step.name.clone(), step.step_type().to_owned())).collect()
+    steps.map(|step| (step.name.clone(), step.step_type())).collect()
 }
 
 /// What is known while a definition is read.

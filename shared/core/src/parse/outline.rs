@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::definition::{Branch, Parent, ScalarType, StepIndex};
+use crate::definition::step_type::StepRules;
+use crate::definition::{Branch, Parent, ScalarType, StepIndex, StepType};
 use crate::parse::text::Node;
 
 #[derive(Debug, Default)]
@@ -24,7 +25,9 @@ pub(super) struct StepOutline<'d> {
     /// As written; empty where there is none.
     pub(super) name: &'d str,
     /// As written; empty where there is none.
-    pub(super) step_type: &'d str,
+    pub(super) type_name: &'d str,
+    /// `None` for a type that SageMaker does not have.
+    pub(super) step_type: Option<StepType>,
     pub(super) parent: Option<Parent>,
     /// Declared outputs by name; the type is `None` where it is not legal.
     pub(super) outputs: BTreeMap<&'d str, Option<ScalarType>>,
@@ -52,7 +55,7 @@ impl<'d> Outline<'d> {
         for node in list.into_iter().flat_map(Node::elements) {
             let index = StepIndex(self.steps.len());
             let step = StepOutline::new(node, parent);
-            let is_condition = step.step_type == "Condition";
+            let is_condition = step.step_type == Some(StepType::Condition);
             if !step.name.is_empty() {
                 self.by_name.entry(step.name).or_insert(index);
             }
@@ -91,15 +94,22 @@ impl<'d> StepOutline<'d> {
             }
         }
         let files = node.get("PropertyFiles").into_iter().flat_map(Node::elements);
+        let type_name = text(node, "Type").unwrap_or_default();
         Self {
             node,
             name: text(node, "Name").unwrap_or_default(),
-            step_type: text(node, "Type").unwrap_or_default(),
+            type_name,
+            step_type: StepType::parse(type_name),
             parent,
             outputs,
             property_files: files.filter_map(|file| text(file, "PropertyFileName")).collect(),
         }
     }
+}
+
+/// Returns the rules for a type, or for one that SageMaker does not have.
+pub(super) fn rules_of(step_type: Option<StepType>) -> StepRules {
+    step_type.map_or(StepRules::UNKNOWN, StepType::rules)
 }
 
 fn text<'d>(node: Node<'d>, key: &str) -> Option<&'d str> {

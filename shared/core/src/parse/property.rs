@@ -1,7 +1,7 @@
 //! Properties of steps: which a step type has, what is declared, and of which type it is.
 
 use crate::definition::property_path::{PropertyPath, Segment};
-use crate::definition::{ScalarType, StepIndex};
+use crate::definition::{ScalarType, StepIndex, StepType};
 use crate::name::StepName;
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
@@ -10,6 +10,7 @@ use crate::parse::text::{Draft, Node};
 use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
+use super::outline::rules_of;
 
 /// A mistake that is among the problems already.
 pub(super) struct Reported;
@@ -23,19 +24,22 @@ impl<'d> Reader<'d> {
         path: &PropertyPath,
     ) -> Result<Option<ScalarType>, Reported> {
         let step = self.outline.step(target);
-        let (name, step_type) = (cut(step.name), step.step_type);
+        let (name, type_name) = (cut(step.name), step.type_name);
+        let has_outputs = rules_of(step.step_type).has_outputs;
         let is = |segment: &Segment, key: &str| matches!(segment, Segment::Key(k) if k == key);
-        match (step_type, path.0.as_slice()) {
+        match (step.step_type, path.0.as_slice()) {
             // Reported as a dependency.
-            ("Fail", _) => Err(Reported),
-            ("Condition", [outcome]) if is(outcome, "Outcome") => Ok(Some(ScalarType::String)),
-            ("Condition", _) => {
+            (Some(StepType::Fail), _) => Err(Reported),
+            (Some(StepType::Condition), [outcome]) if is(outcome, "Outcome") => {
+                Ok(Some(ScalarType::String))
+            }
+            (Some(StepType::Condition), _) => {
                 let message = format!("Condition step `{name}` has no property `{path}`");
                 self.report(Draft::at(node, Code::UnknownProperty, message).allowed("Outcome"));
                 Err(Reported)
             }
-            ("Lambda" | "Callback", [outputs, Segment::Key(output)])
-                if is(outputs, "OutputParameters") =>
+            (_, [outputs, Segment::Key(output)])
+                if has_outputs && is(outputs, "OutputParameters") =>
             {
                 if let Some(scalar_type) = step.outputs.get(output.as_str()) {
                     return Ok(*scalar_type);
@@ -47,8 +51,8 @@ impl<'d> Reader<'d> {
                 self.report(draft.allowed(list(declared.into_iter())).hint(hint));
                 Err(Reported)
             }
-            ("Lambda" | "Callback", [outputs, Segment::Key(_), _, ..])
-                if is(outputs, "OutputParameters") =>
+            (_, [outputs, Segment::Key(_), _, ..])
+                if has_outputs && is(outputs, "OutputParameters") =>
             {
                 let message = format!(
                     "`{path}` reaches into an output of step `{name}`: outputs are scalars, a list or object is one JSON string"
@@ -56,8 +60,8 @@ impl<'d> Reader<'d> {
                 self.report(Draft::at(node, Code::UnknownProperty, message));
                 Err(Reported)
             }
-            ("Lambda" | "Callback", _) => {
-                let message = format!("{step_type} step `{name}` has no property `{path}`");
+            _ if has_outputs => {
+                let message = format!("{type_name} step `{name}` has no property `{path}`");
                 let draft = Draft::at(node, Code::UnknownProperty, message);
                 self.report(draft.allowed("OutputParameters['NAME']"));
                 Err(Reported)
@@ -71,7 +75,7 @@ impl<'d> Reader<'d> {
                 Err(Reported)
             }
             (_, [outcome]) if is(outcome, "Outcome") => {
-                let message = format!("{step_type} step `{name}` has no property `Outcome`");
+                let message = format!("{type_name} step `{name}` has no property `Outcome`");
                 let draft = Draft::at(node, Code::UnknownProperty, message);
                 self.report(draft.hint(Some("only Condition steps have one".to_owned())));
                 Err(Reported)
@@ -106,13 +110,10 @@ impl<'d> Reader<'d> {
             self.report(draft.allowed("Steps.STEP.PropertyFiles.FILE"));
             return None;
         };
-        if key == "PropertyFiles"
-            && step.step_type == "Processing"
-            && step.property_files.contains(file.as_str())
-        {
+        let is_processing = step.step_type == Some(StepType::Processing);
+        if key == "PropertyFiles" && is_processing && step.property_files.contains(file.as_str()) {
             return Some((name, file.clone()));
         }
-        let is_processing = step.step_type == "Processing";
         let files = step.property_files.iter().copied().filter(|_| is_processing);
         let files = self.names(files);
         let hint = self.did_you_mean(file, files.iter().copied());

@@ -3,7 +3,7 @@
 
 use crate::definition::expression::{ExecutionVariable, ExperimentVariable, Expression, Reference};
 use crate::definition::property_path::PropertyPath;
-use crate::definition::{ScalarType, StepIndex};
+use crate::definition::{ScalarType, StepIndex, StepType};
 use crate::name::{ParameterName, StepName};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
@@ -28,7 +28,7 @@ impl<'d> Reader<'d> {
             "Execution" => self.execution_variable(node, rest, site),
             "PipelineExperimentConfig" => self.experiment_variable(node, rest, site),
             // The item of a ForEach step, which cannot run yet; its expressions are only searched for steps.
-            "ForEach" | "ChildOutput" if site.step_type == "ForEach" => None,
+            "ForEach" | "ChildOutput" if site.step_type == Some(StepType::ForEach) => None,
             _ => {
                 let message = format!("`{}` names nothing", cut(text));
                 let hint = (root == "ForEach")
@@ -66,11 +66,11 @@ impl<'d> Reader<'d> {
             return None;
         };
         let home = match variable {
-            ExecutionVariable::TrainingJobName => Some("Training"),
-            ExecutionVariable::ProcessingJobName => Some("Processing"),
+            ExecutionVariable::TrainingJobName => Some(StepType::Training),
+            ExecutionVariable::ProcessingJobName => Some(StepType::Processing),
             _ => None,
         };
-        if let Some(home) = home.filter(|home| *home != site.step_type) {
+        if let Some(home) = home.filter(|home| Some(*home) != site.step_type) {
             let message = format!("`Execution.{name}` has a value only inside a {home} step");
             self.report(Draft::at(node, Code::MisplacedReference, message));
         }

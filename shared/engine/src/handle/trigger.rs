@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::event::batch::Part;
 use sidestep_core::event::{CreatedObject, created_objects};
 use sidestep_core::name::{ExecutionId, PipelineName};
@@ -36,7 +37,7 @@ pub struct Trigger {
     pub batch_seconds: Option<u32>,
     /// Functions that cannot run in this deployment, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub left_out: BTreeMap<String, String>,
+    pub left_out: BTreeMap<FunctionRef, String>,
 }
 
 /// The registered triggers.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::definition::parameter::{ParameterError, resolve_parameters};
-use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::definition::{Pipeline, StepKind, StepType};
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::start::{Function, Start};
 use sidestep_core::execution::token::Secret;
@@ -33,7 +34,7 @@ pub struct StartRequest {
     pub parameters: BTreeMap<String, String>,
     pub use_cache: bool,
     /// Functions that cannot run here, by the `FunctionArn` of the definition, and why. Their steps are skipped.
-    pub left_out: BTreeMap<String, String>,
+    pub left_out: BTreeMap<FunctionRef, String>,
     /// What started it, in words.
     pub trigger: String,
     /// Requests with the same token start one execution: the version of an uploaded object, say.
@@ -51,11 +52,11 @@ pub enum StartError {
     #[error("{}", lines(.0))]
     Parameters(Vec<ParameterError>),
     #[error("{}", unrunnable_text(.0))]
-    Unrunnable(Vec<(StepName, String)>),
+    Unrunnable(Vec<(StepName, StepType)>),
     #[error("{}", unknown_functions_text(.0))]
-    UnknownFunctions(Vec<(String, StepName)>),
+    UnknownFunctions(Vec<(FunctionRef, StepName)>),
     #[error("{}", not_once_text(.0))]
-    NotOnce(Vec<(StepName, String)>),
+    NotOnce(Vec<(StepName, FunctionRef)>),
     #[error("execution {execution_id} was started by the same token for other work")]
     Conflict { execution_id: ExecutionId },
     #[error(transparent)]
@@ -68,12 +69,12 @@ fn lines(errors: &[ParameterError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn unrunnable_text(steps: &[(StepName, String)]) -> String {
+fn unrunnable_text(steps: &[(StepName, StepType)]) -> String {
     let list: Vec<_> = steps.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
     format!("these steps cannot run yet: {}; Lambda, Condition and Fail steps can", list.join(", "))
 }
 
-fn not_once_text(steps: &[(StepName, String)]) -> String {
+fn not_once_text(steps: &[(StepName, FunctionRef)]) -> String {
     let list: Vec<_> =
         steps.iter().map(|(name, function)| format!("`{name}` (function `{function}`)")).collect();
     format!(
@@ -82,7 +83,7 @@ fn not_once_text(steps: &[(StepName, String)]) -> String {
     )
 }
 
-fn unknown_functions_text(functions: &[(String, StepName)]) -> String {
+fn unknown_functions_text(functions: &[(FunctionRef, StepName)]) -> String {
     let list: Vec<_> =
         functions.iter().map(|(arn, step)| format!("`{arn}` (step `{step}`)")).collect();
     format!(
@@ -200,30 +201,24 @@ impl Engine {
     async fn describe_functions(
         &self,
         pipeline: &Pipeline,
-        left_out: &BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, Function>, EngineError> {
-        let arns: BTreeSet<&str> = pipeline
-            .steps
-            .iter()
-            .filter_map(|step| match &step.kind {
-                StepKind::Lambda(lambda) => Some(lambda.function_arn.as_str()),
-                _ => None,
-            })
-            .filter(|arn| !left_out.contains_key(*arn))
-            .collect();
-        let described = try_join_all(arns.into_iter().map(|arn| async move {
-            Ok::<_, EngineError>((arn.to_owned(), self.functions.describe(arn).await?))
+        left_out: &BTreeMap<FunctionRef, String>,
+    ) -> Result<BTreeMap<FunctionRef, Function>, EngineError> {
+        let used = pipeline.functions().filter(|function| !left_out.contains_key(*function));
+        let used: BTreeSet<&FunctionRef> = used.collect();
+        let described = try_join_all(used.into_iter().map(|name| async move {
+            let function = self.functions.describe(name.as_str()).await?;
+            Ok::<_, EngineError>((name.clone(), function))
         }))
         .await?;
         let mut functions = BTreeMap::new();
         let mut unknown = Vec::new();
-        for (arn, function) in described {
+        for (name, function) in described {
             match function {
                 Some(function) => {
                     self.at_hand.note(&function);
-                    functions.insert(arn, function);
+                    functions.insert(name, function);
                 }
-                None => unknown.extend(first_user(pipeline, &arn).map(|step| (arn, step))),
+                None => unknown.extend(first_user(pipeline, &name).map(|step| (name, step))),
             }
         }
         if unknown.is_empty() {
@@ -237,8 +232,8 @@ impl Engine {
 /// Steps that are to begin once and whose functions do not see to it.
 fn not_once(
     pipeline: &Pipeline,
-    functions: &BTreeMap<String, Function>,
-) -> Vec<(StepName, String)> {
+    functions: &BTreeMap<FunctionRef, Function>,
+) -> Vec<(StepName, FunctionRef)> {
     let steps = pipeline.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Lambda(lambda) if lambda.exactly_once_start => {
             // One that is left out here does not run at all.
@@ -250,9 +245,9 @@ fn not_once(
     steps.collect()
 }
 
-fn first_user(pipeline: &Pipeline, arn: &str) -> Option<StepName> {
+fn first_user(pipeline: &Pipeline, name: &FunctionRef) -> Option<StepName> {
     let uses =
-        |kind: &StepKind| matches!(kind, StepKind::Lambda(lambda) if lambda.function_arn == arn);
+        |kind: &StepKind| matches!(kind, StepKind::Lambda(lambda) if lambda.function_arn == *name);
     pipeline.steps.iter().find(|step| uses(&step.kind)).map(|step| step.name.clone())
 }
 
