@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::event::CreatedObject;
+use crate::event::s3::CreatedObject;
 use crate::uri::S3Uri;
 
 /// How long a window may be.

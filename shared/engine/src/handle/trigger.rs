@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::event::batch::Part;
-use sidestep_core::event::{CreatedObject, created_objects};
+use sidestep_core::event::s3::{CreatedObject, created_objects};
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_core::uri::S3Uri;
