@@ -1,10 +1,14 @@
 //! The graph of all steps: circles, and an order in which the steps can run.
 //!
 //! An edge leads from a step to what it waits for: `DependsOn`, references, and for a step in a branch the enclosing condition.
-//! All loops keep their own stack, so that a chain of thousands of steps cannot overflow ours.
+//! No loop recurses, and neither does Kosaraju's algorithm as `petgraph` has it, so a chain of thousands
+//! of steps cannot overflow the stack.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::definition::StepIndex;
 use crate::parse::problem::Code;
@@ -51,53 +55,20 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// Strongly connected components (Tarjan), each in ascending order, ordered by their first member.
+/// Returns the strongly connected components, each in ascending order, ordered by their first
+/// member. The last steps may be left out if they have no edges, and so no circle.
 fn components(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    const NEW: usize = usize::MAX;
-    let count = waits.len();
-    let (mut number, mut low, mut on_stack) =
-        (vec![NEW; count], vec![0; count], vec![false; count]);
-    let (mut next, mut stack, mut found) = (0, Vec::new(), Vec::new());
-    for root in 0..count {
-        if number[root] != NEW {
-            continue;
-        }
-        // A step and how many of its edges were followed.
-        let mut path = vec![(root, 0)];
-        while let Some((step, followed)) = path.last_mut() {
-            let step = *step;
-            if *followed == 0 {
-                (number[step], low[step]) = (next, next);
-                next += 1;
-                stack.push(step);
-                on_stack[step] = true;
-            }
-            if let Some(target) = waits[step].get(*followed).copied() {
-                *followed += 1;
-                if number[target] == NEW {
-                    path.push((target, 0));
-                } else if on_stack[target] {
-                    low[step] = low[step].min(number[target]);
-                }
-                continue;
-            }
-            path.pop();
-            if let Some((below, _)) = path.last() {
-                low[*below] = low[*below].min(low[step]);
-            }
-            if low[step] == number[step] {
-                let start = stack.iter().rposition(|member| *member == step).unwrap_or(0);
-                let mut component = stack.split_off(start);
-                for member in &component {
-                    on_stack[*member] = false;
-                }
-                component.sort_unstable();
-                found.push(component);
-            }
-        }
-    }
-    found.sort_unstable();
-    found
+    let edges = waits.iter().enumerate();
+    let edges = edges.flat_map(|(step, targets)| targets.iter().map(move |target| (step, *target)));
+    let graph = DiGraph::<(), (), usize>::from_edges(edges);
+    let components = kosaraju_scc(&graph).into_iter().map(|component| {
+        let mut members: Vec<usize> = component.into_iter().map(NodeIndex::index).collect();
+        members.sort_unstable();
+        members
+    });
+    let mut components: Vec<_> = components.collect();
+    components.sort_unstable();
+    components
 }
 
 /// A shortest circle through the first member of a component, beginning there.
@@ -122,7 +93,8 @@ fn shortest_circle(waits: &[Vec<usize>], component: &[usize]) -> Vec<usize> {
     component.to_vec()
 }
 
-/// Each step after all that it waits for, ties in definition order; steps on a circle are left out.
+/// Returns each step after all that it waits for, ties in definition order; steps on a circle are
+/// left out. A topological sort of `petgraph` would not keep definition order.
 fn topological(waits: &[Vec<usize>]) -> Vec<StepIndex> {
     let mut waiting_for = vec![0_usize; waits.len()];
     let mut waited_by = vec![Vec::new(); waits.len()];
