@@ -11,6 +11,7 @@ pub mod graph;
 pub mod output;
 pub mod parameter;
 pub mod property_path;
+mod scalar_type;
 pub mod step_type;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,8 @@ use crate::definition::extension::{CacheScope, OnFailure, TriggerRule, When};
 use crate::definition::function_ref::FunctionRef;
 use crate::name::{ParameterName, StepName};
 
+pub use crate::definition::output::OutputParameter;
+pub use crate::definition::scalar_type::ScalarType;
 pub use crate::definition::step_type::{CallbackStep, LambdaStep, StepKind, StepType};
 
 /// The one definition version there is.
@@ -57,28 +60,6 @@ pub struct Parameter {
     pub description: Option<String>,
     /// An extension: the value never reaches logs, reasons, keys or descriptions.
     pub no_echo: bool,
-}
-
-/// The types of parameters and of declared outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScalarType {
-    String,
-    Integer,
-    Float,
-    Boolean,
-}
-
-impl ScalarType {
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("String", Self::String),
-        ("Integer", Self::Integer),
-        ("Float", Self::Float),
-        ("Boolean", Self::Boolean),
-    ];
-
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, scalar)| *scalar == self).map_or("", |(name, _)| name)
-    }
 }
 
 /// `PipelineExperimentConfig`: evaluated and echoed, otherwise without effect.
@@ -124,13 +105,6 @@ pub struct Parent {
 pub enum Branch {
     If,
     Else,
-}
-
-/// A declared output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputParameter {
-    pub name: String,
-    pub output_type: ScalarType,
 }
 
 /// An enabled `CacheConfig`.
@@ -189,5 +163,21 @@ impl Pipeline {
             StepKind::Callback(callback) => Some(callback.sqs_queue_url.as_str()),
             _ => None,
         })
+    }
+}
+
+impl Step {
+    pub fn step_type(&self) -> StepType {
+        self.kind.step_type()
+    }
+
+    /// Returns true if this version can execute the step. Others are refused at the start.
+    pub fn is_runnable(&self) -> bool {
+        self.kind.is_runnable()
+    }
+
+    /// Returns the declared outputs; none for types that declare none.
+    pub fn outputs(&self) -> &[OutputParameter] {
+        self.kind.outputs()
     }
 }

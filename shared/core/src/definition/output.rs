@@ -2,8 +2,15 @@
 
 use serde_json::{Number, Value};
 
-use crate::definition::ScalarType;
 use crate::definition::expression::type_name;
+use crate::definition::scalar_type::ScalarType;
+
+/// A declared output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputParameter {
+    pub name: String,
+    pub output_type: ScalarType,
+}
 
 /// Converts `value` to the declared type, or says why that cannot be.
 ///

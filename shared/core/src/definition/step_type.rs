@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::definition::condition::Condition;
 use crate::definition::expression::Expression;
 use crate::definition::function_ref::FunctionRef;
-use crate::definition::{OutputParameter, Step};
+use crate::definition::output::OutputParameter;
 
 /// What the reader of definitions allows for a type.
 #[derive(Debug, Clone, Copy)]
@@ -261,22 +261,6 @@ impl StepKind {
             }
             Self::Job { .. } => {}
         }
-    }
-}
-
-impl Step {
-    pub fn step_type(&self) -> StepType {
-        self.kind.step_type()
-    }
-
-    /// Returns true if this version can execute the step. Others are refused at the start.
-    pub fn is_runnable(&self) -> bool {
-        self.kind.is_runnable()
-    }
-
-    /// Returns the declared outputs; none for types that declare none.
-    pub fn outputs(&self) -> &[OutputParameter] {
-        self.kind.outputs()
     }
 }
 

@@ -4,9 +4,9 @@ use crate::definition::CacheConfig;
 use crate::definition::extension::CacheScope;
 use crate::parse::duration::{self, parse_expire_after};
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
     /// `None`: caching is off, or the mistake was reported.
@@ -21,10 +21,10 @@ impl<'d> Reader<'d> {
             match parse_expire_after(text) {
                 Ok(duration) => expire_after = Some(duration),
                 Err(error) => {
-                    let draft = Draft::at(member, Code::InvalidDuration, error.to_string());
-                    let draft = draft.allowed(duration::ALLOWED);
+                    let finding = Finding::at(member, Code::InvalidDuration, error.to_string());
+                    let finding = finding.allowed(duration::ALLOWED);
                     // SageMaker does not look at it when caching is off.
-                    self.report(if enabled == Some(false) { draft.warning() } else { draft });
+                    self.report(if enabled == Some(false) { finding.warning() } else { finding });
                 }
             }
         }

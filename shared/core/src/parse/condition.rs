@@ -7,13 +7,13 @@ use crate::limits;
 use crate::name::StepName;
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::expression::with_article;
 use super::member::cut;
 use super::outline::rules_of;
+use super::reader::Reader;
 
 /// `NotEquals` and `NotIn` are the published schema's; the SDK writes a `Not` around the plain one.
 const TYPES: [&str; 12] = [
@@ -45,7 +45,7 @@ impl<'d> Reader<'d> {
         if node.elements().next().is_none() {
             let always = if depth == 0 { "always holds" } else { "never holds" };
             let message = format!("an empty list of conditions {always}");
-            self.report(Draft::at(node, Code::NoEffect, message));
+            self.report(Finding::at(node, Code::NoEffect, message));
         }
         node.elements().filter_map(|node| self.condition(node, site, depth)).collect()
     }
@@ -59,7 +59,7 @@ impl<'d> Reader<'d> {
         if depth == limits::CONDITION_DEPTH {
             let limit = limits::CONDITION_DEPTH;
             let message = format!("conditions are nested more than {limit} deep, over the limit");
-            self.report(Draft::at(node, Code::LimitExceeded, message));
+            self.report(Finding::at(node, Code::LimitExceeded, message));
             return None;
         }
         if !self.any_object(node) {
@@ -104,8 +104,8 @@ impl<'d> Reader<'d> {
                 if !rules_of(found.step_type).has_code() {
                     let type_name = found.type_name;
                     let message = format!("`{}` is a {type_name} step and has no code", cut(step));
-                    let draft = Draft::at(member, Code::InvalidValue, message);
-                    self.report(draft.allowed("Lambda steps"));
+                    let finding = Finding::at(member, Code::InvalidValue, message);
+                    self.report(finding.allowed("Lambda steps"));
                 }
                 Some(Condition::CodeChanged { step: StepName::parse(step).ok()? })
             }
@@ -122,8 +122,8 @@ impl<'d> Reader<'d> {
             _ => self.did_you_mean(name, TYPES.into_iter()),
         };
         let message = format!("unknown condition type `{}`", cut(name));
-        let draft = Draft::at(node, Code::UnknownConditionType, message);
-        self.report(draft.allowed(list(TYPES.into_iter())).hint(hint));
+        let finding = Finding::at(node, Code::UnknownConditionType, message);
+        self.report(finding.allowed(list(TYPES.into_iter())).hint(hint));
     }
 
     fn compare(
@@ -152,13 +152,13 @@ impl<'d> Reader<'d> {
         let boolean = [left, right].contains(&Some(ScalarType::Boolean));
         if boolean && operator != Operator::Equals {
             let message = format!("{} cannot order a Boolean", operator.name());
-            self.report(Draft::at(node, Code::TypeMismatch, message).allowed("Equals"));
+            self.report(Finding::at(node, Code::TypeMismatch, message).allowed("Equals"));
         } else if let (Some(left), Some(right)) = (left, right)
             && kind(left) != kind(right)
         {
             let (left, right) = (with_article(left), with_article(right));
             let message = format!("{} cannot compare {left} with {right}", operator.name());
-            self.report(Draft::at(node, Code::TypeMismatch, message));
+            self.report(Finding::at(node, Code::TypeMismatch, message));
         }
     }
 
@@ -179,7 +179,7 @@ impl<'d> Reader<'d> {
             {
                 let message =
                     format!("{} never equals {}", with_article(query), with_article(found));
-                self.report(Draft::at(element, Code::NoEffect, message));
+                self.report(Finding::at(element, Code::NoEffect, message));
             }
             values.push(value.expression);
         }
@@ -191,7 +191,7 @@ impl<'d> Reader<'d> {
         match (node.get(key), node.get(alias)) {
             (Some(_), Some(second)) => {
                 let message = format!("`{key}` and `{alias}` mean the same");
-                self.report(Draft::at_key(second, Code::ConflictingKeys, message));
+                self.report(Finding::at_key(second, Code::ConflictingKeys, message));
                 None
             }
             (None, Some(member)) => Some(member),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::definition::{StepIndex, StepType};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::member::cut;
+use super::reader::Reader;
 
 /// Whose part is being read, and what it was found to wait for.
 #[derive(Debug)]
@@ -60,8 +60,9 @@ impl<'d> Reader<'d> {
         let names = self.names(names.filter(|name| !name.is_empty()));
         let hint = self.did_you_mean(name, names.iter().copied());
         let message = format!("there is no step `{}`", cut(name));
-        let draft = Draft::at(node, Code::UnknownStep, message).allowed(list(names.into_iter()));
-        self.report(draft.hint(hint));
+        let finding =
+            Finding::at(node, Code::UnknownStep, message).allowed(list(names.into_iter()));
+        self.report(finding.hint(hint));
         None
     }
 
@@ -71,12 +72,12 @@ impl<'d> Reader<'d> {
         let name = cut(step.name);
         if site.step == Some(target) {
             let message = format!("step `{name}` waits for itself");
-            self.report(Draft::at(node, Code::SelfDependency, message));
+            self.report(Finding::at(node, Code::SelfDependency, message));
         } else if step.step_type == Some(StepType::Fail) {
             let message = format!(
                 "`{name}` is a Fail step: it ends the execution, so nothing can wait for it"
             );
-            self.report(Draft::at(node, Code::FailDependency, message));
+            self.report(Finding::at(node, Code::FailDependency, message));
         } else {
             site.waits_for.entry(target).or_insert(node);
         }

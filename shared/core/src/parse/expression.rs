@@ -8,12 +8,12 @@ use crate::definition::ScalarType;
 use crate::definition::expression::Expression;
 use crate::definition::property_path::PropertyPath;
 use crate::parse::problem::Code;
-use crate::parse::text::{Content, Draft, Node};
+use crate::parse::text::{Content, Finding, Node};
 use crate::uri::S3Uri;
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
+use super::reader::Reader;
 
 const FUNCTIONS: [&str; 3] = ["Get", "Std:Join", "Std:JsonGet"];
 
@@ -87,15 +87,15 @@ impl<'d> Reader<'d> {
                     return self.call(name, argument, site);
                 }
                 let message = "an object here must be an expression with one key";
-                let draft = Draft::at(node, Code::InvalidExpression, message);
-                self.report(draft.allowed(FUNCTIONS.join(", ")));
+                let finding = Finding::at(node, Code::InvalidExpression, message);
+                self.report(finding.allowed(FUNCTIONS.join(", ")));
                 return Typed::unknown();
             }
             Content::Null | Content::Array(_) => {
                 let found = node.describe();
                 let message =
                     format!("expected a string, number, boolean or expression, found {found}");
-                self.report(Draft::at(node, Code::WrongType, message));
+                self.report(Finding::at(node, Code::WrongType, message));
                 return Typed::unknown();
             }
         };
@@ -117,11 +117,11 @@ impl<'d> Reader<'d> {
             if !FUNCTIONS.contains(&key) {
                 let hint = self.did_you_mean(key, FUNCTIONS.into_iter());
                 let message = format!("there is no function `{}`", cut(key));
-                let draft = Draft::at_key(argument, Code::InvalidExpression, message);
-                self.report(draft.allowed(FUNCTIONS.join(", ")).hint(hint));
+                let finding = Finding::at_key(argument, Code::InvalidExpression, message);
+                self.report(finding.allowed(FUNCTIONS.join(", ")).hint(hint));
             } else if index > 0 || node.members().nth(1).is_some() {
                 let message = format!("`{key}` must be the only key of its object");
-                self.report(Draft::at_key(argument, Code::InvalidExpression, message));
+                self.report(Finding::at_key(argument, Code::InvalidExpression, message));
             } else {
                 return Some((key, argument));
             }
@@ -170,12 +170,12 @@ impl<'d> Reader<'d> {
             }
             (Some(_), Some(second)) => {
                 let message = "`S3Uri` and `PropertyFile` exclude each other";
-                self.report(Draft::at_key(second, Code::ConflictingKeys, message));
+                self.report(Finding::at_key(second, Code::ConflictingKeys, message));
                 return None;
             }
             (None, None) => {
                 let message = "one of the keys `S3Uri` and `PropertyFile` is missing";
-                self.report(Draft::at(node, Code::MissingKey, message));
+                self.report(Finding::at(node, Code::MissingKey, message));
                 return None;
             }
         };
@@ -188,7 +188,7 @@ impl<'d> Reader<'d> {
         match PropertyPath::parse_json_path(text) {
             Ok(path) => Some(path),
             Err(error) => {
-                self.report(Draft::at(node, Code::InvalidPath, error.to_string()));
+                self.report(Finding::at(node, Code::InvalidPath, error.to_string()));
                 None
             }
         }
@@ -198,7 +198,7 @@ impl<'d> Reader<'d> {
         let typed = self.scalar(node, site);
         if let Some(found) = typed.scalar_type.filter(|found| *found != ScalarType::String) {
             let message = format!("`S3Uri` takes a String, and this is {}", with_article(found));
-            self.report(Draft::at(node, Code::TypeMismatch, message));
+            self.report(Finding::at(node, Code::TypeMismatch, message));
         } else if let Some(text) = node.as_str() {
             let message = match S3Uri::parse(text) {
                 Err(error) => Some(error.to_string()),
@@ -208,8 +208,8 @@ impl<'d> Reader<'d> {
                 Ok(_) => None,
             };
             if let Some(message) = message {
-                let draft = Draft::at(node, Code::InvalidS3Uri, message);
-                self.report(draft.allowed("s3://BUCKET/KEY"));
+                let finding = Finding::at(node, Code::InvalidS3Uri, message);
+                self.report(finding.allowed("s3://BUCKET/KEY"));
             }
         }
         typed.expression

@@ -6,11 +6,11 @@ use crate::definition::StepType;
 use crate::definition::extension::{OnFailure, Otherwise, TriggerRule, When};
 use crate::limits;
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
+use super::reader::Reader;
 
 /// What a step says beyond SageMaker.
 #[derive(Debug, Default)]
@@ -50,11 +50,11 @@ impl<'d> Reader<'d> {
             let chars = tag.chars().count();
             if !(1..=limits::TAG_CHARS).contains(&chars) || !tag.chars().all(is_word) {
                 let message = format!("`{}` is not a tag", cut(tag));
-                let draft = Draft::at(element, Code::InvalidName, message);
-                self.report(draft.allowed("1 to 128 letters, digits, - _ . / ="));
+                let finding = Finding::at(element, Code::InvalidName, message);
+                self.report(finding.allowed("1 to 128 letters, digits, - _ . / ="));
             } else if !seen.insert(tag) {
                 let message = format!("tag `{}` is given twice", cut(tag));
-                self.report(Draft::at(element, Code::NoEffect, message));
+                self.report(Finding::at(element, Code::NoEffect, message));
             }
         }
         seen.into_iter().map(str::to_owned).collect()
@@ -69,7 +69,7 @@ impl<'d> Reader<'d> {
             let otherwise = self.word(node, "what to do else", &Otherwise::ALL)?;
             if otherwise == Otherwise::Reuse && is_fail {
                 let message = "a Fail step leaves nothing behind that could be reused";
-                self.report(Draft::at(node, Code::InvalidValue, message).allowed("Skip"));
+                self.report(Finding::at(node, Code::InvalidValue, message).allowed("Skip"));
             }
             Some(otherwise)
         });
@@ -82,7 +82,7 @@ impl<'d> Reader<'d> {
         let seconds = self.whole(node, "`TimeoutSeconds`", limits::TIMEOUT_SECONDS)?;
         if seconds == 0 {
             let message = "`TimeoutSeconds` must be at least 1";
-            self.report(Draft::at(node, Code::InvalidValue, message));
+            self.report(Finding::at(node, Code::InvalidValue, message));
         }
         u32::try_from(seconds).ok()
     }
@@ -91,7 +91,7 @@ impl<'d> Reader<'d> {
         let text = self.literal_string(node, "`CodeVersion`")?;
         if text.is_empty() {
             let message = "`CodeVersion` must not be empty";
-            self.report(Draft::at(node, Code::InvalidValue, message));
+            self.report(Finding::at(node, Code::InvalidValue, message));
         }
         self.check_chars(node, "characters of `CodeVersion`", text, limits::CODE_VERSION_CHARS);
         Some(text.to_owned())

@@ -12,10 +12,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::definition::StepIndex;
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::member::cut;
+use super::reader::Reader;
 
 /// Steps of a circle that are written out; of longer ones both ends.
 const SHOWN: usize = 40;
@@ -50,8 +50,8 @@ impl<'d> Reader<'d> {
         let node = node.unwrap_or(self.outline.steps[first].node);
         let message = format!("{} steps wait for each other in a circle: {text}", circle.len());
         let hint = "`A -> B` means that A waits for B: a reference, `DependsOn`, or B is the condition around A";
-        let draft = Draft::at(node, Code::Cycle, message);
-        self.report(draft.hint(Some(hint.to_owned())));
+        let finding = Finding::at(node, Code::Cycle, message);
+        self.report(finding.hint(Some(hint.to_owned())));
     }
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use crate::definition::{StepKind, StepType};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
 use super::outline::rules_of;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
     /// Any step type but those of [`super::kind`]; reports unknown ones.
@@ -41,8 +41,8 @@ impl<'d> Reader<'d> {
         let names: Vec<_> = StepType::ALL.iter().map(|step_type| step_type.name()).collect();
         let hint = self.did_you_mean(text, names.iter().copied());
         let message = format!("unknown step type `{}`", cut(text));
-        let draft = Draft::at(node, Code::UnknownStepType, message);
-        self.report(draft.allowed(names.join(", ")).hint(hint));
+        let finding = Finding::at(node, Code::UnknownStepType, message);
+        self.report(finding.allowed(names.join(", ")).hint(hint));
     }
 
     fn property_files(&mut self, node: Node<'d>, step: Node<'d>) {
@@ -65,9 +65,9 @@ impl<'d> Reader<'d> {
                     && let Some(outputs) = outputs.as_ref().filter(|all| !all.contains(text))
                 {
                     let message = format!("the step has no output `{}`", cut(text));
-                    let draft = Draft::at(member, Code::UnknownProperty, message);
+                    let finding = Finding::at(member, Code::UnknownProperty, message);
                     let names = self.names(outputs.iter().copied());
-                    self.report(draft.allowed(list(names.into_iter())));
+                    self.report(finding.allowed(list(names.into_iter())));
                 }
             }
         }

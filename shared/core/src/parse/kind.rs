@@ -12,12 +12,12 @@ use crate::definition::{
 use crate::execution::invocation::RESERVED_KEY;
 use crate::limits;
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
 use super::queue_url::is_queue_url;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
     pub(super) fn kind(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<StepKind> {
@@ -68,8 +68,8 @@ impl<'d> Reader<'d> {
         let function = FunctionRef::parse(text).ok();
         if function.is_none() {
             let message = format!("`{}` is not a Lambda function", cut(text));
-            let draft = Draft::at(member, Code::InvalidFunctionArn, message);
-            self.report(draft.allowed(FunctionRef::ALLOWED));
+            let finding = Finding::at(member, Code::InvalidFunctionArn, message);
+            self.report(finding.allowed(FunctionRef::ALLOWED));
         }
         function
     }
@@ -79,8 +79,8 @@ impl<'d> Reader<'d> {
         let text = self.literal_string(member, "`SqsQueueUrl`")?;
         if !is_queue_url(text) {
             let message = format!("`{}` is not the URL of a queue", cut(text));
-            let draft = Draft::at(member, Code::InvalidQueueUrl, message);
-            self.report(draft.allowed("an http or https URL"));
+            let finding = Finding::at(member, Code::InvalidQueueUrl, message);
+            self.report(finding.allowed("an http or https URL"));
         }
         Some(text)
     }
@@ -95,12 +95,12 @@ impl<'d> Reader<'d> {
         let arguments = arguments.map(|node| {
             if let Some(member) = node.get(RESERVED_KEY) {
                 let message = format!("`{RESERVED_KEY}` is reserved: the engine adds it");
-                self.report(Draft::at_key(member, Code::InvalidName, message));
+                self.report(Finding::at_key(member, Code::InvalidName, message));
             }
             let is_call = node.members().any(|(key, _)| key == "Get" || key.starts_with("Std:"));
             if is_call && node.members().nth(1).is_none() {
                 let message = "the arguments must be an object of their own, not an expression";
-                self.report(Draft::at(node, Code::WrongType, message));
+                self.report(Finding::at(node, Code::WrongType, message));
                 return Expression::Literal(Value::Object(Map::new()));
             }
             self.any_members(node, site)
@@ -128,10 +128,10 @@ impl<'d> Reader<'d> {
             self.check_chars(name_node, "characters of an output's name", name, limit);
             if name.is_empty() {
                 let message = "an output's name must not be empty";
-                self.report(Draft::at(name_node, Code::InvalidName, message));
+                self.report(Finding::at(name_node, Code::InvalidName, message));
             } else if !seen.insert(name) {
                 let message = format!("output `{}` is declared twice", cut(name));
-                self.report(Draft::at(name_node, Code::DuplicateName, message));
+                self.report(Finding::at(name_node, Code::DuplicateName, message));
             }
             if let Some(output_type) = output_type {
                 outputs.push(OutputParameter { name: name.to_owned(), output_type });

@@ -20,6 +20,7 @@ mod parameter;
 pub mod problem;
 mod property;
 mod queue_url;
+mod reader;
 mod reference;
 mod rejoin;
 mod retry;
@@ -28,15 +29,12 @@ pub(crate) mod suggest;
 mod text;
 mod top;
 
-use std::collections::BTreeSet;
-
-use crate::definition::{CacheConfig, ExperimentConfig, Pipeline, StepType};
+use crate::definition::{Pipeline, StepType};
 use crate::name::StepName;
 use crate::parse::problem::Problem;
-use crate::parse::suggest::Suggester;
+use crate::parse::reader::Reader;
+
 pub use crate::parse::text::Format;
-use crate::parse::text::{Document, Draft, Problems};
-use outline::Outline;
 
 /// A definition that can be used, and what might still be wrong with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,9 +52,9 @@ pub fn parse(bytes: &[u8], format: Format) -> Result<Parsed, Vec<Problem>> {
     let (document, problems) = text::read(bytes, format)?;
     let mut reader = Reader::new(&document, problems);
     let pipeline = reader.pipeline(document.root());
-    let has_errors = reader.problems.has_errors();
-    let outline = reader.outline;
-    let problems = reader.problems.finish(&document, |node| outline.name_at(node));
+    let Reader { outline, problems, .. } = reader;
+    let has_errors = problems.has_errors();
+    let problems = problems.finish(&document, |node| outline.name_at(node));
     match pipeline {
         Some(pipeline) if !has_errors => Ok(Parsed { pipeline, warnings: problems }),
         _ => Err(problems),
@@ -67,32 +65,4 @@ pub fn parse(bytes: &[u8], format: Format) -> Result<Parsed, Vec<Problem>> {
 pub fn unrunnable(pipeline: &Pipeline) -> Vec<(StepName, StepType)> {
     let steps = pipeline.steps.iter().filter(|step| !step.is_runnable());
     steps.map(|step| (step.name.clone(), step.step_type())).collect()
-}
-
-/// What is known while a definition is read.
-struct Reader<'d> {
-    outline: Outline<'d>,
-    problems: Problems,
-    suggester: Suggester,
-    used_parameters: BTreeSet<&'d str>,
-    experiment: Option<ExperimentConfig>,
-    /// The pipeline's `CacheConfig`, for Lambda steps that do not say.
-    default_cache: Option<CacheConfig>,
-}
-
-impl<'d> Reader<'d> {
-    fn new(document: &'d Document<'d>, problems: Problems) -> Self {
-        Self {
-            outline: Outline::new(document.root()),
-            problems,
-            suggester: Suggester::default(),
-            used_parameters: BTreeSet::new(),
-            experiment: None,
-            default_cache: None,
-        }
-    }
-
-    fn report(&mut self, draft: Draft) {
-        self.problems.add(draft);
-    }
 }

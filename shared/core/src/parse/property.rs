@@ -5,12 +5,12 @@ use crate::definition::{ScalarType, StepIndex, StepType};
 use crate::name::StepName;
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
 use super::outline::rules_of;
+use super::reader::Reader;
 
 /// A mistake that is among the problems already.
 pub(super) struct Reported;
@@ -35,7 +35,7 @@ impl<'d> Reader<'d> {
             }
             (Some(StepType::Condition), _) => {
                 let message = format!("Condition step `{name}` has no property `{path}`");
-                self.report(Draft::at(node, Code::UnknownProperty, message).allowed("Outcome"));
+                self.report(Finding::at(node, Code::UnknownProperty, message).allowed("Outcome"));
                 Err(Reported)
             }
             (_, [outputs, Segment::Key(output)])
@@ -47,8 +47,8 @@ impl<'d> Reader<'d> {
                 let declared = self.names(step.outputs.keys().copied());
                 let hint = self.did_you_mean(output, declared.iter().copied());
                 let message = format!("step `{name}` declares no output `{}`", cut(output));
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.allowed(list(declared.into_iter())).hint(hint));
+                let finding = Finding::at(node, Code::UnknownProperty, message);
+                self.report(finding.allowed(list(declared.into_iter())).hint(hint));
                 Err(Reported)
             }
             (_, [outputs, Segment::Key(_), _, ..])
@@ -57,27 +57,27 @@ impl<'d> Reader<'d> {
                 let message = format!(
                     "`{path}` reaches into an output of step `{name}`: outputs are scalars, a list or object is one JSON string"
                 );
-                self.report(Draft::at(node, Code::UnknownProperty, message));
+                self.report(Finding::at(node, Code::UnknownProperty, message));
                 Err(Reported)
             }
             _ if has_outputs => {
                 let message = format!("{type_name} step `{name}` has no property `{path}`");
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.allowed("OutputParameters['NAME']"));
+                let finding = Finding::at(node, Code::UnknownProperty, message);
+                self.report(finding.allowed("OutputParameters['NAME']"));
                 Err(Reported)
             }
             (_, [files, ..]) if is(files, "PropertyFiles") => {
                 let message = "a property file can be read only by `Std:JsonGet`";
-                let draft = Draft::at(node, Code::MisplacedReference, message);
+                let finding = Finding::at(node, Code::MisplacedReference, message);
                 self.report(
-                    draft.allowed("{\"Std:JsonGet\": {\"PropertyFile\": ..., \"Path\": ...}}"),
+                    finding.allowed("{\"Std:JsonGet\": {\"PropertyFile\": ..., \"Path\": ...}}"),
                 );
                 Err(Reported)
             }
             (_, [outcome]) if is(outcome, "Outcome") => {
                 let message = format!("{type_name} step `{name}` has no property `Outcome`");
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.hint(Some("only Condition steps have one".to_owned())));
+                let finding = Finding::at(node, Code::UnknownProperty, message);
+                self.report(finding.hint(Some("only Condition steps have one".to_owned())));
                 Err(Reported)
             }
             _ => Ok(None),
@@ -97,8 +97,8 @@ impl<'d> Reader<'d> {
         let text = self.string(get)?;
         let Some(rest) = text.strip_prefix("Steps.") else {
             let message = format!("`{}` is not a property file", cut(text));
-            let draft = Draft::at(get, Code::InvalidExpression, message);
-            self.report(draft.allowed("Steps.STEP.PropertyFiles.FILE"));
+            let finding = Finding::at(get, Code::InvalidExpression, message);
+            self.report(finding.allowed("Steps.STEP.PropertyFiles.FILE"));
             return None;
         };
         let (target, path) = self.split_step(get, rest, site)?;
@@ -106,8 +106,8 @@ impl<'d> Reader<'d> {
         let name = StepName::parse(step.name).ok()?;
         let [Segment::Key(key), Segment::Key(file)] = path.0.as_slice() else {
             let message = format!("`{path}` is not a property file");
-            let draft = Draft::at(get, Code::UnknownProperty, message);
-            self.report(draft.allowed("Steps.STEP.PropertyFiles.FILE"));
+            let finding = Finding::at(get, Code::UnknownProperty, message);
+            self.report(finding.allowed("Steps.STEP.PropertyFiles.FILE"));
             return None;
         };
         let is_processing = step.step_type == Some(StepType::Processing);
@@ -118,8 +118,8 @@ impl<'d> Reader<'d> {
         let files = self.names(files);
         let hint = self.did_you_mean(file, files.iter().copied());
         let message = format!("step `{name}` declares no property file `{}`", cut(file));
-        let draft = Draft::at(get, Code::UnknownProperty, message);
-        self.report(draft.allowed(list(files.into_iter())).hint(hint));
+        let finding = Finding::at(get, Code::UnknownProperty, message);
+        self.report(finding.allowed(list(files.into_iter())).hint(hint));
         None
     }
 }

@@ -7,12 +7,12 @@ use crate::definition::{ScalarType, StepIndex, StepType};
 use crate::name::{ParameterName, StepName};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::expression::Typed;
 use super::member::cut;
+use super::reader::Reader;
 
 const ROOTS: &str = "Parameters.NAME, Steps.STEP.PROPERTY, Execution.VARIABLE, \
                      PipelineExperimentConfig.ExperimentName, PipelineExperimentConfig.TrialName";
@@ -33,8 +33,8 @@ impl<'d> Reader<'d> {
                 let message = format!("`{}` names nothing", cut(text));
                 let hint = (root == "ForEach")
                     .then(|| "it has a value only inside a ForEach step".to_owned());
-                let draft = Draft::at(node, Code::InvalidExpression, message).allowed(ROOTS);
-                self.report(draft.hint(hint));
+                let finding = Finding::at(node, Code::InvalidExpression, message).allowed(ROOTS);
+                self.report(finding.hint(hint));
                 None
             }
         };
@@ -46,8 +46,8 @@ impl<'d> Reader<'d> {
             let names = self.names(self.outline.parameters.keys().copied());
             let hint = self.did_you_mean(name, names.iter().copied());
             let message = format!("parameter `{}` is not declared", cut(name));
-            let draft = Draft::at(node, Code::UnknownParameter, message);
-            self.report(draft.allowed(list(names.into_iter())).hint(hint));
+            let finding = Finding::at(node, Code::UnknownParameter, message);
+            self.report(finding.allowed(list(names.into_iter())).hint(hint));
             return None;
         };
         self.used_parameters.insert(name);
@@ -61,8 +61,8 @@ impl<'d> Reader<'d> {
             let names = || ExecutionVariable::ALL.iter().map(|(name, _)| *name);
             let hint = self.did_you_mean(name, names());
             let message = format!("there is no execution variable `{}`", cut(name));
-            let draft = Draft::at(node, Code::UnknownVariable, message);
-            self.report(draft.allowed(list(names())).hint(hint));
+            let finding = Finding::at(node, Code::UnknownVariable, message);
+            self.report(finding.allowed(list(names())).hint(hint));
             return None;
         };
         let home = match variable {
@@ -72,7 +72,7 @@ impl<'d> Reader<'d> {
         };
         if let Some(home) = home.filter(|home| Some(*home) != site.step_type) {
             let message = format!("`Execution.{name}` has a value only inside a {home} step");
-            self.report(Draft::at(node, Code::MisplacedReference, message));
+            self.report(Finding::at(node, Code::MisplacedReference, message));
         }
         self.warn_never_cached(node, site, &format!("Execution.{name}"), variable);
         let reference = Reference::Execution(variable);
@@ -97,7 +97,7 @@ impl<'d> Reader<'d> {
             _ => "no other execution can ever use its result",
         };
         let message = format!("caching is on, but the arguments hold `{what}`: {cost}");
-        self.report(Draft::at(node, Code::NeverCached, message));
+        self.report(Finding::at(node, Code::NeverCached, message));
     }
 
     fn experiment_variable(
@@ -111,8 +111,8 @@ impl<'d> Reader<'d> {
             "TrialName" => ExperimentVariable::TrialName,
             _ => {
                 let message = format!("`PipelineExperimentConfig` has no `{}`", cut(name));
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.allowed("ExperimentName, TrialName"));
+                let finding = Finding::at(node, Code::UnknownProperty, message);
+                self.report(finding.allowed("ExperimentName, TrialName"));
                 return None;
             }
         };
@@ -138,7 +138,7 @@ impl<'d> Reader<'d> {
                 return Some(Typed::new(Expression::Get(reference), Some(ScalarType::String)));
             }
         };
-        self.report(Draft::at(node, Code::MisplacedReference, message));
+        self.report(Finding::at(node, Code::MisplacedReference, message));
         None
     }
 
@@ -169,7 +169,7 @@ impl<'d> Reader<'d> {
             self.find_step(node, name)
         } else {
             let message = "`PipelineExperimentConfig` is evaluated before any step";
-            self.report(Draft::at(node, Code::MisplacedReference, message));
+            self.report(Finding::at(node, Code::MisplacedReference, message));
             None
         };
         if let Some(target) = target {
@@ -177,13 +177,15 @@ impl<'d> Reader<'d> {
         }
         if path.is_empty() {
             let message = "a property must follow the step's name";
-            self.report(Draft::at(node, Code::InvalidPath, message).allowed("Steps.STEP.PROPERTY"));
+            self.report(
+                Finding::at(node, Code::InvalidPath, message).allowed("Steps.STEP.PROPERTY"),
+            );
             return None;
         }
         match PropertyPath::parse(path.strip_prefix('.').unwrap_or(path)) {
             Ok(path) => Some((target?, path)),
             Err(error) => {
-                self.report(Draft::at(node, Code::InvalidPath, error.to_string()));
+                self.report(Finding::at(node, Code::InvalidPath, error.to_string()));
                 None
             }
         }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::definition::extension::TriggerRule;
 use crate::definition::{Parent, Step, StepIndex};
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::member::cut;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
     /// Warns of a step that can never run: all it waits for must succeed, and some of it stands in each branch of a condition.
@@ -28,8 +28,8 @@ impl<'d> Reader<'d> {
                     "the step waits for steps in both branches of condition `{condition}`, so it can never run"
                 );
                 let hint = "`TriggerRule: AnySucceeded` runs it after the branch that is taken";
-                let draft = Draft::at(*node, Code::NeverRuns, message);
-                self.report(draft.hint(Some(hint.to_owned())));
+                let finding = Finding::at(*node, Code::NeverRuns, message);
+                self.report(finding.hint(Some(hint.to_owned())));
                 return;
             }
         }

@@ -7,12 +7,12 @@ use crate::definition::{CacheConfig, Step, StepIndex};
 use crate::limits;
 use crate::name::StepName;
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
 use super::outline::rules_of;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
     /// All steps in outline order, `None` for those that were reported, and an order in which they can run.
@@ -22,7 +22,7 @@ impl<'d> Reader<'d> {
         }
         let count = self.outline.steps.len();
         if count == 0 {
-            self.report(Draft::at(node, Code::NoEffect, "the pipeline has no steps"));
+            self.report(Finding::at(node, Code::NoEffect, "the pipeline has no steps"));
         }
         if count > limits::STEPS {
             self.over_limit(node, "steps, branches included", count, limits::STEPS);
@@ -102,13 +102,13 @@ impl<'d> Reader<'d> {
             let (line, column) = first.get("Name").unwrap_or(first).place();
             let message =
                 format!("step `{}` is already at line {line}, column {column}", cut(text));
-            self.report(Draft::at(node, Code::DuplicateName, message));
+            self.report(Finding::at(node, Code::DuplicateName, message));
         }
         let name = StepName::parse(text).ok();
         if name.is_none() {
             let message = format!("`{}` is not a step name", cut(text));
-            let draft = Draft::at(node, Code::InvalidName, message);
-            self.report(draft.allowed(StepName::ALLOWED));
+            let finding = Finding::at(node, Code::InvalidName, message);
+            self.report(finding.allowed(StepName::ALLOWED));
         }
         name
     }
@@ -120,7 +120,7 @@ impl<'d> Reader<'d> {
             (Caching::NoEffect, Some(config)) => {
                 if self.cache_config(config).is_some() {
                     let message = "a Callback step is never cached: its answer comes from outside";
-                    self.report(Draft::at_key(config, Code::NoEffect, message));
+                    self.report(Finding::at_key(config, Code::NoEffect, message));
                 }
                 None
             }

@@ -13,7 +13,9 @@ use serde_json::{Number, Value};
 use crate::limits;
 use crate::parse::problem::Code;
 
-use super::{Content, Document, Draft, Problems, Slot, measure};
+use super::document::{Content, Document, Slot};
+use super::finding::{Finding, Problems};
+use super::measure;
 
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -32,10 +34,10 @@ pub(super) fn read(
     text: &str,
     document: &mut Document<'_>,
     problems: &mut Problems,
-) -> Result<(), Draft> {
+) -> Result<(), Finding> {
     measure::check(text)?;
     if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
-        return Err(Draft::at_offset(0, Code::EmptyDocument, "the definition is empty"));
+        return Err(Finding::at_offset(0, Code::EmptyDocument, "the definition is empty"));
     }
     let ast = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
         Ok(result) => result.value,
@@ -45,11 +47,11 @@ pub(super) fn read(
             let first = letters.next().map(|c| c.to_ascii_lowercase());
             let said: String = first.into_iter().chain(letters).collect();
             let message = format!("not JSON: {said}");
-            return Err(Draft::at_offset(error.range().start, Code::InvalidSyntax, message));
+            return Err(Finding::at_offset(error.range().start, Code::InvalidSyntax, message));
         }
     };
     let Some(ast) = ast else {
-        return Err(Draft::at_offset(0, Code::EmptyDocument, "the definition is empty"));
+        return Err(Finding::at_offset(0, Code::EmptyDocument, "the definition is empty"));
     };
     let mut builder = Builder { document, problems, out_of_range: false };
     builder.add(Slot::Root, ast)?;
@@ -57,7 +59,7 @@ pub(super) fn read(
     if builder.out_of_range { Ok(()) } else { syntax_error(text).map_or(Ok(()), Err) }
 }
 
-fn syntax_error(text: &str) -> Option<Draft> {
+fn syntax_error(text: &str) -> Option<Finding> {
     let error = serde_json::from_str::<Value>(text).err()?;
     let start = match error.line() {
         0 | 1 => 0,
@@ -67,7 +69,7 @@ fn syntax_error(text: &str) -> Option<Draft> {
     let suffix = format!(" at line {} column {}", error.line(), error.column());
     let message = message.strip_suffix(&suffix).unwrap_or(&message);
     let offset = start + error.column().saturating_sub(1);
-    Some(Draft::at_offset(offset, Code::InvalidSyntax, format!("not JSON: {message}")))
+    Some(Finding::at_offset(offset, Code::InvalidSyntax, format!("not JSON: {message}")))
 }
 
 struct Builder<'a, 't> {
@@ -78,9 +80,9 @@ struct Builder<'a, 't> {
 
 impl Builder<'_, '_> {
     /// Recursive: the depth was measured before.
-    fn add(&mut self, slot: Slot, ast: Ast<'_>) -> Result<(), Draft> {
+    fn add(&mut self, slot: Slot, ast: Ast<'_>) -> Result<(), Finding> {
         let offset = ast.range().start;
-        self.document.check_count(offset)?;
+        measure::check_count(self.document, offset)?;
         let content = match ast {
             Ast::NullKeyword(_) => Content::Null,
             Ast::BooleanLit(literal) => Content::Bool(literal.value),
@@ -119,7 +121,7 @@ impl Builder<'_, '_> {
         parent: u32,
         property: ObjectProp<'_>,
         seen: &mut HashMap<String, usize>,
-    ) -> Result<(), Draft> {
+    ) -> Result<(), Finding> {
         let key_offset = property.name.range().start;
         let key = property.name.into_string();
         if key.len() > limits::KEY_BYTES {
@@ -143,9 +145,9 @@ pub(super) fn number(text: &str) -> Option<Number> {
     text.parse().ok().and_then(Number::from_f64)
 }
 
-pub(super) fn out_of_range(node: u32, text: &str) -> Draft {
+pub(super) fn out_of_range(node: u32, text: &str) -> Finding {
     let shown: String = text.chars().take(40).collect();
-    Draft::at_node(node, Code::NumberOutOfRange, format!("`{shown}` is out of range"))
+    Finding::at_node(node, Code::NumberOutOfRange, format!("`{shown}` is out of range"))
         .allowed("integers from -9223372036854775808 to 18446744073709551615, finite 64-bit floats")
 }
 
@@ -155,8 +157,8 @@ pub(super) fn duplicate_key(
     key: &str,
     first: usize,
     second: usize,
-) -> Draft {
-    let (line, column) = document.lines.place(first);
+) -> Finding {
+    let (line, column) = document.place(first);
     let message = format!("key `{key}` is already at line {line}, column {column}");
-    Draft::at_node(parent, Code::DuplicateKey, message).moved_to(second)
+    Finding::at_node(parent, Code::DuplicateKey, message).moved_to(second)
 }

@@ -3,11 +3,12 @@
 use crate::limits;
 use crate::parse::problem::Code;
 
-use super::Draft;
+use super::document::Document;
+use super::finding::Finding;
 
 /// Refuses JSON that is nested too deeply or holds too many values. Says nothing about other mistakes: on broken text the count
 /// may be off, and the parser that follows finds the break.
-pub(super) fn check(text: &str) -> Result<(), Draft> {
+pub(super) fn check(text: &str) -> Result<(), Finding> {
     let (mut depth, mut values) = (0_usize, 1_usize);
     let (mut in_string, mut escaped) = (false, false);
     let mut previous = b' ';
@@ -48,20 +49,26 @@ pub(super) fn check(text: &str) -> Result<(), Draft> {
     Ok(())
 }
 
-pub(super) fn too_deep(offset: usize) -> Draft {
+/// Refuses a document that holds as many values as are allowed, before another one is added at
+/// `offset`.
+pub(super) fn check_count(document: &Document<'_>, offset: usize) -> Result<(), Finding> {
+    if document.count() < limits::DEFINITION_NODES { Ok(()) } else { Err(too_many_values(offset)) }
+}
+
+pub(super) fn too_deep(offset: usize) -> Finding {
     let limit = limits::DEFINITION_DEPTH;
     let message = format!("values are nested more than {limit} deep, over the limit");
-    Draft::at_offset(offset, Code::LimitExceeded, message)
+    Finding::at_offset(offset, Code::LimitExceeded, message)
 }
 
-pub(super) fn too_many_values(offset: usize) -> Draft {
+fn too_many_values(offset: usize) -> Finding {
     let limit = limits::DEFINITION_NODES;
     let message = format!("the definition holds more than {limit} values, over the limit");
-    Draft::at_offset(offset, Code::LimitExceeded, message)
+    Finding::at_offset(offset, Code::LimitExceeded, message)
 }
 
-pub(super) fn long_key(offset: usize, bytes: usize) -> Draft {
+pub(super) fn long_key(offset: usize, bytes: usize) -> Finding {
     let limit = limits::KEY_BYTES;
     let message = format!("a key has {bytes} bytes, over the limit of {limit}");
-    Draft::at_offset(offset, Code::LimitExceeded, message)
+    Finding::at_offset(offset, Code::LimitExceeded, message)
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Number;
 
-use super::{Content, json};
+use super::document::Content;
+use super::json;
 
 /// A plain scalar by YAML 1.2.2, section 10.3.2. `None`: a number that no 64-bit type can hold.
 pub(super) fn resolve(text: &str) -> Option<Content> {
