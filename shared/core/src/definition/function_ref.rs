@@ -1,4 +1,4 @@
-//! What names a Lambda function in a step: a name from `sidestep.toml`, or the ARN of any function.
+//! References to Lambda functions: a name from `sidestep.toml`, or the ARN of any function.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::FunctionName;
 
-/// `FunctionArn` of a Lambda step. In JSON it is the text as the definition has it, and it is
-/// ordered like that text, so it can be the key of a map that is looked up by text.
+/// `FunctionArn` of a Lambda step.
+///
+/// In JSON it is the text as the definition has it. It is ordered like that text, too, so it can be
+/// the key of a map that is looked up by text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum FunctionRef {

@@ -1,7 +1,7 @@
 //! A pipeline definition, parsed and checked: every name resolved, every edge known.
 //!
-//! Steps lie flat in definition order, a Condition step before the steps of its branches, and are addressed by [`StepIndex`]: that
-//! position is also the step's place in an execution's `HEAD`.
+//! Steps are one flat list in definition order, a Condition step before the steps of its branches.
+//! A [`StepIndex`] is the position in that list, and the step's place in an execution's `HEAD`.
 
 pub mod condition;
 pub mod expression;
@@ -29,7 +29,7 @@ pub use crate::definition::output::OutputParameter;
 pub use crate::definition::scalar_type::ScalarType;
 pub use crate::definition::step_type::{CallbackStep, LambdaStep, StepKind, StepType};
 
-/// The one definition version there is.
+/// The only version of definitions.
 pub const DEFINITION_VERSION: &str = "2020-12-01";
 
 /// A definition that passed all checks.
@@ -39,7 +39,7 @@ pub struct Pipeline {
     pub experiment: Option<ExperimentConfig>,
     /// In definition order, a condition before the steps of its branches.
     pub steps: Vec<Step>,
-    /// An order in which every step comes after all that it waits for; ties in definition order.
+    /// Every step after all that it waits for; ties in definition order.
     pub topological_order: Vec<StepIndex>,
 }
 
@@ -48,21 +48,21 @@ pub struct Pipeline {
 #[serde(transparent)]
 pub struct StepIndex(pub usize);
 
-/// A caller's input.
+/// A value that the caller gives at the start of an execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     pub name: ParameterName,
     pub parameter_type: ScalarType,
-    /// `None`: required at start.
+    /// `None` if the parameter needs a value at the start.
     pub default: Option<Value>,
-    /// Only on String parameters; empty when any value will do.
+    /// Allowed values of a String parameter. Empty if any value is allowed.
     pub enum_values: Vec<String>,
     pub description: Option<String>,
-    /// An extension: the value never reaches logs, reasons, keys or descriptions.
+    /// The value never reaches logs, reasons, keys or descriptions. An extension.
     pub no_echo: bool,
 }
 
-/// `PipelineExperimentConfig`: evaluated and echoed, otherwise without effect.
+/// `PipelineExperimentConfig`: evaluated and shown, otherwise without effect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExperimentConfig {
     pub experiment_name: Expression,
@@ -76,20 +76,21 @@ pub struct Step {
     pub display_name: Option<String>,
     pub description: Option<String>,
     pub kind: StepKind,
-    /// The branch this step stands in.
+    /// The branch that contains this step.
     pub parent: Option<Parent>,
-    /// What it waits for: `DependsOn` and every reference at any depth; not the parent.
+    /// The steps that this step waits for: `DependsOn` and every reference at any depth. The
+    /// enclosing Condition step is not among them.
     pub dependencies: BTreeSet<StepIndex>,
-    /// The step's own setting, or the pipeline's default. `None`: never cached.
+    /// The step's own setting or the pipeline's default. `None` if the step is never cached.
     pub cache: Option<CacheConfig>,
     pub retry_policies: Vec<RetryPolicy>,
-    /// An attempt fails after this.
+    /// An attempt fails after this time.
     pub timeout_seconds: Option<u32>,
     pub tags: Vec<String>,
     pub trigger_rule: TriggerRule,
     pub on_failure: OnFailure,
     pub when: Option<When>,
-    /// Where the step stands in the document, as a JSON pointer.
+    /// The step's place in the document, as a JSON pointer.
     pub pointer: String,
 }
 
@@ -110,7 +111,7 @@ pub enum Branch {
 /// An enabled `CacheConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// How old an entry may be; `None`: any age. Years and months count as 365 and 30 days.
+    /// The greatest age of an entry; `None` for any age. A year has 365 days and a month 30.
     pub expire_after: Option<Duration>,
     pub scope: CacheScope,
 }
@@ -130,7 +131,7 @@ impl Pipeline {
         &self.steps[index.0]
     }
 
-    /// The step with this name.
+    /// Returns the step with this name.
     pub fn find(&self, name: &StepName) -> Option<StepIndex> {
         self.steps.iter().position(|step| step.name == *name).map(StepIndex)
     }
@@ -157,7 +158,7 @@ impl Pipeline {
         left_out.collect()
     }
 
-    /// URLs of the queues that Callback steps send to.
+    /// Returns the URLs of the queues that Callback steps send to.
     pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Callback(callback) => Some(callback.sqs_queue_url.as_str()),

@@ -13,12 +13,12 @@ use crate::definition::expression::Expression;
 use crate::definition::function_ref::FunctionRef;
 use crate::definition::output::OutputParameter;
 
-/// What the reader of definitions allows for a type.
+/// The keys and features of a step type.
 #[derive(Debug, Clone, Copy)]
 pub struct StepRules {
-    /// Keys beside those that all steps share.
+    /// The keys that not every step has.
     own_keys: &'static [&'static str],
-    /// Other keys are SageMaker's: they are searched for references and not checked otherwise.
+    /// Other keys are SageMaker's. They are searched for references and otherwise not checked.
     pub is_open: bool,
     /// `OutputParameters`, which other steps can read.
     pub has_outputs: bool,
@@ -28,20 +28,20 @@ pub struct StepRules {
     pub caching: Caching,
 }
 
-/// What `CacheConfig` means for a type.
+/// The meaning of `CacheConfig` for a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caching {
     /// The key is unknown.
     Refused,
-    /// The key is accepted and warned of: the result comes from outside.
+    /// The key is allowed and has no effect, because the result comes from outside. Warned of.
     NoEffect,
     /// The step's own setting counts.
     Own,
-    /// The step's own setting counts, else the pipeline's. Cached by the digest of the step's code.
+    /// The step's own setting counts, else the pipeline's. The key includes the code's digest.
     OwnOrDefault,
 }
 
-/// The keys of every step, of which `OnFailure` is missing: a Fail step does not have it.
+/// The keys of every step. `OnFailure` is not among them, because a Fail step does not have it.
 const FIRST_KEYS: [&str; 6] =
     ["Name", "Type", "DisplayName", "Description", "DependsOn", "Arguments"];
 
@@ -94,8 +94,8 @@ const JOB: StepRules = StepRules {
 };
 
 impl StepRules {
-    /// The rules for a type that SageMaker does not have: it is reported, and the rest of the step
-    /// is read as far as possible.
+    /// The rules for a type that SageMaker does not have. The type is reported, and the rest of the
+    /// step is read as far as possible.
     pub const UNKNOWN: Self = JOB;
 
     /// Returns every key that the type has, in the order in which messages list them.
@@ -125,7 +125,7 @@ macro_rules! step_types {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// Returns the row of the table.
+            /// Returns the keys and features of the type.
             pub const fn rules(self) -> StepRules {
                 match self { $(Self::$variant => $rules,)* }
             }
@@ -184,7 +184,7 @@ impl Serialize for StepType {
     }
 }
 
-/// What a step does.
+/// The work of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepKind {
     Lambda(LambdaStep),

@@ -1,7 +1,9 @@
-//! What reaches the planner, told apart by shape: S3 notifications in both envelopes, Lambda's destination records, the sweep.
+//! Tells apart what reaches the planner: S3 notifications, Lambda's destination records, and calls
+//! of the planner by itself and by steps.
 //!
-//! Nothing here trusts an event: unknown shapes and foreign keys are [`PlannerEvent::Ignored`] with the reason, never an error, because an
-//! error would make the platform deliver them again.
+//! Nothing here trusts an event. Unknown shapes and foreign keys are [`PlannerEvent::Ignored`] with
+//! the reason. They are never an error, because an error would make the platform deliver them
+//! again.
 
 pub mod batch;
 mod lenient;
@@ -21,7 +23,7 @@ use crate::failure::FailureType;
 use crate::name::{ExecutionId, PipelineName, StepName};
 use crate::uri::S3Uri;
 
-/// Something the planner was told.
+/// An event that reached the planner.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlannerEvent {
     /// An attempt's manifest lies in S3.
@@ -32,17 +34,17 @@ pub enum PlannerEvent {
     Reported { invocation: Invocation, manifest: Manifest },
     /// A step committed its result itself.
     CommittedDirectly(ExecutionId),
-    /// Look after executions whose messages were lost.
+    /// The sweep is due: it looks for executions whose messages were lost.
     Sweep,
-    /// A time has come that an execution waits for, or will have at `at_ms`.
+    /// A time that an execution waits for has come, or will come at `at_ms`.
     Wake { execution_id: ExecutionId, at_ms: u64 },
-    /// A window of a batch trigger has ended, or will have.
+    /// A window of a batch trigger has ended, or will end.
     WindowEnded(WindowId),
-    /// Nothing for the planner.
+    /// Nothing that the planner has to handle, and why.
     Ignored(String),
 }
 
-/// Where a manifest lies: `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/manifest.json`.
+/// The key of a manifest, `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/manifest.json`, and its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestKey {
     pub uri: S3Uri,
@@ -52,7 +54,7 @@ pub struct ManifestKey {
     pub attempt_count: u32,
 }
 
-/// What a step leaves in the planner's queue.
+/// The result that a step leaves in the planner's queue.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Delivery {
@@ -75,8 +77,8 @@ struct WindowCall {
     window: String,
 }
 
-/// Lambda's record of an asynchronous invocation, without its two payloads: those are a step's own
-/// data, which may be large and are looked into where they lie.
+/// Lambda's record of an asynchronous invocation, without its two payloads. The payloads are a
+/// step's own data and may be large, so they are read in place.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct DestinationRecord {
@@ -102,13 +104,13 @@ struct ErrorDocument {
     error_message: Option<String>,
 }
 
-/// The event by which a step leaves its result to the planner.
+/// Returns the event by which a step leaves its result to the planner.
 pub fn report_event(invocation: &Invocation, manifest: &Manifest) -> Value {
     let (invocation, manifest) = (invocation.clone(), manifest.clone());
     json!({ "Report": Delivery { invocation, manifest } })
 }
 
-/// Reads an event of any kind into what it says to the planner.
+/// Reads an event of any kind. One event of S3 or of a queue can say several things.
 pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
     if event.get("Sweep").is_some() {
         return vec![PlannerEvent::Sweep];
@@ -167,13 +169,13 @@ pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
     })
 }
 
-/// The event that the planner itself was given up on, if the record is of that: a dead letter that was sent again.
+/// Returns the planner's own event if `record` is a dead letter of the planner that was sent again.
 fn redriven(record: &Value) -> Option<&Value> {
     let event = &record["requestPayload"];
     let is_event = ["Records", "detail-type", "Sweep", "Wake", "Batch", "Report"]
         .iter()
         .any(|key| event.get(key).is_some());
-    // One of a step function may have arguments of any name.
+    // The arguments of a step function may have any names, so its record can look like an event.
     (is_event && event.get(RESERVED_KEY).is_none() && event.get("requestContext").is_none())
         .then_some(event)
 }
@@ -194,7 +196,7 @@ fn destination(record: &Value) -> PlannerEvent {
     PlannerEvent::Ended { invocation, result: Err(failure) }
 }
 
-/// Tells what an invocation means whose function returned `payload`.
+/// Returns the event of an invocation whose function returned `payload`.
 fn succeeded(invocation: Invocation, payload: &Value) -> PlannerEvent {
     let mark = &payload[RESERVED_KEY];
     if mark[COMMITTED] == true {
@@ -219,7 +221,7 @@ fn succeeded(invocation: Invocation, payload: &Value) -> PlannerEvent {
     PlannerEvent::Ended { invocation, result }
 }
 
-/// Returns the failure that an error document describes; without one, Lambda's own condition.
+/// Returns the failure that an error document describes, or that Lambda's condition names.
 fn failure(condition: &str, payload: &Value) -> Failure {
     let ErrorDocument { error_type, error_message } = lenient::object(payload).unwrap_or_default();
     let unnamed = match condition {

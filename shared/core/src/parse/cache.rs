@@ -9,7 +9,7 @@ use crate::parse::text::{Finding, Node};
 use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    /// `None`: caching is off, or the mistake was reported.
+    /// Reads a `CacheConfig`. `None` if caching is off, or if a mistake was reported.
     pub(super) fn cache_config(&mut self, node: Node<'d>) -> Option<CacheConfig> {
         if !self.object(node, &["Enabled", "ExpireAfter", "Scope"]) {
             return None;
@@ -23,14 +23,13 @@ impl<'d> Reader<'d> {
                 Err(error) => {
                     let finding = Finding::at(member, Code::InvalidDuration, error.to_string());
                     let finding = finding.allowed(duration::ALLOWED);
-                    // SageMaker does not look at it when caching is off.
+                    // SageMaker does not check it when caching is off.
                     self.report(if enabled == Some(false) { finding.warning() } else { finding });
                 }
             }
         }
         let scope = node.get("Scope");
-        let scope =
-            scope.and_then(|node| self.word(node, "a scope of cached results", &CacheScope::ALL));
+        let scope = scope.and_then(|node| self.word(node, "cache scope", &CacheScope::ALL));
         enabled?.then_some(CacheConfig { expire_after, scope: scope.unwrap_or_default() })
     }
 }

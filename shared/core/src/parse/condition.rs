@@ -1,4 +1,4 @@
-//! Conditions.
+//! Reads conditions.
 
 use crate::definition::ScalarType;
 use crate::definition::condition::{Condition, Operator};
@@ -15,7 +15,8 @@ use super::member::cut;
 use super::outline::rules_of;
 use super::reader::Reader;
 
-/// `NotEquals` and `NotIn` are the published schema's; the SDK writes a `Not` around the plain one.
+/// The names of all conditions. `NotEquals` and `NotIn` are the published schema's; the SDK writes
+/// a `Not` around the plain one.
 const TYPES: [&str; 12] = [
     "Equals",
     "NotEquals",
@@ -32,7 +33,7 @@ const TYPES: [&str; 12] = [
 ];
 
 impl<'d> Reader<'d> {
-    /// A list of conditions.
+    /// Reads a list of conditions, which are nested `depth` deep.
     pub(super) fn conditions(
         &mut self,
         node: Node<'d>,
@@ -186,7 +187,8 @@ impl<'d> Reader<'d> {
         Some(Condition::In { query: query?.expression, values })
     }
 
-    /// The SDK's key or the published schema's, not both.
+    /// Returns the member with the SDK's key or the published schema's, and reports it if both are
+    /// there.
     fn either(&mut self, node: Node<'d>, key: &str, alias: &str) -> Option<Node<'d>> {
         match (node.get(key), node.get(alias)) {
             (Some(_), Some(second)) => {
@@ -199,8 +201,8 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Of a Condition step: its conditions, with the shape of its branches checked. The branch steps themselves are read in
-    /// their turn.
+    /// Reads the conditions of a Condition step and checks the shape of its branches. The steps in
+    /// the branches are read as steps.
     pub(super) fn condition_arguments(
         &mut self,
         node: Node<'d>,
@@ -219,7 +221,7 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// Integer and Float are one numeric type.
+/// Returns the type for comparisons: Integer and Float are one numeric type.
 fn kind(scalar_type: ScalarType) -> ScalarType {
     if scalar_type == ScalarType::Integer { ScalarType::Float } else { scalar_type }
 }

@@ -1,4 +1,4 @@
-//! What one step waits for, noted while its parts are read.
+//! The dependencies of a step, collected while its parts are read.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use crate::parse::text::{Finding, Node};
 use super::member::cut;
 use super::reader::Reader;
 
-/// Whose part is being read, and what it was found to wait for.
+/// The step whose part is being read, and its dependencies so far.
 #[derive(Debug)]
 pub(super) struct Site<'d> {
-    /// `None`: the experiment configuration, which is evaluated before any step.
+    /// `None` for the experiment configuration, which is evaluated before any step.
     pub(super) step: Option<StepIndex>,
     pub(super) step_type: Option<StepType>,
-    /// Whether the step asks for caching, so that a value that never repeats deserves a warning.
+    /// The step is cached, so a value that never repeats deserves a warning.
     pub(super) is_cached: bool,
-    /// Each with the first place that says so.
+    /// Each dependency with the first place that names it.
     pub(super) waits_for: BTreeMap<StepIndex, Node<'d>>,
 }
 
@@ -45,13 +45,13 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Names to suggest; none when the problem would not be listed, so that thousands of mistakes beside thousands of names
-    /// cost no more than a thousand.
+    /// Returns the names to suggest. There are none if the problem would not be listed, so that
+    /// thousands of mistakes beside thousands of names cost no more than a thousand.
     pub(super) fn names(&self, names: impl Iterator<Item = &'d str>) -> Vec<&'d str> {
         if self.problems.is_full() { Vec::new() } else { names.collect() }
     }
 
-    /// The step with this name; reports where there is none.
+    /// Returns the step with this name, and reports it if there is none.
     pub(super) fn find_step(&mut self, node: Node<'d>, name: &str) -> Option<StepIndex> {
         if let Some(index) = self.outline.by_name.get(name) {
             return Some(*index);
@@ -59,14 +59,14 @@ impl<'d> Reader<'d> {
         let names = self.outline.steps.iter().map(|step| step.name);
         let names = self.names(names.filter(|name| !name.is_empty()));
         let hint = self.did_you_mean(name, names.iter().copied());
-        let message = format!("there is no step `{}`", cut(name));
+        let message = format!("unknown step `{}`", cut(name));
         let finding =
             Finding::at(node, Code::UnknownStep, message).allowed(list(names.into_iter()));
         self.report(finding.hint(hint));
         None
     }
 
-    /// Notes an edge, unless it can never be one.
+    /// Records that the step waits for `target`, or reports why no step can.
     pub(super) fn wait_for(&mut self, target: StepIndex, node: Node<'d>, site: &mut Site<'d>) {
         let step = self.outline.step(target);
         let name = cut(step.name);

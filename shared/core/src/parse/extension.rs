@@ -1,4 +1,5 @@
-//! The keys that sidestep adds to steps: `Tags`, `TriggerRule`, `OnFailure`, `When`, `CodeVersion`.
+//! Reads the keys that sidestep adds to steps: `Tags`, `TriggerRule`, `OnFailure`, `When`,
+//! `CodeVersion`.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use super::dependency::Site;
 use super::member::cut;
 use super::reader::Reader;
 
-/// What a step says beyond SageMaker.
+/// The values of the keys that every type of step can have.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
     pub(super) tags: Vec<String>,
@@ -23,13 +24,13 @@ pub(super) struct Extensions {
 
 impl<'d> Reader<'d> {
     pub(super) fn extensions(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Extensions {
-        // SageMaker's own `Tags`, of the job or model that a step makes, stand in its `Arguments`.
+        // SageMaker's own `Tags`, those of a step's job or model, are in its `Arguments`.
         let tags = node.get("Tags").map(|list| self.tags(list)).unwrap_or_default();
         let rule = node.get("TriggerRule");
-        let rule = rule.and_then(|node| self.word(node, "a trigger rule", &TriggerRule::ALL));
+        let rule = rule.and_then(|node| self.word(node, "trigger rule", &TriggerRule::ALL));
         let on_failure = node.get("OnFailure");
         let on_failure =
-            on_failure.and_then(|node| self.word(node, "a way to go on", &OnFailure::ALL));
+            on_failure.and_then(|node| self.word(node, "`OnFailure` value", &OnFailure::ALL));
         let when = node.get("When").and_then(|node| self.when(node, site));
         Extensions {
             tags,
@@ -49,7 +50,7 @@ impl<'d> Reader<'d> {
             let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=');
             let chars = tag.chars().count();
             if !(1..=limits::TAG_CHARS).contains(&chars) || !tag.chars().all(is_word) {
-                let message = format!("`{}` is not a tag", cut(tag));
+                let message = format!("invalid tag `{}`", cut(tag));
                 let finding = Finding::at(element, Code::InvalidName, message);
                 self.report(finding.allowed("1 to 128 letters, digits, - _ . / ="));
             } else if !seen.insert(tag) {
@@ -66,7 +67,7 @@ impl<'d> Reader<'d> {
         }
         let is_fail = site.step_type == Some(StepType::Fail);
         let otherwise = node.get("Else").and_then(|node| {
-            let otherwise = self.word(node, "what to do else", &Otherwise::ALL)?;
+            let otherwise = self.word(node, "`Else` value", &Otherwise::ALL)?;
             if otherwise == Otherwise::Reuse && is_fail {
                 let message = "a Fail step leaves nothing behind that could be reused";
                 self.report(Finding::at(node, Code::InvalidValue, message).allowed("Skip"));

@@ -1,8 +1,8 @@
-//! The graph of all steps: circles, and an order in which the steps can run.
+//! Finds circles among the steps, and an order in which the steps can run.
 //!
-//! An edge leads from a step to what it waits for: `DependsOn`, references, and for a step in a branch the enclosing condition.
-//! No loop recurses, and neither does Kosaraju's algorithm as `petgraph` has it, so a chain of thousands
-//! of steps cannot overflow the stack.
+//! An edge leads from a step to each step that it waits for: `DependsOn`, references, and the
+//! enclosing condition of a step in a branch. Nothing here recurses, and neither does Kosaraju's
+//! algorithm in `petgraph`, so a chain of thousands of steps cannot overflow the stack.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -17,11 +17,12 @@ use crate::parse::text::{Finding, Node};
 use super::member::cut;
 use super::reader::Reader;
 
-/// Steps of a circle that are written out; of longer ones both ends.
+/// The most steps of a circle that a message lists; of longer circles it lists both ends.
 const SHOWN: usize = 40;
 
 impl<'d> Reader<'d> {
-    /// Reports each circle once. The order is meaningless where there is one.
+    /// Returns an order of the steps, and reports each circle once. With a circle, the order has no
+    /// meaning.
     pub(super) fn order(&mut self, edges: &[BTreeMap<StepIndex, Node<'d>>]) -> Vec<StepIndex> {
         let parents = self.outline.steps.iter().map(|step| step.parent.map(|p| p.condition.0));
         let waits: Vec<Vec<usize>> = edges
@@ -45,7 +46,7 @@ impl<'d> Reader<'d> {
             names.splice(SHOWN / 2..=circle.len() - SHOWN / 2, [left_out]);
         }
         let text = names.join(" -> ");
-        // An edge that no place states is that to the enclosing condition.
+        // An edge without a place in the text is that to the enclosing condition.
         let node = edges[first].get(&StepIndex(second)).copied();
         let node = node.unwrap_or(self.outline.steps[first].node);
         let message = format!("{} steps wait for each other in a circle: {text}", circle.len());
@@ -55,8 +56,9 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// Returns the strongly connected components, each in ascending order, ordered by their first
-/// member. The last steps may be left out if they have no edges, and so no circle.
+/// Returns the strongly connected components, ordered by their first member. Members are in
+/// ascending order. The last steps may be missing if they have no edges, because then they are in
+/// no circle.
 fn components(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let edges = waits.iter().enumerate();
     let edges = edges.flat_map(|(step, targets)| targets.iter().map(move |target| (step, *target)));
@@ -71,7 +73,7 @@ fn components(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
     components
 }
 
-/// A shortest circle through the first member of a component, beginning there.
+/// Returns a shortest circle through the first member of a component, beginning there.
 fn shortest_circle(waits: &[Vec<usize>], component: &[usize]) -> Vec<usize> {
     let first = component[0];
     let mut reached_from = BTreeMap::new();
@@ -93,13 +95,13 @@ fn shortest_circle(waits: &[Vec<usize>], component: &[usize]) -> Vec<usize> {
     component.to_vec()
 }
 
-/// Returns each step after all that it waits for, ties in definition order; steps on a circle are
-/// left out. A topological sort of `petgraph` would not keep definition order.
+/// Returns each step after all that it waits for, ties in definition order, without steps in a
+/// circle. The topological sort of `petgraph` does not keep definition order.
 fn topological(waits: &[Vec<usize>]) -> Vec<StepIndex> {
     let mut waiting_for = vec![0_usize; waits.len()];
     let mut waited_by = vec![Vec::new(); waits.len()];
     for (step, targets) in waits.iter().enumerate() {
-        // A branch step may name its condition as well.
+        // A step in a branch may also name its condition in `DependsOn`.
         let mut targets = targets.clone();
         targets.sort_unstable();
         targets.dedup();

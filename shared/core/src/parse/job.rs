@@ -1,4 +1,5 @@
-//! Steps that only SageMaker can run: searched for references, which make edges, and otherwise left to SageMaker.
+//! Reads steps that only SageMaker can run. They are searched for references, which make edges, and
+//! otherwise not checked.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use super::outline::rules_of;
 use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    /// Any step type but those of [`super::kind`]; reports unknown ones.
+    /// Reads a step of any type that has no kind of its own, and reports unknown types.
     pub(super) fn job(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<StepKind> {
         if site.step_type.is_none() {
             let type_node = self.required(node, "Type")?;
@@ -33,7 +34,7 @@ impl<'d> Reader<'d> {
                 self.any(member, site);
             }
         }
-        // An unknown type was reported, so what stands in for it is never seen.
+        // An unknown type was reported, so this placeholder is never returned to the caller.
         Some(StepKind::Job { step_type: site.step_type.unwrap_or(StepType::Job) })
     }
 

@@ -1,4 +1,4 @@
-//! Lambda, Callback, Condition and Fail steps: what each type adds to the common keys.
+//! Reads what each type of step adds to the keys that all steps share.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ impl<'d> Reader<'d> {
         let text = self.literal_string(member, "`FunctionArn`")?;
         let function = FunctionRef::parse(text).ok();
         if function.is_none() {
-            let message = format!("`{}` is not a Lambda function", cut(text));
+            let message = format!("invalid Lambda function `{}`", cut(text));
             let finding = Finding::at(member, Code::InvalidFunctionArn, message);
             self.report(finding.allowed(FunctionRef::ALLOWED));
         }
@@ -78,14 +78,15 @@ impl<'d> Reader<'d> {
         let member = self.required(node, "SqsQueueUrl")?;
         let text = self.literal_string(member, "`SqsQueueUrl`")?;
         if !is_queue_url(text) {
-            let message = format!("`{}` is not the URL of a queue", cut(text));
+            let message = format!("invalid queue URL `{}`", cut(text));
             let finding = Finding::at(member, Code::InvalidQueueUrl, message);
             self.report(finding.allowed("an http or https URL"));
         }
         Some(text)
     }
 
-    /// What Lambda and Callback steps share: arguments, always an object, and declared outputs.
+    /// Reads what Lambda and Callback steps share: arguments, always an object, and declared
+    /// outputs.
     fn call_parts(
         &mut self,
         node: Node<'d>,
@@ -122,7 +123,7 @@ impl<'d> Reader<'d> {
             let name = name.and_then(|node| Some((node, self.string(node)?)));
             let output_type = self.required(node, "OutputType");
             let output_type =
-                output_type.and_then(|node| self.word(node, "an output type", &ScalarType::ALL));
+                output_type.and_then(|node| self.word(node, "output type", &ScalarType::ALL));
             let Some((name_node, name)) = name else { continue };
             let limit = limits::OUTPUT_NAME_CHARS;
             self.check_chars(name_node, "characters of an output's name", name, limit);

@@ -1,4 +1,4 @@
-//! Members of objects: that they are there, of the right JSON type, within their limits, and that nothing else is.
+//! Checks members of objects: present, of the right JSON type, within their limits, and known.
 
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
@@ -15,7 +15,7 @@ impl<'d> Reader<'d> {
         self.report(Finding::at(node, Code::WrongType, message));
     }
 
-    /// Whether `node` is an object with no other keys than `known`.
+    /// Returns true if `node` is an object, and reports keys other than `known`.
     pub(super) fn object(&mut self, node: Node<'d>, known: &[&str]) -> bool {
         if !self.any_object(node) {
             return false;
@@ -44,7 +44,8 @@ impl<'d> Reader<'d> {
         self.report(finding.hint(hint));
     }
 
-    /// Refuses what only a Lambda step can keep, on steps whose other keys are not checked.
+    /// Reports `ExactlyOnceStart`, which only a Lambda step can keep, on steps whose other keys are
+    /// not checked.
     pub(super) fn refuse_exactly_once(&mut self, node: Node<'d>) {
         if let Some(member) = node.get("ExactlyOnceStart") {
             self.unknown_key("ExactlyOnceStart", member, &[]);
@@ -76,7 +77,8 @@ impl<'d> Reader<'d> {
         text
     }
 
-    /// A string that cannot be an expression, because it must be known before an execution starts.
+    /// Reads a string that must not be an expression, because it is needed before an execution
+    /// starts.
     pub(super) fn literal_string(&mut self, node: Node<'d>, what: &str) -> Option<&'d str> {
         if let Content::Object(_) = node.content() {
             let message = format!("{what} must be a literal string, not an expression");
@@ -94,7 +96,7 @@ impl<'d> Reader<'d> {
         None
     }
 
-    /// A whole number from 0 to `limit`.
+    /// Reads a whole number from 0 to `limit`.
     pub(super) fn whole(&mut self, node: Node<'d>, what: &str, limit: u64) -> Option<u64> {
         let Content::Number(number) = node.content() else {
             self.wrong_type(node, "an integer");
@@ -109,7 +111,7 @@ impl<'d> Reader<'d> {
         whole
     }
 
-    /// Whether `node` is an array of at most `limit` elements.
+    /// Returns true if `node` is an array, and reports more than `limit` elements.
     pub(super) fn array(&mut self, node: Node<'d>, what: &str, limit: usize) -> bool {
         let Content::Array(elements) = node.content() else {
             self.wrong_type(node, "an array");
@@ -126,7 +128,7 @@ impl<'d> Reader<'d> {
         self.report(Finding::at(node, Code::LimitExceeded, message));
     }
 
-    /// An optional string member of at most `limit` characters.
+    /// Reads an optional string member of at most `limit` characters.
     pub(super) fn text(&mut self, node: Node<'d>, key: &str, limit: usize) -> Option<String> {
         let member = node.get(key)?;
         let text = self.string(member)?;
@@ -141,7 +143,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Returns the value that a fixed set of words gives to `node`.
+    /// Returns the value of the word that `node` is.
     pub(super) fn word<T: Copy>(
         &mut self,
         node: Node<'d>,
@@ -153,7 +155,7 @@ impl<'d> Reader<'d> {
         words.iter().find(|(word, _)| *word == found).map(|(_, value)| *value)
     }
 
-    /// Returns the one of `words` that `node` is.
+    /// Returns the one of `words` that `node` is, and reports any other text.
     pub(super) fn one_of(
         &mut self,
         node: Node<'d>,
@@ -164,7 +166,7 @@ impl<'d> Reader<'d> {
         let found = words.iter().find(|word| **word == text);
         if found.is_none() {
             let hint = self.did_you_mean(text, words.iter().copied());
-            let message = format!("`{}` is not {what}", cut(text));
+            let message = format!("invalid {what} `{}`", cut(text));
             let allowed = list(words.iter().copied());
             let finding = Finding::at(node, Code::InvalidValue, message).allowed(allowed);
             self.report(finding.hint(hint));
@@ -173,7 +175,7 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// Text of the user's for a message.
+/// Cuts a text of the user's to the length that a message quotes.
 pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}...", &text[..end]),

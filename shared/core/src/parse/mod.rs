@@ -1,9 +1,13 @@
-//! Reads a definition and checks all of it, so that nothing after this has to doubt a name, an edge or a type.
+//! Reads a definition and checks all of it, so that later code need not doubt a name, an edge or a
+//! type.
 //!
-//! The text becomes a tree with positions ([`Format`]); an outline notes every name, declared type and declared output; then each part is
-//! read with the outline at hand, so that a reference is resolved where it stands; last come the rules that need the whole
-//! graph. A mistake is noted and reading goes on, because independent mistakes must not hide each other: whoever cannot go on
-//! returns a stand-in, which nobody sees, since a definition with an error is never returned.
+//! The text becomes a tree with positions (`text`). An outline collects every name, declared type
+//! and declared output. Then each part is read with the outline at hand, so a reference is resolved
+//! where it is written. Last come the rules that need the whole graph.
+//!
+//! A mistake is recorded and reading continues, because independent mistakes must not hide each
+//! other. A part that cannot be read is replaced by a placeholder. The caller never sees it,
+//! because a definition with an error is never returned.
 
 mod cache;
 mod condition;
@@ -36,7 +40,7 @@ use crate::parse::reader::Reader;
 
 pub use crate::parse::text::Format;
 
-/// A definition that can be used, and what might still be wrong with it.
+/// A definition that can be used, and its warnings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
     pub pipeline: Pipeline,
@@ -46,8 +50,9 @@ pub struct Parsed {
 
 /// Reads a definition, as SageMaker's JSON or the same keys in YAML.
 ///
-/// Fails with every error *and* warning, in order of their places; at most [`crate::limits::PROBLEMS`] are listed. Never panics and
-/// needs time in proportion to the text, whatever the bytes are.
+/// Fails with every error *and* warning, in order of their places. At most
+/// [`crate::limits::PROBLEMS`] are listed. Never panics, and needs time in proportion to the text,
+/// whatever the bytes are.
 pub fn parse(bytes: &[u8], format: Format) -> Result<Parsed, Vec<Problem>> {
     let (document, problems) = text::read(bytes, format)?;
     let mut reader = Reader::new(&document, problems);
@@ -61,7 +66,7 @@ pub fn parse(bytes: &[u8], format: Format) -> Result<Parsed, Vec<Problem>> {
     }
 }
 
-/// The steps that this version cannot execute, with their types, in definition order.
+/// Returns the steps that this version cannot execute, with their types, in definition order.
 pub fn unrunnable(pipeline: &Pipeline) -> Vec<(StepName, StepType)> {
     let steps = pipeline.steps.iter().filter(|step| !step.is_runnable());
     steps.map(|step| (step.name.clone(), step.step_type())).collect()

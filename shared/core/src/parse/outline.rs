@@ -1,6 +1,6 @@
-//! Every name of a definition, before any of it is checked: what references may point at.
+//! Collects every name of a definition that a reference can point at, before any part is checked.
 //!
-//! Nothing is reported here. Whatever has not the right shape is left out and met again by the reader.
+//! Nothing is reported here. A part of the wrong shape is left out, and reported when it is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,24 +12,24 @@ use crate::parse::text::Node;
 pub(super) struct Outline<'d> {
     /// In definition order, a condition before the steps of its branches.
     pub(super) steps: Vec<StepOutline<'d>>,
-    /// Of several steps with one name the first.
+    /// The first of several steps with one name.
     pub(super) by_name: HashMap<&'d str, StepIndex>,
     by_node: HashMap<u32, StepIndex>,
-    /// By name; the type is `None` where it is not legal.
+    /// By name; the type is `None` if it is invalid.
     pub(super) parameters: BTreeMap<&'d str, Option<ScalarType>>,
 }
 
 #[derive(Debug)]
 pub(super) struct StepOutline<'d> {
     pub(super) node: Node<'d>,
-    /// As written; empty where there is none.
+    /// As written; empty if there is none.
     pub(super) name: &'d str,
-    /// As written; empty where there is none.
+    /// As written; empty if there is none.
     pub(super) type_name: &'d str,
     /// `None` for a type that SageMaker does not have.
     pub(super) step_type: Option<StepType>,
     pub(super) parent: Option<Parent>,
-    /// Declared outputs by name; the type is `None` where it is not legal.
+    /// Declared outputs by name; the type is `None` if it is invalid.
     pub(super) outputs: BTreeMap<&'d str, Option<ScalarType>>,
     pub(super) property_files: BTreeSet<&'d str>,
 }
@@ -50,7 +50,8 @@ impl<'d> Outline<'d> {
         outline
     }
 
-    /// Recursive along nested conditions, whose depth the source has bounded.
+    /// Adds a list of steps. Recurses along nested conditions, whose depth is limited when the text
+    /// is read.
     fn add_steps(&mut self, list: Option<Node<'d>>, parent: Option<Parent>) {
         for node in list.into_iter().flat_map(Node::elements) {
             let index = StepIndex(self.steps.len());
@@ -74,7 +75,7 @@ impl<'d> Outline<'d> {
         self.by_node.get(&node.id()).copied()
     }
 
-    /// The name of the step that `node` is, if it is one.
+    /// Returns the name of the step that `node` is, if it is one.
     pub(super) fn name_at(&self, node: Node<'_>) -> Option<&'d str> {
         let name = self.steps[self.index_at(node)?.0].name;
         (!name.is_empty()).then_some(name)

@@ -1,4 +1,4 @@
-//! Declarations of parameters.
+//! Reads the declarations of parameters.
 
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ impl<'d> Reader<'d> {
         let parameter_type = match node.get("Type") {
             // The published schema lets String parameters leave it out.
             None => Some(ScalarType::String),
-            Some(node) => self.word(node, "a parameter type", &ScalarType::ALL),
+            Some(node) => self.word(node, "parameter type", &ScalarType::ALL),
         };
         let enum_values = node.get("EnumValues").map(|node| self.enum_values(node, parameter_type));
         let enum_values = enum_values.unwrap_or_default();
@@ -69,7 +69,7 @@ impl<'d> Reader<'d> {
         seen.insert(text, node);
         let name = ParameterName::parse(text).ok();
         if name.is_none() {
-            let message = format!("`{}` is not a parameter name", cut(text));
+            let message = format!("invalid parameter name `{}`", cut(text));
             let finding = Finding::at(node, Code::InvalidName, message);
             self.report(finding.allowed(ParameterName::ALLOWED));
         }
@@ -115,7 +115,7 @@ impl<'d> Reader<'d> {
             (ScalarType::Integer, Content::Number(number)) if !number.is_f64() => {
                 Some(Value::Number(number.clone()))
             }
-            // A value given at start as `6` reads as 6.0 too, and both must mean the same to the cache.
+            // A value given at start as `6` is read as 6.0, and both must have the same cache key.
             (ScalarType::Float, Content::Number(number)) => {
                 number.as_f64().and_then(Number::from_f64).map(Value::Number)
             }

@@ -1,4 +1,4 @@
-//! Properties of steps: which a step type has, what is declared, and of which type it is.
+//! Checks properties of steps: that the type has them, that outputs are declared, and their types.
 
 use crate::definition::property_path::{PropertyPath, Segment};
 use crate::definition::{ScalarType, StepIndex, StepType};
@@ -12,11 +12,11 @@ use super::member::cut;
 use super::outline::rules_of;
 use super::reader::Reader;
 
-/// A mistake that is among the problems already.
+/// A mistake that was reported.
 pub(super) struct Reported;
 
 impl<'d> Reader<'d> {
-    /// The type of a property, `None` where it is known only when it is read.
+    /// Returns the type of a property; `None` if it is known only at run time.
     pub(super) fn property_type(
         &mut self,
         node: Node<'d>,
@@ -28,7 +28,7 @@ impl<'d> Reader<'d> {
         let has_outputs = rules_of(step.step_type).has_outputs;
         let is = |segment: &Segment, key: &str| matches!(segment, Segment::Key(k) if k == key);
         match (step.step_type, path.0.as_slice()) {
-            // Reported as a dependency.
+            // This was reported as a dependency.
             (Some(StepType::Fail), _) => Err(Reported),
             (Some(StepType::Condition), [outcome]) if is(outcome, "Outcome") => {
                 Ok(Some(ScalarType::String))
@@ -84,7 +84,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// `{"Get":"Steps.STEP.PropertyFiles.FILE"}` inside `Std:JsonGet`.
+    /// Reads `{"Get":"Steps.STEP.PropertyFiles.FILE"}` inside `Std:JsonGet`.
     pub(super) fn property_file(
         &mut self,
         node: Node<'d>,
@@ -96,7 +96,7 @@ impl<'d> Reader<'d> {
         let get = self.required(node, "Get")?;
         let text = self.string(get)?;
         let Some(rest) = text.strip_prefix("Steps.") else {
-            let message = format!("`{}` is not a property file", cut(text));
+            let message = format!("invalid property file `{}`", cut(text));
             let finding = Finding::at(get, Code::InvalidExpression, message);
             self.report(finding.allowed("Steps.STEP.PropertyFiles.FILE"));
             return None;
@@ -105,7 +105,7 @@ impl<'d> Reader<'d> {
         let step = self.outline.step(target);
         let name = StepName::parse(step.name).ok()?;
         let [Segment::Key(key), Segment::Key(file)] = path.0.as_slice() else {
-            let message = format!("`{path}` is not a property file");
+            let message = format!("invalid property file `{path}`");
             let finding = Finding::at(get, Code::UnknownProperty, message);
             self.report(finding.allowed("Steps.STEP.PropertyFiles.FILE"));
             return None;

@@ -1,4 +1,4 @@
-//! The URL of a queue, which a Callback step names literally.
+//! URLs of queues, which Callback steps name literally.
 
 /// Returns true for `http://` or `https://` and a host, without white space.
 pub(super) fn is_queue_url(text: &str) -> bool {

@@ -1,5 +1,4 @@
-//! What is known while a definition is read. The other files of this folder add a method for each
-//! part of a definition.
+//! The state of reading a definition. Each file of this folder adds methods for one part of it.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +8,14 @@ use crate::parse::text::{Document, Finding, Problems};
 
 use super::outline::Outline;
 
-/// What is known while a definition is read.
+/// The state of reading a definition.
 pub(super) struct Reader<'d> {
     pub(super) outline: Outline<'d>,
     pub(super) problems: Problems,
     pub(super) suggester: Suggester,
     pub(super) used_parameters: BTreeSet<&'d str>,
     pub(super) experiment: Option<ExperimentConfig>,
-    /// The pipeline's `CacheConfig`, for Lambda steps that do not say.
+    /// The pipeline's `CacheConfig`, for Lambda steps without their own.
     pub(super) default_cache: Option<CacheConfig>,
 }
 

@@ -1,5 +1,5 @@
-//! References: what a `Get` names, that it exists, and which type it has. The properties of steps are next door, in
-//! [`super::property`].
+//! Reads references: the name in a `Get`, that it exists, and its type. [`super::property`] checks
+//! the properties of steps.
 
 use crate::definition::expression::{ExecutionVariable, ExperimentVariable, Expression, Reference};
 use crate::definition::property_path::PropertyPath;
@@ -18,7 +18,7 @@ const ROOTS: &str = "Parameters.NAME, Steps.STEP.PROPERTY, Execution.VARIABLE, \
                      PipelineExperimentConfig.ExperimentName, PipelineExperimentConfig.TrialName";
 
 impl<'d> Reader<'d> {
-    /// The reference in the argument of a `Get`.
+    /// Reads the reference in the argument of a `Get`.
     pub(super) fn get(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Typed {
         let Some(text) = self.string(node) else { return Typed::unknown() };
         let (root, rest) = text.split_once('.').unwrap_or((text, ""));
@@ -27,7 +27,8 @@ impl<'d> Reader<'d> {
             "Steps" => self.step_reference(node, rest, site),
             "Execution" => self.execution_variable(node, rest, site),
             "PipelineExperimentConfig" => self.experiment_variable(node, rest, site),
-            // The item of a ForEach step, which cannot run yet; its expressions are only searched for steps.
+            // The item of a ForEach step, which cannot run yet. Its expressions are only searched
+            // for steps.
             "ForEach" | "ChildOutput" if site.step_type == Some(StepType::ForEach) => None,
             _ => {
                 let message = format!("`{}` names nothing", cut(text));
@@ -51,7 +52,7 @@ impl<'d> Reader<'d> {
             return None;
         };
         self.used_parameters.insert(name);
-        // A name that is not legal was reported where it is declared.
+        // An invalid name was reported where it is declared.
         let name = ParameterName::parse(name).ok()?;
         Some(Typed::new(Expression::Get(Reference::Parameter(name)), scalar_type))
     }
@@ -60,7 +61,7 @@ impl<'d> Reader<'d> {
         let Some(variable) = ExecutionVariable::parse(name) else {
             let names = || ExecutionVariable::ALL.iter().map(|(name, _)| *name);
             let hint = self.did_you_mean(name, names());
-            let message = format!("there is no execution variable `{}`", cut(name));
+            let message = format!("unknown execution variable `{}`", cut(name));
             let finding = Finding::at(node, Code::UnknownVariable, message);
             self.report(finding.allowed(list(names())).hint(hint));
             return None;
@@ -79,7 +80,8 @@ impl<'d> Reader<'d> {
         Some(Typed::new(Expression::Get(reference), Some(ScalarType::String)))
     }
 
-    /// A value that is never, or not for long, the same makes a cache key that is never met again.
+    /// Warns if a value of a cached step is never, or not for long, the same: its cache key is
+    /// never met again.
     fn warn_never_cached(
         &mut self,
         node: Node<'d>,
@@ -154,7 +156,7 @@ impl<'d> Reader<'d> {
         Some(Typed::new(Expression::Get(Reference::Step { step, path }), found))
     }
 
-    /// Splits `STEP.PATH`, looks the step up and notes the edge.
+    /// Splits `STEP.PATH`, finds the step and records the dependency.
     pub(super) fn split_step(
         &mut self,
         node: Node<'d>,
@@ -163,7 +165,7 @@ impl<'d> Reader<'d> {
     ) -> Option<(StepIndex, PropertyPath)> {
         let (name, path) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
         let target = if name.is_empty() {
-            // The path is missing as well, and says enough.
+            // The path is missing as well, and the problem reported for it is enough.
             None
         } else if site.step.is_some() {
             self.find_step(node, name)

@@ -1,4 +1,4 @@
-//! Steps that wait for both branches of one condition, of which one is always skipped.
+//! Finds steps that wait for both branches of one condition, one of which is always skipped.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use super::member::cut;
 use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    /// Warns of a step that can never run: all it waits for must succeed, and some of it stands in each branch of a condition.
+    /// Warns of a step that can never run, because all steps it waits for must succeed and some of
+    /// them are in different branches of one condition.
     pub(super) fn check_rejoin(&mut self, step: &Step, edges: &BTreeMap<StepIndex, Node<'d>>) {
         if step.trigger_rule != TriggerRule::AllSucceeded {
             return;
@@ -35,7 +36,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// The branches that a step stands in, from the nearest condition outwards.
+    /// Returns the branches around a step, from the nearest condition outwards.
     fn branches_around(&self, step: StepIndex) -> Vec<Parent> {
         let mut found = Vec::new();
         let mut next = self.outline.step(step).parent;

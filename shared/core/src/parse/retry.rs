@@ -1,4 +1,4 @@
-//! `RetryPolicies`.
+//! Reads `RetryPolicies`.
 
 use crate::definition::RetryPolicy;
 use crate::failure::FailureType;
@@ -11,7 +11,7 @@ use super::reader::Reader;
 const KEYS: [&str; 5] =
     ["ExceptionType", "IntervalSeconds", "BackoffRate", "MaxAttempts", "ExpireAfterMin"];
 
-/// What a policy can name. `Emr.RESOURCE_LIMIT` is in the published schema only.
+/// The types that a policy can name. `Emr.RESOURCE_LIMIT` is in the published schema only.
 const EXCEPTION_TYPES: [&str; 10] = [
     FailureType::ServiceFault.as_str(),
     FailureType::Throttling.as_str(),
@@ -70,10 +70,10 @@ impl<'d> Reader<'d> {
         })
     }
 
-    /// An array of strings, or one string as the published schema has it.
+    /// Reads an array of strings, or one string as the published schema has it.
     fn exception_types(&mut self, node: Node<'d>) -> Vec<String> {
         if node.as_str().is_some() {
-            let word = self.one_of(node, "an exception type", &EXCEPTION_TYPES);
+            let word = self.one_of(node, "exception type", &EXCEPTION_TYPES);
             return word.into_iter().map(str::to_owned).collect();
         }
         if !self.array(node, "exception types", usize::MAX) {
@@ -84,8 +84,7 @@ impl<'d> Reader<'d> {
             self.report(Finding::at(node, Code::InvalidValue, message));
         }
         let words = node.elements();
-        let words =
-            words.filter_map(|node| self.one_of(node, "an exception type", &EXCEPTION_TYPES));
+        let words = words.filter_map(|node| self.one_of(node, "exception type", &EXCEPTION_TYPES));
         words.map(str::to_owned).collect()
     }
 

@@ -1,4 +1,4 @@
-//! Steps: the keys they share.
+//! Reads steps: the keys that all types share.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,8 @@ use super::outline::rules_of;
 use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    /// All steps in outline order, `None` for those that were reported, and an order in which they can run.
+    /// Reads all steps in outline order, and an order in which they can run. A step is `None` if it
+    /// was reported.
     pub(super) fn steps(&mut self, node: Node<'d>) -> (Vec<Option<Step>>, Vec<StepIndex>) {
         if !self.array(node, "steps", usize::MAX) {
             return (Vec::new(), Vec::new());
@@ -70,7 +71,7 @@ impl<'d> Reader<'d> {
         let retry_policies = policies.map(|node| self.retry_policies(node)).unwrap_or_default();
         let timeout_seconds = node.get("TimeoutSeconds").filter(|_| rules.has_timeout);
         let timeout_seconds = timeout_seconds.and_then(|node| self.timeout_seconds(node));
-        // Conditions may read what never repeats.
+        // A condition may read a value that never repeats.
         site.is_cached = false;
         let extensions = self.extensions(node, &mut site);
         let (Some(name), Some(kind)) = (name, kind) else { return (None, site) };
@@ -80,7 +81,7 @@ impl<'d> Reader<'d> {
             description,
             kind,
             parent,
-            // Filled in when all steps are read.
+            // Set when all steps are read.
             dependencies: BTreeSet::new(),
             cache,
             retry_policies,
@@ -106,7 +107,7 @@ impl<'d> Reader<'d> {
         }
         let name = StepName::parse(text).ok();
         if name.is_none() {
-            let message = format!("`{}` is not a step name", cut(text));
+            let message = format!("invalid step name `{}`", cut(text));
             let finding = Finding::at(node, Code::InvalidName, message);
             self.report(finding.allowed(StepName::ALLOWED));
         }

@@ -1,4 +1,4 @@
-//! The top level of a definition.
+//! Reads the top level of a definition.
 
 use crate::definition::expression::Expression;
 use crate::definition::{DEFINITION_VERSION, ExperimentConfig, Pipeline, ScalarType, Step};
@@ -74,7 +74,7 @@ impl<'d> Reader<'d> {
         Some(ExperimentConfig { experiment_name: experiment_name?, trial_name: trial_name? })
     }
 
-    /// An expression in a place that takes strings only.
+    /// Reads an expression in a place that takes only strings.
     pub(super) fn string_expression(
         &mut self,
         node: Node<'d>,

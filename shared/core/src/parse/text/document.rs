@@ -1,8 +1,8 @@
 //! A parsed text, whose values know where they stand.
 //!
-//! A [`Document`] is a flat list of nodes, each with its parent. So a node is a plain number that can
-//! be kept anywhere, and its JSON pointer, line and column are worked out only when a problem has to
-//! be reported.
+//! A [`Document`] is a flat list of nodes, each with its parent. So a node is a plain number that
+//! can be kept anywhere, and its JSON pointer, line and column are worked out only when a problem
+//! has to be reported.
 
 use serde_json::{Map, Number, Value};
 

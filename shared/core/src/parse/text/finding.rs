@@ -102,7 +102,8 @@ impl Problems {
         self.errors > 0
     }
 
-    /// Returns the problems in order of their places. `step_of` names the step that a node stands for.
+    /// Returns the problems in order of their places. `step_of` names the step that a node stands
+    /// for.
     pub(crate) fn finish<'d>(
         self,
         document: &'d Document<'d>,

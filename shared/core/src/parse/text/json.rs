@@ -1,7 +1,8 @@
-//! JSON with positions.
+//! Reads JSON with positions.
 //!
-//! `jsonc-parser` gives the byte range of every value, but its scanner lets some things pass that RFC 8259 forbids (control
-//! characters in strings, other white space). So `serde_json` has the last word on what is JSON.
+//! `jsonc-parser` gives the byte range of every value, but accepts some things that RFC 8259
+//! forbids (control characters in strings, other white space). So `serde_json` has the last word on
+//! what is JSON.
 
 use std::collections::HashMap;
 
@@ -55,7 +56,7 @@ pub(super) fn read(
     };
     let mut builder = Builder { document, problems, out_of_range: false };
     builder.add(Slot::Root, ast)?;
-    // A number out of range is a syntax error to serde_json; it is reported already.
+    // A number out of range is a syntax error for `serde_json`; it was reported already.
     if builder.out_of_range { Ok(()) } else { syntax_error(text).map_or(Ok(()), Err) }
 }
 
@@ -79,7 +80,7 @@ struct Builder<'a, 't> {
 }
 
 impl Builder<'_, '_> {
-    /// Recursive: the depth was measured before.
+    /// Adds a value and all inside it. Recursive: the depth was measured before.
     fn add(&mut self, slot: Slot, ast: Ast<'_>) -> Result<(), Finding> {
         let offset = ast.range().start;
         measure::check_count(self.document, offset)?;
@@ -136,7 +137,8 @@ impl Builder<'_, '_> {
     }
 }
 
-/// Integers keep every digit, up to 64 bits; what has a fraction or an exponent is a float.
+/// Reads a number. Integers keep every digit, up to 64 bits. A number with a fraction or an
+/// exponent is a float.
 pub(super) fn number(text: &str) -> Option<Number> {
     if !text.contains(['.', 'e', 'E']) {
         let signed = text.parse::<i64>().map(Number::from);

@@ -1,4 +1,4 @@
-//! Size of a JSON text before a recursive parser sees it: one pass over the bytes, without recursion.
+//! Measures a text before a recursive parser sees it: one pass over the bytes, without recursion.
 
 use crate::limits;
 use crate::parse::problem::Code;
@@ -6,8 +6,10 @@ use crate::parse::problem::Code;
 use super::document::Document;
 use super::finding::Finding;
 
-/// Refuses JSON that is nested too deeply or holds too many values. Says nothing about other mistakes: on broken text the count
-/// may be off, and the parser that follows finds the break.
+/// Refuses JSON that is nested too deeply or holds too many values.
+///
+/// Other mistakes are not reported. In a broken text the count may be wrong, and the parser that
+/// follows finds the mistake.
 pub(super) fn check(text: &str) -> Result<(), Finding> {
     let (mut depth, mut values) = (0_usize, 1_usize);
     let (mut in_string, mut escaped) = (false, false);
@@ -33,14 +35,14 @@ pub(super) fn check(text: &str) -> Result<(), Finding> {
             }
             b']' | b'}' => {
                 depth = depth.saturating_sub(1);
-                // An empty container holds nothing, though it was opened.
+                // An empty container holds no value, but was counted when it was opened.
                 values -= usize::from(matches!(previous, b'[' | b'{'));
             }
             b',' => values += 1,
             b' ' | b'\t' | b'\r' | b'\n' => continue,
             _ => {}
         }
-        // An opened container may still turn out to be empty: hence one more than the limit.
+        // An opened container may turn out to be empty, hence one more than the limit.
         if values > limits::DEFINITION_NODES + 1 {
             return Err(too_many_values(at));
         }
@@ -49,8 +51,7 @@ pub(super) fn check(text: &str) -> Result<(), Finding> {
     Ok(())
 }
 
-/// Refuses a document that holds as many values as are allowed, before another one is added at
-/// `offset`.
+/// Refuses another value at `offset` if the document already has as many as are allowed.
 pub(super) fn check_count(document: &Document<'_>, offset: usize) -> Result<(), Finding> {
     if document.count() < limits::DEFINITION_NODES { Ok(()) } else { Err(too_many_values(offset)) }
 }

@@ -1,7 +1,8 @@
-//! YAML 1.2 with positions, from the event stream of `saphyr-parser`, which keeps its own stack and does not recurse.
+//! Reads YAML 1.2 with positions, from the events of `saphyr-parser`, which does not recurse.
 //!
-//! Plain scalars follow the core schema. Refused, each with its place: tags, anchors, aliases, merge keys, keys that are no
-//! scalars, and a second document. Without aliases a text cannot grow when it is read.
+//! Plain scalars follow the core schema. Tags, anchors, aliases, merge keys, keys that are not
+//! scalars, and a second document are refused, each with its place. Without aliases a text cannot
+//! grow when it is read.
 
 use std::collections::HashMap;
 
@@ -47,7 +48,8 @@ pub(super) fn read(
     Ok(())
 }
 
-/// The parser counts characters; texts beyond ASCII need a table.
+/// Converts the parser's positions, which count characters, into bytes. A text beyond ASCII needs a
+/// table.
 struct Offsets(Option<Vec<u32>>, usize);
 
 impl Offsets {
@@ -80,7 +82,7 @@ enum Frame {
         key: Option<(String, usize)>,
         seen: HashMap<String, usize>,
     },
-    /// The value of a duplicate key: read, and thrown away.
+    /// The value of a duplicate key, which is read and dropped.
     Dropped,
 }
 
@@ -91,7 +93,7 @@ struct Builder<'a, 't> {
     documents: usize,
 }
 
-/// Where the next value goes.
+/// The place of the next value.
 enum Target {
     Slot(Slot),
     Key,
@@ -173,7 +175,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// The new node; none in the value of a duplicate key.
+    /// Opens a list or a mapping. Returns its node; `None` inside the value of a duplicate key.
     fn open(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Finding> {
         if self.frames.len() >= limits::DEFINITION_DEPTH {
             return Err(measure::too_deep(offset));
