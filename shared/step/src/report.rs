@@ -1,7 +1,8 @@
 //! The report of an attempt: `manifest.json`, written last and create-only.
 //!
-//! Its S3 event is what starts the steps that wait. The function's own answer repeats the outputs for whoever invoked it by
-//! hand, and names the manifest, so that the planner does not count the answer as a second report.
+//! Its S3 event starts the steps that wait. The function's own answer repeats the outputs for a
+//! user who invokes it by hand. It also names the manifest, so that the planner does not count the
+//! answer as a second report.
 
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
@@ -12,13 +13,15 @@ use sidestep_engine::ports::objects::{Created, ObjectStore};
 
 use crate::error::StepError;
 
-/// Outputs, and for each of the artifacts a key of at most 1 KiB and change.
+/// The size of the largest manifest.
+///
+/// It holds the outputs, and at most 2 KiB for each artifact, whose key has 1 KiB at most.
 const MANIFEST_BYTES: u64 = (limits::OUTPUT_BYTES + limits::ARTIFACTS * 2048) as u64;
 
 /// Writes the manifest and returns the function's answer.
 ///
-/// Where the same attempt has reported before (Lambda delivered the invocation twice), the first report stands and its
-/// outputs are the answer.
+/// If the same attempt has reported before (Lambda delivered the invocation twice), the first
+/// report stands and its outputs are the answer.
 pub(crate) async fn publish(
     store: &dyn ObjectStore,
     invocation: &Invocation,
@@ -41,8 +44,9 @@ pub(crate) async fn publish(
     }
 }
 
-/// The answer of a run that retires in favour of another one of the same attempt. It names the manifest too, which the
-/// other one will write: the planner takes no notice of this answer.
+/// Returns the answer of a run that retires in favour of another run of the same attempt.
+///
+/// It names the manifest, which the other run will write, so the planner ignores this answer.
 pub(crate) fn discarded(invocation: &Invocation, why: &str) -> Value {
     let mut answer = answer(invocation, Map::new());
     answer[RESERVED_KEY]["Discarded"] = why.into();
