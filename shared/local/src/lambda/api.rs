@@ -1,6 +1,7 @@
-//! The Lambda API over HTTP, as far as SDKs and the AWS CLI need it to invoke and inspect functions.
+//! The Lambda API over HTTP, as far as SDKs and the AWS CLI invoke and inspect functions with it.
 //!
-//! Operations: `Invoke`, `GetFunction`, `GetFunctionConfiguration`, `ListFunctions`. Signatures are not checked.
+//! Operations: `Invoke`, `GetFunction`, `GetFunctionConfiguration`, `ListFunctions`. Signatures are
+//! not checked.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html>
 
@@ -30,6 +31,7 @@ use super::invocation::{Function, InvocationType, InvokeOutput, InvokeRequest};
 use super::limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES};
 use super::shared::Shared;
 
+/// Returns the routes of the API.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
@@ -40,6 +42,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
+/// Serves the API until `shutdown` resolves.
 pub(super) async fn serve(
     router: Router,
     listener: TcpListener,
@@ -66,6 +69,7 @@ async fn invoke(
     }
 }
 
+/// Reads an `Invoke` request and performs it.
 async fn try_invoke(
     shared: &Arc<Shared>,
     name: &str,
@@ -103,6 +107,7 @@ async fn try_invoke(
     shared.invoke(request).await
 }
 
+/// Returns the response of an `Invoke` that was accepted.
 fn invoked(output: InvokeOutput, request: &HeaderMap) -> Response {
     let status = StatusCode::from_u16(output.status_code).unwrap_or(StatusCode::OK);
     let mut response = (status, output.payload).into_response();
@@ -157,6 +162,7 @@ async fn list_functions(State(shared): State<Arc<Shared>>) -> Response {
     ok(&json!({ "Functions": functions }))
 }
 
+/// Finds the function that a request names.
 fn find(shared: &Shared, name: &str, uri: &Uri) -> Result<Arc<Function>, InvokeError> {
     check_qualifier(name, uri)?;
     let not_found = || InvokeError::FunctionNotFound { function: name.to_owned() };
@@ -165,7 +171,7 @@ fn find(shared: &Shared, name: &str, uri: &Uri) -> Result<Arc<Function>, InvokeE
     function.ok_or_else(not_found)
 }
 
-/// There is one version of a function here, `$LATEST`.
+/// Refuses every version and alias but `$LATEST`, the only one that functions have here.
 fn check_qualifier(name: &str, uri: &Uri) -> Result<(), InvokeError> {
     let parameters = uri.query().unwrap_or_default().split('&');
     for qualifier in parameters.filter_map(|parameter| parameter.strip_prefix("Qualifier=")) {
@@ -177,7 +183,7 @@ fn check_qualifier(name: &str, uri: &Uri) -> Result<(), InvokeError> {
     Ok(())
 }
 
-/// A function as `GetFunctionConfiguration` describes it.
+/// Describes a function as `GetFunctionConfiguration` does.
 fn configuration(function: &Function) -> Value {
     let config = &function.config;
     let (runtime, handler, sdk) = match &config.code {
@@ -187,7 +193,8 @@ fn configuration(function: &Function) -> Value {
         }
         Code::InProcess(_) => ("provided.al2023", "", None),
     };
-    // Other variables are left out: they name folders of this machine, and nobody here asks for them.
+    // Other variables are left out: they name folders of this machine, and no client here reads
+    // them.
     let environment = sdk.map(|sdk| json!({ "Variables": { SDK_VARIABLE: sdk } }));
     json!({
         "Environment": environment,
@@ -205,7 +212,7 @@ fn configuration(function: &Function) -> Value {
     })
 }
 
-/// The header holds JSON in base64; the function gets the JSON.
+/// Decodes the client's context: the header holds JSON in base64, and the function gets the JSON.
 fn read_client_context(encoded: &str) -> Result<String, InvokeError> {
     let context =
         BASE64_STANDARD.decode(encoded).ok().and_then(|json| String::from_utf8(json).ok());
@@ -227,7 +234,7 @@ fn ok(document: &Value) -> Response {
     ([("x-amzn-requestid", request_id)], Json(document)).into_response()
 }
 
-/// Words a refusal as Lambda does: the type in a header, a document with `Type` and a message.
+/// Words a refusal as Lambda does: the type in a header, and a document with `Type` and a message.
 fn refused(error: &InvokeError) -> Response {
     let (status, error_type) = match error {
         InvokeError::FunctionNotFound { .. } => {

@@ -18,6 +18,7 @@ use super::store::{Store, now_ms};
 use super::write::Aftermath;
 use crate::events::EventName;
 
+/// How much of a part is copied at a time.
 const COPY_BYTES: usize = 1024 * 1024;
 
 /// An unfinished upload.
@@ -41,6 +42,7 @@ pub(crate) struct Part {
 }
 
 impl Store {
+    /// Begins an upload and returns its id.
     pub(crate) fn create_upload(
         &self,
         bucket: &str,
@@ -92,7 +94,7 @@ impl Store {
         Ok(uploads)
     }
 
-    /// Adds a part, or replaces the one with its number. Returns its ETag.
+    /// Adds a part, or replaces the one with its number. Returns the part.
     pub(crate) fn put_part(
         &self,
         (bucket, key, upload_id): (&str, &str, &str),
@@ -133,6 +135,7 @@ impl Store {
         Ok(part)
     }
 
+    /// Removes an upload with its parts.
     pub(crate) fn abort_upload(
         &self,
         bucket: &str,
@@ -149,7 +152,7 @@ impl Store {
         Ok(())
     }
 
-    /// Joins `parts`, which the caller has checked, into the object.
+    /// Joins `parts`, which the caller has checked, into the content of the object.
     pub(crate) fn join_parts(
         &self,
         attributes: &Attributes,
@@ -185,7 +188,7 @@ impl Store {
         debug_assert_eq!(new.event, EventName::CompleteMultipartUpload);
         let mut connection = self.index.lock();
         let transaction = begin(&mut connection)?;
-        // Aborted or completed by another request while the parts were joined?
+        // Another request may have aborted or completed the upload while the parts were joined.
         let (_, parts) = find(&transaction, &new.bucket, &new.key, upload_id)?;
         let (object, mut aftermath) = self.write_object(&transaction, &new, precondition)?;
         transaction.execute("DELETE FROM upload WHERE id = ?1", [upload_id])?;
@@ -199,7 +202,7 @@ impl Store {
     }
 }
 
-/// Returns the ETag of an object made of parts: the MD5 of their MD5s, and how many they are.
+/// Returns the ETag of an object made of parts: the MD5 of their MD5s, and the number of parts.
 pub(crate) fn etag(parts: &[Part]) -> String {
     let mut md5 = Md5::new();
     for part in parts {
@@ -229,6 +232,7 @@ fn append(
     }
 }
 
+/// Finds an unfinished upload and its parts in order.
 fn find(
     connection: &Connection,
     bucket: &str,

@@ -17,6 +17,7 @@ use crate::s3::upload::{self, Part};
 const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 
 impl Service {
+    /// Joins the chosen parts and makes them the object.
     pub(super) async fn complete_multipart_upload(
         &self,
         mut request: S3Request<CompleteMultipartUploadInput>,
@@ -111,7 +112,7 @@ fn chosen(asked: Vec<CompletedPart>, parts: &[Part]) -> S3Result<Vec<Part>> {
     Ok(chosen)
 }
 
-/// Compares the object's checksums with claims, which may leave out a composite's count of parts.
+/// Compares the object's checksums with claims, which may leave out a composite's number of parts.
 fn verify(checksums: &Checksums, claimed: &Checksums) -> S3Result<()> {
     for algorithm in claimed.algorithms() {
         let (ours, theirs) = (checksums.get(algorithm), claimed.get(algorithm));
