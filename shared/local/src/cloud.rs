@@ -213,7 +213,7 @@ impl Cloud {
         // them.
         self.tasks.shutdown().await;
         if let Err(error) = self.folder.forget_endpoints() {
-            tracing::debug!(%error, "the endpoints file stays");
+            tracing::debug!(%error, "could not remove the file of endpoints");
         }
     }
 }

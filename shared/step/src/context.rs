@@ -90,8 +90,7 @@ impl StepContext {
         Ok(Download::new(uri.clone(), opened))
     }
 
-    /// Streams an artifact to a place below the output prefix and returns its URI, size and
-    /// SHA-256.
+    /// Streams an artifact to the output prefix and returns its URI, size and SHA-256.
     ///
     /// `name` is a relative path of plain names, used once per attempt. The artifact becomes part
     /// of the step's result when the handler returns; artifacts of an attempt that fails do not

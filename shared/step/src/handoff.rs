@@ -58,7 +58,7 @@ impl Direct {
     ) -> HandoffOutcome {
         self.engine.hand_off(invocation, carried, manifest).await.unwrap_or_else(|error| {
             let error = error_chain(&error);
-            tracing::warn!(error, "the planner has to go on: this step could not");
+            tracing::warn!(error, "could not commit the result: the planner has to");
             HandoffOutcome::Left
         })
     }
@@ -88,7 +88,9 @@ pub(crate) async fn report(
             Ok(published) => answer = published,
             // The result counts all the same. Only a repair without the table's items would miss
             // it.
-            Err(error) => tracing::warn!(%error, "the manifest of a committed result is not there"),
+            Err(error) => {
+                tracing::warn!(%error, "could not write the manifest of a committed result");
+            }
         }
     }
     if !answer[RESERVED_KEY].is_object() {

@@ -7,28 +7,25 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use sidestep_core::plan::lease::SDK_VARIABLE;
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
 use super::body::{self, ReadBody};
 use super::error::InvokeError;
-use super::function::Code;
 use super::function_name::FunctionName;
 use super::invocation::{Function, InvocationType, InvokeOutput, InvokeRequest};
 use super::limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES};
+use super::response::{configuration, invoked, ok, refused};
 use super::shared::Shared;
 
 /// Returns the routes of the API.
@@ -64,7 +61,7 @@ async fn invoke(
 ) -> Response {
     shared.metrics.operation("Invoke");
     match try_invoke(&shared, &name, &uri, &headers, body).await {
-        Ok(output) => invoked(output, &headers),
+        Ok(output) => invoked(output, header(&headers, "x-amz-log-type") == Some("Tail")),
         Err(error) => refused(&error),
     }
 }
@@ -105,30 +102,6 @@ async fn try_invoke(
         trace_id: header(headers, "x-amzn-trace-id").map(ToOwned::to_owned),
     };
     shared.invoke(request).await
-}
-
-/// Returns the response of an `Invoke` that was accepted.
-fn invoked(output: InvokeOutput, request: &HeaderMap) -> Response {
-    let status = StatusCode::from_u16(output.status_code).unwrap_or(StatusCode::OK);
-    let mut response = (status, output.payload).into_response();
-    let headers = response.headers_mut();
-    let mut set = |name, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    };
-    set("x-amzn-requestid", &output.request_id);
-    if status == StatusCode::OK {
-        set("content-type", "application/json");
-        set("x-amz-executed-version", "$LATEST");
-        if header(request, "x-amz-log-type") == Some("Tail") {
-            set("x-amz-log-result", &BASE64_STANDARD.encode(&output.log_tail));
-        }
-    }
-    if let Some(function_error) = output.function_error {
-        set("x-amz-function-error", function_error);
-    }
-    response
 }
 
 async fn get_function(
@@ -183,35 +156,6 @@ fn check_qualifier(name: &str, uri: &Uri) -> Result<(), InvokeError> {
     Ok(())
 }
 
-/// Describes a function as `GetFunctionConfiguration` does.
-fn configuration(function: &Function) -> Value {
-    let config = &function.config;
-    let (runtime, handler, sdk) = match &config.code {
-        Code::Process(command) => {
-            let sdk = command.environment.get(SDK_VARIABLE);
-            (command.runtime.as_str(), command.handler.as_str(), sdk)
-        }
-        Code::InProcess(_) => ("provided.al2023", "", None),
-    };
-    // Other variables are left out: they name folders of this machine, and no client here reads
-    // them.
-    let environment = sdk.map(|sdk| json!({ "Variables": { SDK_VARIABLE: sdk } }));
-    json!({
-        "Environment": environment,
-        "FunctionName": config.name.as_str(),
-        "FunctionArn": function.arn,
-        "Runtime": runtime,
-        "Handler": handler,
-        "CodeSha256": config.code_sha256,
-        "Version": "$LATEST",
-        "Timeout": config.timeout.as_secs() + u64::from(config.timeout.subsec_nanos() > 0),
-        "MemorySize": config.memory_mb,
-        "PackageType": "Zip",
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
-    })
-}
-
 /// Decodes the client's context: the header holds JSON in base64, and the function gets the JSON.
 fn read_client_context(encoded: &str) -> Result<String, InvokeError> {
     let context =
@@ -227,51 +171,4 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn invalid(parameter: &'static str, value: &str) -> InvokeError {
     InvokeError::InvalidParameterValue { parameter, value: value.to_owned() }
-}
-
-fn ok(document: &Value) -> Response {
-    let request_id = Uuid::new_v4().to_string();
-    ([("x-amzn-requestid", request_id)], Json(document)).into_response()
-}
-
-/// Words a refusal as Lambda does: the type in a header, and a document with `Type` and a message.
-fn refused(error: &InvokeError) -> Response {
-    let (status, error_type) = match error {
-        InvokeError::FunctionNotFound { .. } => {
-            (StatusCode::NOT_FOUND, "ResourceNotFoundException")
-        }
-        InvokeError::TooManyRequests { .. } => {
-            (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException")
-        }
-        InvokeError::RequestTooLarge { .. } => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException")
-        }
-        InvokeError::InvalidRequestContent { .. } => {
-            (StatusCode::BAD_REQUEST, "InvalidRequestContentException")
-        }
-        InvokeError::InvalidParameterValue { .. } => {
-            (StatusCode::BAD_REQUEST, "InvalidParameterValueException")
-        }
-        InvokeError::RecursiveInvocation { .. } => {
-            (StatusCode::BAD_REQUEST, "RecursiveInvocationException")
-        }
-        InvokeError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "ServiceException"),
-    };
-    let message = match error {
-        InvokeError::InvalidRequestContent { source } => format!("{error}: {source}"),
-        InvokeError::TooManyRequests { .. } => "Rate Exceeded.".to_owned(),
-        _ => error.to_string(),
-    };
-    let fault = if status.is_server_error() { "Service" } else { "User" };
-    let mut document = json!({ "Type": fault, "Message": message });
-    if let InvokeError::TooManyRequests { reason, .. } = error {
-        document["Reason"] = json!(reason);
-    }
-    let request_id = Uuid::new_v4().to_string();
-    let headers = [("x-amzn-errortype", error_type), ("x-amzn-requestid", &request_id)];
-    let mut response = (status, headers, Json(document)).into_response();
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
 }

@@ -119,7 +119,7 @@ pub(super) fn deliver(
             if let Err(error) = shared.accept_record(request) {
                 shared.metrics.update(|counts| counts.destination_delivery_failures += 1);
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(function = %config.name, destination = %name, error, "a record is lost");
+                tracing::warn!(function = %config.name, destination = %name, error, "could not deliver a record, which is lost");
             }
         }
     }

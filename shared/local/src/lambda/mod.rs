@@ -38,6 +38,7 @@ mod metrics;
 mod options;
 mod process;
 mod report;
+mod response;
 mod runtime_api;
 mod scheduler;
 mod shared;

@@ -116,7 +116,7 @@ impl Output {
         loop {
             let Some(pipe) = &self.pipe else { return future::pending().await };
             let ready = pipe.readable().await;
-            // Not before: most waits end without any output.
+            // Allocated only now, because most waits end without any output.
             let mut chunk = vec![0; CHUNK_BYTES];
             match ready.and_then(|()| pipe.try_read(&mut chunk)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

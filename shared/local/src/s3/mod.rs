@@ -18,6 +18,7 @@ mod blob;
 mod checksum;
 mod error;
 mod index;
+mod join;
 mod listing;
 mod object;
 mod outbox;

@@ -42,8 +42,9 @@ impl EventSink for Inbox {
 }
 
 impl Inbox {
-    /// Returns function, event and key of every delivery, sorted, because their order is not
-    /// promised.
+    /// Returns function, event and key of every delivery, sorted.
+    ///
+    /// Their order is not promised.
     pub(crate) fn summary(&self) -> Vec<String> {
         let summary = |(function, event): &(String, Value)| {
             let record = &event["Records"][0];

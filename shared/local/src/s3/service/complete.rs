@@ -10,8 +10,9 @@ use super::condition::precondition;
 use super::object::etag;
 use crate::events::EventName;
 use crate::s3::checksum::{Checksums, claimed_checksums, set_checksums};
+use crate::s3::join;
 use crate::s3::object::NewObject;
-use crate::s3::upload::{self, Part};
+use crate::s3::upload::Part;
 
 /// The smallest size of every part but the last, by S3's limit.
 const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
@@ -55,7 +56,7 @@ impl Service {
         let new = NewObject {
             bucket: bucket.clone(),
             key: key.clone(),
-            etag: upload::etag(&parts),
+            etag: join::etag(&parts),
             bytes,
             attributes,
             content,

@@ -58,8 +58,7 @@ pub(super) struct Store {
     connection: Mutex<Connection>,
     /// The start of the queues' URLs.
     url_prefix: String,
-    /// Counts changes after which a message may be visible sooner than a receive that waits
-    /// expects.
+    /// Counts changes that may make a message visible sooner than a waiting receive expects.
     changed: watch::Sender<u64>,
 }
 
