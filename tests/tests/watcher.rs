@@ -10,6 +10,7 @@ use sidestep_core::parse::Format;
 use sidestep_core::view::status_change::StatusChange;
 use sidestep_engine::engine::{Deployment, Engine, Ports};
 use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::BoxError;
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 use sidestep_engine::ports::watcher::Watcher;
 use sidestep_engine::start::StartRequest;
@@ -18,8 +19,6 @@ use sidestep_testkit::memory::{
     ManualClock, MemoryBatches, MemoryCache, MemoryFunctions, MemoryQueues, MemoryTable,
     MemoryTriggers,
 };
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Is not done before the step was invoked, and then fails.
 #[derive(Debug)]

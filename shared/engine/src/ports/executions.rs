@@ -10,7 +10,7 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::plan::late_report::LateReport;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use super::BoxError;
 
 /// A failure of the table, in words that hold for every store.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum TableError {
 }
 
 impl TableError {
-    /// Whether the same call may succeed a little later.
+    /// Returns true if the same call may succeed a little later.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::Unavailable { retryable: true, .. })
     }

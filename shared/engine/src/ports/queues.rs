@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sidestep_core::failure::FailureType;
 use sidestep_core::name::ExecutionId;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use super::BoxError;
 
 /// A failure of the queue service.
 #[derive(Debug, thiserror::Error)]

@@ -11,9 +11,8 @@ use sidestep_core::plan::facts::Facts;
 use sidestep_core::view::status_change::{StatusChange, status_changes};
 use tracing::warn;
 
+use super::BoxError;
 use crate::engine::{Engine, error_chain};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes changes of status. A change is told once, after its commit; a crash in between loses it, as EventBridge may.
 #[async_trait]

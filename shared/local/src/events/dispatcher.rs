@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use serde_json::Value;
+pub use sidestep_engine::ports::BoxError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -21,9 +22,6 @@ const DELIVERIES_MAX: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// The longest wait before a failed event is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(30);
-
-/// Any error, as a sink reports it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes events for functions.
 #[async_trait]

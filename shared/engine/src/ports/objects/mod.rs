@@ -19,13 +19,13 @@ use sha2::{Digest, Sha256};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::uri::S3Uri;
 
+use super::BoxError;
+
 /// The user metadata key that holds an object's SHA-256, in hexadecimal. On the wire it is `x-amz-meta-` and this.
 pub const SHA256_METADATA: &str = "sidestep-sha256";
 
 /// Content on its way in or out, in pieces of any size.
 pub type ObjectStream = BoxStream<'static, io::Result<Bytes>>;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a store knows of an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same call may succeed a little later.
+    /// Returns true if the same call may succeed a little later.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::Unavailable { retryable: true, .. })
     }
