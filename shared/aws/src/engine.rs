@@ -1,4 +1,4 @@
-//! Puts an engine together from a configuration or from the environment of a function.
+//! Builds an engine over AWS from a configuration or from the environment of a function.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::object::{S3ObjectStore, config_from_env};
 use crate::queue::SqsQueues;
 use crate::table::DynamoTable;
 
-/// What a deployment's engine has to know.
+/// The settings of a deployment's engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub table: String,
@@ -25,12 +25,12 @@ pub struct Settings {
     pub deployment: Deployment,
 }
 
-/// A setting that is not in the environment.
+/// An environment variable that is not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable `{0}` is not set")]
 pub struct MissingSetting(pub &'static str);
 
-/// Where the services answer; `None` is AWS itself.
+/// The endpoints of the services; `None` is AWS itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceEndpoints {
     pub s3: Option<String>,
@@ -41,11 +41,11 @@ pub struct ServiceEndpoints {
 }
 
 impl ServiceEndpoints {
-    /// `AWS_ENDPOINT_URL_S3` and its like, else `AWS_ENDPOINT_URL`, as in AWS's own tools.
+    /// Reads `AWS_ENDPOINT_URL_S3` and so on, else `AWS_ENDPOINT_URL`, as AWS's own tools do.
     pub fn from_env() -> Self {
-        let get = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
         let url = |service: &str| {
-            get(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| get("AWS_ENDPOINT_URL"))
+            optional(&format!("AWS_ENDPOINT_URL_{service}"))
+                .or_else(|| optional("AWS_ENDPOINT_URL"))
         };
         Self {
             s3: url("S3"),
@@ -57,7 +57,7 @@ impl ServiceEndpoints {
     }
 }
 
-/// A configuration with fixed keys, for services that check none.
+/// Makes a configuration with fixed credentials, for services that check none.
 pub fn local_config(region: &str) -> SdkConfig {
     let credentials = Credentials::new("sidestep", "sidestep", None, None, "embedded");
     SdkConfig::builder()
@@ -72,7 +72,7 @@ pub fn engine(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: Settin
     Adapters::new(config, endpoints, &settings).engine(settings.deployment)
 }
 
-/// The same for a stack: bare names of functions mean its functions, see [`LambdaFunctions::of_stack`].
+/// Makes the engine of a stack: bare names mean its functions, see [`LambdaFunctions::of_stack`].
 pub fn stack_engine(
     config: &SdkConfig,
     endpoints: &ServiceEndpoints,
@@ -84,7 +84,7 @@ pub fn stack_engine(
     Adapters { functions, ..adapters }.engine(settings.deployment)
 }
 
-/// The same as [`engine()`], counting what it asks of the services.
+/// Makes the same engine as [`engine()`], with its requests counted.
 pub fn counted_engine(
     config: &SdkConfig,
     endpoints: &ServiceEndpoints,
@@ -142,20 +142,24 @@ impl Adapters {
     }
 }
 
-/// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, on AWS `SIDESTEP_STACK`, `SIDESTEP_TIMERS`
-/// and, of a step, `SIDESTEP_REPORTS` (queues' URLs) and, if changes of status are told, `SIDESTEP_EVENT_BUS`; and what Lambda sets.
+/// Makes the engine of a function from its environment.
+///
+/// It reads `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID` and the variables that
+/// Lambda sets. On AWS it also reads `SIDESTEP_STACK`, `SIDESTEP_TIMERS` and, in a step,
+/// `SIDESTEP_REPORTS` (the URLs of queues), and `SIDESTEP_EVENT_BUS` if changes of status are sent
+/// to a bus.
 pub fn engine_from_env() -> Result<Engine, MissingSetting> {
     let (adapters, deployment) = adapters_from_env()?;
     let engine = adapters.engine(deployment);
     #[cfg(feature = "events")]
-    if let Some(name) = std::env::var("SIDESTEP_EVENT_BUS").ok().filter(|name| !name.is_empty()) {
+    if let Some(name) = optional("SIDESTEP_EVENT_BUS") {
         let endpoints = ServiceEndpoints::from_env();
         return Ok(tell_bus(engine, &config_from_env(), &endpoints, &name));
     }
     Ok(engine)
 }
 
-/// The same engine, which tells the bus `name` of EventBridge what changes.
+/// Returns the same engine, which sends changes of status to the EventBridge bus `name`.
 #[cfg(feature = "events")]
 pub fn tell_bus(
     engine: Engine,
@@ -168,38 +172,37 @@ pub fn tell_bus(
     engine.watched(Arc::new(crate::event_bus::EventBus::new(&config.build(), name)))
 }
 
-/// The same, counting what it asks of the services.
+/// Makes the same engine as [`engine_from_env`], without a bus and with its requests counted.
 pub fn counted_engine_from_env(counter: &Counter) -> Result<Engine, MissingSetting> {
     let (adapters, deployment) = adapters_from_env()?;
     Ok(adapters.counted(counter).engine(deployment))
 }
 
-/// Which roads results take, by `SIDESTEP_HANDOFF`; not set: by event.
+/// Reads which roads results take from `SIDESTEP_HANDOFF`. If it is not set, they go by event.
 pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
-    match std::env::var("SIDESTEP_HANDOFF") {
-        Ok(text) if !text.is_empty() => text.parse(),
-        _ => Ok(Handoff::Event),
-    }
+    optional("SIDESTEP_HANDOFF").map_or(Ok(Handoff::Event), |text| text.parse())
+}
+
+/// Returns a variable. An empty one counts as absent, as it does in AWS's own tools.
+fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
-    let url = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
     let settings = Settings {
         table: get("SIDESTEP_TABLE")?,
-        timers: url("SIDESTEP_TIMERS"),
-        reports: url("SIDESTEP_REPORTS"),
+        timers: optional("SIDESTEP_TIMERS"),
+        reports: optional("SIDESTEP_REPORTS"),
         deployment: Deployment {
             artifact_bucket: get("SIDESTEP_BUCKET")?,
             region: get("AWS_REGION")?,
             account_id: get("SIDESTEP_ACCOUNT_ID")?,
         },
     };
-    let adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
-    let stack = std::env::var("SIDESTEP_STACK").ok().filter(|stack| !stack.is_empty());
-    let adapters = match stack {
-        Some(stack) => Adapters { functions: adapters.functions.of_stack(stack), ..adapters },
-        None => adapters,
-    };
+    let mut adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
+    if let Some(stack) = optional("SIDESTEP_STACK") {
+        adapters.functions = adapters.functions.of_stack(stack);
+    }
     Ok((adapters, settings.deployment))
 }
