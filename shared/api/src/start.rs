@@ -28,7 +28,7 @@ pub(crate) struct StartExecutionRequest {
     role_arn: Option<String>,
 }
 
-/// A name with a value: a parameter, an output.
+/// A name with a value: of a parameter or an output.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Parameter {
@@ -145,7 +145,7 @@ impl Api {
             description: request.pipeline_execution_description,
             version_id: Some(version.version_id),
         };
-        // First, so that the execution is never seen without.
+        // The label is written first, so that the execution is never seen without it.
         self.pipelines.put_label(&prepared.start.execution_id, &label).await?;
         let arn = prepared.start.execution_arn();
         self.engine.begin(prepared).await?;
