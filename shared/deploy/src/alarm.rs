@@ -1,11 +1,12 @@
-//! Alarms about step functions, and where all alarms are sent.
+//! Alarms about step functions, and the topic that all alarms are sent to.
 
 use serde_json::{Map, Value, json};
 
 use crate::name::LogicalId;
 use crate::resource::{reference, sub};
 
-/// CloudWatch takes ten metrics in one alarm's expression, and each function brings two.
+/// The number of functions per alarm. CloudWatch takes ten metrics in an alarm's expression, and
+/// each function brings two.
 const FUNCTIONS_PER_ALARM: usize = 5;
 
 /// Adds alarms on events that Lambda dropped before a step function saw them.

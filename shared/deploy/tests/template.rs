@@ -1,4 +1,4 @@
-//! What a template must say for a deployment to work.
+//! What a template must contain for a deployment to work.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use sidestep_testkit::python::{environment, program, target_folder};
 
 use crate::fixture;
 
-/// The version that the templates are clean under.
+/// The version of cfn-lint under which the templates are clean.
 const CFN_LINT: &str = "cfn-lint==1.58.0";
 
 fn template(blueprint: &Blueprint) -> Value {
@@ -63,7 +63,7 @@ fn no_resource_waits_for_itself() {
     }
 }
 
-/// Names of resources that a resource refers to.
+/// Returns the names of resources that a resource refers to.
 fn mentions(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     match value {
@@ -186,6 +186,7 @@ fn the_engine_may_put_events_on_the_bus_that_is_named_and_on_none_otherwise() {
 #[test]
 fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
     let template = template(&fixture::everything());
+    let mut count = 0;
     for (id, resource) in template["Resources"].as_object().expect("resources") {
         let names = resource["Properties"].as_object().expect("properties").iter();
         let own = [
@@ -203,8 +204,10 @@ fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
             let has_prefix = text.starts_with("${AWS::StackName}-")
                 || text.starts_with("/aws/lambda/${AWS::StackName}-");
             assert!(is_reference || has_prefix, "{id} {property} {name}");
+            count += usize::from(has_prefix);
         }
     }
+    assert!(count >= 10, "only {count} names begin with the stack's");
 }
 
 #[test]
