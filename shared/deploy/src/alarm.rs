@@ -46,7 +46,7 @@ pub(crate) fn add_dropped<'a>(
                 "Type": "AWS::CloudWatch::Alarm",
                 "Properties": {
                     "AlarmName": sub(format!("${{AWS::StackName}}-steps-dropped-{number}")),
-                    "AlarmDescription": "Lambda dropped invocations of steps: too old, or taken for a loop. The planner tries them again when their lease lapses.",
+                    "AlarmDescription": "Lambda dropped invocations of steps as too old or as a loop. The planner retries them when their lease expires.",
                     "Metrics": metrics,
                     "EvaluationPeriods": 1,
                     "Threshold": 0,

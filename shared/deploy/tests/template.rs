@@ -211,6 +211,14 @@ fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
 }
 
 #[test]
+fn the_alarm_about_stuck_executions_counts_a_line_that_the_sweep_logs() {
+    let template = template(&fixture::flights());
+    let pattern = template["Resources"]["StuckFilter"]["Properties"]["FilterPattern"].as_str();
+    let sweep = include_str!("../../engine/src/sweep/mod.rs");
+    assert!(sweep.contains(pattern.expect("a pattern")), "{pattern:?}");
+}
+
+#[test]
 fn what_no_stack_can_hold_is_refused() {
     let with = |name: &str| {
         let mut blueprint = fixture::flights();
