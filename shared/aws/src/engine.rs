@@ -10,7 +10,7 @@ use sidestep_engine::ports::clock::SystemClock;
 
 use crate::counter::Counter;
 use crate::lambda::LambdaFunctions;
-use crate::object::{S3ObjectStore, config_from_env};
+use crate::object::{S3ObjectStore, config_from_env, variable};
 use crate::queue::SqsQueues;
 use crate::table::DynamoTable;
 
@@ -44,8 +44,8 @@ impl ServiceEndpoints {
     /// Reads `AWS_ENDPOINT_URL_S3` and so on, else `AWS_ENDPOINT_URL`, as AWS's own tools do.
     pub fn from_env() -> Self {
         let url = |service: &str| {
-            optional(&format!("AWS_ENDPOINT_URL_{service}"))
-                .or_else(|| optional("AWS_ENDPOINT_URL"))
+            variable(&format!("AWS_ENDPOINT_URL_{service}"))
+                .or_else(|| variable("AWS_ENDPOINT_URL"))
         };
         Self {
             s3: url("S3"),
@@ -152,7 +152,7 @@ pub fn engine_from_env() -> Result<Engine, MissingSetting> {
     let (adapters, deployment) = adapters_from_env()?;
     let engine = adapters.engine(deployment);
     #[cfg(feature = "events")]
-    if let Some(name) = optional("SIDESTEP_EVENT_BUS") {
+    if let Some(name) = variable("SIDESTEP_EVENT_BUS") {
         let endpoints = ServiceEndpoints::from_env();
         return Ok(tell_bus(engine, &config_from_env(), &endpoints, &name));
     }
@@ -180,20 +180,15 @@ pub fn counted_engine_from_env(counter: &Counter) -> Result<Engine, MissingSetti
 
 /// Reads which roads results take from `SIDESTEP_HANDOFF`. If it is not set, they go by event.
 pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
-    optional("SIDESTEP_HANDOFF").map_or(Ok(Handoff::Event), |text| text.parse())
-}
-
-/// Returns a variable. An empty one counts as absent, as it does in AWS's own tools.
-fn optional(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    variable("SIDESTEP_HANDOFF").map_or(Ok(Handoff::Event), |text| text.parse())
 }
 
 fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
     let settings = Settings {
         table: get("SIDESTEP_TABLE")?,
-        timers: optional("SIDESTEP_TIMERS"),
-        reports: optional("SIDESTEP_REPORTS"),
+        timers: variable("SIDESTEP_TIMERS"),
+        reports: variable("SIDESTEP_REPORTS"),
         deployment: Deployment {
             artifact_bucket: get("SIDESTEP_BUCKET")?,
             region: get("AWS_REGION")?,
@@ -201,7 +196,7 @@ fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
         },
     };
     let mut adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
-    if let Some(stack) = optional("SIDESTEP_STACK") {
+    if let Some(stack) = variable("SIDESTEP_STACK") {
         adapters.functions = adapters.functions.of_stack(stack);
     }
     Ok((adapters, settings.deployment))
