@@ -17,7 +17,7 @@ pub struct StackName(String);
 /// A text that cannot name a stack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "stack name `{0}` is not 1 to {STACK_NAME_CHARACTERS} of lower case letters, digits and `-`, beginning with a letter and not ending in `-`"
+    "invalid stack name `{0}`: expected 1 to {STACK_NAME_CHARACTERS} lower case letters, digits or `-`, beginning with a letter and not ending in `-`"
 )]
 pub struct StackNameError(pub String);
 

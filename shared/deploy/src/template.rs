@@ -26,15 +26,15 @@ pub enum SynthesisError {
         "step `{step}` of pipeline `{pipeline}` uses function `{function}`, which is not defined"
     )]
     UnknownFunction { pipeline: PipelineName, step: StepName, function: String },
-    #[error("function name `{0}` is the engine's own")]
+    #[error("function name `{0}` is reserved for the engine")]
     Reserved(String),
     #[error(
-        "function name `{0}` is too long: with the stack's name it has over {FUNCTION_NAME_CHARACTERS} characters"
+        "function name `{0}` is too long: with the stack's name it has more than {FUNCTION_NAME_CHARACTERS} characters"
     )]
     LongName(String),
     #[error("`{one}` and `{other}` would get the same id in the template")]
     SameId { one: String, other: String },
-    #[error("project has {count} functions, over the limit of {FUNCTIONS} of one stack")]
+    #[error("the project has {count} functions, but a stack can have at most {FUNCTIONS}")]
     TooManyFunctions { count: usize },
 }
 
