@@ -219,7 +219,7 @@ fn the_alarm_about_stuck_executions_counts_a_line_that_the_sweep_logs() {
 }
 
 #[test]
-fn what_no_stack_can_hold_is_refused() {
+fn a_project_that_does_not_fit_into_a_stack_is_refused() {
     let with = |name: &str| {
         let mut blueprint = fixture::flights();
         blueprint.functions.insert(name.to_owned(), fixture::function(fixture::python()));
