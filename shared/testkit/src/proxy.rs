@@ -17,9 +17,9 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What becomes of a request.
+/// What the proxy does to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum RequestFault {
     Pass,
     /// It never reaches the service, which seems to answer with this status.
     Refuse(StatusCode),
@@ -50,7 +50,7 @@ impl Asked<'_> {
     }
 }
 
-type Rule = Box<dyn FnMut(&Asked<'_>) -> Fate + Send>;
+type Rule = Box<dyn FnMut(&Asked<'_>) -> RequestFault + Send>;
 
 /// A running proxy; a clone is the same one.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ impl Proxy {
 
     /// As [`Proxy::serve`], at an address that is known before.
     pub async fn serve_at(to: &str, address: SocketAddr) -> std::io::Result<Self> {
-        let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| Fate::Pass)));
+        let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| RequestFault::Pass)));
         let listener = TcpListener::bind(address).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let client = Client::builder(TokioExecutor::new()).build_http();
@@ -106,7 +106,7 @@ impl Proxy {
     }
 
     /// Says what becomes of each request from now on.
-    pub fn set(&self, rule: impl FnMut(&Asked<'_>) -> Fate + Send + 'static) {
+    pub fn set(&self, rule: impl FnMut(&Asked<'_>) -> RequestFault + Send + 'static) {
         *self.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
     }
 }
@@ -117,29 +117,29 @@ async fn pass(State(wire): State<Wire>, request: Request) -> Response {
         // The client left.
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let fate = {
+    let fault = {
         let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
         let asked = Asked { method, uri, headers, body: &body };
         (wire.rule.lock().unwrap_or_else(PoisonError::into_inner))(&asked)
     };
-    match fate {
-        Fate::Refuse(status) => return refusal(status),
-        Fate::Error(status, code) => {
+    match fault {
+        RequestFault::Refuse(status) => return refusal(status),
+        RequestFault::Error(status, code) => {
             return ([("x-amzn-errortype", code)], refusal(status)).into_response();
         }
-        Fate::HangBefore => return wire.hang().await,
+        RequestFault::HangBefore => return wire.hang().await,
         _ => {}
     }
     let request = Request::from_parts(parts, Body::from(body));
     // By a task of its own: what has reached the service is done, whether the client waits for it or leaves.
     let done = tokio::spawn(async move {
         let answer = wire.forward(request).await;
-        match fate {
-            Fate::Lose(status) => {
+        match fault {
+            RequestFault::Lose(status) => {
                 drop(to_bytes(answer.into_body(), usize::MAX).await);
                 refusal(status)
             }
-            Fate::HangAfter => {
+            RequestFault::HangAfter => {
                 drop(to_bytes(answer.into_body(), usize::MAX).await);
                 wire.hang().await
             }

@@ -11,7 +11,7 @@ use sidestep_core::execution::ExecutionStatus;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_engine::sweep::Leases;
-use sidestep_testkit::proxy::Fate;
+use sidestep_testkit::proxy::RequestFault;
 
 use self::world::{World, ended};
 
@@ -22,13 +22,13 @@ const MOST: u32 = 100;
 async fn a_planner_that_dies_at_any_request_of_the_last_turn_leaves_a_list_that_comes_right() {
     let world = World::new().await;
     let mut deaths = 0;
-    for fate in [Fate::HangBefore, Fate::HangAfter] {
+    for fault in [RequestFault::HangBefore, RequestFault::HangAfter] {
         for position in 0..MOST {
             let (id, payload) = world.begin(position).await;
             let event = ended(&payload, "Success");
             let last = async |engine: Engine| drop(engine.handle(event.clone()).await.unwrap());
-            let died = world.dies(position, fate, last).await;
-            let place = format!("{fate:?} {position}");
+            let died = world.dies(position, fault, last).await;
+            let place = format!("{fault:?} {position}");
             world.assert_listed(&id, &place).await;
             // The event comes again, as after any failure of the planner, or the sweep finds the commit.
             world.sound().sweep(Leases::ByTime).await.unwrap();
@@ -50,14 +50,14 @@ async fn a_planner_that_dies_at_any_request_of_the_last_turn_leaves_a_list_that_
 async fn a_retry_whose_planner_dies_is_carried_out_once_it_is_noted() {
     let world = World::new().await;
     let (mut deaths, mut unnoted) = (0, 0);
-    for fate in [Fate::HangBefore, Fate::HangAfter] {
+    for fault in [RequestFault::HangBefore, RequestFault::HangAfter] {
         for position in 0..MOST {
             let (id, payload) = world.begin(position).await;
             world.sound().handle(ended(&payload, "RetriesExhausted")).await.unwrap();
             assert_eq!(world.status(&id).await, ExecutionStatus::Failed);
             let retry = async |engine: Engine| assert!(!engine.retry(&id).await.unwrap().is_over());
-            let died = world.dies(position, fate, retry).await;
-            let place = format!("{fate:?} {position}");
+            let died = world.dies(position, fault, retry).await;
+            let place = format!("{fault:?} {position}");
             let is_noted = world.table.live().await.unwrap().contains(&id);
             world.sound().sweep(Leases::ByTime).await.unwrap();
             let line = world.line(&id).await.status;

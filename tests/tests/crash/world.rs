@@ -18,7 +18,7 @@ use sidestep_engine::ports::objects::ObjectStore as _;
 use sidestep_local::dynamodb::DynamoDbServer;
 use sidestep_local::s3::S3Server;
 use sidestep_testkit::memory::{ManualClock, MemoryFunctions, MemoryQueues};
-use sidestep_testkit::proxy::{Fate, Proxy};
+use sidestep_testkit::proxy::{Proxy, RequestFault};
 use tokio::net::TcpListener;
 
 use crate::setup;
@@ -88,7 +88,7 @@ impl World {
     pub(crate) async fn dies(
         &self,
         position: u32,
-        fate: Fate,
+        fault: RequestFault,
         what: impl AsyncFnOnce(Engine),
     ) -> bool {
         let count = Arc::new(AtomicU32::new(0));
@@ -97,7 +97,7 @@ impl World {
             let count = Arc::clone(&count);
             proxy.set(move |_| {
                 let is_before = count.fetch_add(1, Ordering::SeqCst) < position;
-                if is_before { Fate::Pass } else { fate }
+                if is_before { RequestFault::Pass } else { fault }
             });
             hanging.push(proxy.hanging());
         }
