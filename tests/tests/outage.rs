@@ -1,4 +1,4 @@
-//! The services answer errors for a while: DynamoDB and S3 to the planner, Lambda to its invocations.
+//! Services that answer errors for a while: DynamoDB and S3 to the planner, Lambda to invocations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ fn step(name: &str, value: &Value) -> Value {
         "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
 }
 
-/// Of four steps beside each other and four that follow them.
+/// Returns four steps side by side and four that follow them.
 fn steps() -> Vec<Value> {
     let first = (0..4).map(|n| step(&format!("A{n}"), &json!(n)));
     let second = (0..4).map(|n| {
@@ -102,8 +102,9 @@ async fn an_execution_outlives_errors_of_dynamodb_and_s3_and_no_finished_step_ru
     };
     let before = finished(&world.engine.describe(&id).await.unwrap());
 
-    // What nobody tells again is found by the sweep, and a claim whose planner failed before it invoked lapses: here as soon as nothing has
-    // run for a while, for the leases of these functions are longer than a test should take.
+    // The sweep finds what no event reports again, and a claim whose planner failed before it
+    // invoked lapses: here as soon as nothing has run for a while, for the leases of these
+    // functions are longer than a test should take.
     let begun = Instant::now();
     let mut last_busy = Instant::now();
     while !world.engine.load(&id).await.unwrap().execution.status.is_over() {

@@ -1,4 +1,6 @@
-//! The adapters over S3, Lambda and SQS pass the suites of their ports, against the embedded services over HTTP.
+//! The adapters over S3, Lambda and SQS pass the suites of their ports.
+//!
+//! The services are the embedded ones, over HTTP.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -21,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// Long enough for a busy machine; nothing is asserted on the time itself.
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// An embedded S3 with one bucket, for as long as the folder lives.
+/// Serves an embedded S3 with one bucket, for as long as the folder lives.
 async fn serve() -> (S3ObjectStore, S3Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let server = S3Server::open(folder.path(), "us-east-1", "000000000000").unwrap();

@@ -1,4 +1,6 @@
-//! Batches whose trigger or planner dies at any request: every upload is in one execution, and in no other.
+//! Batches whose trigger or planner dies at any request.
+//!
+//! Every upload is in one execution, and in no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +25,7 @@ use super::world::World;
 const MOST: u32 = 200;
 const SECONDS: u32 = 60;
 
-/// A world with a trigger whose batches begin a pipeline without functions.
+/// Creates a world with a trigger whose batches start a pipeline without functions.
 async fn world() -> World {
     let world = World::new().await;
     let gate = json!({"Name": "Gate", "Type": "Condition", "Arguments": {"IfSteps": [], "ElseSteps": [],
@@ -57,7 +59,7 @@ fn upload(key: &str, at_ms: u64) -> Value {
         "s3": {"bucket": {"name": "inbox"}, "object": object}}]})
 }
 
-/// The objects that each execution was started for, of those that are not in `seen`, which they join.
+/// Returns the objects of each execution that is not in `seen`, and adds the execution to `seen`.
 async fn started(world: &World, seen: &mut BTreeSet<ExecutionId>) -> Vec<Vec<String>> {
     let mut batches = Vec::new();
     for line in world.table.list(None, 10_000).await.unwrap() {

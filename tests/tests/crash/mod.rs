@@ -1,6 +1,9 @@
-//! What goes wrong between a planner and its table and bucket, over the real adapters: planners die at every request, events and clocks lie.
+//! Faults between a planner and its table and bucket, over the real adapters.
 //!
-//! The simulator does this in memory, where an adapter's call is one step. Here a call is as many requests as it takes, in their order.
+//! Planners die at every request, events come twice, clocks go back.
+//!
+//! The simulator does this in memory, where an adapter's call is one step. Here a call is as many
+//! requests as it takes, in their order.
 
 mod batch;
 mod delivery_faults;
@@ -30,7 +33,8 @@ async fn a_planner_that_dies_at_any_request_of_the_last_turn_leaves_a_list_that_
             let died = world.dies(position, fault, last).await;
             let place = format!("{fault:?} {position}");
             world.assert_listed(&id, &place).await;
-            // The event comes again, as after any failure of the planner, or the sweep finds the commit.
+            // The event comes again, as after any failure of the planner, or the sweep finds the
+            // commit.
             world.sound().sweep(Leases::ByTime).await.unwrap();
             world.sound().handle(event.clone()).await.unwrap();
             let (status, line) = (world.status(&id).await, world.line(&id).await);
@@ -64,7 +68,8 @@ async fn a_retry_whose_planner_dies_is_carried_out_once_it_is_noted() {
             if is_noted {
                 assert_eq!(world.status(&id).await, ExecutionStatus::Executing, "{place}");
                 assert_eq!(line, ExecutionStatus::Executing, "{place}");
-                // Its attempt may have been claimed by the planner that died before it invoked: then the lease lapses.
+                // Its attempt may have been claimed by the planner that died before it invoked:
+                // then the lease lapses.
                 let begun = world.invoked();
                 let begun = if let Some(begun) = begun {
                     begun

@@ -96,7 +96,11 @@ pub(super) fn measure(parts: &[Part]) -> Vec<Measured> {
         pages.extend(below(&root().join(folder), "md"));
     }
     let at_root = fs::read_dir(root()).unwrap().flatten().map(|entry| entry.path());
-    pages.extend(at_root.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+    // STYLE.md names the words that are not to be used.
+    let is_page = |path: &PathBuf| {
+        path.extension().is_some_and(|ending| ending == "md") && !path.ends_with("STYLE.md")
+    };
+    pages.extend(at_root.filter(is_page));
     measured.push(measure_texts("pages", &pages));
     let python = ["cli", "examples", "python"].map(|folder| below(&root().join(folder), "py"));
     measured.push(measure_texts("python", &python.concat()));
