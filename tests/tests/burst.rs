@@ -99,8 +99,8 @@ fn uploaded(count: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_uploads_starts_one_execution_for_each() {
-    let uploads = std::env::var("SIDESTEP_BURST");
-    let uploads = uploads.map_or(UPLOADS, |text| text.parse().expect("SIDESTEP_BURST is a number"));
+    let asked = std::env::var("SIDESTEP_BURST");
+    let uploads = asked.map_or(UPLOADS, |text| text.parse().expect("SIDESTEP_BURST is a number"));
     let folder = tempfile::tempdir().unwrap();
     let (cloud, engine) = start(folder.path(), None).await;
     let config = local_config(REGION).into_builder().endpoint_url(&cloud.endpoints().s3).build();

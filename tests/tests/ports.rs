@@ -153,8 +153,7 @@ async fn sqs_passes_the_suite_of_queues() {
     let url = |name: &str| format!("https://sqs.us-east-1.amazonaws.com/000000000000/{name}");
     let (known, timers) = (url("known"), url("timers"));
     let config = local_config("us-east-1").into_builder().endpoint_url(&sqs).build();
-    let queues = SqsQueues::new(&config, Some(timers.clone()));
-    let queues = queues.reporting_to(Some(timers.clone()));
+    let queues = SqsQueues::new(&config, Some(timers.clone())).reporting_to(Some(timers.clone()));
     queues.create(&known).await.unwrap();
     queues.create(&timers).await.unwrap();
     let received = async || receive(&sqs, &known).await;

@@ -47,8 +47,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Timeline {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let span = context.span(&id).unwrap();
         if let Some(Started(start)) = span.extensions().get() {
-            let planner = span.scope().find(|outer| outer.name() == PLANNER);
-            let planner = planner.map(|outer| outer.id().into_u64());
+            let mut outer = span.scope().filter(|outer| outer.name() == PLANNER);
+            let planner = outer.next().map(|outer| outer.id().into_u64());
             let ended = Span { name: span.name(), planner, start: *start, end: now_us() };
             self.0.lock().unwrap().push(ended);
         }

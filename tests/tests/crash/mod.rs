@@ -70,8 +70,7 @@ async fn a_retry_whose_planner_dies_is_carried_out_once_it_is_noted() {
                 assert_eq!(line, ExecutionStatus::Executing, "{place}");
                 // Its attempt may have been claimed by the planner that died before it invoked:
                 // then the lease lapses.
-                let begun = world.invoked();
-                let begun = if let Some(begun) = begun {
+                let begun = if let Some(begun) = world.invoked() {
                     begun
                 } else {
                     world.clock.advance(3_600_000);

@@ -29,7 +29,7 @@ pub(super) struct Counts {
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) unnamed_actors: usize,
     #[serde(skip_serializing_if = "is_zero")]
-    pub(super) mended: usize,
+    pub(super) banned_words: usize,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) summaries_without_verb: usize,
     #[serde(skip_serializing_if = "is_zero")]
@@ -56,7 +56,7 @@ impl Counts {
         [
             ("comment_lines_over_100", self.comment_lines_over_100),
             ("unnamed_actors", self.unnamed_actors),
-            ("mended", self.mended),
+            ("banned_words", self.banned_words),
             ("summaries_without_verb", self.summaries_without_verb),
             ("rebound_names", self.rebound_names),
             ("functions_over_60", self.functions_over_60),
@@ -136,7 +136,7 @@ fn counts_of(words: &Words) -> Counts {
     Counts {
         comment_lines_over_100: words.long_comments.len(),
         unnamed_actors: words.unnamed_actors,
-        mended: words.mended,
+        banned_words: words.banned_words,
         summaries_without_verb: words.summaries_without_verb.len(),
         rebound_names: words.rebound_names.len(),
         ..Counts::default()
