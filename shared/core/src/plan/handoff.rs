@@ -83,7 +83,11 @@ pub struct CarriedState {
     /// As in `HEAD`.
     steps: String,
     saved_ms: u64,
-    saved_usd: f64,
+    // Earlier releases carried `SavedUsd` in place of these two; it is ignored.
+    #[serde(default)]
+    saved_mb_ms: u64,
+    #[serde(default)]
+    saved_invocations: u64,
     /// The claim on the step, and when it was made: what the step's report is weighed against.
     pub claimed: Claimed,
 }
@@ -144,7 +148,11 @@ impl CarriedState {
             status: self.status,
             revision: self.revision,
             steps: Execution::decode_steps(&self.steps)?,
-            saved: Savings { ms: self.saved_ms, usd: self.saved_usd },
+            saved: Savings {
+                ms: self.saved_ms,
+                mb_ms: self.saved_mb_ms,
+                invocations: self.saved_invocations,
+            },
         })
     }
 }
@@ -167,7 +175,8 @@ pub fn attach_state(pipeline: &Pipeline, start: &Start, execution: &Execution, p
             revision: execution.revision,
             steps: execution.encode_steps(),
             saved_ms: execution.saved.ms,
-            saved_usd: execution.saved.usd,
+            saved_mb_ms: execution.saved.mb_ms,
+            saved_invocations: execution.saved.invocations,
             claimed,
         });
         if json_bytes(payload) + json_bytes(&carried) <= MOST_BYTES {
@@ -302,6 +311,17 @@ mod tests {
     fn an_invocation_that_would_be_billed_twice_carries_nothing() {
         let large = json!({"Text": "x".repeat(MOST_BYTES), "Sidestep": {}});
         assert_eq!(carried_by(&large).0, [large.clone(), large]);
+    }
+
+    #[test]
+    fn a_state_that_carries_money_still_reads() {
+        let (mut payloads, execution) = carried_by(&json!({"Sidestep": {}}));
+        let reserved = &mut payloads[0][RESERVED_KEY];
+        let state = reserved[STATE_KEY].as_object_mut().expect("it is there");
+        state.retain(|name, _| name != "SavedMbMs" && name != "SavedInvocations");
+        state.insert("SavedUsd".to_owned(), json!(0.5));
+        let carried = take_state(reserved).expect("it reads");
+        assert_eq!(carried.execution(), Ok(execution));
     }
 
     #[test]

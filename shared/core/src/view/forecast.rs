@@ -8,7 +8,7 @@ use crate::definition::{Pipeline, StepIndex, StepKind, StepType};
 use crate::execution::Execution;
 use crate::execution::commit::{Commit, Verdict};
 use crate::execution::phase::Phase;
-use crate::execution::savings::Savings;
+use crate::view::price::savings_usd;
 
 /// The forecast of a whole execution.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,8 +58,11 @@ pub fn forecast(
     execution: &Execution,
     commits: &[Commit],
 ) -> Forecast {
-    let Savings { ms: saved_ms, usd: saved_usd } = execution.saved;
-    let mut summary = ForecastSummary { saved_ms, saved_usd, ..ForecastSummary::default() };
+    let mut summary = ForecastSummary {
+        saved_ms: execution.saved.ms,
+        saved_usd: savings_usd(execution.saved),
+        ..ForecastSummary::default()
+    };
     let steps = pipeline.indexes().map(|index| {
         let decided = commits.iter().rev().find_map(|commit| commit.decision(index));
         let phase = execution.step(index).phase;

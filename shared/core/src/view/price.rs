@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::execution::savings::Savings;
+
 /// Lambda compute on arm64, first tier, per GB-second (<https://aws.amazon.com/lambda/pricing/>).
 const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
 /// One Lambda request (same page).
@@ -29,10 +31,10 @@ pub mod service {
     pub const SQS: &str = "SQS";
 }
 
-/// The price of one invocation that took `duration_ms` with `memory_mb`.
-pub fn invocation_usd(duration_ms: u64, memory_mb: u32) -> f64 {
-    let seconds = std::time::Duration::from_millis(duration_ms).as_secs_f64();
-    LAMBDA_REQUEST + seconds * f64::from(memory_mb) / 1024.0 * LAMBDA_GB_SECOND
+/// Returns the price of the invocations that were saved, memory included.
+pub fn savings_usd(saved: Savings) -> f64 {
+    let gb_seconds = f64_of(saved.mb_ms) / 1024.0 / 1000.0;
+    f64_of(saved.invocations) * LAMBDA_REQUEST + gb_seconds * LAMBDA_GB_SECOND
 }
 
 /// Requests by service and operation, `{"DynamoDB": {"PutItem": 3}}`.
@@ -146,7 +148,10 @@ mod tests {
 
     #[test]
     fn a_gigabyte_second_costs_the_list_price_and_a_request() {
-        assert_near(invocation_usd(1000, 1024), 0.000_013_533_4);
+        let saved = |ms, mb, invocations| Savings { ms, mb_ms: ms * mb, invocations };
+        assert_near(savings_usd(saved(1000, 1024, 1)), 0.000_013_533_4);
+        assert_near(savings_usd(saved(500, 128, 3)), 0.000_001_433_337_5);
+        assert_near(savings_usd(Savings::default()), 0.0);
     }
 
     #[test]

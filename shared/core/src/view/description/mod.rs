@@ -16,6 +16,7 @@ use crate::execution::start::Start;
 use crate::plan::late_report::LateReport;
 use crate::plan::redact::MASK;
 use crate::uri::S3Uri;
+use crate::view::price::savings_usd;
 
 pub use self::step::{
     CacheHitResult, DiscardedResult, FailedAttempt, SelectiveExecutionResult, StepDescription,
@@ -138,7 +139,7 @@ pub fn describe(
         failed: steps.iter().filter(is_failed).count(),
         duration_ms: ended_at_ms.unwrap_or(now_ms).saturating_sub(start.started_at_ms),
         saved_ms: execution.saved.ms,
-        saved_usd: execution.saved.usd,
+        saved_usd: savings_usd(execution.saved),
     };
     ExecutionDescription {
         pipeline_name: start.pipeline_name.to_string(),
