@@ -56,8 +56,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Returns the parts of the step's cache key, or why it can have none. Asks for all contents that
-    /// are missing at once.
+    /// Returns the parts of the step's cache key, or why it can have none. Asks for all contents
+    /// that are missing at once.
     pub(crate) fn key_parts(
         &self,
         step: StepIndex,
@@ -133,8 +133,8 @@ impl Draft<'_> {
     }
 }
 
-/// Returns an artifact of a result that is gone or overwritten, and how. Fails with the contents that
-/// have to be looked at first.
+/// Returns an artifact of a result that is gone or overwritten, and how. Fails with the contents
+/// that have to be looked at first.
 pub fn damage(
     produced: &Produced,
     facts: &Facts,

@@ -62,8 +62,8 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Evaluates `conditions`, and returns the digests behind every `Changed` among them. Also behind
-    /// those that the evaluation did not reach: a later execution compares with this one.
+    /// Evaluates `conditions`, and returns the digests behind every `Changed` among them. Also
+    /// behind those that the evaluation did not reach: a later execution compares with this one.
     fn conditions(
         &self,
         step: StepIndex,

@@ -134,7 +134,7 @@ fn steps_between_selected_steps_must_be_selected_and_the_error_names_them() {
     let error = check_connected(&world.pipeline, &selected(&world, &["Train", "Gate"]), &none);
     let error = error.expect_err("Eval is between");
     assert!(error.to_string().contains("[Eval] on paths between them must be selected too"));
-    assert!(error.hint().expect("a way out").starts_with("`--select Train..Gate` takes them in"));
+    assert!(error.hint().expect("a way out").starts_with("`--select Train..Gate` includes them"));
     for fine in [&["Train", "Eval", "Gate"][..], &["Prep", "Other"], &["Publish", "Reject"]] {
         let result = check_connected(&world.pipeline, &selected(&world, fine), &none);
         assert_eq!(result, Ok(()), "{fine:?}");
