@@ -114,13 +114,13 @@ impl Draft<'_> {
         if entry.is_expired(self.facts.now_ms, config.expire_after) {
             return Ok(Err("the cached result has expired".to_owned()));
         }
-        let damage = damage(&entry.produced, self.facts).map_err(|needs| {
-            let resolver = self.resolver();
-            needs.into_iter().for_each(|need| {
-                resolver.pending(need);
-            });
-            Pending
-        })?;
+        let damage = match damage(&entry.produced, self.facts) {
+            Ok(damage) => damage,
+            Err(needs) => {
+                self.add_needs(needs);
+                return Err(Pending);
+            }
+        };
         Ok(match damage {
             Some((uri, how)) => Err(format!("`{uri}` of the cached result {how}")),
             None => Ok(Hit {
