@@ -16,7 +16,8 @@ use sidestep_core::execution::token::Secret;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::engine::Deployment;
+use sidestep_engine::options::EngineOptions;
+use sidestep_engine::ports::Deployment;
 use sidestep_engine::ports::executions::{ExecutionStore as _, ListRange, Summary};
 use sidestep_engine::ports::pipelines::{Label, PipelineRecord, PipelineStore as _};
 use sidestep_local::dynamodb::DynamoDbServer;
@@ -50,8 +51,13 @@ impl World {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
         };
-        let settings =
-            Settings { table: "state".to_owned(), timers: None, reports: None, deployment };
+        let settings = Settings {
+            table: "state".to_owned(),
+            timers: None,
+            reports: None,
+            deployment,
+            options: EngineOptions::default(),
+        };
         let all = Some(endpoint);
         let endpoints = ServiceEndpoints {
             s3: all.clone(),

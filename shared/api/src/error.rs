@@ -1,11 +1,9 @@
 //! What a caller is told when a request is refused, with the codes and texts that clients of SageMaker look at.
 
 use sidestep_core::parse::problem::Problem;
-use sidestep_engine::control::RequestError;
-use sidestep_engine::engine::{EngineError, error_chain};
+use sidestep_engine::error::{EngineError, RequestError, StartError, error_chain};
 use sidestep_engine::ports::executions::TableError;
 use sidestep_engine::ports::objects::StoreError;
-use sidestep_engine::start::StartError;
 
 /// Problems of a definition that one message tells.
 const PROBLEMS: usize = 20;
@@ -117,7 +115,7 @@ impl From<EngineError> for ApiError {
 
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
-        let text = error.to_string();
+        let text = error_chain(&error);
         match error {
             RequestError::UnknownToken { .. } => Self::NotFound(text),
             RequestError::Control { .. }

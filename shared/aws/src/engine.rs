@@ -5,8 +5,11 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use sidestep_core::plan::handoff::{Handoff, UnknownHandoff};
-use sidestep_engine::engine::{Deployment, Engine, Ports};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::clock::SystemClock;
+use sidestep_engine::ports::watcher::Watcher;
+use sidestep_engine::ports::{Deployment, Ports};
 
 use crate::counter::Counter;
 use crate::lambda::LambdaFunctions;
@@ -15,7 +18,7 @@ use crate::queue::SqsQueues;
 use crate::table::DynamoTable;
 
 /// What a deployment's engine has to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     pub table: String,
     /// The URL of the queue that wakes the planner.
@@ -23,6 +26,7 @@ pub struct Settings {
     /// The URL of the queue where steps leave results to the planner.
     pub reports: Option<String>,
     pub deployment: Deployment,
+    pub options: EngineOptions,
 }
 
 /// A setting that is not in the environment.
@@ -69,7 +73,7 @@ pub fn local_config(region: &str) -> SdkConfig {
 
 /// Makes the engine over AWS or over other endpoints. No request is made.
 pub fn engine(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: Settings) -> Engine {
-    Adapters::new(config, endpoints, &settings).engine(settings.deployment)
+    Adapters::new(config, endpoints, &settings).engine(settings)
 }
 
 /// The same for a stack: bare names of functions mean its functions, see [`LambdaFunctions::of_stack`].
@@ -81,7 +85,7 @@ pub fn stack_engine(
 ) -> Engine {
     let adapters = Adapters::new(config, endpoints, &settings);
     let functions = adapters.functions.of_stack(stack);
-    Adapters { functions, ..adapters }.engine(settings.deployment)
+    Adapters { functions, ..adapters }.engine(settings)
 }
 
 /// The same as [`engine()`], counting what it asks of the services.
@@ -91,7 +95,7 @@ pub fn counted_engine(
     settings: Settings,
     counter: &Counter,
 ) -> Engine {
-    Adapters::new(config, endpoints, &settings).counted(counter).engine(settings.deployment)
+    Adapters::new(config, endpoints, &settings).counted(counter).engine(settings)
 }
 
 struct Adapters {
@@ -126,7 +130,7 @@ impl Adapters {
         }
     }
 
-    fn engine(self, deployment: Deployment) -> Engine {
+    fn engine(self, settings: Settings) -> Engine {
         let table = Arc::new(self.table);
         let ports = Ports {
             executions: table.clone(),
@@ -138,40 +142,38 @@ impl Adapters {
             queues: Arc::new(self.queues),
             clock: Arc::new(SystemClock),
         };
-        Engine::new(deployment, ports)
+        Engine::new(settings.deployment, ports, settings.options)
     }
 }
 
 /// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, on AWS `SIDESTEP_STACK`, `SIDESTEP_TIMERS`
 /// and, of a step, `SIDESTEP_REPORTS` (queues' URLs) and, if changes of status are told, `SIDESTEP_EVENT_BUS`; and what Lambda sets.
-pub fn engine_from_env() -> Result<Engine, MissingSetting> {
-    let (adapters, deployment) = adapters_from_env()?;
-    let engine = adapters.engine(deployment);
+pub fn engine_from_env(options: EngineOptions) -> Result<Engine, MissingSetting> {
+    let (adapters, settings) = adapters_from_env(options)?;
     #[cfg(feature = "events")]
     if let Some(name) = std::env::var("SIDESTEP_EVENT_BUS").ok().filter(|name| !name.is_empty()) {
-        let endpoints = ServiceEndpoints::from_env();
-        return Ok(tell_bus(engine, &config_from_env(), &endpoints, &name));
+        let watcher = event_bus(&config_from_env(), &ServiceEndpoints::from_env(), &name);
+        let options = EngineOptions { watcher: Some(watcher), ..settings.options };
+        return Ok(adapters.engine(Settings { options, ..settings }));
     }
-    Ok(engine)
+    Ok(adapters.engine(settings))
 }
 
-/// The same engine, which tells the bus `name` of EventBridge what changes.
+/// Returns a watcher that tells the bus `name` of EventBridge what changes.
 #[cfg(feature = "events")]
-pub fn tell_bus(
-    engine: Engine,
-    config: &SdkConfig,
-    endpoints: &ServiceEndpoints,
-    name: &str,
-) -> Engine {
+pub fn event_bus(config: &SdkConfig, endpoints: &ServiceEndpoints, name: &str) -> Arc<dyn Watcher> {
     let mut config = config.clone().into_builder();
     config.set_endpoint_url(endpoints.eventbridge.clone());
-    engine.watched(Arc::new(crate::event_bus::EventBus::new(&config.build(), name)))
+    Arc::new(crate::event_bus::EventBus::new(&config.build(), name))
 }
 
 /// The same, counting what it asks of the services.
-pub fn counted_engine_from_env(counter: &Counter) -> Result<Engine, MissingSetting> {
-    let (adapters, deployment) = adapters_from_env()?;
-    Ok(adapters.counted(counter).engine(deployment))
+pub fn counted_engine_from_env(
+    counter: &Counter,
+    options: EngineOptions,
+) -> Result<Engine, MissingSetting> {
+    let (adapters, settings) = adapters_from_env(options)?;
+    Ok(adapters.counted(counter).engine(settings))
 }
 
 /// Which roads results take, by `SIDESTEP_HANDOFF`; not set: by event.
@@ -182,7 +184,7 @@ pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
     }
 }
 
-fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
+fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
     let url = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
     let settings = Settings {
@@ -194,6 +196,7 @@ fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
             region: get("AWS_REGION")?,
             account_id: get("SIDESTEP_ACCOUNT_ID")?,
         },
+        options,
     };
     let adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
     let stack = std::env::var("SIDESTEP_STACK").ok().filter(|stack| !stack.is_empty());
@@ -201,5 +204,5 @@ fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
         Some(stack) => Adapters { functions: adapters.functions.of_stack(stack), ..adapters },
         None => adapters,
     };
-    Ok((adapters, settings.deployment))
+    Ok((adapters, settings))
 }

@@ -49,9 +49,8 @@ impl SqsQueues {
         match created {
             // One that is set up otherwise is there, too.
             Err(error) if code(&error) != "QueueNameExists" => {
-                let retryable = error.as_service_error().is_none();
                 let (queue_url, source) = (queue_url.to_owned(), Box::new(error));
-                Err(QueueError::Unavailable { queue_url, retryable, source })
+                Err(QueueError::Unavailable { queue_url, source })
             }
             _ => Ok(()),
         }
@@ -69,9 +68,7 @@ impl SqsQueues {
                 if code.ends_with("QueueDoesNotExist") || code.ends_with("NonExistentQueue") {
                     return Err(QueueError::NotFound { queue_url });
                 }
-                // The SDK has used up its own retries; what the service refused stays refused.
-                let retryable = error.as_service_error().is_none();
-                Err(QueueError::Unavailable { queue_url, retryable, source: Box::new(error) })
+                Err(QueueError::Unavailable { queue_url, source: Box::new(error) })
             }
         }
     }

@@ -6,35 +6,12 @@ use sidestep_core::definition::output::convert_output;
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::failure::FailureType;
-use sidestep_core::name::{ExecutionId, StepName};
+use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
 use sidestep_core::plan::{Event, Report, ReportedResult};
 
-use crate::engine::{Engine, EngineError};
-
-/// Why a request about an execution is refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    #[error("execution `{execution_id}`: {source}")]
-    Control { execution_id: ExecutionId, source: ControlError },
-    #[error(
-        "execution `{execution_id}` used other code of function `{function}`; start a new one, which takes finished steps from the cache"
-    )]
-    OtherCode { execution_id: ExecutionId, function: String },
-    #[error(
-        "the start of execution `{execution_id}` is gone, and with it its definition, parameters, code and secret: nothing can be derived without them"
-    )]
-    StartGone { execution_id: ExecutionId },
-    #[error("no callback step waits for token `{token}`")]
-    UnknownToken { token: String },
-    #[error("callback step `{step}` is not waiting any more")]
-    NotWaiting { step: StepName },
-    #[error("callback step `{step}` has no output `{output}` (outputs: {outputs})")]
-    UnknownOutput { step: StepName, output: String, outputs: String },
-    #[error("output `{output}` of callback step `{step}`: {why}")]
-    WrongOutput { step: StepName, output: String, why: String },
-}
+use crate::engine::Engine;
+use crate::error::{EngineError, RequestError};
 
 /// The answer to a Callback step.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +26,7 @@ impl Engine {
     pub async fn stop(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
         let loaded = self.load(id).await?;
         check_stop(&loaded.execution).map_err(|source| refused(id, source))?;
-        self.advance(id, |_| vec![Event::StopRequested]).await
+        self.advance(id, vec![Event::StopRequested]).await
     }
 
     /// Takes up an execution that failed or was stopped: what succeeded stays, everything else runs with the same definition, parameters
@@ -73,12 +50,12 @@ impl Engine {
                 break;
             }
         }
-        self.advance(id, |_| vec![Event::RetryRequested]).await
+        self.advance(id, vec![Event::RetryRequested]).await
     }
 
     /// Looks whether time-outs or delays are over.
     pub async fn wake(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
-        self.advance(id, |_| vec![Event::Woken]).await
+        self.advance(id, vec![Event::Woken]).await
     }
 
     /// Answers a Callback step, by the token of its message.
@@ -130,7 +107,7 @@ impl Engine {
         let attempt_count = record.attempt_count;
         let token = loaded.start.secret.token(id, record.step, attempt_count, record.revision);
         let report = Report { step: step.name.clone(), attempt_count, token, result };
-        self.advance(id, move |_| vec![Event::Reported(report.clone())]).await?;
+        self.advance(id, vec![Event::Reported(report)]).await?;
         Ok(())
     }
 }

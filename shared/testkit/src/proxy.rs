@@ -3,7 +3,7 @@
 //! What is in front of it need not know: the real adapters and the real commands are tried with it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -107,7 +108,7 @@ impl Proxy {
 
     /// Says what becomes of each request from now on.
     pub fn set(&self, rule: impl FnMut(&Asked<'_>) -> Fate + Send + 'static) {
-        *self.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
+        *self.rule.lock() = Box::new(rule);
     }
 }
 
@@ -120,7 +121,7 @@ async fn pass(State(wire): State<Wire>, request: Request) -> Response {
     let fate = {
         let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
         let asked = Asked { method, uri, headers, body: &body };
-        (wire.rule.lock().unwrap_or_else(PoisonError::into_inner))(&asked)
+        (wire.rule.lock())(&asked)
     };
     match fate {
         Fate::Refuse(status) => return refusal(status),

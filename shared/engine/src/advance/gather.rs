@@ -11,7 +11,8 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::{Facts, Need};
 use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::ports::objects::StoreError;
 
 /// Requests under way at once for one plan.
@@ -29,7 +30,7 @@ impl Engine {
             (vec![], vec![], vec![], vec![], vec![]);
         for need in needs {
             match need {
-                Need::Commit(revision) => match self.recent.commit(id, *revision) {
+                Need::Commit(revision) => match self.memory.commit(id, *revision) {
                     Some(commit) => {
                         drop(facts.commits.insert(*revision, commit.as_ref().clone()));
                     }
@@ -73,7 +74,7 @@ impl Engine {
 
         let commits = commits?;
         for commit in &commits {
-            self.recent.keep_commit(id, commit);
+            self.memory.keep_commit(id, commit);
         }
         facts.commits.extend(commits.into_iter().map(|commit| (commit.revision, commit)));
         if let Some(missing) =

@@ -10,7 +10,8 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::{Instrument, info, info_span, warn};
 
-use crate::engine::{Engine, EngineError, Loaded};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::handle::probe::is_probe;
 use crate::sweep::Leases;
 
@@ -146,16 +147,9 @@ impl Engine {
         token: String,
         result: ReportedResult,
     ) -> Result<(), EngineError> {
-        let step_name = step_name.clone();
-        let event = move |loaded: &Loaded| {
-            if loaded.pipeline.find(&step_name).is_none() {
-                warn!("the report of an unknown step is ignored");
-                return Vec::new();
-            }
-            let (step, token, result) = (step_name.clone(), token.clone(), result.clone());
-            vec![Event::Reported(Report { step, attempt_count, token, result })]
-        };
-        match self.advance(id, event).await {
+        let step = step_name.clone();
+        let report = Report { step, attempt_count, token, result };
+        match self.advance(id, vec![Event::Reported(report)]).await {
             Err(EngineError::ExecutionNotFound(_)) => {
                 warn!("the report of an unknown execution is ignored");
                 Ok(())

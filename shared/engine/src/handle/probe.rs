@@ -14,7 +14,8 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::info;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 
 /// Where a pipeline's name stands in the keys of probes.
 const PIPELINE: &str = "sidestep-probe";

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use sidestep_core::name::PipelineName;
 use tracing::{info, warn};
 
-use crate::engine::{Engine, EngineError, error_chain};
-use crate::handle::trigger::Trigger;
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
+use crate::ports::triggers::Trigger;
 
 /// The bucket under which triggers by time are registered; no bucket can be called so. Their prefix is the schedule's number.
 pub const SCHEDULES: &str = "@schedule";

@@ -7,7 +7,8 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
-use crate::engine::{Engine, EngineError, error_chain};
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
 
 /// Which function was handed an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,7 @@
 //! and its execution started under the part's own token, and last the window is closed, unless something was noted meanwhile. A process that dies
 //! anywhere between leaves an open window, which the next event, call or sweep goes on with.
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sidestep_core::event::CreatedObject;
 use sidestep_core::event::batch::{BATCH_OBJECTS, BatchObject, Part, WindowId, listing, remaining};
@@ -14,50 +12,14 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::warn;
 
-use crate::engine::{Engine, EngineError, error_chain};
-use crate::handle::trigger::Trigger;
-use crate::ports::executions::TableError;
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
+use crate::ports::batches::OpenWindow;
 use crate::ports::objects::sha256_hex;
+use crate::ports::triggers::Trigger;
 
 /// Parts that others recorded meanwhile, and notes, after which the rest is left for the next call.
 const ROUNDS: usize = 16;
-
-/// A window with uploads that may not be started yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenWindow {
-    pub id: WindowId,
-    /// As it was when the window was opened.
-    pub trigger: Trigger,
-    /// How often something was noted since.
-    pub notes: u64,
-}
-
-/// The windows of batch triggers. What is in one is kept for some weeks after.
-#[async_trait]
-pub trait BatchStore: Send + Sync + std::fmt::Debug {
-    /// Notes an upload, then the window as open. Returns how many notes the open window has had: with 1, this call opened it.
-    async fn note(
-        &self,
-        id: &WindowId,
-        trigger: &Trigger,
-        object: &BatchObject,
-    ) -> Result<u64, TableError>;
-
-    /// The windows that are open, in no order. Strongly consistent.
-    async fn open_windows(&self) -> Result<Vec<OpenWindow>, TableError>;
-
-    /// The window, if it is open. Strongly consistent.
-    async fn open_window(&self, id: &WindowId) -> Result<Option<OpenWindow>, TableError>;
-
-    /// The uploads that were noted, and the parts that were recorded. Strongly consistent.
-    async fn window(&self, id: &WindowId) -> Result<(Vec<BatchObject>, Vec<Part>), TableError>;
-
-    /// Records a part unless there is one of its number; `false`: there is.
-    async fn record_part(&self, id: &WindowId, part: &Part) -> Result<bool, TableError>;
-
-    /// Closes an open window that has had so many notes; `false`: it has had others. Its uploads and parts stay known.
-    async fn close_window(&self, id: &WindowId, notes: u64) -> Result<bool, TableError>;
-}
 
 impl Engine {
     /// Notes an upload for its window.

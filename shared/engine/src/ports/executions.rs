@@ -1,8 +1,7 @@
-//! The port to the table: executions as commits under a `HEAD`, and the cache index.
+//! The port to the table: executions as commits under a `HEAD`.
 
 use async_trait::async_trait;
-use sidestep_core::cache::key::CacheKey;
-use sidestep_core::execution::commit::{CacheEntry, Commit, End, Revision};
+use sidestep_core::execution::commit::{Commit, End, Revision};
 use sidestep_core::execution::savings::Savings;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
@@ -10,7 +9,7 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::plan::late_report::LateReport;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::ports::source::BoxError;
 
 /// A failure of the table, in words that hold for every store.
 #[derive(Debug, thiserror::Error)]
@@ -193,33 +192,4 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
         lines.truncate(range.limit);
         Ok(lines)
     }
-}
-
-/// Where a listing of the cache index goes on. Only the store that made it can read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor(pub String);
-
-/// A part of the cache index.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CachePage {
-    pub entries: Vec<CacheEntry>,
-    /// `None`: this was the last.
-    pub next: Option<Cursor>,
-}
-
-/// The cache index, shared by all executions of a deployment.
-#[async_trait]
-pub trait CacheIndex: Send + Sync + std::fmt::Debug {
-    /// The entries under these keys; a key without an entry is left out.
-    async fn entries(&self, keys: &[CacheKey]) -> Result<Vec<CacheEntry>, TableError>;
-
-    /// Writes an entry and returns the one that it replaced: with other digests, the step is not deterministic.
-    async fn publish(&self, entry: &CacheEntry) -> Result<Option<CacheEntry>, TableError>;
-
-    /// Some entries, in no order, and where to go on; an empty page need not be the last. For people who look into the index: it may
-    /// have to read the whole table.
-    async fn page(&self, after: Option<&Cursor>) -> Result<CachePage, TableError>;
-
-    /// Removes the entry under a key, if there is one.
-    async fn remove(&self, key: &CacheKey) -> Result<(), TableError>;
 }

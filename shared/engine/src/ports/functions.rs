@@ -5,7 +5,7 @@ use serde_json::Value;
 use sidestep_core::execution::start::Function;
 use sidestep_core::failure::FailureType;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::ports::source::BoxError;
 
 /// A failure of the function service.
 #[derive(Debug, thiserror::Error)]

@@ -6,14 +6,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
-use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Deployment, Engine, EngineError};
-use crate::memory::definitions::Definition;
 use crate::ports::executions::TableError;
 
 /// A registered pipeline, or what is left of a deleted one.
@@ -137,29 +133,4 @@ pub trait PipelineStore: Send + Sync + std::fmt::Debug {
         answered: &Answered,
         now_ms: u64,
     ) -> Result<Answered, TableError>;
-}
-
-impl Engine {
-    pub fn deployment(&self) -> &Deployment {
-        &self.deployment
-    }
-
-    /// Milliseconds since 1970.
-    pub fn now_ms(&self) -> u64 {
-        self.clock.now_ms()
-    }
-
-    /// The text of a registered definition.
-    pub async fn definition(
-        &self,
-        digest: &str,
-        format: Format,
-    ) -> Result<Definition, EngineError> {
-        self.definitions.read(digest, format).await
-    }
-
-    /// An object that a caller points at; at most `max_bytes`.
-    pub async fn object(&self, uri: &S3Uri, max_bytes: u64) -> Result<Option<Bytes>, EngineError> {
-        Ok(self.objects.get(uri, max_bytes).await?)
-    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sidestep_core::failure::FailureType;
 use sidestep_core::name::ExecutionId;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::ports::source::BoxError;
 
 /// A failure of the queue service.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +13,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub enum QueueError {
     #[error("queue `{queue_url}` does not exist")]
     NotFound { queue_url: String },
-    /// Anything this service alone can say. `retryable` is the adapter's judgement.
+    /// Any other refusal, as the service says it. The adapter has used up its own retries.
     #[error("could not send to queue `{queue_url}`")]
-    Unavailable { queue_url: String, retryable: bool, source: BoxError },
+    Unavailable { queue_url: String, source: BoxError },
 }
 
 impl QueueError {

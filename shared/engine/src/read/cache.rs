@@ -7,7 +7,8 @@ use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::{CacheEntry, Outputs};
 use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::ports::objects::StoreError;
 
 /// Requests under way at once.

@@ -8,7 +8,8 @@ use sidestep_core::execution::commit::{Commit, Outputs, Revision};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::view::description::{ExecutionDescription, describe};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 
 impl Engine {
     /// Describes an execution with every step of its definition.
@@ -43,7 +44,7 @@ impl Engine {
         id: &ExecutionId,
         revision: Revision,
     ) -> Result<Vec<Commit>, EngineError> {
-        let known = (revision + 1..).map_while(|revision| self.recent.commit(id, revision));
+        let known = (revision + 1..).map_while(|revision| self.memory.commit(id, revision));
         let known: Vec<_> = known.map(Arc::unwrap_or_clone).collect();
         match known.as_slice() {
             [] => Ok(self.executions.commits_after(id, revision).await?),

@@ -14,7 +14,8 @@ use sidestep_core::execution::past::PastExecution;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::read::cache::{PARALLEL, parts};
 
 /// Whether anything is removed.

@@ -9,17 +9,18 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
-use sidestep_core::definition::parameter::{ParameterError, resolve_parameters};
+use sidestep_core::definition::parameter::resolve_parameters;
 use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::start::{Function, Start};
 use sidestep_core::execution::token::Secret;
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parse::{parse, unrunnable};
-use sidestep_core::selection::SelectionError;
 use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Engine, EngineError, Loaded};
+use crate::engine::Engine;
+use crate::error::{EngineError, StartError};
+use crate::loaded::Loaded;
 use crate::memory::definitions::Definition;
 use crate::ports::executions::Creation;
 use crate::start::selection::{SelectionRequest, SelectionResolver};
@@ -42,53 +43,6 @@ pub struct StartRequest {
     pub selection: SelectionRequest,
     /// SageMaker's `MaxParallelExecutionSteps`; `None`: no limit.
     pub max_parallel_execution_steps: Option<u32>,
-}
-
-/// Why an execution cannot be started, in the user's terms.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    #[error("{}", lines(.0))]
-    Parameters(Vec<ParameterError>),
-    #[error("{}", unrunnable_text(.0))]
-    Unrunnable(Vec<(StepName, String)>),
-    #[error("{}", unknown_functions_text(.0))]
-    UnknownFunctions(Vec<(String, StepName)>),
-    #[error("{}", not_once_text(.0))]
-    NotOnce(Vec<(StepName, String)>),
-    #[error("execution {execution_id} was started by the same token for other work")]
-    Conflict { execution_id: ExecutionId },
-    #[error(transparent)]
-    Selection(#[from] SelectionError),
-    #[error("execution {execution_id} cannot be the source: {why}")]
-    Source { execution_id: ExecutionId, why: String },
-}
-
-fn lines(errors: &[ParameterError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
-fn unrunnable_text(steps: &[(StepName, String)]) -> String {
-    let list: Vec<_> = steps.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
-    format!("these steps cannot run yet: {}; Lambda, Condition and Fail steps can", list.join(", "))
-}
-
-fn not_once_text(steps: &[(StepName, String)]) -> String {
-    let list: Vec<_> =
-        steps.iter().map(|(name, function)| format!("`{name}` (function `{function}`)")).collect();
-    format!(
-        "these steps have `ExactlyOnceStart`, which their functions cannot keep without a step SDK: {}",
-        list.join(", ")
-    )
-}
-
-fn unknown_functions_text(functions: &[(String, StepName)]) -> String {
-    let list: Vec<_> =
-        functions.iter().map(|(arn, step)| format!("`{arn}` (step `{step}`)")).collect();
-    format!(
-        "these functions do not exist: {}; add them to `[functions]` of sidestep.toml",
-        list.join(", ")
-    )
 }
 
 /// An execution that is ready to begin.
@@ -180,7 +134,7 @@ impl Engine {
             if !is_repeat {
                 return Err(StartError::Conflict { execution_id: id }.into());
             }
-            self.advance(&id, |_| Vec::new()).await?;
+            self.advance(&id, Vec::new()).await?;
             return Ok(id);
         }
         let execution = Execution::new(step_count);
@@ -220,7 +174,7 @@ impl Engine {
         for (arn, function) in described {
             match function {
                 Some(function) => {
-                    self.at_hand.note(&function);
+                    self.available.note(&function);
                     functions.insert(arn, function);
                 }
                 None => unknown.extend(first_user(pipeline, &arn).map(|step| (arn, step))),

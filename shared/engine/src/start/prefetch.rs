@@ -12,7 +12,8 @@ use sidestep_core::execution::start::Start;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::facts::{Facts, Need};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 
 /// Cached steps from which on it pays to look at the last execution.
 const WORTH_IT: usize = 3;

@@ -4,7 +4,9 @@ use sidestep_core::execution::Execution;
 use sidestep_core::execution::past::PastExecution;
 use sidestep_core::view::forecast::{Forecast, forecast};
 
-use crate::engine::{Engine, EngineError, fold};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::loaded::fold;
 use crate::start::Prepared;
 
 impl Engine {

@@ -16,15 +16,15 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::cache::damage;
 use sidestep_core::plan::facts::Facts;
 use sidestep_core::selection::changed::{changed_steps, failed_steps};
-use sidestep_core::selection::selector::{History, Selector, SelectorError};
+use sidestep_core::selection::selector::{History, Selector};
 use sidestep_core::selection::{
     Requirement, SelectionError, check_connected, check_source, check_without_source, expand,
     requirements, supply,
 };
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::{EngineError, StartError};
 use crate::ports::executions::Summary;
-use crate::start::StartError;
 
 /// What is asked to run. The default: everything.
 #[derive(Debug, Clone, Default)]
@@ -299,10 +299,4 @@ fn looks_back(pipeline: &Pipeline) -> bool {
         let mut conditions = own.iter().chain(when.into_iter().flat_map(|when| &when.conditions));
         is_reused || conditions.any(Condition::looks_back)
     })
-}
-
-impl From<SelectorError> for StartError {
-    fn from(error: SelectorError) -> Self {
-        Self::Selection(error.into())
-    }
 }

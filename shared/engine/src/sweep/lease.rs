@@ -11,7 +11,9 @@ use sidestep_core::plan::lease::{STARTED_NAME, fence, is_fence, renewals, renewe
 use sidestep_core::uri::S3Uri;
 use tracing::warn;
 
-use crate::engine::{Engine, EngineError, Loaded, error_chain};
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
+use crate::loaded::Loaded;
 use crate::ports::objects::{Created, StoreError};
 
 /// Renewals of one attempt, at most: Lambda ends a function after 15 minutes.

@@ -17,7 +17,9 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::warn;
 
-use crate::engine::{Engine, EngineError, Loaded};
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
+use crate::loaded::Loaded;
 
 /// How long a planner may take from its commit to the message of a Callback step, clocks' differences included.
 const SENDING_MS: u64 = 300_000;
@@ -39,16 +41,13 @@ impl Engine {
         let live = self.executions.live().await?;
         for id in &live {
             if let Err(error) = self.resume(id, leases).await {
-                let error = crate::engine::error_chain(&error);
+                let error = error_chain(&error);
                 warn!(execution_id = %id, error, "the sweep could not advance the execution");
             }
         }
         // Last: there may be much to start.
         if let Err(error) = self.sweep_windows().await {
-            warn!(
-                error = crate::engine::error_chain(&error),
-                "the sweep could not look for windows"
-            );
+            warn!(error = error_chain(&error), "the sweep could not look for windows");
         }
         Ok(live)
     }
@@ -114,8 +113,8 @@ impl Engine {
         }
         // Time-outs and delays whose call was lost.
         events.push(Event::Woken);
-        self.recent.forget_head(id);
-        let status = self.advance(id, move |_| events.clone()).await?;
+        self.memory.forget_head(id);
+        let status = self.advance(id, events).await?;
         if leases == Leases::All && !status.is_over() {
             self.wake_again(id).await?;
         }

@@ -14,8 +14,9 @@ use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::Event;
 use sidestep_core::plan::repair::{Found, repair};
 
-use crate::control::RequestError;
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::{EngineError, RequestError};
+use crate::loaded::fold;
 
 /// Room in a manifest beside its outputs.
 const MANIFEST_BYTES: u64 = 4 * OUTPUT_BYTES as u64;
@@ -45,7 +46,7 @@ impl Engine {
         let kept = commits.iter().take_while(|commit| execution.apply(commit).is_ok()).count();
         let (kept_to, dropped) = (execution.revision, commits.len() - kept);
 
-        self.recent.forget_head(id);
+        self.memory.forget_head(id);
         self.executions.forget(id, kept_to).await?;
         self.executions.create(&start, steps).await?;
         if let Some(last) = commits[..kept].last() {
@@ -62,13 +63,13 @@ impl Engine {
             let repair = repair(&pipeline, &start, &execution, &found, self.clock.now_ms());
             for commit in &repair.commits {
                 self.executions.commit(id, commit).await?;
-                crate::engine::fold(id, &mut execution, commit)?;
+                fold(id, &mut execution, commit)?;
                 self.advance_head(&start, &execution, commit).await?;
             }
             event = Event::RetryRequested;
             taken = repair.taken.iter().map(|step| pipeline.step(*step).name.clone()).collect();
         }
-        let status = self.advance(id, move |_| vec![event.clone()]).await?;
+        let status = self.advance(id, vec![event]).await?;
         Ok(Repaired { kept: kept_to, dropped, taken, status })
     }
 

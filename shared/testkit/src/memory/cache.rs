@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::CacheEntry;
-use sidestep_engine::ports::executions::{CacheIndex, CachePage, Cursor, TableError};
+use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
+use sidestep_engine::ports::executions::TableError;
 
 /// Entries of one page, so that whoever reads them all has to go on.
 const PAGE: usize = 2;
@@ -25,7 +26,7 @@ impl MemoryCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, CacheEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Functions that exist by name and note what they were invoked with.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use sidestep_core::execution::start::Function;
 use sidestep_engine::ports::functions::{FunctionError, Functions};
@@ -68,7 +68,7 @@ impl MemoryFunctions {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

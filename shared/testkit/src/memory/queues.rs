@@ -1,9 +1,9 @@
 //! Queues that keep their messages for the test.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use sidestep_engine::ports::queues::{QueueError, Queues};
 
@@ -42,7 +42,7 @@ impl MemoryQueues {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

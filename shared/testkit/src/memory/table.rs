@@ -1,9 +1,9 @@
 //! Executions in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::execution::commit::{Commit, Revision};
 use sidestep_core::execution::savings::Savings;
 use sidestep_core::execution::start::Start;
@@ -45,7 +45,7 @@ struct Record {
 impl MemoryTable {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every critical section is one change of the maps: there is no half-done state to fear.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

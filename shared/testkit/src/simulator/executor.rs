@@ -7,8 +7,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fmt::Write as _;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use fastrand::Rng;
 
@@ -59,7 +61,7 @@ struct Ready {
 
 impl Wake for Ready {
     fn wake(self: Arc<Self>) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.task);
+        self.queue.lock().push_back(self.task);
     }
 }
 
@@ -92,7 +94,7 @@ impl Sim {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -179,7 +181,7 @@ impl Sim {
                 waker.wake_by_ref();
                 tasks.push(Some((hop, task, waker)));
             }
-            let next = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = self.0.ready.lock().pop_front();
             if let Some(id) = next {
                 self.poll(&mut tasks[id]);
                 continue;

@@ -134,9 +134,9 @@ async fn hand_off(
     }
     let carried = take_state(&mut payload[RESERVED_KEY].clone());
     Some(match world.hand_off(invocation, carried, manifest).await? {
-        HandoffOutcome::Done => Some(COMMITTED),
+        HandoffOutcome::Committed => Some(COMMITTED),
         HandoffOutcome::Reported => Some(REPORTED),
-        HandoffOutcome::Left => None,
+        HandoffOutcome::LeftToPlanner => None,
     })
 }
 

@@ -20,9 +20,10 @@ mod reference;
 mod world;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use fastrand::Rng;
+use parking_lot::Mutex;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_engine::ports::executions::ExecutionStore;
 
@@ -132,7 +133,7 @@ fn simulate(
         let (seen, asked) = (Arc::clone(&world), Arc::clone(&asked));
         let is_done = move || {
             is_idle.load(std::sync::atomic::Ordering::SeqCst)
-                && asked.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|asked| {
+                && asked.lock().iter().all(|asked| {
                     let head = futures::executor::block_on(seen.table.head(&asked.id));
                     let is_over = head.ok().flatten().is_none_or(|head| head.status.is_over());
                     let is_asked = seen.table.is_retry_asked(&asked.id);
@@ -142,7 +143,7 @@ fn simulate(
         sim.spawn_new(people::sweeper(Arc::clone(&world), is_done));
     }
     sim.run(START_MS + LIMIT_MS);
-    let asked = std::mem::take(&mut *asked.lock().unwrap_or_else(PoisonError::into_inner));
+    let asked = std::mem::take(&mut *asked.lock());
     let ends = check::check(&world, &asked, is_clean);
     let notes = world.notes();
     let (invocations, commits) = (notes.invocations, notes.committed_ms.len() as u64);

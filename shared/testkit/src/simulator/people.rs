@@ -9,7 +9,8 @@ use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_engine::control::Answer;
-use sidestep_engine::engine::{Engine, EngineError};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::executions::ExecutionStore;
 use sidestep_engine::ports::objects::ObjectStore;
@@ -53,7 +54,7 @@ pub(crate) async fn user(
     world: Arc<World>,
     mut model: Model,
     habits: Habits,
-    asked: Arc<std::sync::Mutex<Vec<Asked>>>,
+    asked: Arc<parking_lot::Mutex<Vec<Asked>>>,
 ) {
     let sim = world.sim.clone();
     for function in 0..FUNCTIONS {
@@ -138,7 +139,7 @@ async fn start(
     model: &Model,
     parameters: [u64; 2],
     request: StartRequest,
-    asked: &std::sync::Mutex<Vec<Asked>>,
+    asked: &parking_lot::Mutex<Vec<Asked>>,
 ) -> Option<ExecutionId> {
     let mut id = None;
     for _ in 0..5 {
@@ -160,7 +161,7 @@ async fn start(
         let own = prepared.start.execution_id.clone();
         if id.is_none() {
             let asked_for = Asked { id: own.clone(), model: model.clone(), parameters };
-            asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(asked_for);
+            asked.lock().push(asked_for);
         }
         id = Some(own);
         let begin = move |engine: Arc<Engine>| -> BoxFuture<'static, _> {

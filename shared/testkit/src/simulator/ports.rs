@@ -15,10 +15,10 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::plan::late_report::LateReport;
 use sidestep_core::uri::S3Uri;
+use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
 use sidestep_engine::ports::clock::Clock;
 use sidestep_engine::ports::executions::{
-    CacheIndex, CachePage, Committed, Creation, Cursor, ExecutionStore, HeadChange, Summary,
-    TableError,
+    Committed, Creation, ExecutionStore, HeadChange, Summary, TableError,
 };
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 use sidestep_engine::ports::objects::{
@@ -341,5 +341,5 @@ impl Queues for Faulty {
 }
 
 fn unsent(queue_url: &str) -> QueueError {
-    QueueError::Unavailable { queue_url: queue_url.to_owned(), retryable: true, source: injected() }
+    QueueError::Unavailable { queue_url: queue_url.to_owned(), source: injected() }
 }

@@ -1,9 +1,10 @@
 //! The simulated deployment: what is stored, planners as processes with clocks of their own, and how events reach them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use futures::future::{BoxFuture, Either, select};
+use parking_lot::Mutex;
 use serde_json::Value;
 use sidestep_core::execution::commit::{CacheEntry, Commit};
 use sidestep_core::execution::invocation::Invocation;
@@ -12,12 +13,16 @@ use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::handoff::{CarriedState, Contention, Handoff};
 use sidestep_engine::advance::handoff::HandoffOutcome;
-use sidestep_engine::engine::{Deployment, Engine, EngineError, Ports, error_chain};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::error::{EngineError, error_chain};
 use sidestep_engine::handle::sqs_batch::Consumer;
-use sidestep_engine::ports::executions::{CacheIndex, Committed, ExecutionStore, TableError};
+use sidestep_engine::options::EngineOptions;
+use sidestep_engine::ports::cache_index::CacheIndex;
+use sidestep_engine::ports::executions::{Committed, ExecutionStore, TableError};
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 use sidestep_engine::ports::queues::QueueError;
+use sidestep_engine::ports::{Deployment, Ports};
 
 use super::executor::Sim;
 use super::lease::Held;
@@ -48,7 +53,7 @@ pub(crate) struct World {
     pub(crate) handoff: Handoff,
     /// Whether the first planner and some functions are of the release before.
     pub(crate) is_mixed: bool,
-    pub(crate) crowd: Contention,
+    pub(crate) contention: Contention,
     /// Whether steps find a queue for results.
     pub(crate) has_reports: bool,
     me: Weak<Self>,
@@ -90,7 +95,7 @@ impl World {
         let world = Arc::new_cyclic(|me| Self {
             handoff,
             is_mixed,
-            crowd: Contention { min_steps: 2, commit_ms },
+            contention: Contention { min_steps: 2, commit_ms },
             has_reports,
             sim,
             table: MemoryTable::default(),
@@ -109,7 +114,7 @@ impl World {
                 engine: world.engine(skew_ms, planners == 1, is_mixed && number == 0),
                 skew_ms,
             };
-            world.planners.lock().unwrap_or_else(PoisonError::into_inner).push(planner);
+            world.planners.lock().push(planner);
         }
         world
     }
@@ -118,8 +123,8 @@ impl World {
         self.me.upgrade().expect("whoever calls holds it")
     }
 
-    pub(crate) fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn notes(&self) -> parking_lot::MutexGuard<'_, Notes> {
+        self.notes.lock()
     }
 
     pub(crate) fn note(&self, fault: &'static str) {
@@ -127,7 +132,7 @@ impl World {
         self.sim.trace(|| format!("  {fault}"));
     }
 
-    fn engine(&self, skew_ms: u64, is_alone: bool, is_old: bool) -> Arc<Engine> {
+    fn engine(&self, skew_ms: u64, is_sole_planner: bool, is_old: bool) -> Arc<Engine> {
         let faulty = Arc::new(Faulty { world: self.arc(), skew_ms });
         let deployment = Deployment {
             artifact_bucket: BUCKET.to_owned(),
@@ -144,10 +149,14 @@ impl World {
             batches: Arc::new(MemoryBatches::default()),
             clock: faulty,
         };
-        let engine = Engine::new(deployment, ports).with_handoff(self.handoff);
-        let engine = engine.with_contention(self.crowd);
-        let engine = if is_old { engine.of_version(STATE_VERSION - 1) } else { engine };
-        Arc::new(if is_alone { engine.alone() } else { engine })
+        let options = EngineOptions {
+            handoff: self.handoff,
+            contention: self.contention,
+            is_sole_planner,
+            state_version: if is_old { STATE_VERSION - 1 } else { STATE_VERSION },
+            ..EngineOptions::default()
+        };
+        Arc::new(Engine::new(deployment, ports, options))
     }
 
     /// Lets a finished step go on by itself, in a process of its own. `None`: it died.
@@ -173,7 +182,7 @@ impl World {
                 if is_impossible(&error, is_old) {
                     self.sim.violation(error_chain(&error));
                 }
-                Some(HandoffOutcome::Left)
+                Some(HandoffOutcome::LeftToPlanner)
             }
         }
     }
@@ -184,7 +193,7 @@ impl World {
         what: impl FnOnce(Arc<Engine>) -> BoxFuture<'static, Result<T, EngineError>>,
     ) -> Option<Result<T, EngineError>> {
         let (number, engine, is_alone) = {
-            let planners = self.planners.lock().unwrap_or_else(PoisonError::into_inner);
+            let planners = self.planners.lock();
             let number = usize::try_from(self.sim.draw(0..planners.len() as u64)).unwrap_or(0);
             (number, Arc::clone(&planners[number].engine), planners.len() == 1)
         };
@@ -196,7 +205,7 @@ impl World {
             Some(Either::Left((result, _))) => result,
             died => {
                 self.note(if died.is_none() { "planner died" } else { "planner timed out" });
-                let mut planners = self.planners.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut planners = self.planners.lock();
                 let skew_ms = planners[number].skew_ms;
                 planners[number].engine = self.engine(skew_ms, is_alone, self.is_old(number));
                 return None;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sidestep_core::event::batch::{BatchObject, Part, WindowId};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::handle::window::BatchStore;
+use sidestep_engine::ports::batches::BatchStore;
 
 use super::triggers::trigger;
 

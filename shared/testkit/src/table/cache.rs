@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sidestep_core::execution::commit::CacheEntry;
-use sidestep_engine::ports::executions::CacheIndex;
+use sidestep_engine::ports::cache_index::CacheIndex;
 
 use super::fixture::entry;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::Format;
-use sidestep_engine::handle::trigger::{Trigger, TriggerStore};
+use sidestep_engine::ports::triggers::{Trigger, TriggerStore};
 
 pub(super) fn trigger(pipeline: &str, bucket: &str, prefix: &str) -> Trigger {
     Trigger {

@@ -4,11 +4,11 @@
 //! calls made and not the time taken. It has no versions, and a bucket exists once something is in it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::uri::S3Uri;
 
@@ -70,8 +70,7 @@ impl MemoryObjectStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every critical section below is one map operation: there is no half-done state to fear.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn find(&self, operation: &'static str, uri: &S3Uri) -> Option<Object> {

@@ -19,13 +19,13 @@ use sha2::{Digest, Sha256};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::uri::S3Uri;
 
+use crate::ports::source::BoxError;
+
 /// The user metadata key that holds an object's SHA-256, in hexadecimal. On the wire it is `x-amz-meta-` and this.
 pub const SHA256_METADATA: &str = "sidestep-sha256";
 
 /// Content on its way in or out, in pieces of any size.
 pub type ObjectStream = BoxStream<'static, io::Result<Bytes>>;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a store knows of an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
