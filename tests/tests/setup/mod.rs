@@ -47,7 +47,7 @@ impl Setup {
     }
 
     pub(crate) async fn run(&self, request: StartRequest) -> ExecutionDescription {
-        let prepared = self.engine.create_resources(request).await.unwrap();
+        let prepared = self.engine.prepare(request).await.unwrap();
         let id = self.engine.begin(prepared).await.unwrap();
         end(&self.engine, &id).await
     }
