@@ -6,6 +6,7 @@ The types are those of the Rust crate.
 ARGUMENTS = "Sidestep.Arguments"
 INVOCATION = "Sidestep.Invocation"
 OUTPUT_NOT_OBJECT = "Sidestep.OutputNotObject"
+OUTPUT_TOO_DEEP = "Sidestep.OutputTooDeep"
 OUTPUT_TOO_LARGE = "Sidestep.OutputTooLarge"
 ARTIFACT = "Sidestep.Artifact"
 ARTIFACT_CONFLICT = "Sidestep.ArtifactConflict"

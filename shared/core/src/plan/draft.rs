@@ -8,7 +8,7 @@ use crate::execution::commit::{Commit, Completion, Decision, End, Failure, Verdi
 use crate::execution::phase::{ExecutionStatus, Phase, StepState};
 use crate::execution::start::Start;
 use crate::failure::FailureType;
-use crate::limits::{FAILURE_REASON_CHARS, json_bytes};
+use crate::limits::{COMMIT_BYTES, FAILURE_REASON_CHARS, json_bytes};
 use crate::plan::effect::Plan;
 use crate::plan::facts::{Facts, Need};
 use crate::plan::readiness::{failed_fail_step, first_failed};
@@ -22,6 +22,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) states: Vec<StepState>,
     /// About the size of the commit so far.
     pub(crate) bytes: usize,
+    /// A result was left for the next commit, because this one has no room for it.
+    pub(crate) is_full: bool,
     pub(crate) upstream_of_selected: Option<BTreeSet<StepIndex>>,
     /// Nothing new starts.
     pub(crate) is_stopping: bool,
@@ -43,6 +45,7 @@ impl<'a> Draft<'a> {
             facts,
             states: execution.steps.clone(),
             bytes: 0,
+            is_full: false,
             upstream_of_selected: None,
             is_stopping: execution.status == ExecutionStatus::Stopping,
             fired: failed_fail_step(pipeline, &execution.steps),
@@ -98,7 +101,13 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn push_decision(&mut self, mut decision: Decision) {
         decision.begun = self.begun_before(&decision);
-        self.bytes += json_bytes(&decision);
+        let bytes = json_bytes(&decision);
+        let holds_result = matches!(decision.verdict, Verdict::CacheHit(_) | Verdict::Reused(_));
+        if holds_result && !self.fits(bytes) {
+            self.is_full = true;
+            return;
+        }
+        self.bytes += bytes;
         self.turn(decision.step, decision.verdict.phase());
         self.plan.commit.decisions.push(decision);
     }
@@ -117,6 +126,11 @@ impl<'a> Draft<'a> {
                 0
             }
         }
+    }
+
+    /// Returns true if the commit has room for a result of this size. One result always fits.
+    pub(crate) fn fits(&self, bytes: usize) -> bool {
+        self.bytes == 0 || self.bytes + bytes <= COMMIT_BYTES
     }
 
     pub(crate) fn complete(&mut self, completion: Completion) {

@@ -65,6 +65,11 @@ pub fn plan(
             Event::Woken => draft.time_out(),
             Event::RetryRequested => {}
         }
+        if draft.is_full {
+            draft.plan.taken -= 1;
+            draft.plan.is_partial = true;
+            return draft.masked();
+        }
     }
     if draft.is_stopping || facts.is_held {
         draft.finish();
@@ -72,7 +77,7 @@ pub fn plan(
     }
     draft.retry_due();
     for index in &pipeline.topological_order {
-        if draft.bytes > COMMIT_BYTES {
+        if draft.is_full || draft.bytes > COMMIT_BYTES {
             draft.plan.is_partial = true;
             break;
         }
@@ -85,6 +90,7 @@ pub fn plan(
             }
         }
     }
+    draft.plan.is_partial |= draft.is_full;
     draft.finish();
     draft.masked()
 }

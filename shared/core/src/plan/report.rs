@@ -2,15 +2,18 @@
 
 use serde_json::{Map, Value};
 
-use crate::definition::output::convert_output;
+use crate::definition::output::{convert_output, is_within_depth};
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure};
 use crate::execution::invocation::MANIFEST_NAME;
-use crate::execution::manifest::{self, Manifest};
+use crate::execution::manifest::{self, Artifact, Manifest};
 use crate::execution::phase::Phase;
 use crate::execution::result::{CacheEntry, Outputs, Produced, Source};
 use crate::failure::FailureType;
-use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES};
+use crate::limits::{
+    ARTIFACT_LIST_BYTES, ARTIFACTS, FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES,
+    OUTPUT_DEPTH, artifact_bytes, json_bytes,
+};
 use crate::plan::draft::Draft;
 use crate::plan::effect::{Discarded, Publication, UNKNOWN_STEP};
 use crate::plan::event::{Event, Report, ReportedResult};
@@ -63,7 +66,10 @@ pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
         ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
             let since_claim = resolver.facts.now_ms.saturating_sub(claimed_at_ms);
             let duration_ms = duration_ms.unwrap_or(since_claim);
-            if let Err(failure) = check_outputs(resolver.pipeline, step, outputs) {
+            let prefix = resolver.start.attempt_prefix(name, *attempt_count);
+            let checked = check_outputs(resolver.pipeline, step, outputs)
+                .and_then(|()| check_artifacts(&prefix, artifacts));
+            if let Err(failure) = checked {
                 return ReportOutcome::Failed(step, Box::new(claim.clone()), failure);
             }
             let mut to_write = None;
@@ -73,8 +79,7 @@ pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
             } else if let Some(uri) = manifest {
                 Outputs::Stored(uri.clone())
             } else {
-                let uri = resolver.start.attempt_prefix(name, *attempt_count);
-                let uri = uri.join(MANIFEST_NAME);
+                let uri = prefix.join(MANIFEST_NAME);
                 to_write = Some((
                     uri.clone(),
                     Manifest {
@@ -130,6 +135,10 @@ impl Draft<'_> {
             }
             ReportOutcome::Accepted(accepted) => {
                 let Accepted { completion, publish, manifest } = *accepted;
+                if !self.fits(json_bytes(&completion)) {
+                    self.is_full = true;
+                    return;
+                }
                 let step = completion.step;
                 self.plan.publish.extend(publish.map(|entry| Publication { step, entry }));
                 self.plan.manifests.extend(manifest);
@@ -139,6 +148,31 @@ impl Draft<'_> {
     }
 }
 
+/// Checks that a commit can hold these artifacts. The attempt wrote them below `prefix`.
+pub(crate) fn check_artifacts(prefix: &S3Uri, artifacts: &[Artifact]) -> Result<(), Failure> {
+    let prefix = prefix.to_string();
+    let names = artifacts.iter().map(|artifact| {
+        let uri = artifact.uri.to_string();
+        let name = uri.strip_prefix(&prefix).unwrap_or(&uri);
+        // A digest is 64 digits, unless the function made it up.
+        artifact_bytes(name) + artifact.sha256.len().saturating_sub(64)
+    });
+    let (count, bytes) = (artifacts.len(), names.sum::<usize>());
+    let message = if count > ARTIFACTS {
+        format!("the step has {count} artifacts, over the limit of {ARTIFACTS}")
+    } else if bytes > ARTIFACT_LIST_BYTES {
+        format!(
+            "the list of {count} artifacts takes {bytes} bytes, over the limit of \
+             {ARTIFACT_LIST_BYTES}: write fewer artifacts, or give them shorter names"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(FailureType::Artifact, message))
+}
+
+/// Checks the size, the depth and the types of a step's outputs.
+///
 /// Every declared output that was returned must convert to its type.
 pub(crate) fn check_outputs(
     pipeline: &Pipeline,
@@ -149,6 +183,10 @@ pub(crate) fn check_outputs(
     if size > OUTPUT_BYTES {
         let message = format!("the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}");
         return Err(Failure::new(FailureType::OutputTooLarge, message));
+    }
+    if !is_within_depth(outputs) {
+        let message = format!("the outputs are nested deeper than {OUTPUT_DEPTH} levels");
+        return Err(Failure::new(FailureType::OutputTooDeep, message));
     }
     for declared in pipeline.step(step).outputs() {
         let Some(value) = outputs.get(&declared.name) else { continue };

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use sidestep_core::cache::key::{Content, listing_digest};
-use sidestep_core::limits::{ARTIFACTS, JSON_DOCUMENT_BYTES};
+use sidestep_core::limits::{JSON_DOCUMENT_BYTES, LISTED_OBJECTS};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::{Facts, Need};
 use sidestep_core::uri::S3Uri;
@@ -103,7 +103,7 @@ impl Engine {
             }
         }
         let prefix = if uri.is_prefix() { uri.clone() } else { uri.join("") };
-        Ok(settle(self.objects.list(&prefix, ARTIFACTS).await.map(Some))?.map(|objects| {
+        Ok(settle(self.objects.list(&prefix, LISTED_OBJECTS).await.map(Some))?.map(|objects| {
             let objects = objects.unwrap_or_default();
             if objects.is_empty() {
                 return Content::Nothing;

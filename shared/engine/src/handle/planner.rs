@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 use sidestep_core::event::{ManifestKey, PlannerEvent, planner_events};
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::invocation::Invocation;
-use sidestep_core::execution::manifest::{self, Manifest};
-use sidestep_core::limits::OUTPUT_BYTES;
+use sidestep_core::execution::manifest;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::{Instrument, info, info_span, warn};
@@ -13,10 +12,8 @@ use tracing::{Instrument, info, info_span, warn};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::handle::probe::is_probe;
+use crate::memory::manifest::ManifestRead;
 use crate::sweep::Leases;
-
-/// Room in a manifest beside its outputs: artifacts, token, times.
-const MANIFEST_BYTES: u64 = 4 * OUTPUT_BYTES as u64;
 
 impl Engine {
     /// Handles one event of the planner function.
@@ -90,24 +87,26 @@ impl Engine {
         if is_probe(&key) {
             return self.probe_heard(&key).await;
         }
-        let Some(bytes) = self.objects.get(&key.uri, MANIFEST_BYTES).await? else {
-            warn!("the manifest is gone");
-            return Ok(());
-        };
-        let manifest: Manifest = match serde_json::from_slice(&bytes) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                warn!(%error, "the manifest cannot be read and is ignored");
+        let manifest = match self.read_manifest(&key.uri).await? {
+            ManifestRead::Found(manifest) => *manifest,
+            ManifestRead::Gone => {
+                warn!("the manifest is gone");
                 return Ok(());
             }
+            ManifestRead::Unreadable(error) => {
+                warn!(error, "the manifest cannot be read and is ignored");
+                return Ok(());
+            }
+            ManifestRead::Newer(version) => {
+                warn!(version, "the manifest is from a newer version and is ignored");
+                return Ok(());
+            }
+            // The manifest's own token cannot be read. The sweep judges the attempt by its claim.
+            ManifestRead::TooLarge(bytes) => {
+                warn!(bytes, "the manifest is too large");
+                return self.resume(&key.execution_id, Leases::ByTime).await;
+            }
         };
-        if manifest.version > manifest::VERSION {
-            warn!(
-                version = manifest.version,
-                "the manifest is from a newer version and is ignored"
-            );
-            return Ok(());
-        }
         let token = manifest.token.clone();
         let result = ReportedResult::of_manifest(manifest, Some(key.uri));
         self.reported(&key.execution_id, &key.step_name, key.attempt_count, token, result).await

@@ -4,3 +4,4 @@ mod cache;
 pub mod definitions;
 pub(crate) mod executions;
 pub(crate) mod functions;
+pub(crate) mod manifest;

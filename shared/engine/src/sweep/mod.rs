@@ -6,13 +6,12 @@ pub mod repair;
 use std::collections::BTreeMap;
 
 use sidestep_core::definition::{StepIndex, StepKind};
-use sidestep_core::execution::commit::{AttemptResult, Failure};
+use sidestep_core::execution::commit::{AttemptResult, Claim, Failure};
 use sidestep_core::execution::invocation::MANIFEST_NAME;
-use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::failure::FailureType;
-use sidestep_core::limits::{LEASE_ATTEMPTS, OUTPUT_BYTES};
+use sidestep_core::limits::{LEASE_ATTEMPTS, MANIFEST_BYTES};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::warn;
@@ -20,6 +19,7 @@ use tracing::warn;
 use crate::engine::Engine;
 use crate::error::{EngineError, error_chain};
 use crate::loaded::Loaded;
+use crate::memory::manifest::ManifestRead;
 
 /// How long a planner may take from its commit to the message of a Callback step, clocks' differences included.
 const SENDING_MS: u64 = 300_000;
@@ -91,7 +91,7 @@ impl Engine {
                 let token = loaded.start.secret.token(id, index, attempt_count, revision);
                 Event::Reported(Report { step: name(), attempt_count, token, result })
             };
-            if let Some(report) = self.unheard(&loaded, index, attempt_count).await? {
+            if let Some(report) = self.unheard(&loaded, index, claim).await? {
                 events.push(Event::Reported(report));
             } else if leases == Leases::All || self.is_lapsed(&loaded, index, claim).await? {
                 // What stops begins no attempt, so its code and what it did do not matter.
@@ -151,24 +151,41 @@ impl Engine {
         Ok(record.is_some_and(|record| record.is_unsent))
     }
 
-    /// The report of an attempt that wrote its manifest, but whose event was lost.
+    /// Returns the report of an attempt that wrote its manifest, but whose event was lost.
+    ///
+    /// A manifest that is too large fails the attempt: it would never be read, and the attempt would
+    /// be tried again and again.
     async fn unheard(
         &self,
         loaded: &Loaded,
         step: StepIndex,
-        attempt_count: u32,
+        claim: &Claim,
     ) -> Result<Option<Report>, EngineError> {
-        let prefix = loaded.start.attempt_prefix(&loaded.pipeline.step(step).name, attempt_count);
-        let uri = prefix.join(MANIFEST_NAME);
-        let Some(bytes) = self.objects.get(&uri, 2 * OUTPUT_BYTES as u64).await? else {
-            return Ok(None);
+        let name = &loaded.pipeline.step(step).name;
+        let uri = loaded.start.attempt_prefix(name, claim.attempt_count).join(MANIFEST_NAME);
+        let (token, result) = match self.read_manifest(&uri).await? {
+            ManifestRead::Found(manifest) => {
+                (manifest.token.clone(), ReportedResult::of_manifest(*manifest, Some(uri)))
+            }
+            ManifestRead::TooLarge(bytes) => {
+                let message = format!(
+                    "the manifest has {bytes} bytes, over the limit of {MANIFEST_BYTES}: return \
+                     smaller outputs or write fewer artifacts"
+                );
+                let revision = loaded.execution.step(step).revision;
+                let id = &loaded.start.execution_id;
+                let token = loaded.start.secret.token(id, step, claim.attempt_count, revision);
+                let failure = Failure::new(FailureType::OutputTooLarge, message);
+                (token, ReportedResult::Failed(failure))
+            }
+            ManifestRead::Newer(version) => {
+                warn!(%uri, version, "the manifest is from a newer version and is ignored");
+                return Ok(None);
+            }
+            ManifestRead::Gone | ManifestRead::Unreadable(_) => return Ok(None),
         };
-        Ok(serde_json::from_slice::<Manifest>(&bytes).ok().map(|manifest| Report {
-            step: loaded.pipeline.step(step).name.clone(),
-            attempt_count,
-            token: manifest.token.clone(),
-            result: ReportedResult::of_manifest(manifest, Some(uri)),
-        }))
+        let (step, attempt_count) = (name.clone(), claim.attempt_count);
+        Ok(Some(Report { step, attempt_count, token, result }))
     }
 
     /// An execution never sees new code: a lost attempt whose function's version is gone fails.

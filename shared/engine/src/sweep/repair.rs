@@ -6,10 +6,8 @@ use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
 use sidestep_core::event::manifest_key;
 use sidestep_core::execution::commit::Revision;
 use sidestep_core::execution::invocation::MANIFEST_NAME;
-use sidestep_core::execution::manifest::{self, Manifest};
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
-use sidestep_core::limits::OUTPUT_BYTES;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::Event;
 use sidestep_core::plan::repair::{Found, repair};
@@ -17,9 +15,7 @@ use sidestep_core::plan::repair::{Found, repair};
 use crate::engine::Engine;
 use crate::error::{EngineError, RequestError};
 use crate::loaded::fold;
-
-/// Room in a manifest beside its outputs.
-const MANIFEST_BYTES: u64 = 4 * OUTPUT_BYTES as u64;
+use crate::memory::manifest::ManifestRead;
 
 /// What a repair did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,10 +93,8 @@ impl Engine {
             if object != key.uri.key() {
                 continue;
             }
-            let bytes = self.objects.get(&key.uri, MANIFEST_BYTES).await?;
-            let read = bytes.and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
-            if let Some(read) = read.filter(|read| read.version <= manifest::VERSION) {
-                found.manifests.insert(key.attempt_count, (key.uri, read));
+            if let ManifestRead::Found(manifest) = self.read_manifest(&key.uri).await? {
+                found.manifests.insert(key.attempt_count, (key.uri, *manifest));
             }
         }
         Ok(found)
