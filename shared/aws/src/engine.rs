@@ -8,6 +8,7 @@ use sidestep_core::plan::handoff::{Handoff, UnknownHandoff};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::clock::SystemClock;
+#[cfg(feature = "events")]
 use sidestep_engine::ports::watcher::Watcher;
 use sidestep_engine::ports::{Deployment, Ports};
 

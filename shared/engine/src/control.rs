@@ -1,4 +1,4 @@
-//! Stopping executions, taking them up again, answering callbacks, waking up.
+//! Requests about existing executions: stop, retry, wake up, answer a callback.
 
 use serde_json::{Map, Value};
 use sidestep_core::definition::StepKind;
@@ -22,17 +22,21 @@ pub enum Answer {
 }
 
 impl Engine {
-    /// Asks that nothing new starts. Running steps go on; the status is Stopping, then Stopped. Twice is fine.
+    /// Stops an execution: running steps finish, and no new ones start.
+    ///
+    /// The status is Stopping, then Stopped. Twice is fine.
     pub async fn stop(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
         let loaded = self.load(id).await?;
         check_stop(&loaded.execution).map_err(|source| refused(id, source))?;
         self.advance(id, vec![Event::StopRequested]).await
     }
 
-    /// Takes up an execution that failed or was stopped: what succeeded stays, everything else runs with the same definition, parameters
-    /// and code.
+    /// Resumes an execution that failed or was stopped.
     ///
-    /// Twice is once. Stopped half-way: once it is noted, the sweep takes the execution up.
+    /// Succeeded steps are kept. Everything else runs with the same definition, parameters and
+    /// code.
+    ///
+    /// Twice is once. Stopped half-way: once the retry is noted, the sweep resumes the execution.
     pub async fn retry(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
         loop {
             let loaded = self.load(id).await?;
@@ -45,7 +49,8 @@ impl Engine {
                     return Err(RequestError::OtherCode { execution_id, function }.into());
                 }
             }
-            // What is over is not swept: without this, a planner that dies right after its commit leaves it to whoever asks again.
+            // The sweep skips executions that have ended. Without this note, an execution would
+            // stay unfinished if the planner died right after its commit.
             if self.executions.ask_retry(id, loaded.execution.revision).await? {
                 break;
             }
@@ -53,19 +58,19 @@ impl Engine {
         self.advance(id, vec![Event::RetryRequested]).await
     }
 
-    /// Looks whether time-outs or delays are over.
+    /// Applies time-outs and delays that are over.
     pub async fn wake(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
         self.advance(id, vec![Event::Woken]).await
     }
 
-    /// Answers a Callback step, by the token of its message.
+    /// Answers a Callback step. `token` is from its message.
     pub async fn answer(&self, token: &str, answer: Answer) -> Result<(), EngineError> {
         let unknown = || RequestError::UnknownToken { token: token.chars().take(80).collect() };
         let record = self.executions.callback(token).await?.ok_or_else(unknown)?;
         let id = &record.execution_id;
         let mut loaded = self.load(id).await?;
         if loaded.execution.revision < record.revision {
-            // The message may be faster than `HEAD`.
+            // The message may arrive before `HEAD` is written.
             self.catch_up(&mut loaded).await?;
         }
         let state = loaded.execution.steps.get(record.step.0).ok_or_else(unknown)?;

@@ -1,7 +1,7 @@
 //! The interpreter between the planner and the ports.
 //!
-//! [`Engine`] decides nothing about pipelines. What it does is in the folders of this crate, one for
-//! each kind of work; this file only puts an engine together.
+//! [`Engine`] decides nothing about pipelines. What it does is in the folders of this crate, one
+//! for each kind of work; this file only puts an engine together.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Why the engine refuses a request or cannot go on, in the user's terms.
 //!
-//! The cause of an error is its source and not a part of its message, so that [`error_chain`] prints
-//! each thought once.
+//! The cause of an error is its source and not a part of its message, so that [`error_chain`]
+//! prints each thought once.
 
 use sidestep_core::definition::parameter::ParameterError;
 use sidestep_core::execution::FoldError;

@@ -2,9 +2,9 @@
 //! rule, and the ports, which reach the world.
 //!
 //! An event takes this way: [`handle`] turns bytes into a call, [`advance`] loads the execution,
-//! gathers the facts that `plan()` asks for, writes the records, creates the commit and performs its
-//! effects. The commit is the point of no return: before it nothing has happened, and after it the
-//! [`sweep`] makes up for anything that was not done.
+//! gathers the facts that `plan()` asks for, writes the records, creates the commit and performs
+//! its effects. The commit is the point of no return: before it nothing has happened, and after it
+//! the [`sweep`] makes up for anything that was not done.
 //!
 //! To read the crate, begin with [`ports`], then `advance/settle.rs`, and the rest as needed:
 //!

@@ -32,7 +32,8 @@ impl Engine {
         Ok(Loaded { start, pipeline, execution })
     }
 
-    /// Loads an execution with the state in memory, if this process is the only planner and has one.
+    /// Loads an execution with the state in memory, if this process is the only planner and has
+    /// one.
     pub(crate) async fn load_remembered(
         &self,
         id: &ExecutionId,

@@ -10,7 +10,8 @@ use crate::ports::watcher::Watcher;
 /// How an engine works. The default is a planner among others, on AWS.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// How results reach the executions. With [`Handoff::Direct`], invocations take the state along.
+    /// How results reach the executions. With [`Handoff::Direct`], invocations take the state
+    /// along.
     pub handoff: Handoff,
     /// From when on finishing steps leave their results to the planner, instead of competing for
     /// the next commit.

@@ -30,9 +30,9 @@ pub enum HandoffOutcome {
 impl Engine {
     /// Commits the result of an attempt and begins what follows, as the planner would.
     ///
-    /// If many branches compete for the next commit, the result goes to the planner's queue instead,
-    /// provided there is one. After an error, the step has to write its manifest as well; the planner
-    /// then finds what was not done.
+    /// If many branches compete for the next commit, the result goes to the planner's queue
+    /// instead, provided there is one. After an error, the step has to write its manifest as well;
+    /// the planner then finds what was not done.
     pub async fn hand_off(
         &self,
         invocation: &Invocation,
@@ -40,8 +40,8 @@ impl Engine {
         manifest: &Manifest,
     ) -> Result<HandoffOutcome, EngineError> {
         let id = &invocation.execution_id;
-        // An execution's functions may be older than its planner. They would not pass on the parts of
-        // a newer state that they do not know.
+        // An execution's functions may be older than its planner. They would not pass on the parts
+        // of a newer state that they do not know.
         if carried.as_ref().is_some_and(|it| it.start.state_version > self.state_version) {
             return Ok(HandoffOutcome::LeftToPlanner);
         }
@@ -68,7 +68,8 @@ impl Engine {
                 return Ok(HandoffOutcome::LeftToPlanner);
             };
             facts.claimed = Some((step, claimed));
-            // If other steps ran beside this one, reading the state costs less than losing a commit.
+            // If other steps ran beside this one, reading the state costs less than losing a
+            // commit.
             if is_alone {
                 let road = Road::Direct { is_from_memory: true, yields: false };
                 match self.settle(loaded, vec![report.clone()], facts.clone(), road).await? {
@@ -110,7 +111,8 @@ impl Engine {
         Ok(self.queues.report(&report_event(invocation, manifest)).await?)
     }
 
-    /// Notes a commit that a step made: the remembered state is old, and the watcher has to be told.
+    /// Notes a commit that a step made: the remembered state is old, and the watcher has to be
+    /// told.
     pub(crate) async fn on_direct_commit(&self, id: &ExecutionId) -> Result<(), EngineError> {
         match self.memory.head(id).filter(|_| self.watcher.is_some()) {
             Some(before) => self.tell_missed(id, before).await?,

@@ -1,5 +1,5 @@
-//! One turn of an execution: load it, plan until no fact is missing, commit, perform the effects, and
-//! again until nothing is left to decide.
+//! One turn of an execution: load it, plan until no fact is missing, commit, perform the effects,
+//! and again until nothing is left to decide.
 
 mod gather;
 pub mod handoff;

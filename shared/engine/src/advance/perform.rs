@@ -11,7 +11,8 @@ use crate::engine::Engine;
 use crate::error::error_chain;
 
 impl Engine {
-    /// Performs the effects of a commit. Returns a failure report for each that could not be started.
+    /// Performs the effects of a commit. Returns a failure report for each that could not be
+    /// started.
     pub(super) async fn perform(
         &self,
         start: &Start,
@@ -53,8 +54,8 @@ impl Engine {
         join_all(performed).await.into_iter().flatten().collect()
     }
 
-    /// Notes that the message of a Callback step is in its queue. Without the note, the sweep sends it
-    /// again.
+    /// Notes that the message of a Callback step is in its queue. Without the note, the sweep sends
+    /// it again.
     async fn note_sent(&self, plan: &Plan, step: StepIndex) {
         let Some((token, record)) = plan.callbacks.iter().find(|(_, record)| record.step == step)
         else {

@@ -28,8 +28,8 @@ pub(crate) struct Records {
 }
 
 impl Engine {
-    /// Plans until no fact is missing. With `records`, what may be written before the commit is written
-    /// meanwhile.
+    /// Plans until no fact is missing. With `records`, what may be written before the commit is
+    /// written meanwhile.
     pub(crate) async fn plan(
         &self,
         pipeline: &Pipeline,
@@ -56,8 +56,8 @@ impl Engine {
         }
     }
 
-    /// Writes manifests on behalf of functions, callback records and cache entries, each unless it was
-    /// written before.
+    /// Writes manifests on behalf of functions, callback records and cache entries, each unless it
+    /// was written before.
     async fn write_records(&self, plan: &Plan, records: &mut Records) -> Result<(), EngineError> {
         let manifests = plan.manifests.iter().filter(|(uri, _)| !records.manifests.contains(uri));
         try_join_all(manifests.map(|(uri, manifest)| async move {

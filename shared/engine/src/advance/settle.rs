@@ -157,8 +157,8 @@ impl Engine {
             return Ok(Decision::Stop(settling.settled()));
         }
         if settling.road.is_direct() && !is_for_a_step(&plan) {
-            // What was committed before is complete. A successor that could not be started then, and
-            // is to be tried again later, is left to the sweep.
+            // What was committed before is complete. A successor that could not be started then,
+            // and is to be tried again later, is left to the sweep.
             let outcome =
                 if settling.has_won { settling.settled() } else { Outcome::LeftToPlanner };
             return Ok(Decision::Stop(outcome));
@@ -167,7 +167,8 @@ impl Engine {
         Ok(Decision::Commit(Box::new(plan)))
     }
 
-    /// Tries to create the commit of `plan`. Goes on after a win, and follows the winner after a loss.
+    /// Tries to create the commit of `plan`. Goes on after a win, and follows the winner after a
+    /// loss.
     ///
     /// Returns an outcome once the execution is settled.
     async fn commit_or_follow(
@@ -237,8 +238,8 @@ impl Engine {
 
 /// Returns how long to wait after a lost commit, by chance.
 ///
-/// Of many branches that end together, each would otherwise lose to each. A lost commit is billed like
-/// one that counts, which costs more than a function's time for this long.
+/// Of many branches that end together, each would otherwise lose to each. A lost commit is billed
+/// like one that counts, which costs more than a function's time for this long.
 fn pause(losses: u32, random: [u8; 32]) -> Duration {
     const FIRST: Duration = Duration::from_millis(4);
     const DOUBLINGS: u32 = 6;

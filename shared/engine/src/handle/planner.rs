@@ -1,11 +1,11 @@
-//! The planner's handler: any event in, executions advanced.
+//! Handles the events of the planner function.
 
 use serde_json::{Value, json};
 use sidestep_core::event::{ManifestKey, PlannerEvent, planner_events};
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest;
-use sidestep_core::name::ExecutionId;
+use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -18,7 +18,7 @@ use crate::sweep::Leases;
 impl Engine {
     /// Handles one event of the planner function.
     ///
-    /// Unknown events are logged and dropped. An error means that the event should be delivered again.
+    /// Unknown events are logged and dropped. After an error, the event should be delivered again.
     pub async fn handle(&self, event: Value) -> Result<Value, EngineError> {
         let mut advanced = 0;
         for event in planner_events(&event) {
@@ -63,7 +63,8 @@ impl Engine {
         Ok(json!({ "Advanced": advanced }))
     }
 
-    /// A queue delays by 15 minutes at most, so a call may come early: then it is passed on.
+    /// Wakes an execution at `at_ms`. A queue delays by 15 minutes at most, so an early call is
+    /// sent on.
     async fn woken(&self, id: &ExecutionId, at_ms: u64) -> Result<(), EngineError> {
         let now_ms = self.clock.now_ms();
         if at_ms > now_ms {
@@ -79,6 +80,7 @@ impl Engine {
         }
     }
 
+    /// Reports the attempt whose manifest was created.
     async fn manifest_created(&self, key: ManifestKey) -> Result<(), EngineError> {
         if key.uri.bucket() != self.deployment.artifact_bucket {
             warn!(bucket = key.uri.bucket(), "a manifest outside the artifact bucket is ignored");
@@ -112,6 +114,7 @@ impl Engine {
         self.reported(&key.execution_id, &key.step_name, key.attempt_count, token, result).await
     }
 
+    /// Reports an attempt whose end the platform tells.
     async fn ended(
         &self,
         invocation: Invocation,
@@ -140,8 +143,8 @@ impl Engine {
 
     async fn reported(
         &self,
-        id: &sidestep_core::name::ExecutionId,
-        step_name: &sidestep_core::name::StepName,
+        id: &ExecutionId,
+        step_name: &StepName,
         attempt_count: u32,
         token: String,
         result: ReportedResult,

@@ -1,4 +1,4 @@
-//! Starts executions for uploads: once per version of an object, however often its event arrives.
+//! Starts executions for uploads, once per version of an object, however often its event arrives.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,11 @@ use crate::start::StartRequest;
 use crate::start::selection::SelectionRequest;
 
 impl Engine {
-    /// Handles one event of the trigger function: starts what the uploaded objects ask for.
+    /// Handles one event of the trigger function: starts the pipelines that the uploads trigger.
     ///
-    /// An upload that cannot start its pipeline (a parameter that does not fit, say) is logged and dropped: delivering it again would not
-    /// help. Other failures are errors, and the event is delivered again.
+    /// An upload that cannot start its pipeline, for example because a parameter is invalid, is
+    /// logged and dropped, since delivering it again would not help. After any other failure, the
+    /// event is delivered again.
     pub async fn uploaded(&self, event: Value) -> Result<Value, EngineError> {
         let objects = created_objects(&event).unwrap_or_else(|reason| {
             info!(reason, "event ignored");
@@ -51,19 +52,20 @@ impl Engine {
         Ok(json!({ "Started": started }))
     }
 
+    /// Starts the pipeline of `trigger` for one upload.
     async fn start_for(
         &self,
         trigger: &Trigger,
         object: &CreatedObject,
     ) -> Result<ExecutionId, EngineError> {
         let uri = S3Uri::new(object.bucket.clone(), object.key.clone());
-        // Without versions, the sequencer tells two uploads of one key apart.
+        // Without versions, the sequencer distinguishes two uploads of one key.
         let version = object.version_id.as_ref().unwrap_or(&object.sequencer);
         let (origin, token) = (format!("upload of {uri}"), format!("{uri}\0{version}"));
         self.start_triggered(trigger, trigger.parameters_for(object), origin, token).await
     }
 
-    /// Starts what a trigger asks for, once per token.
+    /// Starts the pipeline of a trigger, once per token.
     pub(crate) async fn start_triggered(
         &self,
         trigger: &Trigger,
@@ -88,7 +90,7 @@ impl Engine {
         self.begin(prepared).await
     }
 
-    /// Makes `triggers` all there are. Their definitions were stored by [`Engine::register`].
+    /// Replaces all triggers by `triggers`. [`Engine::register`] has stored their definitions.
     pub async fn replace_triggers(&self, triggers: &[Trigger]) -> Result<(), EngineError> {
         Ok(self.triggers.replace_triggers(triggers).await?)
     }

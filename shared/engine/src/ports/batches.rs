@@ -42,7 +42,8 @@ pub trait BatchStore: Send + Sync + std::fmt::Debug {
     /// Records a part. Returns `false` if a part of this number exists already.
     async fn record_part(&self, id: &WindowId, part: &Part) -> Result<bool, TableError>;
 
-    /// Closes an open window that has had exactly `notes` notes. Returns `false` if it has had others.
+    /// Closes an open window that has had exactly `notes` notes. Returns `false` if it has had
+    /// others.
     ///
     /// Its uploads and parts stay known.
     async fn close_window(&self, id: &WindowId, notes: u64) -> Result<bool, TableError>;

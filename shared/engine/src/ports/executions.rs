@@ -11,20 +11,20 @@ use sidestep_core::plan::late_report::LateReport;
 
 use crate::ports::source::BoxError;
 
-/// A failure of the table, in words that hold for every store.
+/// A failure of the table, in words that fit every store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
     /// A stored item cannot be read: damaged, or written by a newer version.
     #[error("item `{item}` cannot be read: {problem}")]
     Unreadable { item: String, problem: String },
-    /// Anything this store alone can say. `retryable` is the adapter's judgement.
+    /// Any other failure, as the store says it. `retryable` is the adapter's judgement.
     #[error("could not {operation} `{item}`")]
     Unavailable { operation: &'static str, item: String, retryable: bool, source: BoxError },
 }
 
 impl TableError {
-    /// Whether the same call may succeed a little later.
+    /// Returns true if the same call may succeed a little later.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::Unavailable { retryable: true, .. })
     }
@@ -34,7 +34,7 @@ impl TableError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Creation {
     New,
-    /// There is one of this id already, started with this.
+    /// An execution with this id exists, and this is its start.
     Exists(Box<Start>),
 }
 
@@ -54,7 +54,7 @@ pub enum HeadChange<'a> {
         end: &'a End,
         at_ms: u64,
     },
-    /// It was over and is taken up again.
+    /// It had ended and is resumed.
     TakenUp,
 }
 
@@ -67,11 +67,11 @@ pub struct Summary {
     pub status: ExecutionStatus,
     pub ended_at_ms: Option<u64>,
     pub failure_reason: Option<String>,
-    /// Known when it is over.
+    /// Known once it has ended.
     pub saved: Savings,
 }
 
-/// Where an execution stands in the list of its pipeline.
+/// The position of an execution in the list of its pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub started_at_ms: u64,
@@ -90,7 +90,7 @@ pub struct ListRange {
     /// Milliseconds since 1970, both included.
     pub started_at_ms: std::ops::RangeInclusive<u64>,
     pub newest_first: bool,
-    /// The line that was listed last; it may be gone by now.
+    /// The line that was listed last. It may be gone by now.
     pub after: Option<Place>,
     pub limit: usize,
 }
@@ -98,35 +98,42 @@ pub struct ListRange {
 /// Executions. Every method may be repeated without harm.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
-    /// Writes the start of an execution and its empty `HEAD`, unless an execution of this id exists.
+    /// Writes the start of an execution and its empty `HEAD`, unless an execution with this id
+    /// exists.
     ///
-    /// A repeat after a crash half-way completes what is missing.
+    /// After a crash half-way, a second call completes the rest.
     async fn create(&self, start: &Start, step_count: usize) -> Result<Creation, TableError>;
 
+    /// Returns an execution's start.
     async fn start(&self, id: &ExecutionId) -> Result<Option<Start>, TableError>;
 
-    /// The folded state, which may lag behind the last commit: by a crash, or because whoever went on had the state in hand
-    /// ([`sidestep_core::plan::head`]). Strongly consistent.
+    /// Returns the folded state, which may lag behind the last commit, after a crash or while one
+    /// process advances the execution with the state in hand ([`sidestep_core::plan::head`]).
+    /// Strongly consistent.
     async fn head(&self, id: &ExecutionId) -> Result<Option<Execution>, TableError>;
 
-    /// The commits at these revisions, in order; one that does not exist is left out. Strongly consistent.
+    /// Returns the commits at these revisions, in order. A missing one is left out. Strongly
+    /// consistent.
     async fn commits(&self, id: &ExecutionId, of: &[Revision]) -> Result<Vec<Commit>, TableError>;
 
-    /// The commits after a revision, in order. Strongly consistent.
+    /// Returns the commits after a revision, in order. Strongly consistent.
     async fn commits_after(
         &self,
         id: &ExecutionId,
         revision: Revision,
     ) -> Result<Vec<Commit>, TableError>;
 
-    /// All commits, in order.
+    /// Returns all commits, in order.
     async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError>;
 
-    /// Creates the commit at its revision. This is the commit point: of any number of calls for one revision, one wins.
+    /// Creates the commit at its revision. This is the commit point: of any number of calls for one
+    /// revision, exactly one wins.
     async fn commit(&self, id: &ExecutionId, commit: &Commit) -> Result<Committed, TableError>;
 
-    /// Brings `HEAD` up to `execution`, unless it is further already. At its end and when it is taken up again, also the list of
-    /// executions and the index of live ones.
+    /// Brings `HEAD` up to `execution`, unless it is further already.
+    ///
+    /// When the execution ends or is resumed, this also writes the list of executions and the index
+    /// of live ones.
     async fn advance_head(
         &self,
         start: &Start,
@@ -134,45 +141,53 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
         change: HeadChange<'_>,
     ) -> Result<(), TableError>;
 
-    /// Notes that an execution whose `HEAD` is at `revision` and over is to be taken up again, and counts it among the live ones: should
-    /// the caller die before its commit, or right after it, the sweep goes on. `false`: `HEAD` is not there any more.
+    /// Notes that an execution that ended with `HEAD` at `revision` is to be resumed, and counts it
+    /// among the live ones. Returns `false` if `HEAD` is elsewhere by now.
+    ///
+    /// If the caller dies before its commit, or right after it, the sweep goes on.
     async fn ask_retry(&self, id: &ExecutionId, revision: Revision) -> Result<bool, TableError>;
 
-    /// Whether [`ExecutionStore::ask_retry`] noted something, and `HEAD` has not moved since. Strongly consistent.
+    /// Returns true if [`ExecutionStore::ask_retry`] noted a retry and `HEAD` has not moved since.
+    /// Strongly consistent.
     async fn is_retry_asked(&self, id: &ExecutionId) -> Result<bool, TableError>;
 
-    /// Removes `HEAD` and the commits after a revision, the last first: for a repair, which makes them anew. A store that keeps nothing
-    /// beyond its process refuses.
+    /// Removes `HEAD` and the commits after a revision, the last one first, for a repair, which
+    /// makes them again. A store that keeps nothing beyond its process refuses.
     async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
         let source = format!("nothing after revision {after} can be damaged here").into();
         let item = id.to_string();
         Err(TableError::Unavailable { operation: "repair", item, retryable: false, source })
     }
 
-    /// Notes what a callback token stands for. Twice with the same record is fine. One that is unsent never replaces one that is there: a
-    /// planner that lost its commit may be slow.
+    /// Notes what a callback token stands for. Twice with the same record is fine.
+    ///
+    /// An unsent record never replaces an existing one, since a planner that lost its commit may be
+    /// slow.
     async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError>;
 
+    /// Returns what a callback token stands for.
     async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError>;
 
-    /// Notes a report that came after its attempt was given up, once for each attempt.
+    /// Notes a report that arrived after its attempt was given up, once for each attempt.
     async fn note_late_report(&self, id: &ExecutionId, late: &LateReport)
     -> Result<(), TableError>;
 
-    /// What [`ExecutionStore::note_late_report`] noted, by step and attempt.
+    /// Returns the late reports, by step and attempt.
     async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError>;
 
-    /// Executions that are not over, or are to be taken up again, oldest first. May lag by a second.
+    /// Returns the executions that have not ended or are to be resumed, oldest first. May lag by a
+    /// second.
     async fn live(&self) -> Result<Vec<ExecutionId>, TableError>;
 
-    /// Executions, newest first, at most `limit`; of one pipeline or of all.
+    /// Returns at most `limit` executions of one pipeline or of all, newest first.
     async fn list(
         &self,
         pipeline_name: Option<&PipelineName>,
         limit: usize,
     ) -> Result<Vec<Summary>, TableError>;
 
-    /// A part of the list of a pipeline's executions. A store that has it sorted reads no more than that.
+    /// Returns a part of the list of a pipeline's executions. A store with a sorted list reads no
+    /// more than that.
     async fn list_range(
         &self,
         pipeline_name: &PipelineName,

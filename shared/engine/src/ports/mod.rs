@@ -1,7 +1,7 @@
 //! The traits through which the engine reaches the world, in words of the domain.
 //!
-//! Nothing here knows the interpreter. `shared/aws` has the adapters for AWS and `shared/testkit` those in
-//! memory; both pass the same suites.
+//! Nothing here knows the interpreter. `shared/aws` has the adapters for AWS and `shared/testkit`
+//! those in memory; both pass the same suites.
 
 pub mod batches;
 pub mod cache_index;

@@ -12,7 +12,7 @@ use sidestep_core::uri::S3Uri;
 
 use crate::ports::executions::TableError;
 
-/// Which uploads start which pipeline.
+/// Says which uploads start which pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Trigger {
@@ -23,9 +23,10 @@ pub struct Trigger {
     pub bucket: String,
     pub prefix: String,
     pub suffix: String,
-    /// Values by parameter; those that begin with `$.` are taken from the object, see [`Trigger::parameters_for`].
+    /// Values by parameter. A value such as `$.uri` is taken from the object, see
+    /// [`Trigger::parameters_for`].
     pub parameters: BTreeMap<String, String>,
-    /// Uploads of so many seconds start one execution together.
+    /// All uploads within so many seconds start one execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_seconds: Option<u32>,
     /// Functions that cannot run in this deployment, and why.
@@ -36,26 +37,29 @@ pub struct Trigger {
 /// The registered triggers.
 #[async_trait]
 pub trait TriggerStore: Send + Sync + std::fmt::Debug {
+    /// Returns the triggers of a bucket.
     async fn triggers(&self, bucket: &str) -> Result<Vec<Trigger>, TableError>;
 
-    /// Makes `triggers` all there are.
+    /// Replaces all triggers by `triggers`.
     async fn replace_triggers(&self, triggers: &[Trigger]) -> Result<(), TableError>;
 }
 
-/// The names that stand for a property of the object, after `$.`.
+/// Names of an object's properties, which follow `$.` in a parameter's value.
 pub const OBJECT_PROPERTIES: [&str; 8] =
     ["uri", "bucket", "key", "name", "stem", "version", "etag", "size"];
 
-/// The same of a trigger with `batch_seconds`.
+/// Names of a batch's properties, for a trigger with `batch_seconds`.
 pub const BATCH_PROPERTIES: [&str; 2] = ["listing", "count"];
 
 impl Trigger {
-    /// What makes it another trigger than others.
+    /// Returns a key that is unique per trigger.
     pub(crate) fn identity(&self) -> String {
         format!("{}\0{}\0{}\0{}", self.pipeline_name, self.bucket, self.prefix, self.suffix)
     }
 
-    /// The parameters of an execution for a part of a batch: `$.listing` is the URI of a JSON document that names its objects, `$.count` their
+    /// Returns the parameters of an execution for a part of a batch.
+    ///
+    /// `$.listing` is the URI of a JSON document that names the part's objects, and `$.count` their
     /// number.
     pub(crate) fn parameters_for_part(&self, part: &Part) -> BTreeMap<String, String> {
         let value = |template: &String| match template.as_str() {
@@ -66,6 +70,7 @@ impl Trigger {
         self.parameters.iter().map(|(name, template)| (name.clone(), value(template))).collect()
     }
 
+    /// Returns true if the object is an upload of this trigger.
     pub fn matches(&self, object: &CreatedObject) -> bool {
         object.bucket == self.bucket
             && object.key.starts_with(&self.prefix)
@@ -74,9 +79,10 @@ impl Trigger {
             && object.key.len() >= self.prefix.len() + self.suffix.len()
     }
 
-    /// The parameters of an execution for `object`.
+    /// Returns the parameters of an execution for `object`.
     ///
-    /// `$.name` is what follows the last `/` of the key, `$.stem` what the key holds between the trigger's prefix and suffix.
+    /// `$.name` is the part of the key after the last `/`, and `$.stem` the part between the
+    /// trigger's prefix and suffix.
     pub fn parameters_for(&self, object: &CreatedObject) -> BTreeMap<String, String> {
         let value = |template: &String| match template.strip_prefix("$.") {
             Some("uri") => S3Uri::new(object.bucket.clone(), object.key.clone()).to_string(),
@@ -96,7 +102,8 @@ impl Trigger {
     }
 }
 
-/// Whether an object that is written to `uri` (or below it, where it is a prefix) would be an upload between `prefix` and `suffix`.
+/// Returns true if an object at `uri`, or below it if that is a prefix, would match a trigger with
+/// this prefix and suffix.
 pub fn meets(prefix: &str, suffix: &str, uri: &S3Uri) -> bool {
     let key = uri.key();
     if uri.is_prefix() || key.is_empty() {

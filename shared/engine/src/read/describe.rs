@@ -1,4 +1,4 @@
-//! Reads an execution for people and programs.
+//! Describes executions for users and programs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,8 +37,10 @@ impl Engine {
         Ok(described.with_late(late))
     }
 
-    /// The commits after `revision`, for whoever follows an execution: where this process made the next ones it need not ask for them, and
-    /// others come the next time.
+    /// Returns commits after `revision`, for a caller that follows an execution.
+    ///
+    /// If this process made the next ones, they come from memory, and later ones come with the next
+    /// call.
     pub async fn next_commits(
         &self,
         id: &ExecutionId,

@@ -1,4 +1,4 @@
-//! Executions that are over, read whole: sources, baselines, and what `explain` compares with.
+//! Reads whole executions, as sources, as baselines and for `explain`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 
 impl Engine {
-    /// Reads an execution whole. One that is over never changes and is kept.
+    /// Reads a whole execution. One that has ended never changes and is remembered.
     pub async fn earlier(&self, id: &ExecutionId) -> Result<Arc<PastExecution>, EngineError> {
         if let Some(past) = self.memory.past(id) {
             return Ok(past);
@@ -27,7 +27,10 @@ impl Engine {
         Ok(earlier)
     }
 
-    /// Explains steps of `this`: against the execution that is named, or for each step the nearest earlier one that has a key for it.
+    /// Explains steps of `this` by comparing it with the execution `against`.
+    ///
+    /// Without `against`, each step is compared with the nearest earlier execution that has a cache
+    /// key for it.
     pub async fn explain(
         &self,
         this: &PastExecution,

@@ -18,7 +18,8 @@ impl Engine {
         self.definitions.read(digest, format).await
     }
 
-    /// Returns an object of at most `max_bytes` that a caller points at, or `None` if there is none.
+    /// Returns an object of at most `max_bytes` that a caller points at, or `None` if there is
+    /// none.
     pub async fn object(&self, uri: &S3Uri, max_bytes: u64) -> Result<Option<Bytes>, EngineError> {
         Ok(self.objects.get(uri, max_bytes).await?)
     }

@@ -1,4 +1,4 @@
-//! Starting an execution: everything that can be wrong is found before anything is written.
+//! Starts executions. Every error of a request is found before anything is written.
 
 pub(crate) mod prefetch;
 mod preview;
@@ -25,23 +25,25 @@ use crate::memory::definitions::Definition;
 use crate::ports::executions::Creation;
 use crate::start::selection::{SelectionRequest, SelectionResolver};
 
-/// What is to be started.
+/// A request to start an execution.
 #[derive(Debug, Clone)]
 pub struct StartRequest {
     pub pipeline_name: PipelineName,
     pub definition: Definition,
-    /// As texts; the definition's types say how to read them.
+    /// Values as text. The definition's types say how to read them.
     pub parameters: BTreeMap<String, String>,
     pub use_cache: bool,
-    /// Functions that cannot run here, by the `FunctionArn` of the definition, and why. Their steps are skipped.
+    /// Functions that cannot run here and why, by the `FunctionArn` of the definition. Their steps
+    /// are skipped.
     pub left_out: BTreeMap<String, String>,
     /// What started it, in words.
     pub trigger: String,
-    /// Requests with the same token start one execution: the version of an uploaded object, say.
+    /// Requests with the same token start one execution. It is the version of an uploaded object,
+    /// for example.
     pub token: Option<String>,
-    /// What is to run; the default is everything.
+    /// The steps to run. The default is all of them.
     pub selection: SelectionRequest,
-    /// SageMaker's `MaxParallelExecutionSteps`; `None`: no limit.
+    /// SageMaker's `MaxParallelExecutionSteps`, where `None` means no limit.
     pub max_parallel_execution_steps: Option<u32>,
 }
 
@@ -51,12 +53,12 @@ pub struct Prepared {
     pub start: Start,
     pub pipeline: Arc<Pipeline>,
     pub definition: Definition,
-    /// The pipeline's newest executions, if it pays to look at them.
+    /// The pipeline's newest executions, if it pays to read them.
     pub(crate) latest: Vec<ExecutionId>,
 }
 
 impl Engine {
-    /// Checks a request and fixes what the execution will use. Writes nothing.
+    /// Checks a request and fixes everything that the execution will use. Writes nothing.
     pub async fn prepare(&self, request: StartRequest) -> Result<Prepared, EngineError> {
         let definition = request.definition;
         let parsed = parse(definition.text.as_bytes(), definition.format)
@@ -114,21 +116,21 @@ impl Engine {
         Ok(Prepared { start, pipeline, definition, latest })
     }
 
-    /// Begins a prepared execution and does all that can be done at once.
+    /// Begins a prepared execution and does everything that can be done at once.
     ///
-    /// Twice with one token: the second finds the first's execution and only looks after it.
+    /// Twice with one token: the second call finds the execution of the first and advances it.
     pub async fn begin(&self, prepared: Prepared) -> Result<ExecutionId, EngineError> {
         let Prepared { start, pipeline, definition, latest } = prepared;
         let step_count = pipeline.steps.len();
         let id = start.execution_id.clone();
         let create = async {
-            // First: a start names its definition.
+            // The definition first, because the start names it.
             self.definitions.put(&definition, Arc::clone(&pipeline)).await?;
             Ok(self.executions.create(&start, step_count).await?)
         };
         let (creation, facts) = futures::try_join!(create, self.prefetch(&start, &latest))?;
         if let Creation::Exists(existing) = creation {
-            // The code may have changed between two deliveries of one event; the first one's counts.
+            // The code may have changed between two deliveries of one event. The first one counts.
             let is_repeat = existing.pipeline_name == start.pipeline_name
                 && existing.parameters == start.parameters;
             if !is_repeat {
@@ -188,14 +190,14 @@ impl Engine {
     }
 }
 
-/// Steps that are to begin once and whose functions do not see to it.
+/// Returns the steps with `ExactlyOnceStart` whose functions have no step SDK to keep it.
 fn not_once(
     pipeline: &Pipeline,
     functions: &BTreeMap<String, Function>,
 ) -> Vec<(StepName, String)> {
     let steps = pipeline.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Lambda(lambda) if lambda.exactly_once_start => {
-            // One that is left out here does not run at all.
+            // A function that is left out here does not run at all.
             let function = functions.get(&lambda.function_arn)?;
             (!function.has_sdk).then(|| (step.name.clone(), lambda.function_arn.clone()))
         }

@@ -1,4 +1,4 @@
-//! A plan before anything runs: the planner's own code, and nothing is written.
+//! Shows what an execution would do. It runs the planner's own code and writes nothing.
 
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::past::PastExecution;
@@ -10,9 +10,9 @@ use crate::loaded::fold;
 use crate::start::Prepared;
 
 impl Engine {
-    /// What a prepared execution would do, and the same as an execution, to be explained.
+    /// Returns what a prepared execution would do, also as an execution that can be explained.
     ///
-    /// A limit of steps at a time is left out of account: it delays decisions and changes none.
+    /// A limit of parallel steps is ignored, because it delays decisions and changes none.
     pub async fn preview(
         &self,
         prepared: &Prepared,

@@ -1,4 +1,5 @@
-//! Repairs an execution whose items in the table are damaged or gone: from what is left of its commits, and from its manifests.
+//! Rebuilds an execution whose items in the table are damaged or missing, from the rest of its
+//! commits and from its manifests.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +18,12 @@ use crate::error::{EngineError, RequestError};
 use crate::loaded::fold;
 use crate::memory::manifest::ManifestRead;
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repaired {
-    /// Commits that were left and follow from each other.
+    /// Commits that were left and follow from each other, up to this revision.
     pub kept: Revision,
-    /// Commits behind a gap: nothing can be said about what they followed from, and they were removed.
+    /// Commits behind a gap. It is unknown what they followed from, so they were removed.
     pub dropped: usize,
     /// Steps whose results were found in their manifests.
     pub taken: Vec<StepName>,
@@ -30,7 +31,9 @@ pub struct Repaired {
 }
 
 impl Engine {
-    /// Derives an execution's state anew. Nothing else may advance it meanwhile. Twice is fine; stopped half-way, a second call goes on.
+    /// Rebuilds an execution's state. Nothing else may advance it meanwhile.
+    ///
+    /// Twice is fine. Stopped half-way: a second call goes on.
     pub async fn repair(&self, id: &ExecutionId) -> Result<Repaired, EngineError> {
         let gone = || RequestError::StartGone { execution_id: id.clone() };
         let start = self.executions.start(id).await?.ok_or_else(gone)?;
@@ -52,7 +55,7 @@ impl Engine {
             let (taken, status) = (Vec::new(), execution.status);
             return Ok(Repaired { kept: kept_to, dropped, taken, status });
         }
-        // Attempts that no commit speaks of: their commits are gone.
+        // Attempts whose commits are gone.
         let found = self.found(&start, &pipeline, &execution).await?;
         let (mut taken, mut event) = (Vec::new(), Event::Woken);
         if !found.is_empty() {
@@ -69,7 +72,7 @@ impl Engine {
         Ok(Repaired { kept: kept_to, dropped, taken, status })
     }
 
-    /// What lies in S3 of the Lambda steps that no commit speaks of.
+    /// Returns what S3 has of the Lambda steps that no commit mentions.
     async fn found(
         &self,
         start: &Start,
@@ -79,7 +82,7 @@ impl Engine {
         let mut found: BTreeMap<StepIndex, Found> = BTreeMap::new();
         let prefix = &start.output_prefix;
         for (object, _) in self.objects.list(prefix, usize::MAX).await? {
-            // `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/...`: judged as the manifest of that attempt would be.
+            // `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/...` stands for the manifest of that attempt.
             let folder: Vec<_> = object.splitn(6, '/').take(5).collect();
             let manifest = format!("{}/{MANIFEST_NAME}", folder.join("/"));
             let Some(key) = manifest_key(prefix.bucket(), &manifest) else { continue };
