@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod emulator;
+pub mod fixture;
 pub mod function;
 pub mod fuzz;
 pub mod memory;

@@ -153,11 +153,7 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
 
     /// Removes `HEAD` and the commits after a revision, the last one first, for a repair, which
     /// makes them again. A store that keeps nothing beyond its process refuses.
-    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
-        let source = format!("nothing after revision {after} can be damaged here").into();
-        let item = id.to_string();
-        Err(TableError::Unavailable { operation: "repair", item, retryable: false, source })
-    }
+    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError>;
 
     /// Notes what a callback token stands for. Twice with the same record is fine.
     ///
@@ -192,19 +188,5 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
         &self,
         pipeline_name: &PipelineName,
         range: &ListRange,
-    ) -> Result<Vec<Summary>, TableError> {
-        let mut lines = self.list(Some(pipeline_name), usize::MAX).await?;
-        lines.sort_unstable_by_key(Summary::place);
-        if range.newest_first {
-            lines.reverse();
-        }
-        lines.retain(|line| {
-            let is_left = range.after.as_ref().is_none_or(|after| {
-                if range.newest_first { line.place() < *after } else { line.place() > *after }
-            });
-            is_left && range.started_at_ms.contains(&line.started_at_ms)
-        });
-        lines.truncate(range.limit);
-        Ok(lines)
-    }
+    ) -> Result<Vec<Summary>, TableError>;
 }

@@ -13,9 +13,9 @@ use sidestep_core::parse::{Format, parse};
 use sidestep_engine::ports::executions::ExecutionStore;
 
 use super::function::{compute, meaning};
-use super::people::Asked;
 use super::pipeline::{Kind, Model, number};
 use super::reference::{May, State, may, status};
+use super::workload::Asked;
 use super::world::World;
 
 /// Between the look into the index and the commit that rests on it: more than a planner may live, and its clock's skew.

@@ -23,7 +23,7 @@ const POLLS: u64 = 3_000_000;
 /// Violations that are kept.
 const VIOLATIONS: usize = 20;
 
-/// The simulated world's time, dice, tasks and journal. Clones are handles to the same one.
+/// The simulated world's time, rng, tasks and journal. Clones are handles to the same one.
 #[derive(Clone)]
 pub(crate) struct Sim(Arc<Inner>);
 
@@ -34,7 +34,7 @@ struct Inner {
 
 pub(crate) struct State {
     pub(crate) now_ms: u64,
-    pub(crate) dice: Rng,
+    pub(crate) rng: Rng,
     pub(crate) faults: Faults,
     /// Effects so far: positions for a fault that is planned.
     pub(crate) effects: u64,
@@ -75,7 +75,7 @@ impl Sim {
     pub(crate) fn new(seed: u64, start_ms: u64, faults: Faults, is_traced: bool) -> Self {
         let state = State {
             now_ms: start_ms,
-            dice: Rng::with_seed(seed),
+            rng: Rng::with_seed(seed),
             faults,
             effects: 0,
             injected: BTreeMap::new(),
@@ -103,12 +103,12 @@ impl Sim {
 
     /// A number of the range, from the seed.
     pub(crate) fn draw(&self, range: std::ops::Range<u64>) -> u64 {
-        self.state().dice.u64(range)
+        self.state().rng.u64(range)
     }
 
     /// Whether something with this chance in 1,000 happens.
     pub(crate) fn chance(&self, per_mille: u32) -> bool {
-        self.state().dice.u32(0..1_000) < per_mille
+        self.state().rng.u32(0..1_000) < per_mille
     }
 
     pub(crate) fn hop(&self) -> u32 {
@@ -238,7 +238,7 @@ impl Future for Sleep {
             return Poll::Pending;
         }
         let until_ms = state.now_ms + self.ms.max(1);
-        let (tie, number) = (state.dice.u32(..), state.next);
+        let (tie, number) = (state.rng.u32(..), state.next);
         state.next += 1;
         state.sleepers.push(Reverse((until_ms, tie, number)));
         state.wakers.insert(number, context.waker().clone());

@@ -65,12 +65,12 @@ pub struct Faults {
 
 impl Faults {
     /// Chances for one seed: now and then none at all, sometimes few kinds, sometimes all.
-    pub(crate) fn random(dice: &mut Rng) -> Self {
-        if dice.u32(0..8) == 0 {
+    pub(crate) fn random(rng: &mut Rng) -> Self {
+        if rng.u32(0..8) == 0 {
             return Self::default();
         }
-        let intensity = [2, 10, 40, 120][dice.usize(0..4)];
-        let mut chance = || if dice.bool() { 0 } else { dice.u32(0..=intensity) };
+        let intensity = [2, 10, 40, 120][rng.usize(0..4)];
+        let mut chance = || if rng.bool() { 0 } else { rng.u32(0..=intensity) };
         Self {
             effect: [chance(), chance(), chance(), chance(), chance()],
             crash: 5 * chance(),
@@ -84,9 +84,9 @@ impl Faults {
             handler_hangs: chance(),
             stale_index: 5 * chance(),
             artifact_lost: chance(),
-            skew_ms: [0, 0, 50, 5_000, 60_000][dice.usize(0..5)],
+            skew_ms: [0, 0, 50, 5_000, 60_000][rng.usize(0..5)],
             at: None,
-            until_ms: dice.u64(10_000..1_200_000),
+            until_ms: rng.u64(10_000..1_200_000),
         }
     }
 

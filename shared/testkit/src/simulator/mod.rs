@@ -13,10 +13,11 @@ mod faults;
 mod function;
 mod handler;
 mod lease;
-mod people;
+
 mod pipeline;
 mod ports;
 mod reference;
+mod workload;
 mod world;
 
 use std::collections::BTreeMap;
@@ -30,8 +31,8 @@ use sidestep_engine::ports::executions::ExecutionStore;
 pub use self::example::Example;
 use self::executor::Sim;
 pub use self::faults::{Fault, Faults};
-use self::people::{Asked, Habits};
 use self::pipeline::Model;
+use self::workload::{Asked, Workload};
 use self::world::World;
 
 /// When the virtual clock begins, in milliseconds since 1970.
@@ -78,35 +79,35 @@ pub struct Outcome {
 
 /// Runs a seed.
 pub fn run(seed: u64, options: &Options) -> Outcome {
-    let mut dice = Rng::with_seed(seed);
-    let model = Model::random(&mut dice);
-    let faults = Faults::random(&mut dice);
-    let habits = Habits { executions: dice.u64(1..5), is_restless: dice.u32(0..4) > 0 };
-    let planners = dice.usize(1..4);
-    simulate(dice.u64(..), &model, faults, habits, planners, options)
+    let mut rng = Rng::with_seed(seed);
+    let model = Model::random(&mut rng);
+    let faults = Faults::random(&mut rng);
+    let workload = Workload { executions: rng.u64(1..5), is_restless: rng.u32(0..4) > 0 };
+    let planners = rng.usize(1..4);
+    simulate(rng.u64(..), &model, faults, workload, planners, options)
 }
 
 /// Runs an example twice in a row, with nothing going wrong but the fault at one of its effects.
 pub fn run_example(example: Example, at: Option<(u64, Fault)>, options: &Options) -> Outcome {
-    // A position that is never reached, so that the dice fall the same with and without a fault.
+    // A position that is never reached, so that the rng fall the same with and without a fault.
     let at = at.or(Some((u64::MAX, Fault::Fail)));
     let faults = Faults { at, until_ms: LIMIT_MS, ..Faults::default() };
-    let habits = Habits { executions: 2, is_restless: false };
-    simulate(1, &example.model(), faults, habits, 2, options)
+    let workload = Workload { executions: 2, is_restless: false };
+    simulate(1, &example.model(), faults, workload, 2, options)
 }
 
 fn simulate(
     seed: u64,
     model: &Model,
     faults: Faults,
-    habits: Habits,
+    workload: Workload,
     planners: usize,
     options: &Options,
 ) -> Outcome {
     let is_clean = faults.is_none();
     let until_ms = faults.until_ms;
     let sim = Sim::new(seed, START_MS, faults, options.is_traced);
-    let about = format!("{planners} planners, {habits:?}, {:?}", sim.state().faults);
+    let about = format!("{planners} planners, {workload:?}, {:?}", sim.state().faults);
     sim.trace(|| format!("{about}\n{}", model.definition()));
     let world = World::new(sim.clone(), planners, options);
     // What comes to a planner of the release before again and again is as good as lost.
@@ -118,7 +119,7 @@ fn simulate(
             (Arc::clone(&world), Arc::clone(&asked), Arc::clone(&is_idle));
         let model = model.clone();
         sim.spawn_new(async move {
-            people::user(world, model, habits, asked).await;
+            workload::user(world, model, workload, asked).await;
             is_idle.store(true, std::sync::atomic::Ordering::SeqCst);
         });
     }
@@ -140,7 +141,7 @@ fn simulate(
                     is_over && !futures::executor::block_on(is_asked).unwrap_or_default()
                 })
         };
-        sim.spawn_new(people::sweeper(Arc::clone(&world), is_done));
+        sim.spawn_new(workload::sweeper(Arc::clone(&world), is_done));
     }
     sim.run(START_MS + LIMIT_MS);
     let asked = std::mem::take(&mut *asked.lock());

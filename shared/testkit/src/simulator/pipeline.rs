@@ -62,24 +62,24 @@ pub(crate) const FUNCTIONS: usize = 5;
 pub(crate) const QUEUE: &str = "https://sqs.test/000000000000/questions";
 
 impl Model {
-    pub(crate) fn random(dice: &mut Rng) -> Self {
-        let most = [4, 8, 14][dice.usize(0..3)];
-        let count = dice.usize(1..=most);
+    pub(crate) fn random(rng: &mut Rng) -> Self {
+        let most = [4, 8, 14][rng.usize(0..3)];
+        let count = rng.usize(1..=most);
         let mut model = Self { steps: Vec::new() };
         for _ in 0..count {
-            let step = model.random_step(dice);
+            let step = model.random_step(rng);
             model.steps.push(step);
         }
         model
     }
 
-    fn random_step(&self, dice: &mut Rng) -> ModelStep {
+    fn random_step(&self, rng: &mut Rng) -> ModelStep {
         let before = self.steps.len();
-        let some = |dice: &mut Rng, wanted: &dyn Fn(&ModelStep) -> bool, most: usize| {
+        let some = |rng: &mut Rng, wanted: &dyn Fn(&ModelStep) -> bool, most: usize| {
             let fitting: Vec<_> = (0..before).filter(|step| wanted(&self.steps[*step])).collect();
             let mut found = Vec::new();
-            for _ in 0..dice.usize(0..=most) {
-                if let Some(step) = dice.choice(&fitting).filter(|step| !found.contains(*step)) {
+            for _ in 0..rng.usize(0..=most) {
+                if let Some(step) = rng.choice(&fitting).filter(|step| !found.contains(*step)) {
                     found.push(*step);
                 }
             }
@@ -88,23 +88,23 @@ impl Model {
         let is_lambda = |step: &ModelStep| matches!(step.kind, Kind::Lambda { .. });
         let is_condition = |step: &ModelStep| matches!(step.kind, Kind::Condition { .. });
         let is_callback = |step: &ModelStep| step.kind == Kind::Callback;
-        let parent = if dice.u32(0..3) == 0 {
-            some(dice, &is_condition, 1).first().map(|condition| (*condition, dice.bool()))
+        let parent = if rng.u32(0..3) == 0 {
+            some(rng, &is_condition, 1).first().map(|condition| (*condition, rng.bool()))
         } else {
             None
         };
         let enclosing = self.enclosing(parent);
-        let kind = match dice.u32(0..20) {
+        let kind = match rng.u32(0..20) {
             0..=11 => Kind::Lambda {
-                function: dice.usize(0..FUNCTIONS),
-                argument: dice.u64(0..3),
-                is_cached: dice.bool(),
+                function: rng.usize(0..FUNCTIONS),
+                argument: rng.u64(0..3),
+                is_cached: rng.bool(),
             },
             12..=15 => Kind::Condition {
-                of: some(dice, &|step| is_lambda(step) && step.rule == Rule::AllSucceeded, 1)
+                of: some(rng, &|step| is_lambda(step) && step.rule == Rule::AllSucceeded, 1)
                     .first()
                     .copied(),
-                above: dice.u64(0..3),
+                above: rng.u64(0..3),
             },
             16 => Kind::Fail,
             17 | 18 => Kind::Callback,
@@ -113,28 +113,27 @@ impl Model {
         let is_run = matches!(kind, Kind::Lambda { .. } | Kind::Callback);
         let mut reads = match kind {
             Kind::Lambda { .. } | Kind::Callback => {
-                some(dice, &|step| is_lambda(step) || is_callback(step), 2)
+                some(rng, &|step| is_lambda(step) || is_callback(step), 2)
             }
             Kind::Condition { of, .. } => of.into_iter().collect(),
             Kind::Fail => Vec::new(),
         };
         reads.retain(|step| !enclosing.contains(step));
-        let mut depends_on = some(dice, &|step| step.kind != Kind::Fail, 2);
+        let mut depends_on = some(rng, &|step| step.kind != Kind::Fail, 2);
         depends_on.retain(|step| !enclosing.contains(step));
         let rules = [Rule::AllSucceeded, Rule::AnySucceeded, Rule::NoneFailed, Rule::AllDone];
         // A condition that reads nothing would fail, which is not what is tried here.
-        let is_plain = dice.bool() || matches!(kind, Kind::Condition { .. });
+        let is_plain = rng.bool() || matches!(kind, Kind::Condition { .. });
         ModelStep {
             parent,
             reads,
             depends_on,
-            rule: if is_plain { Rule::AllSucceeded } else { rules[dice.usize(0..4)] },
-            may_fail: kind != Kind::Fail && dice.u32(0..6) == 0,
-            retries: (is_run && dice.u32(0..3) == 0).then(|| dice.u32(0..4)),
-            timeout_seconds: (is_run && dice.u32(0..5) == 0).then(|| dice.u32(5..600)),
-            when: (dice.u32(0..8) == 0)
-                .then(|| (dice.u64(0..4), dice.bool() && kind != Kind::Fail)),
-            is_once: dice.u32(0..5) == 0
+            rule: if is_plain { Rule::AllSucceeded } else { rules[rng.usize(0..4)] },
+            may_fail: kind != Kind::Fail && rng.u32(0..6) == 0,
+            retries: (is_run && rng.u32(0..3) == 0).then(|| rng.u32(0..4)),
+            timeout_seconds: (is_run && rng.u32(0..5) == 0).then(|| rng.u32(5..600)),
+            when: (rng.u32(0..8) == 0).then(|| (rng.u64(0..4), rng.bool() && kind != Kind::Fail)),
+            is_once: rng.u32(0..5) == 0
                 && matches!(kind, Kind::Lambda { function, .. } if report(function) == Report::Manifest),
             kind,
         }
@@ -160,10 +159,10 @@ impl Model {
     }
 
     /// Changes one literal, as an author would between two executions.
-    pub(crate) fn edit(&mut self, dice: &mut Rng) {
-        let step = dice.usize(0..self.steps.len());
+    pub(crate) fn edit(&mut self, rng: &mut Rng) {
+        let step = rng.usize(0..self.steps.len());
         if let Kind::Lambda { argument, .. } = &mut self.steps[step].kind {
-            *argument = dice.u64(0..3);
+            *argument = rng.u64(0..3);
         }
     }
 

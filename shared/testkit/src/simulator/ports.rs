@@ -18,7 +18,7 @@ use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
 use sidestep_engine::ports::clock::Clock;
 use sidestep_engine::ports::executions::{
-    Committed, Creation, ExecutionStore, HeadChange, Summary, TableError,
+    Committed, Creation, ExecutionStore, HeadChange, ListRange, Summary, TableError,
 };
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 use sidestep_engine::ports::objects::{
@@ -53,7 +53,7 @@ impl Sim {
         let fate = if let Some((at, fault)) = state.faults.at {
             (at == position).then_some(fault)
         } else {
-            let die = state.dice.u32(0..1_000);
+            let die = state.rng.u32(0..1_000);
             let mut sum = 0;
             let chances = state.faults.effect;
             Fault::ALL.into_iter().zip(chances).find_map(|(fault, chance)| {
@@ -116,7 +116,7 @@ impl Clock for Faulty {
 
     fn random(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
-        self.world.sim.state().dice.fill(&mut bytes);
+        self.world.sim.state().rng.fill(&mut bytes);
         bytes
     }
 
@@ -181,6 +181,10 @@ impl ExecutionStore for Faulty {
         effect!(&self.world.sim, "is retry asked", call(), table("read"))
     }
 
+    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
+        self.world.table.forget(id, after).await
+    }
+
     async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError> {
         let call = || self.world.table.put_callback(token, record);
         effect!(&self.world.sim, "put callback", call(), table("put"))
@@ -220,6 +224,15 @@ impl ExecutionStore for Faulty {
     ) -> Result<Vec<Summary>, TableError> {
         let call = || self.world.table.list(pipeline_name, limit);
         effect!(&self.world.sim, "list", call(), table("query"))
+    }
+
+    async fn list_range(
+        &self,
+        pipeline_name: &PipelineName,
+        range: &ListRange,
+    ) -> Result<Vec<Summary>, TableError> {
+        let call = || self.world.table.list_range(pipeline_name, range);
+        effect!(&self.world.sim, "list range", call(), table("query"))
     }
 }
 

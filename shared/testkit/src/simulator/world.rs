@@ -27,7 +27,7 @@ use sidestep_engine::ports::{Deployment, Ports};
 use super::executor::Sim;
 use super::lease::Held;
 use super::ports::Faulty;
-use super::{Bug, Options, handler, lease, people};
+use super::{Bug, Options, handler, lease, workload};
 use crate::memory::{MemoryBatches, MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
 
 pub(crate) const BUCKET: &str = "artifacts";
@@ -347,7 +347,7 @@ impl World {
         if body["status"] == "Executing" {
             let token = body["token"].as_str().unwrap_or_default().to_owned();
             let number = body["arguments"]["question"].as_u64().unwrap_or_default();
-            self.sim.spawn_new(people::answer(self.arc(), token, number));
+            self.sim.spawn_new(workload::answer(self.arc(), token, number));
         }
         Ok(())
     }

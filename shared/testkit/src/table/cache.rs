@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sidestep_core::execution::commit::CacheEntry;
 use sidestep_engine::ports::cache_index::CacheIndex;
 
-use super::fixture::entry;
+use crate::fixture::entry;
 
 /// Runs every case over an empty index. Panics at the first promise broken.
 pub async fn suite(cache: &dyn CacheIndex) {

@@ -12,7 +12,7 @@ use sidestep_engine::ports::executions::{
     Committed, Creation, ExecutionStore, HeadChange, Summary,
 };
 
-use super::fixture::{skip, start};
+use crate::fixture::{skip, start};
 
 /// Runs every case over an empty table. Panics at the first promise broken.
 pub async fn suite(store: &dyn ExecutionStore) {

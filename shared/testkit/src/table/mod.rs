@@ -5,7 +5,6 @@
 mod batches;
 mod cache;
 mod executions;
-mod fixture;
 mod pipelines;
 mod triggers;
 

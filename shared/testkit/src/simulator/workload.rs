@@ -34,7 +34,7 @@ pub(crate) struct Asked {
 
 /// How the people behave.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Habits {
+pub(crate) struct Workload {
     pub(crate) executions: u64,
     /// Whether they stop, take up again, select, edit and deploy.
     pub(crate) is_restless: bool,
@@ -53,17 +53,17 @@ fn deploy(world: &World, function: usize, code: &str) {
 pub(crate) async fn user(
     world: Arc<World>,
     mut model: Model,
-    habits: Habits,
+    workload: Workload,
     asked: Arc<parking_lot::Mutex<Vec<Asked>>>,
 ) {
     let sim = world.sim.clone();
     for function in 0..FUNCTIONS {
         deploy(&world, function, "one");
     }
-    for number in 0..habits.executions {
-        if number > 0 && habits.is_restless {
+    for number in 0..workload.executions {
+        if number > 0 && workload.is_restless {
             if sim.chance(300) {
-                model.edit(&mut sim.state().dice);
+                model.edit(&mut sim.state().rng);
             }
             if sim.chance(200) {
                 let function = usize::try_from(sim.draw(0..FUNCTIONS as u64)).unwrap_or(0);
@@ -73,18 +73,18 @@ pub(crate) async fn user(
             lose_an_artifact(&world).await;
         }
         let parameters = [sim.draw(0..4), sim.draw(0..4)];
-        let request = request(&world, &model, parameters, number, habits);
+        let request = request(&world, &model, parameters, number, workload);
         let Some(id) = start(&world, &model, parameters, request, &asked).await else { continue };
-        if habits.is_restless && sim.chance(150) {
+        if workload.is_restless && sim.chance(150) {
             let (world, id) = (Arc::clone(&world), id.clone());
             sim.spawn_new(async move { stop(&world, &id).await });
         }
-        if habits.is_restless && sim.chance(200) {
+        if workload.is_restless && sim.chance(200) {
             sim.sleep(sim.draw(1..5_000)).await;
         } else {
             wait(&world, &id).await;
         }
-        while habits.is_restless && sim.chance(400) && wait(&world, &id).await.is_some() {
+        while workload.is_restless && sim.chance(400) && wait(&world, &id).await.is_some() {
             take_up(&world, &id).await;
         }
     }
@@ -95,11 +95,11 @@ fn request(
     model: &Model,
     parameters: [u64; 2],
     number: u64,
-    habits: Habits,
+    workload: Workload,
 ) -> StartRequest {
     let sim = &world.sim;
     let mut selection = SelectionRequest::default();
-    if habits.is_restless && sim.chance(if number > 0 { 300 } else { 50 }) {
+    if workload.is_restless && sim.chance(if number > 0 { 300 } else { 50 }) {
         let step =
             |sim: &super::executor::Sim| format!("S{}", sim.draw(0..model.steps.len() as u64));
         let forms = ["", "+", "..."];
@@ -113,7 +113,7 @@ fn request(
             selection.source = SourceRequest::None;
         }
     }
-    if habits.is_restless && sim.chance(100) {
+    if workload.is_restless && sim.chance(100) {
         selection.force = vec![format!("S{}", sim.draw(0..model.steps.len() as u64))];
     }
     StartRequest {
@@ -122,7 +122,7 @@ fn request(
         parameters: [("P", parameters[0]), ("W", parameters[1])]
             .map(|(name, value)| (name.to_owned(), value.to_string()))
             .into(),
-        use_cache: !habits.is_restless || !sim.chance(100),
+        use_cache: !workload.is_restless || !sim.chance(100),
         left_out: BTreeMap::new(),
         trigger: "somebody".to_owned(),
         token: Some(format!("request {number}")),
