@@ -1,4 +1,5 @@
-//! What tests share: ports in memory, suites that every port passes, the simulator, and tools of other worlds.
+//! Shared by tests: ports in memory, suites that every port passes, the simulator, and tools
+//! written in other languages.
 
 pub mod clock;
 pub mod emulator;

@@ -1,4 +1,5 @@
-//! The fuzz targets' functions on stable Rust: for a bounded number of inputs, made from nothing and from the fixtures.
+//! The fuzz targets' functions on stable Rust: for a bounded number of inputs, made from nothing
+//! and from the fixtures.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,10 @@
-//! A model of the protocol, checked exhaustively for small sizes: claim, complete, join, lease and cache publication.
+//! A model of the protocol, checked exhaustively for small sizes: claim, complete, join, lease and
+//! cache publication.
 //!
-//! Two planners act on one execution of three steps, `A` and `B` side by side and `C` after both, with at most two attempts of `A` and of `C`. Each
-//! planner works in the code's own order and may die between any two of its writes; reports are duplicated, reordered and lost; `HEAD`
-//! lags behind the commits.
+//! Two planners act on one execution of three steps, `A` and `B` side by side and `C` after both,
+//! with at most two attempts of `A` and of `C`. Each planner works in the code's own order and may
+//! die between any two of its writes; reports are duplicated, reordered and lost; `HEAD` lags
+//! behind the commits.
 //!
 //! | here | in the code |
 //! |---|---|
@@ -15,7 +17,8 @@
 //! | `Action::Lapse` | `Engine::resume` (`engine/src/sweep.rs`): catch up with the commits, then a new attempt |
 //! | `Action::Report` | `judge` (`core/src/report.rs`): only the claimed attempt's first report counts |
 //!
-//! Left out: values, conditions and retry policies, which the simulator tries, and time: a lease may lapse at any moment.
+//! Left out: values, conditions and retry policies, which the simulator tries, and time: a lease
+//! may lapse at any moment.
 
 #![expect(
     clippy::trivially_copy_pass_by_ref,
@@ -345,7 +348,8 @@ impl Model for Protocol {
             Property::always("something can always go on", |model: &Self, state: &State| {
                 let last = state.commits[state.commits.len() - 1];
                 let is_over = last.iter().all(|step| matches!(step, Step::Done(_)));
-                // The second attempt, and of `B` the first, is the last one of the model, not of the code.
+                // The second attempt, and of `B` the first, is the last one of the model, not of
+                // the code.
                 let is_used_up =
                     last.contains(&Step::Claimed(ATTEMPTS)) || last[1] == Step::Claimed(1);
                 let mut actions = Vec::new();
@@ -357,7 +361,8 @@ impl Model for Protocol {
 }
 
 impl Protocol {
-    /// A report that its state knows nothing of: the planner looks whether `HEAD` lags before it discards it.
+    /// A report that its state knows nothing of: the planner looks whether `HEAD` lags before it
+    /// discards it.
     fn caught_up(
         &self,
         state: &State,

@@ -10,7 +10,7 @@ use sidestep_core::execution::commit::CacheEntry;
 use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
 use sidestep_engine::ports::executions::TableError;
 
-/// Entries of one page, so that whoever reads them all has to go on.
+/// Entries of one page, so few that a reader of all has to go on.
 const PAGE: usize = 2;
 
 /// Entries by key.
@@ -20,7 +20,7 @@ pub struct MemoryCache {
 }
 
 impl MemoryCache {
-    /// Every entry, in order of key.
+    /// Returns all entries, in order of key.
     pub fn all(&self) -> Vec<CacheEntry> {
         self.lock().values().cloned().collect()
     }

@@ -15,7 +15,8 @@ use sidestep_engine::ports::executions::{
     Committed, Creation, ExecutionStore, HeadChange, ListRange, Summary, TableError,
 };
 
-/// Executions as items of a table: starts and commits are created once, a `HEAD` only moves forward.
+/// Executions as items of a table. Starts and commits are created once, and a `HEAD` only moves
+/// forward.
 #[derive(Debug, Default)]
 pub struct MemoryTable {
     state: Mutex<State>,
@@ -32,10 +33,10 @@ struct Record {
     start: Start,
     head: Execution,
     is_live: bool,
-    /// The revision at which somebody asked to take it up again.
+    /// The revision at which a retry was asked for.
     asked_at: Option<Revision>,
     line: Summary,
-    /// The revision that the line speaks of.
+    /// The revision that the line describes.
     listed: Revision,
     commits: BTreeMap<Revision, Commit>,
     /// By step and attempt.
@@ -44,7 +45,6 @@ struct Record {
 
 impl MemoryTable {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every critical section is one change of the maps: there is no half-done state to fear.
         self.state.lock()
     }
 }

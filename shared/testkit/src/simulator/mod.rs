@@ -1,10 +1,13 @@
-//! The simulator: whole executions on the real engine and the real planner, under a virtual clock, with everything going wrong that can.
+//! The simulator: whole executions on the real engine and the real planner, under a virtual clock
+//! and with every fault there is.
 //!
-//! One seed draws a pipeline, the people who use it and the faults, and decides every interleaving; the same seed gives the same run to
-//! the byte. After a while the faults stop; then everything must come to its end by the sweep alone. What every execution left behind is
-//! then held, commit by commit, against a reference that was written from the documents (`reference.rs`).
+//! One seed draws a pipeline, the users' workload and the faults, and decides every interleaving.
+//! The same seed gives the same run to the byte. After a while the faults stop. From then on, the
+//! sweep alone must bring every execution to its end. The check then compares every execution,
+//! commit by commit, with a reference that was written from the documents (`reference.rs`).
 //!
-//! Not simulated: DynamoDB, S3 and Lambda themselves. Their adapters pass the suites of the ports, and are tried elsewhere.
+//! DynamoDB, S3 and Lambda themselves are not simulated. Their adapters pass the suites of the
+//! ports and are tested elsewhere.
 
 mod check;
 mod example;
@@ -37,31 +40,31 @@ use self::world::World;
 
 /// When the virtual clock begins, in milliseconds since 1970.
 const START_MS: u64 = 1_700_000_000_000;
-/// After this nothing can be on its way any more: leases, delays and people take less.
+/// After this time nothing can be on its way, because leases, delays and users take less.
 const LIMIT_MS: u64 = 24 * 3_600_000;
 
-/// A mistake planted into the ports, to show that it would be found.
+/// A mistake planted into the ports, which the check must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
-    /// Now and then a commit is accepted although there is one of its revision.
+    /// Sometimes a commit is accepted although one of its revision exists.
     TwoCommitsOfOneRevision,
-    /// Now and then an invocation is forgotten, and nobody sweeps.
+    /// Sometimes an invocation is forgotten, and there is no sweep.
     ForgetsInvocations,
 }
 
-/// What a seed leaves open.
+/// The options of a run, beside its seed.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub is_traced: bool,
     pub bug: Option<Bug>,
-    /// Which roads results take; drawn from the seed if it is not said.
+    /// The roads that results take. Without it, the seed draws them.
     pub handoff: Option<Handoff>,
 }
 
-/// What one seed came to.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Broken promises; none is a pass.
+    /// Broken promises. A run without any has passed.
     pub violations: Vec<String>,
     pub trace: String,
     pub executions: u64,
@@ -69,11 +72,12 @@ pub struct Outcome {
     pub commits: u64,
     /// Faults by name.
     pub faults: BTreeMap<&'static str, u64>,
-    /// The most visits of the planner in one chain of events; Lambda breaks a chain at the 17th unless it is told otherwise.
+    /// The most visits of the planner in one chain of events. Lambda breaks a chain at the 17th,
+    /// unless it is configured otherwise.
     pub longest_chain: u32,
-    /// Effects of ports: the positions at which a fault can be planned.
+    /// The number of effects, which are the positions for a planned fault.
     pub effects: u64,
-    /// How each execution ended, without places and times.
+    /// How each execution ended, without URIs and times.
     pub ends: Vec<String>,
 }
 
@@ -87,9 +91,10 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
     simulate(rng.u64(..), &model, faults, workload, planners, options)
 }
 
-/// Runs an example twice in a row, with nothing going wrong but the fault at one of its effects.
+/// Runs an example twice in a row, with no fault but the one at the given effect.
 pub fn run_example(example: Example, at: Option<(u64, Fault)>, options: &Options) -> Outcome {
-    // A position that is never reached, so that the rng fall the same with and without a fault.
+    // A position that is never reached, so that the random numbers are the same with and without a
+    // fault.
     let at = at.or(Some((u64::MAX, Fault::Fail)));
     let faults = Faults { at, until_ms: LIMIT_MS, ..Faults::default() };
     let workload = Workload { executions: 2, is_restless: false };
@@ -110,7 +115,7 @@ fn simulate(
     let about = format!("{planners} planners, {workload:?}, {:?}", sim.state().faults);
     sim.trace(|| format!("{about}\n{}", model.definition()));
     let world = World::new(sim.clone(), planners, options);
-    // What comes to a planner of the release before again and again is as good as lost.
+    // An event that reaches a planner of the previous release again and again is as good as lost.
     let is_clean = is_clean && !world.is_mixed;
     let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let is_idle = Arc::new(std::sync::atomic::AtomicBool::new(false));

@@ -1,4 +1,5 @@
-//! Random pipelines, and what the reference knows of them: plain data, written out as a definition in SageMaker's JSON.
+//! Random pipelines: plain data for the reference, which is written out as a definition in
+//! SageMaker's JSON.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -6,7 +7,7 @@ use sidestep_core::failure::FailureType;
 
 use super::function::{Report, report};
 
-/// How a step's trigger rule and its dependencies' ends decide about it.
+/// A step's trigger rule, which looks at how its dependencies ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
     AllSucceeded,
@@ -17,7 +18,7 @@ pub(crate) enum Rule {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
-    /// Calls function `F{n}` with a literal; see [`super::function`].
+    /// Calls function `F{n}` with a literal, see [`super::function`].
     Lambda {
         function: usize,
         argument: u64,
@@ -35,23 +36,23 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ModelStep {
     pub(crate) kind: Kind,
-    /// The enclosing condition, and whether the step stands in its `IfSteps`.
+    /// The enclosing condition, and true if the step is in its `IfSteps`.
     pub(crate) parent: Option<(usize, bool)>,
-    /// Steps whose outputs it reads.
+    /// Steps whose outputs this step reads.
     pub(crate) reads: Vec<usize>,
     pub(crate) depends_on: Vec<usize>,
     pub(crate) rule: Rule,
     pub(crate) may_fail: bool,
-    /// Retries of any failure, with this many attempts after the first.
+    /// Retries after any failure, this many after the first attempt.
     pub(crate) retries: Option<u32>,
     pub(crate) timeout_seconds: Option<u32>,
     /// `ExactlyOnceStart`.
     pub(crate) is_once: bool,
-    /// Runs only if the parameter `W` is above this; whether an earlier result stands in otherwise.
+    /// Runs only if the parameter `W` is above this. True if an earlier result is reused otherwise.
     pub(crate) when: Option<(u64, bool)>,
 }
 
-/// A pipeline; a step only waits for steps before it.
+/// A pipeline. A step waits only for steps before it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Model {
     pub(crate) steps: Vec<ModelStep>,
@@ -139,7 +140,7 @@ impl Model {
         }
     }
 
-    /// The conditions around a step of this place.
+    /// Returns the conditions around the step at this position.
     fn enclosing(&self, mut parent: Option<(usize, bool)>) -> Vec<usize> {
         let mut found = Vec::new();
         while let Some((condition, _)) = parent {
@@ -149,7 +150,7 @@ impl Model {
         found
     }
 
-    /// What a step waits for besides the condition around it.
+    /// Returns the steps that a step waits for, besides the condition around it.
     pub(crate) fn dependencies(&self, step: usize) -> Vec<usize> {
         let ModelStep { reads, depends_on, .. } = &self.steps[step];
         let mut all: Vec<_> = reads.iter().chain(depends_on).copied().collect();
@@ -166,7 +167,7 @@ impl Model {
         }
     }
 
-    /// The definition, as JSON.
+    /// Returns the definition as JSON.
     pub(crate) fn definition(&self) -> String {
         let parameter = |name: &str| json!({ "Name": name, "Type": "Integer", "DefaultValue": 1 });
         let definition = json!({
@@ -263,7 +264,7 @@ fn settings(step: &ModelStep, written: &mut Value) {
     }
 }
 
-/// The step's place in the model, from its name.
+/// Returns the step's position in the model, from its name.
 pub(crate) fn number(name: &str) -> usize {
     name.trim_start_matches('S').parse().unwrap_or(usize::MAX)
 }

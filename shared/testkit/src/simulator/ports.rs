@@ -1,4 +1,5 @@
-//! The ports in memory behind faults: each effect pauses before and after it, and suffers what the seed has for it.
+//! The ports in memory, behind faults: each effect pauses before and after it, and the seed decides
+//! its fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,7 @@ use super::world::World;
 #[derive(Debug, Clone)]
 pub(crate) struct Faulty {
     pub(crate) world: Arc<World>,
-    /// What is added to the true time.
+    /// The difference between this process's clock and the true time.
     pub(crate) skew_ms: u64,
 }
 
@@ -45,7 +46,7 @@ impl Sim {
         self.sleep(ms).await;
     }
 
-    /// What the next effect suffers.
+    /// Returns the fault of the next effect.
     fn fate(&self, effect: &str) -> Option<Fault> {
         let mut state = self.state();
         let position = state.effects;
@@ -72,7 +73,7 @@ impl Sim {
     }
 }
 
-/// Performs an effect with its fate.
+/// Performs an effect with its fault.
 macro_rules! effect {
     ($sim:expr, $name:expr, $call:expr, $error:expr) => {{
         let sim = $sim;

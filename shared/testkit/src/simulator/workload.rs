@@ -1,4 +1,4 @@
-//! Those who use the deployment: they start executions, stop them, take them up again, and answer questions.
+//! The users' workload: they start executions, stop and resume them, and answer callbacks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::handler::FUNCTION_SECONDS;
 use super::pipeline::{FUNCTIONS, Model};
 use super::world::World;
 
-/// An execution that somebody asked for.
+/// An execution that a user asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) id: ExecutionId,
@@ -32,15 +32,15 @@ pub(crate) struct Asked {
     pub(crate) parameters: [u64; 2],
 }
 
-/// How the people behave.
+/// How many executions users start, and what else they do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Workload {
     pub(crate) executions: u64,
-    /// Whether they stop, take up again, select, edit and deploy.
+    /// True if they also stop, resume, select, edit and deploy.
     pub(crate) is_restless: bool,
 }
 
-/// Makes a version of a function live; those that report by manifest have a step SDK.
+/// Makes a version of a function live. A function that reports by manifest has a step SDK.
 fn deploy(world: &World, function: usize, code: &str) {
     let name = format!("F{function}");
     match report(function) {
@@ -49,7 +49,7 @@ fn deploy(world: &World, function: usize, code: &str) {
     }
 }
 
-/// Starts executions one after the other, sometimes before the one before is over.
+/// Starts executions one after the other, sometimes before the previous one has ended.
 pub(crate) async fn user(
     world: Arc<World>,
     mut model: Model,
@@ -85,7 +85,7 @@ pub(crate) async fn user(
             wait(&world, &id).await;
         }
         while workload.is_restless && sim.chance(400) && wait(&world, &id).await.is_some() {
-            take_up(&world, &id).await;
+            resume(&world, &id).await;
         }
     }
 }
@@ -124,7 +124,7 @@ fn request(
             .into(),
         use_cache: !workload.is_restless || !sim.chance(100),
         left_out: BTreeMap::new(),
-        trigger: "somebody".to_owned(),
+        trigger: "a user".to_owned(),
         token: Some(format!("request {number}")),
         selection,
         max_parallel_execution_steps: sim
@@ -133,7 +133,7 @@ fn request(
     }
 }
 
-/// Asks until there is an answer, with one token: one execution, however often.
+/// Asks with one token until there is an answer. However often it asks, there is one execution.
 async fn start(
     world: &Arc<World>,
     model: &Model,
@@ -179,7 +179,7 @@ async fn status(world: &World, id: &ExecutionId) -> Option<ExecutionStatus> {
     world.table.head(id).await.ok().flatten().map(|head| head.status)
 }
 
-/// Waits for the end, for an hour at most. `None`: it is not over.
+/// Waits an hour at most for the end. Returns `None` if the execution has not ended.
 async fn wait(world: &World, id: &ExecutionId) -> Option<ExecutionStatus> {
     for _ in 0..720 {
         match status(world, id).await {
@@ -205,7 +205,7 @@ async fn stop(world: &Arc<World>, id: &ExecutionId) {
     }
 }
 
-async fn take_up(world: &Arc<World>, id: &ExecutionId) {
+async fn resume(world: &Arc<World>, id: &ExecutionId) {
     for _ in 0..50 {
         let id = id.clone();
         let retry = move |engine: Arc<Engine>| -> BoxFuture<'static, _> {
@@ -215,16 +215,16 @@ async fn take_up(world: &Arc<World>, id: &ExecutionId) {
         world.sim.sleep(1_000).await;
         match answer {
             Some(Ok(_) | Err(EngineError::Request(_))) => return,
-            // Nobody is left who knows.
+            // The answer is lost, and this user does not ask again.
             None if world.sim.chance(700) => return,
-            // Whoever is told of an error asks again.
+            // After an error, the user asks again.
             _ => {}
         }
         world.sim.sleep(60_000).await;
     }
 }
 
-/// Answers a question after a while. Whoever is told that nobody waits believes it.
+/// Answers a callback after a while. The user stops if the engine refuses the answer.
 pub(crate) async fn answer(world: Arc<World>, token: String, number: u64) {
     let sim = world.sim.clone();
     sim.sleep(if sim.chance(200) { sim.draw(1_000..900_000) } else { sim.draw(20..2_000) }).await;
@@ -257,7 +257,7 @@ async fn lose_an_artifact(world: &World) {
     world.notes().is_artifact_lost = true;
 }
 
-/// Sweeps each minute, until everything that was asked for is over.
+/// Sweeps each minute until all executions have ended.
 pub(crate) async fn sweeper(world: Arc<World>, is_done: impl Fn() -> bool + Send + 'static) {
     loop {
         world.sim.sleep(60_000).await;

@@ -1,4 +1,5 @@
-//! The simulated deployment: what is stored, planners as processes with clocks of their own, and how events reach them.
+//! The simulated deployment: its stores, its planners, which are processes with their own clocks,
+//! and the way of events to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
@@ -31,9 +32,9 @@ use super::{Bug, Options, handler, lease, workload};
 use crate::memory::{MemoryBatches, MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
 
 pub(crate) const BUCKET: &str = "artifacts";
-/// A planner's own timeout.
+/// The planner function's timeout.
 const PLANNER_MS: u64 = 60_000;
-/// Lambda's pauses before the second and the third try of an asynchronous invocation.
+/// Lambda's pauses before the second and the third attempt of an asynchronous invocation.
 const RETRIES_MS: [u64; 2] = [60_000, 120_000];
 /// The longest delay of a message in SQS.
 const LONGEST_DELAY_MS: u64 = 900_000;
@@ -47,19 +48,19 @@ pub(crate) struct World {
     pub(crate) functions: MemoryFunctions,
     pub(crate) notes: Mutex<Notes>,
     planners: Mutex<Vec<Planner>>,
-    /// A mistake that is planted, to show that it would be found.
+    /// A planted mistake, which the check must find.
     pub(crate) bug: Option<Bug>,
-    /// Which roads results take.
+    /// The roads that results take.
     pub(crate) handoff: Handoff,
-    /// Whether the first planner and some functions are of the release before.
+    /// True if the first planner and some functions are of the previous release.
     pub(crate) is_mixed: bool,
     pub(crate) contention: Contention,
-    /// Whether steps find a queue for results.
+    /// True if steps have a queue for results.
     pub(crate) has_reports: bool,
     me: Weak<Self>,
 }
 
-/// What is noted for the check afterwards.
+/// Notes for the check at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// When each key was first published.
@@ -120,7 +121,7 @@ impl World {
     }
 
     pub(crate) fn arc(&self) -> Arc<Self> {
-        self.me.upgrade().expect("whoever calls holds it")
+        self.me.upgrade().expect("the caller holds it")
     }
 
     pub(crate) fn notes(&self) -> parking_lot::MutexGuard<'_, Notes> {
@@ -159,7 +160,7 @@ impl World {
         Arc::new(Engine::new(deployment, ports, options))
     }
 
-    /// Lets a finished step go on by itself, in a process of its own. `None`: it died.
+    /// Lets a finished step commit its result, in a process of its own. Returns `None` if it died.
     pub(crate) async fn hand_off(
         &self,
         invocation: &Invocation,
@@ -187,7 +188,8 @@ impl World {
         }
     }
 
-    /// Lets one of the planners do something. `None`: it died or ran out of time, and another process takes its place.
+    /// Lets one of the planners do something. Returns `None` if it died or ran out of time. Another
+    /// process then takes its place.
     pub(crate) async fn call<T>(
         &self,
         what: impl FnOnce(Arc<Engine>) -> BoxFuture<'static, Result<T, EngineError>>,
@@ -220,7 +222,8 @@ impl World {
         Some(result)
     }
 
-    /// Hands an event to the planner after a delay; it may be lost, doubled or late, and comes again after an error, twice at most.
+    /// Delivers an event to the planner after a delay. It may be lost, doubled or late, and comes
+    /// again after an error, twice at most.
     pub(crate) fn deliver(&self, delay_ms: u64, event: &Value) {
         let (lost, doubled, late) = {
             let state = self.sim.state();
@@ -259,7 +262,7 @@ impl World {
         }
     }
 
-    /// Creates a commit, and looks that nothing is added to an execution that is over.
+    /// Creates a commit, and checks that nothing is added to an execution that has ended.
     pub(crate) async fn commit(
         &self,
         id: &ExecutionId,
@@ -298,7 +301,7 @@ impl World {
         self.cache.publish(entry).await
     }
 
-    /// Accepts an invocation; it may be dropped or come twice.
+    /// Accepts an invocation. It may be dropped or arrive twice.
     pub(crate) async fn invoke(
         &self,
         invoke_arn: &str,
@@ -330,7 +333,7 @@ impl World {
         Ok(())
     }
 
-    /// Notes that an attempt's step may fail for no reason of its own.
+    /// Notes that a fault may fail an attempt's step.
     pub(crate) fn harm(&self, payload: &Value) {
         let invocation = &payload["Sidestep"];
         let id = invocation["ExecutionId"].as_str().and_then(|id| ExecutionId::parse(id).ok());
@@ -358,7 +361,7 @@ impl World {
     }
 }
 
-/// Whether an error says that the state is not what it must be.
+/// Returns true if an error says that the state is damaged.
 fn is_impossible(error: &EngineError, is_old: bool) -> bool {
     if matches!(error, EngineError::NewerState { .. }) {
         return !is_old;
