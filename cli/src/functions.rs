@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
@@ -90,33 +89,4 @@ fn rust(binary: &Binary, settings: &FunctionSettings, store: &Path) -> anyhow::R
         ..Command::default()
     };
     Ok(Stored { command, sha256: lambda_digest(&binary.sha256, settings) })
-}
-
-/// The functions of a pipeline's Lambda steps, by name.
-pub(crate) fn function_names(pipeline: &Pipeline) -> Vec<String> {
-    let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Lambda(lambda) => Some(function_name(&lambda.function_arn).to_owned()),
-        _ => None,
-    });
-    arns.collect()
-}
-
-/// What is left out, by the `FunctionArn` as the definition writes it.
-pub(crate) fn left_out(
-    pipeline: &Pipeline,
-    by_name: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Lambda(lambda) => {
-            let why = by_name.get(function_name(&lambda.function_arn))?;
-            Some((lambda.function_arn.clone(), why.clone()))
-        }
-        _ => None,
-    });
-    arns.collect()
-}
-
-pub(crate) fn function_name(arn: &str) -> &str {
-    let name = arn.rsplit_once(":function:").map_or(arn, |(_, name)| name);
-    name.split(':').next().unwrap_or(name)
 }

@@ -13,7 +13,7 @@ use sidestep_engine::error::EngineError;
 use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 use sidestep_engine::start::{Prepared, StartRequest};
 
-use crate::functions::{self, Ready, function_names, left_out};
+use crate::functions::{self, Ready};
 use crate::output::error::user;
 use crate::output::problems::problem_line;
 use crate::project::Project;
@@ -72,11 +72,13 @@ pub(crate) fn ask(
     trigger: &str,
 ) -> anyhow::Result<Asked> {
     let (mut request, pipeline) = read(project, options, trigger)?;
-    let ready = functions::prepare(project, &function_names(&pipeline))?;
+    let names: Vec<_> =
+        pipeline.functions().map(|function| function.function_name().to_owned()).collect();
+    let ready = functions::prepare(project, &names)?;
     for (name, why) in &ready.left_out {
         eprintln!("note: function `{name}` is left out: {why}");
     }
-    request.left_out = left_out(&pipeline, &ready.left_out);
+    request.left_out = pipeline.left_out(&ready.left_out);
     Ok(Asked { request, ready })
 }
 

@@ -7,7 +7,6 @@ use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::triggers::Trigger;
 
-use crate::functions::left_out;
 use crate::project::Project;
 
 /// A trigger whose definition is not registered yet.
@@ -41,7 +40,7 @@ pub(crate) fn triggers(
                 suffix: trigger.suffix.clone(),
                 parameters: trigger.parameters.clone(),
                 batch_seconds: trigger.batch_seconds,
-                left_out: left_out(&parsed.pipeline, unavailable),
+                left_out: parsed.pipeline.left_out(unavailable),
             };
             sources.push(TriggerSource { trigger, definition: definition.clone() });
         }

@@ -45,7 +45,8 @@ fn start() -> Start {
         timeout_seconds: 60,
         has_sdk: false,
     };
-    Start { functions: [("noop".to_owned(), function)].into(), ..fixture::start("bench", 7, 1) }
+    let functions = [("noop".parse().expect("legal"), function)].into();
+    Start { functions, ..fixture::start("bench", 7, 1) }
 }
 
 /// Runs an execution whose functions answer at once; returns the time that the planner took.

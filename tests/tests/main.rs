@@ -6,6 +6,7 @@ mod crash;
 mod deployment;
 mod errors;
 mod handoff;
+mod house;
 mod listing;
 mod once;
 mod outage;

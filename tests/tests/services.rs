@@ -11,7 +11,7 @@ use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::queue::SqsQueues;
 use sidestep_aws::table::{DynamoTable, create_table};
-use sidestep_core::event::created_objects;
+use sidestep_core::event::s3::created_objects;
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::uri::S3Uri;

@@ -13,15 +13,13 @@ use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 use sidestep_engine::ports::watcher::Watcher;
-use sidestep_engine::ports::{Deployment, Ports};
+use sidestep_engine::ports::{BoxError, Deployment, Ports};
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_testkit::memory::{
     ManualClock, MemoryBatches, MemoryCache, MemoryFunctions, MemoryQueues, MemoryTable,
     MemoryTriggers,
 };
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Is not done before the step was invoked, and then fails.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::functions::{self, function_name};
+use crate::functions;
 use crate::output::error::{exit, user};
 use crate::output::follow::{Shown, end_of};
 use crate::project::Project;
@@ -53,7 +53,9 @@ async fn with_functions_of(project: &Project, text: &str) -> anyhow::Result<Sess
     };
     let start = start.await;
     session.close(Duration::ZERO).await;
-    let names: Vec<_> = start?.functions.keys().map(|arn| function_name(arn).to_owned()).collect();
+    let functions = &start?.functions;
+    let names: Vec<_> =
+        functions.keys().map(|function| function.function_name().to_owned()).collect();
     let ready = functions::prepare(project, &names)?;
     Session::run(project, &ready.functions, None).await
 }

@@ -23,7 +23,7 @@ pub(crate) fn execution(description: &ExecutionDescription) -> String {
     for step in &description.steps {
         steps.add_row([
             step.step_name.clone(),
-            step.step_type.clone(),
+            step.step_type.to_string(),
             step.decision.unwrap_or("-").to_owned(),
             step.step_status.unwrap_or("-").to_owned(),
             time(step),
@@ -101,7 +101,7 @@ pub(crate) fn forecast(forecast: &Forecast) -> String {
     for step in &forecast.steps {
         steps.add_row([
             step.step_name.clone(),
-            step.step_type.clone(),
+            step.step_type.to_string(),
             step.decision.to_owned(),
             cut(step.reason.lines().next().unwrap_or_default(), VALUE_CHARS),
         ]);

@@ -1,4 +1,4 @@
-"""Report: a month's model in a few lines of Markdown. The standard library is enough."""
+"""Report: describes a month's model in a few lines of Markdown, with the standard library alone."""
 
 
 def handler(event, context):

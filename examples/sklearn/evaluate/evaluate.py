@@ -1,4 +1,4 @@
-"""Evaluate: how often the model is right about wines that it never saw."""
+"""Evaluate: measures how often the model is right about wines that it has not seen."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Outputs:
 @step
 def handler(arguments: Arguments, ctx: StepContext) -> Outputs:
     table = numpy.loadtxt(ctx.download(arguments.test).reader(), delimiter=",", skiprows=1)
-    # A model is code: load only what a pipeline of yours wrote.
+    # Loading a model runs code: load only models that your own pipeline wrote.
     model = joblib.load(ctx.download(arguments.model).file())
     truth, guess = table[:, -1].astype(int), model.predict(table[:, :-1])
     confusion = numpy.zeros((3, 3), dtype=int)

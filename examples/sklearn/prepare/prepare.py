@@ -1,4 +1,4 @@
-"""Prepare: every fourth wine is kept for the test, the others train."""
+"""Prepare: keeps every fourth wine for the test and trains on the others."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ def handler(arguments: Arguments, ctx: StepContext) -> Outputs:
     head, *rows = csv.reader(io.StringIO(ctx.download(arguments.wines).text()))
     if head[-1:] != ["cultivar"]:
         raise StepError("Prepare.Columns", f"the last column of `{arguments.wines}` is not `cultivar`")
-    # By position, so that another run draws the same ones.
+    # By position, so that another run makes the same split.
     train = ctx.put_artifact("train.csv", table(head, [row for at, row in enumerate(rows) if at % 4]))
     test = ctx.put_artifact("test.csv", table(head, rows[::4]))
     return Outputs(train=train.uri, test=test.uri, rows=len(rows))

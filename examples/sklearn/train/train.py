@@ -1,4 +1,4 @@
-"""Train: which cultivar a wine is of, by a logistic regression on what was measured in it."""
+"""Train: fits a logistic regression that tells a wine's cultivar from its measurements."""
 
 import io
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def handler(arguments: Arguments, ctx: StepContext) -> Outputs:
     ctx.progress(0.1, f"{len(table)} wines")
     model = make_pipeline(StandardScaler(), LogisticRegression(C=arguments.strength, max_iter=1000))
     model.fit(table[:, :-1], table[:, -1].astype(int))
-    # The same data and the same versions give the same bytes, so that a repeat stops the wave here.
+    # The same data and versions give the same bytes, so a repeat lets the next steps hit the cache.
     content = io.BytesIO()
     joblib.dump(model, content)
     return Outputs(model=ctx.put_artifact("model.joblib", content.getvalue()).uri, rows=len(table))

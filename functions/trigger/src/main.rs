@@ -1,4 +1,4 @@
-//! The trigger function: wires Lambda's events to the engine and decides nothing.
+//! The trigger function: connects Lambda's events to the engine, which decides everything.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use sidestep_aws::{Consumer, EngineOptions};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
+    // Once, at cold start.
     let handoff = sidestep_aws::handoff_from_env()?;
     let options = EngineOptions { handoff, ..EngineOptions::default() };
     let engine = Arc::new(sidestep_aws::engine_from_env(options)?);

@@ -1,4 +1,4 @@
-"""Tests of a handler and its Lambda answers, with S3 in memory."""
+"""Tests of the package against S3 in memory: what a handler and its Lambda see."""
 
 import base64
 import contextlib
@@ -32,7 +32,7 @@ class Refused(Exception):
 
 
 class S3:
-    """The three calls, with S3's conditions and checksums."""
+    """The three calls that a step makes, with S3's conditions and checksums."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}

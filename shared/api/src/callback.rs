@@ -54,19 +54,18 @@ impl Api {
         let mut checks = request.check();
         checks.text("failureReason", request.failure_reason.as_ref(), 0..=256, None);
         checks.finish()?;
-        let reason = request.failure_reason.clone().filter(|reason| !reason.is_empty());
-        let reason = reason.unwrap_or_else(|| "no reason was given".to_owned());
+        let given = request.failure_reason.clone().filter(|reason| !reason.is_empty());
+        let reason = given.unwrap_or_else(|| "no reason was given".to_owned());
         self.send(&request, Answer::Failure(reason)).await
     }
 
     async fn send(&self, request: &SendRequest, answer: Answer) -> Result<Value, ApiError> {
         let token = request.callback_token.as_deref().unwrap_or_default();
         self.engine.answer(token, answer).await?;
-        let record = self.engine.executions().callback(token).await?;
-        let id = record.map(|record| record.execution_id);
-        let missing = || ApiError::Internal("the callback's execution is gone".to_owned());
-        let id = id.ok_or_else(missing)?;
-        let start = self.engine.load(&id).await?.start;
+        let found = self.engine.executions().callback(token).await?;
+        let record = found
+            .ok_or_else(|| ApiError::Internal("the callback's execution is gone".to_owned()))?;
+        let start = self.engine.load(&record.execution_id).await?.start;
         Ok(json!({ "PipelineExecutionArn": start.execution_arn() }))
     }
 }

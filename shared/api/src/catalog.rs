@@ -89,7 +89,7 @@ impl Api {
                 && is_between(record.created_at_ms, request.created_after, request.created_before)
         };
         let records = self.pipelines.pipelines().await?;
-        let records = records.into_iter().filter(is_listed).map(|record| {
+        let keyed = records.into_iter().filter(is_listed).map(|record| {
             let name = &record.pipeline_name;
             let key = if by_name {
                 name.to_string()
@@ -99,7 +99,7 @@ impl Api {
             (key, record)
         });
         let page = page(
-            records.collect(),
+            keyed.collect(),
             &PageRequest {
                 list: format!("ListPipelines {by_name} {prefix:?} {:?}", request.sort_order),
                 descending: request.sort_order.as_deref() != Some("Ascending"),
@@ -124,10 +124,10 @@ impl Api {
         Ok(json!({ "PipelineSummaries": summaries, "NextToken": page.next_token }))
     }
 
-    /// The start of the newest execution that can be seen.
+    /// Returns when the newest visible execution was started.
     async fn last_run(&self, record: &PipelineRecord) -> Result<Option<u64>, ApiError> {
-        let last = self.engine.executions().list(Some(&record.pipeline_name), 1).await?;
-        let last = last.first().map(|line| line.started_at_ms);
-        Ok(last.filter(|started| *started > record.hidden_until_ms))
+        let newest = self.engine.executions().list(Some(&record.pipeline_name), 1).await?;
+        let started_at_ms = newest.first().map(|line| line.started_at_ms);
+        Ok(started_at_ms.filter(|started| *started > record.hidden_until_ms))
     }
 }

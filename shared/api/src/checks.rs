@@ -1,4 +1,4 @@
-//! SageMaker's constraints on requests. All violations are told at once, in the words that AWS's services use.
+//! SageMaker's constraints on requests. All violations are reported at once, in AWS's own words.
 
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
@@ -46,7 +46,7 @@ pattern!(PARAMETER_NAME, r"[A-Za-z0-9\-_]*");
 pattern!(BUCKET, r"[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]");
 pattern!(RESOURCE_ARN, r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:.+");
 
-/// Characters of a name, token or text, by the service model.
+/// The lengths of names, tokens and texts, by the service model.
 pub(crate) mod limit {
     use std::ops::RangeInclusive;
 
@@ -64,7 +64,7 @@ pub(crate) mod limit {
     pub(crate) const AT_LEAST_ONE: RangeInclusive<i64> = 1..=i32::MAX as i64;
 }
 
-/// Collects what is wrong with a request. Members are named as in AWS's messages, `pipelineName`.
+/// Collects the violations of a request. Members are named as in AWS's messages, `pipelineName`.
 #[derive(Debug, Default)]
 pub(crate) struct Checks(Vec<String>);
 
@@ -133,7 +133,7 @@ impl Checks {
         }
     }
 
-    /// A list's page size and where it goes on.
+    /// Checks a list's page size and page token.
     pub(crate) fn page(&mut self, max_results: Option<i64>, next_token: Option<&String>) {
         self.number("maxResults", max_results, limit::MAX_RESULTS);
         self.text("nextToken", next_token, limit::NEXT_TOKEN, None);

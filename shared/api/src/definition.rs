@@ -1,4 +1,4 @@
-//! Definitions as requests give them and as answers show them.
+//! Definitions: read from requests, and shown in answers.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,7 +31,7 @@ impl S3Location {
 }
 
 impl Api {
-    /// The definition of a request, from its text or from S3.
+    /// Returns the definition of a request, from its text or from S3.
     pub(crate) async fn given_definition(
         &self,
         text: Option<&String>,
@@ -57,8 +57,8 @@ impl Api {
         }
         let (bucket, key) = (location.bucket.clone(), location.object_key.clone());
         let uri = S3Uri::new(bucket.unwrap_or_default(), key.unwrap_or_default());
-        let bytes = self.engine.object(&uri, DEFINITION_BYTES as u64).await?;
-        let bytes = bytes.ok_or_else(|| {
+        let found = self.engine.object(&uri, DEFINITION_BYTES as u64).await?;
+        let bytes = found.ok_or_else(|| {
             ApiError::validation(format!(
                 "Unable to read pipeline definition: {uri} does not exist."
             ))
@@ -70,7 +70,7 @@ impl Api {
         })
     }
 
-    /// A definition's text as JSON, which clients parse; one that was written in YAML is converted.
+    /// Returns a version's definition as JSON, which clients parse. YAML is converted.
     pub(crate) async fn definition_json(
         &self,
         version: &VersionRecord,
@@ -83,8 +83,8 @@ impl Api {
         match format {
             Format::Json => Ok(definition.text),
             Format::Yaml => {
-                let value: Result<Value, _> = serde_saphyr::from_str(&definition.text);
-                let value = value.map_err(|error| ApiError::Internal(error.to_string()))?;
+                let parsed: Result<Value, _> = serde_saphyr::from_str(&definition.text);
+                let value = parsed.map_err(|error| ApiError::Internal(error.to_string()))?;
                 Ok(value.to_string())
             }
         }

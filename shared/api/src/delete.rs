@@ -15,7 +15,9 @@ pub(crate) struct DeleteRequest {
 }
 
 impl Api {
-    /// The name and its executions are gone for clients. What they left in the cache stays usable, and `sidestep cache gc` removes the rest.
+    /// Deletes a pipeline. Its name and its executions are gone for clients.
+    ///
+    /// Their results in the cache stay usable, and `sidestep cache gc` removes the rest.
     pub(crate) async fn delete_pipeline(&self, request: DeleteRequest) -> Result<Value, ApiError> {
         let mut checks = Checks::default();
         let name = request.pipeline_name.as_ref();

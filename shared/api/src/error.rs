@@ -1,11 +1,11 @@
-//! What a caller is told when a request is refused, with the codes and texts that clients of SageMaker look at.
+//! The errors of the API, with the codes and texts that clients of SageMaker look at.
 
 use sidestep_core::parse::problem::Problem;
 use sidestep_engine::error::{EngineError, RequestError, StartError, error_chain};
 use sidestep_engine::ports::executions::TableError;
 use sidestep_engine::ports::objects::StoreError;
 
-/// Problems of a definition that one message tells.
+/// The most problems of a definition in one message.
 const PROBLEMS: usize = 20;
 
 /// A refused or failed request.
@@ -17,7 +17,7 @@ pub enum ApiError {
     Serialization(String),
     #[error("{0}")]
     Validation(String),
-    /// The code has no `Exception` at its end: clients compare it literally.
+    /// The code does not end in `Exception`, because clients compare it literally.
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
@@ -26,19 +26,20 @@ pub enum ApiError {
     LimitExceeded(String),
     #[error("{0}")]
     UnknownOperation(String),
-    /// The request is not signed, and only signed ones are taken.
+    /// The request is not signed, but only signed ones are accepted.
     #[error("Missing Authentication Token")]
     MissingAuthentication,
-    /// The access key is none of those that are known. A session token is of none.
+    /// The access key is not a known one. A session token belongs to none.
     #[error("The security token included in the request is invalid.")]
     UnrecognizedClient,
-    /// What the `Authorization` header says cannot be read.
+    /// The `Authorization` header cannot be read.
     #[error("{0}")]
     IncompleteSignature(String),
-    /// The request is not what was signed, or was signed too long ago, or for elsewhere.
+    /// The request was changed after it was signed, or was signed too long ago or for another
+    /// service.
     #[error("{0}")]
     InvalidSignature(String),
-    /// Asking again may help.
+    /// A repeat may succeed.
     #[error("a service that sidestep needs is not available: {0}")]
     Unavailable(String),
     #[error("{0}")]
@@ -46,7 +47,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The code in `__type`.
+    /// Returns the code for `__type`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Serialization(_) => "SerializationException",
@@ -64,7 +65,7 @@ impl ApiError {
         }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         match self {
             Self::Unavailable(_) => 503,
@@ -78,16 +79,18 @@ impl ApiError {
     }
 }
 
-/// Every error of a definition, each with its place.
+/// Returns the errors of a definition, each with its place.
 pub(crate) fn definition(problems: &[Problem]) -> ApiError {
     let errors: Vec<_> = problems.iter().filter(|problem| problem.is_error()).collect();
-    let lines = errors.iter().take(PROBLEMS).map(|problem| {
+    let line = |problem: &&Problem| {
         let pointer = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
         format!("{pointer} (line {}, column {}): {problem}", problem.line, problem.column)
-    });
-    let lines: Vec<_> = lines.collect();
-    let rest = errors.len().saturating_sub(PROBLEMS);
-    let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+    };
+    let lines: Vec<_> = errors.iter().take(PROBLEMS).map(line).collect();
+    let rest = match errors.len().saturating_sub(PROBLEMS) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
     ApiError::validation(format!("Unable to parse pipeline definition. {}{rest}", lines.join("; ")))
 }
 
@@ -105,9 +108,12 @@ impl From<EngineError> for ApiError {
             EngineError::Store(
                 error @ (StoreError::NoSuchBucket { .. } | StoreError::TooLarge { .. }),
             ) => Self::Validation(error.to_string()),
-            EngineError::Store(StoreError::Unavailable { retryable: true, .. })
-            | EngineError::Function(_)
-            | EngineError::Queue(_) => Self::Unavailable(error_chain(&error)),
+            EngineError::Store(error) if error.retryable() => {
+                Self::Unavailable(error_chain(&error))
+            }
+            EngineError::Function(_) | EngineError::Queue(_) => {
+                Self::Unavailable(error_chain(&error))
+            }
             error => Self::Internal(error_chain(&error)),
         }
     }

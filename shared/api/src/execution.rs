@@ -1,4 +1,4 @@
-//! Executions: describe, stop, retry, update, parameters, definition.
+//! Operations on one execution: describe, stop, retry, update, parameters, definition.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,10 +15,10 @@ use crate::pipeline::Parallelism;
 use crate::time::epoch;
 use crate::version::aliases_of;
 
-/// Characters of a failure reason in DescribePipelineExecution, by the service model.
+/// The most characters of a failure reason in DescribePipelineExecution, by the service model.
 const FAILURE_REASON: usize = 1300;
 
-/// What most operations on an execution take.
+/// The request of most operations on an execution.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct ExecutionRequest {
@@ -31,7 +31,7 @@ pub(crate) struct ExecutionRequest {
 }
 
 impl Api {
-    /// Checks what these requests have in common and finds the execution.
+    /// Checks the members that these requests share, and returns the execution's id.
     async fn execution_of(&self, request: &ExecutionRequest) -> Result<ExecutionId, ApiError> {
         let mut checks = Checks::default();
         let arn = request.pipeline_execution_arn.as_ref();
@@ -110,7 +110,7 @@ impl Api {
         Ok(json!({ "PipelineExecutionArn": request.pipeline_execution_arn }))
     }
 
-    /// What an execution was started with is never edited, and its parallelism is part of that.
+    /// Refuses to change the parallelism, which is part of the start. A start is never edited.
     async fn refuse_parallelism(
         &self,
         id: &ExecutionId,
@@ -165,7 +165,7 @@ impl Api {
         Ok(labels.into_values().next().unwrap_or_default())
     }
 
-    /// The version that an execution runs; one that the command started is found by its definition.
+    /// Returns the version that an execution runs. If the command started it, the definition tells.
     async fn version_of(
         &self,
         label: &Label,
@@ -188,7 +188,7 @@ pub(crate) fn display_name(label: &Label, started_at_ms: u64) -> String {
     label.display_name.clone().unwrap_or_else(|| format!("execution-{started_at_ms}"))
 }
 
-/// The selection without what SageMaker does not have.
+/// Returns the selection with the members that SageMaker has.
 fn selection(description: &ExecutionDescription) -> Option<Value> {
     let config = description.selective_execution_config.as_ref()?;
     Some(json!({
@@ -197,12 +197,12 @@ fn selection(description: &ExecutionDescription) -> Option<Value> {
     }))
 }
 
-/// A value as text: what is none is written as JSON.
+/// Returns a value as text. A value that is not a text is written as JSON.
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The first characters of a text.
+/// Returns the first characters of a text.
 pub(crate) fn cut(text: &str, chars: usize) -> String {
     text.chars().take(chars).collect()
 }

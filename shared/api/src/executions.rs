@@ -68,7 +68,7 @@ impl Api {
             self.page_by_time(&list, &page_request).await?
         };
         let is_known = record.as_ref().is_some_and(|record| !record.is_deleted);
-        // One that was run from a file has executions without being registered.
+        // A pipeline that was run from a file has executions without being registered.
         if !is_known && page.lines.is_empty() {
             let last = self.engine.executions().list(Some(&name), 1).await?;
             if last.first().is_none_or(|last| last.started_at_ms <= hidden_until_ms) {
@@ -95,7 +95,7 @@ impl Api {
         Ok(json!({ "PipelineExecutionSummaries": summaries, "NextToken": page.next_token }))
     }
 
-    /// The table has the list sorted by time, so no more than a page of it is read.
+    /// Reads a page by time. The table has the list in this order, so no more than a page is read.
     async fn page_by_time(
         &self,
         list: &Listing<'_>,
@@ -106,7 +106,7 @@ impl Api {
             started_at_ms: list.started_at_ms.clone(),
             newest_first: request.descending,
             after: after.as_deref().map(place).transpose()?,
-            // One more tells whether there is another page.
+            // One more line shows whether there is another page.
             limit: request.size() + 1,
         };
         let mut found = Vec::new();
@@ -115,7 +115,7 @@ impl Api {
             let is_last = lines.len() < range.limit;
             range.after = lines.last().map(Summary::place);
             found.extend(self.of_alias(lines, list).await?);
-            // Of an alias' executions a part of the list may hold few.
+            // A part of the list may hold few executions of an alias, so more parts are read.
             if is_last || found.len() > request.size() {
                 break;
             }
@@ -124,7 +124,7 @@ impl Api {
         Ok(page::cut(found.into_iter().map(|line| (key(&line), line)).collect(), request))
     }
 
-    /// Ids are random, and nothing has them sorted: all lines are read.
+    /// Reads a page by ARN. Ids are random and sorted nowhere, so all lines are read.
     async fn page_by_arn(
         &self,
         list: &Listing<'_>,
@@ -137,7 +137,7 @@ impl Api {
         page::page(keyed.collect(), request)
     }
 
-    /// Those that run the version of the alias that is asked for, if one is.
+    /// Keeps the executions of the alias that is asked for. Without an alias, keeps all.
     async fn of_alias(
         &self,
         lines: Vec<Summary>,
@@ -155,28 +155,28 @@ impl Api {
     }
 }
 
-/// Which executions are listed.
+/// The executions that are listed.
 #[derive(Debug)]
 struct Listing<'a> {
     name: &'a PipelineName,
-    /// The version of the alias that is asked for, if one is.
+    /// The version of the alias that is asked for, if any.
     version_id: Option<u64>,
     started_at_ms: RangeInclusive<u64>,
 }
 
-/// The moments between, ends excluded: as times of the API are.
+/// Returns the moments between two times, excluding both, as the API does.
 fn range(hidden_until_ms: u64, after: Option<f64>, before: Option<f64>) -> RangeInclusive<u64> {
     let after = after.map_or(0, milliseconds).max(hidden_until_ms);
     let first = if after == 0 { 0 } else { after.saturating_add(1) };
     match before.map(milliseconds) {
         None => first..=u64::MAX,
-        // Nothing is before 1970.
+        // No execution was started before 1970.
         Some(0) => RangeInclusive::new(1, 0),
         Some(before) => first..=before - 1,
     }
 }
 
-/// The place in the list that a page token names.
+/// Returns the place in the list that a page token names.
 fn place(key: &str) -> Result<Place, ApiError> {
     let (started_at_ms, id) = key.split_once('#').ok_or_else(page::foreign)?;
     let started_at_ms = started_at_ms.parse().map_err(|_| page::foreign())?;

@@ -1,8 +1,9 @@
 //! AWS JSON 1.1 over HTTP: `POST /` with the operation in a header.
 //!
-//! Who may come in is an [`Admission`]: on loopback whoever is on this machine, elsewhere who signs. Without signatures a page in a browser
-//! cannot get at it either: the header makes the browser ask first, which is never allowed, and a `Host` that is no loopback name is
-//! refused, so that no foreign name can be pointed here.
+//! An [`Admission`] decides which requests are accepted: on loopback all from this machine,
+//! elsewhere those that are signed. Without signatures a page in a browser is kept out as well. The
+//! header makes the browser ask for permission first, which it never gets. And a `Host` that is not
+//! a loopback name is refused, so that no foreign name can be pointed here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,24 +25,24 @@ use crate::error::ApiError;
 use crate::keys::AccessKeys;
 use crate::signature::Claim;
 
-/// A definition of 1 MB whose every character is escaped.
+/// The most bytes of a request: a definition of 1 MB whose every character is escaped.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
-/// How long a body may take to arrive.
+/// The time that a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// The name in the credential scope of SageMaker's requests.
 const SERVICE: &str = "sagemaker";
 
-/// Whose requests are taken.
+/// The requests that are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
-    /// Those of this machine, by whatever key: for loopback only.
+    /// All requests from this machine, with any key. For loopback only.
     Loopback,
-    /// Those that one of these keys signed.
+    /// Requests that one of these keys signed.
     Signed(AccessKeys),
 }
 
-/// Serves the API until the future is dropped; requests that were taken go on to their end.
+/// Serves the API until the future is dropped. Requests that were accepted run to their end.
 pub async fn serve(
     listener: TcpListener,
     api: Arc<Api>,
@@ -54,7 +55,7 @@ pub async fn serve(
     axum::serve(listener, router(api, admission)).await
 }
 
-/// The API at every path, as AWS's endpoints have it.
+/// Returns a router that has the API at every path, as AWS's endpoints do.
 pub fn router(api: Arc<Api>, admission: Admission) -> Router {
     Router::new().fallback(handle).with_state((api, Arc::new(admission)))
 }
@@ -62,7 +63,8 @@ pub fn router(api: Arc<Api>, admission: Admission) -> Router {
 type Shared = (Arc<Api>, Arc<Admission>);
 
 async fn handle(State((api, admission)): State<Shared>, request: Request<Body>) -> Response {
-    // On a task of its own: a client that goes away must not cut an execution's start in half.
+    // The request runs in its own task, so that a client which goes away cannot cut a start in
+    // half.
     let task = tokio::spawn(async move { answer(&api, &admission, request).await });
     match task.await {
         Ok(response) => response,
@@ -86,7 +88,7 @@ async fn answer(api: &Api, admission: &Admission, request: Request<Body>) -> Res
     }
 }
 
-/// The operation and the body of a request that may come in.
+/// Returns the operation and the body of a request that is accepted.
 async fn admit(
     admission: &Admission,
     request: Request<Body>,
@@ -100,7 +102,8 @@ async fn admit(
             Ok((operation, read(body).await?))
         }
         Admission::Signed(keys) => {
-            // A stranger's body is not even read.
+            // The body is read only after the header is accepted, so a stranger cannot send a large
+            // one.
             let claim = Claim::read(&head.headers, SERVICE, keys, now_ms)?;
             let body = read(body).await?;
             claim.verify(&head, &body, keys)?;
@@ -120,10 +123,13 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-/// The operation that the header names.
+/// Returns the operation that the header names.
 fn operation(head: &Parts) -> Result<&str, ApiError> {
-    let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    let target = target.filter(|_| head.method == Method::POST);
+    let target = head
+        .headers
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok())
+        .filter(|_| head.method == Method::POST);
     let operation = target.and_then(|target| target.strip_prefix("SageMaker."));
     operation.ok_or_else(|| {
         let target = target.unwrap_or_default().chars().take(80).collect::<String>();
@@ -135,9 +141,13 @@ fn operation(head: &Parts) -> Result<&str, ApiError> {
 
 fn check_host(head: &Parts) -> Result<(), ApiError> {
     let host = head.headers.get(HOST).and_then(|value| value.to_str().ok());
-    let Some(host) = host.filter(|host| !is_loopback(host)) else { return Ok(()) };
-    let host: String = host.chars().take(80).collect();
-    Err(ApiError::validation(format!("Host '{host}' is not a loopback name.")))
+    match host.filter(|host| !is_loopback(host)) {
+        None => Ok(()),
+        Some(host) => {
+            let shown: String = host.chars().take(80).collect();
+            Err(ApiError::validation(format!("Host '{shown}' is not a loopback name.")))
+        }
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -152,7 +162,7 @@ fn is_loopback(host: &str) -> bool {
 
 fn refused(error: &ApiError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    // As the service model writes the member of each.
+    // The service model spells the member differently for these.
     let member = match error {
         ApiError::NotFound(_) | ApiError::Conflict(_) | ApiError::LimitExceeded(_) => "Message",
         _ => "message",
@@ -173,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_could_be_pointed_here_from_elsewhere_is_no_loopback() {
+    fn a_name_that_others_could_point_here_is_not_loopback() {
         for host in ["127.0.0.1:4000", "localhost", "[::1]:4000", "sagemaker.localhost:1"] {
             assert!(is_loopback(host), "{host}");
         }

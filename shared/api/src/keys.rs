@@ -1,20 +1,22 @@
-//! The access keys whose signatures are accepted, as a file has them: `ACCESS_KEY_ID SECRET_ACCESS_KEY` a line.
+//! The access keys whose signatures are accepted, as a file has them: `ACCESS_KEY_ID
+//! SECRET_ACCESS_KEY` a line.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Characters of an access key's id, as in IAM.
+/// The length of an access key's id, as in IAM.
 const ID: std::ops::RangeInclusive<usize> = 16..=128;
-/// Characters of a secret. AWS's have 40; a short one could be guessed by whoever sees one signed request.
+/// The length of a secret. AWS's have 40 characters. A short one could be guessed from one signed
+/// request.
 const SECRET: std::ops::RangeInclusive<usize> = 32..=256;
-/// Keys of one file.
+/// The most keys of one file.
 const KEYS: usize = 1_000;
 
-/// Secrets by the id of their access key. `Debug` shows the ids alone.
+/// Secrets by the id of their access key. `Debug` shows only the ids.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessKeys(BTreeMap<String, String>);
 
-/// A text that has no keys, or a line that is none. Never shows what the line says.
+/// A text without keys, or a line that is not a key. The message never shows the line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccessKeysError {
@@ -33,7 +35,7 @@ pub enum AccessKeysError {
 }
 
 impl AccessKeys {
-    /// Reads lines; empty ones and those that begin with `#` mean nothing.
+    /// Parses lines. Empty ones and those that begin with `#` are ignored.
     pub fn parse(text: &str) -> Result<Self, AccessKeysError> {
         let mut keys = BTreeMap::new();
         for (line, text) in (1..).zip(text.lines()) {
@@ -63,7 +65,7 @@ impl AccessKeys {
         }
     }
 
-    /// One key, whatever it looks like.
+    /// Returns one key without checking its form.
     #[cfg(test)]
     pub(crate) fn of(access_key_id: &str, secret: &str) -> Self {
         Self(BTreeMap::from([(access_key_id.to_owned(), secret.to_owned())]))

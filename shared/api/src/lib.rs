@@ -1,15 +1,17 @@
 //! SageMaker's API for pipelines, as far as boto3, the AWS CLI and the SageMaker Python SDK use it.
 //!
 //! ```text
-//! POST /  ->  http: protocol, sizes, one task per request  ->  signature: whose it is
-//!         ->  api: the operation by its name  ->  checks: SageMaker's limits, all violations at once
+//! POST /  ->  http: protocol, sizes, one task per request  ->  signature: the sender
+//!         ->  operation: the handler by its name  ->  checks: SageMaker's limits, all at once
 //!         ->  the engine, and the store of registered pipelines
 //! ```
 //!
-//! Every operation is a thin face: what may run, be reused or be retried is decided in `sidestep-core`, and what is started here is an
-//! execution like any other. Left out on purpose: jobs, models, experiments and everything else of SageMaker that is no pipeline; such an
-//! operation is refused by name.
+//! Every operation is a thin layer: `sidestep-core` decides what may run, be reused or be retried,
+//! and an execution that is started here is like any other. Jobs, models, experiments and
+//! everything else of SageMaker that is not a pipeline are left out on purpose. Such an operation
+//! is refused by name.
 
+mod answer;
 mod api;
 mod callback;
 mod catalog;
@@ -22,6 +24,7 @@ mod executions;
 mod http;
 mod keys;
 mod once;
+mod operation;
 mod page;
 mod pipeline;
 mod project;
@@ -34,8 +37,9 @@ mod tag;
 mod time;
 mod version;
 
-pub use self::api::{Api, OPERATIONS};
+pub use self::api::Api;
 pub use self::error::ApiError;
 pub use self::http::{Admission, router, serve};
 pub use self::keys::{AccessKeys, AccessKeysError};
+pub use self::operation::Operation;
 pub use self::project::{ProjectPipeline, Registration};

@@ -1,25 +1,29 @@
 //! Idempotency tokens: one token, one answer.
 //!
-//! An answer is remembered for eight hours, and after the work, so a crash in between repeats the work. That is harmless: a start carries its token down to the
-//! execution's id, and the others do nothing new a second time.
+//! An answer is remembered for eight hours. It is written after the work, so a crash in between
+//! repeats the work. That does no harm: the execution's id follows from the token of a start, and
+//! the other operations do nothing new a second time.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sidestep_engine::ports::pipelines::Answered;
 
-use crate::api::{Api, read};
+use crate::api::Api;
 use crate::checks::{Checks, limit};
 use crate::error::ApiError;
+use crate::operation::{Operation, Token};
 
 const TOKEN: &str = "ClientRequestToken";
-/// How long a token is remembered. SageMaker does not say how long it does; clients repeat within minutes.
+/// How long a token is remembered. SageMaker does not document its own time. Clients repeat within
+/// minutes.
 const REMEMBERED_SECONDS: u64 = 8 * 60 * 60;
 
 impl Api {
-    /// Does the work of `request`, unless the same was asked for under its token before; then the answer is the same.
+    /// Performs an operation, unless the same request came under its token before. Then the answer
+    /// is the same.
     pub(crate) async fn once(
         &self,
-        operation: &str,
+        operation: Operation,
         mut request: Map<String, Value>,
     ) -> Result<Value, ApiError> {
         let token = match request.remove(TOKEN) {
@@ -30,22 +34,22 @@ impl Api {
             }
         };
         let mut checks = Checks::default();
-        if !operation.starts_with("Send") {
+        if operation.token() == Token::Required {
             checks.required("clientRequestToken", token.as_ref());
         }
         checks.text("clientRequestToken", token.as_ref(), limit::TOKEN, None);
         checks.finish()?;
         let body = serde_json::to_vec(&request).expect("JSON that was read");
-        let Some(token) = token else { return self.work(operation, &body, None).await };
-        let key = format!("{operation}#{token}");
+        let Some(token) = token else { return operation.perform(self, &body, None).await };
+        let key = format!("{}#{token}", operation.name());
         let digest = hex::encode(Sha256::digest(&body));
         let now_ms = self.engine.now_ms();
         if let Some(answered) = self.pipelines.answered(&key, now_ms).await? {
             return same(&answered, &digest);
         }
-        let answer = match self.work(operation, &body, Some(&token)).await {
+        let answer = match operation.perform(self, &body, Some(&token)).await {
             Ok(answer) => answer,
-            // The same request may have come twice at once, and the other was faster.
+            // The same request may have come twice at once, and the other one was faster.
             Err(error) => match self.pipelines.answered(&key, now_ms).await? {
                 Some(answered) => return same(&answered, &digest),
                 None => return Err(error),
@@ -57,23 +61,6 @@ impl Api {
             expires_at: Some(now_ms / 1000 + REMEMBERED_SECONDS),
         };
         same(&self.pipelines.remember(&key, &answered, now_ms).await?, &digest)
-    }
-
-    async fn work(
-        &self,
-        operation: &str,
-        body: &[u8],
-        token: Option<&str>,
-    ) -> Result<Value, ApiError> {
-        match operation {
-            "CreatePipeline" => self.create_pipeline(read(body)?).await,
-            "DeletePipeline" => self.delete_pipeline(read(body)?).await,
-            "RetryPipelineExecution" => self.retry_execution(read(body)?).await,
-            "SendPipelineExecutionStepFailure" => self.send_failure(read(body)?).await,
-            "SendPipelineExecutionStepSuccess" => self.send_success(read(body)?).await,
-            "StartPipelineExecution" => self.start_execution(read(body)?, token).await,
-            _ => self.stop_execution(read(body)?).await,
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Pages of a list. A token names the last line that was given, so that lines which come or go in between move no others.
+//! Pages of a list. A token names the last line of its page, so lines that come or go between two
+//! pages do not move the others.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -6,15 +7,15 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
 
-/// Lines of a page for callers that do not say; SageMaker's largest page.
+/// The lines of a page if the caller does not say: SageMaker's largest page.
 const DEFAULT: usize = 100;
-/// Characters of the digest that binds a token to its list.
+/// The characters of the digest that binds a token to its list.
 const BINDING: usize = 16;
 
-/// How a list is asked for.
+/// A request for a page of a list.
 #[derive(Debug)]
 pub(crate) struct PageRequest<'a> {
-    /// What is listed and how it is sorted and filtered: a token of another list is refused.
+    /// What is listed, how it is sorted and filtered. A token of another list is refused.
     pub(crate) list: String,
     pub(crate) descending: bool,
     pub(crate) max_results: Option<i64>,
@@ -22,20 +23,20 @@ pub(crate) struct PageRequest<'a> {
 }
 
 impl PageRequest<'_> {
-    /// Lines of the page.
+    /// Returns the number of lines of the page.
     pub(crate) fn size(&self) -> usize {
         self.max_results.and_then(|size| usize::try_from(size).ok()).unwrap_or(DEFAULT)
     }
 }
 
-/// A page, and the token of the next.
+/// A page, and the token of the next one.
 #[derive(Debug)]
 pub(crate) struct Page<T> {
     pub(crate) lines: Vec<T>,
     pub(crate) next_token: Option<String>,
 }
 
-/// Sorts lines by their keys and takes a page of them.
+/// Sorts lines by their keys and cuts one page from them.
 pub(crate) fn page<T>(
     mut lines: Vec<(String, T)>,
     request: &PageRequest<'_>,
@@ -44,15 +45,16 @@ pub(crate) fn page<T>(
     if request.descending {
         lines.reverse();
     }
-    let after = after(request)?;
-    if let Some(after) = after {
+    if let Some(after) = after(request)? {
         let is_left = |key: &String| if request.descending { *key < after } else { *key > after };
         lines.retain(|(key, _)| is_left(key));
     }
     Ok(cut(lines, request))
 }
 
-/// The page of lines that are sorted, begin where it does, and are more than it holds if there are more.
+/// Cuts one page from `lines`, which must be sorted and start at the page.
+///
+/// Pass at least one line more than the page holds if there are more.
 pub(crate) fn cut<T>(mut lines: Vec<(String, T)>, request: &PageRequest<'_>) -> Page<T> {
     let has_more = lines.len() > request.size();
     lines.truncate(request.size());
@@ -62,7 +64,7 @@ pub(crate) fn cut<T>(mut lines: Vec<(String, T)>, request: &PageRequest<'_>) -> 
     Page { lines: lines.into_iter().map(|(_, line)| line).collect(), next_token }
 }
 
-/// The key of the last line of the page before.
+/// Returns the key of the last line of the page before.
 pub(crate) fn after(request: &PageRequest<'_>) -> Result<Option<String>, ApiError> {
     request.next_token.map(|token| read(token, &request.list)).transpose()
 }
@@ -74,7 +76,7 @@ fn read(token: &str, list: &str) -> Result<String, ApiError> {
     key.map(str::to_owned).ok_or_else(foreign)
 }
 
-/// What a token that was not given out is answered with.
+/// Returns the error for a token that was not issued for this list.
 pub(crate) fn foreign() -> ApiError {
     ApiError::validation("Invalid pagination token: it is not of this list.")
 }
@@ -102,8 +104,8 @@ mod tests {
         let first = page(lines(&["b", "d", "a", "c"]), &request(true, None)).expect("no token");
         assert_eq!(first.lines, ["d", "c"]);
         // `c`, the last line, goes, and `e` comes.
-        let second = page(lines(&["a", "b", "d", "e"]), &request(true, first.next_token.as_ref()));
-        let second = second.expect("its own token");
+        let rest = request(true, first.next_token.as_ref());
+        let second = page(lines(&["a", "b", "d", "e"]), &rest).expect("its own token");
         assert_eq!((second.lines, second.next_token), (vec!["b".to_owned(), "a".to_owned()], None));
     }
 

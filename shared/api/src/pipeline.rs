@@ -13,10 +13,10 @@ use crate::record::too_busy;
 use crate::tag::{Tag, check_tags};
 use crate::version::assign;
 
-/// How often a change is tried again that another one was faster than.
+/// The most tries of a change that loses against concurrent ones.
 const RACES: usize = 20;
 
-/// What CreatePipeline and UpdatePipeline take.
+/// The request of CreatePipeline and UpdatePipeline.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct PipelineRequest {
@@ -44,7 +44,7 @@ impl Parallelism {
         checks.number(member, this.max_parallel_execution_steps, limit::AT_LEAST_ONE);
     }
 
-    /// The limit of a request that was checked.
+    /// Returns the limit of a request that was checked.
     pub(crate) fn steps(this: Option<&Self>) -> Option<u32> {
         u32::try_from(this?.max_parallel_execution_steps?).ok()
     }

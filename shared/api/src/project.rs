@@ -1,4 +1,4 @@
-//! The pipelines of a project, made known to the API's clients when it begins to serve.
+//! The pipelines of a project, registered for the API's clients when the server starts.
 
 use sidestep_core::name::PipelineName;
 use sidestep_engine::memory::definitions::Definition;
@@ -15,19 +15,20 @@ pub struct ProjectPipeline {
     pub max_parallel_execution_steps: Option<u32>,
 }
 
-/// What became of a project's pipeline.
+/// The outcome of registering a project's pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registration {
-    /// It has a new version.
+    /// The pipeline has a new version.
     New,
-    /// It is as it was.
+    /// The pipeline is as it was.
     Unchanged,
     /// The latest version came through the API and stays.
     Kept,
 }
 
 impl Api {
-    /// Registers a project's pipeline, unless its latest version is this one or came through the API.
+    /// Registers a project's pipeline, unless its latest version is this one or came through the
+    /// API.
     pub async fn register(&self, pipeline: &ProjectPipeline) -> Result<Registration, ApiError> {
         let (name, definition) = (&pipeline.name, &pipeline.definition);
         let before = self.pipelines.pipeline(name).await?;

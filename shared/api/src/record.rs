@@ -1,4 +1,4 @@
-//! Records of pipelines: made, changed, given a new version.
+//! Records of pipelines: created, changed, given a new version.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::api::Api;
 use crate::error::ApiError;
 
 impl Api {
-    /// The first record of a name, or the one after a deleted pipeline's.
+    /// Returns the first record of a name, or the next one after a deleted pipeline's.
     pub(crate) fn new_record(
         &self,
         name: &PipelineName,
@@ -34,7 +34,7 @@ impl Api {
         }
     }
 
-    /// Registers the definition, which checks it.
+    /// Registers the definition, which checks it, and returns a new version with it.
     pub(crate) async fn new_version(
         &self,
         version_id: u64,
@@ -52,7 +52,7 @@ impl Api {
         })
     }
 
-    /// A new version, unless the latest has this very text.
+    /// Returns a new version, unless the latest one has the same text.
     pub(crate) async fn next_version(
         &self,
         record: &mut PipelineRecord,
@@ -67,7 +67,7 @@ impl Api {
         Ok(Some(self.new_version(record.latest_version, definition, now_ms).await?))
     }
 
-    /// Writes a changed record; `false`: it was changed meanwhile.
+    /// Writes a changed record. Returns false if another change came in between.
     pub(crate) async fn change(
         &self,
         record: &mut PipelineRecord,

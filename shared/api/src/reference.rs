@@ -1,5 +1,6 @@
-//! Pipelines and executions as requests name them.
+//! Pipelines and executions as requests refer to them.
 
+use sidestep_core::execution::start::Start;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_engine::ports::pipelines::PipelineRecord;
 
@@ -7,19 +8,19 @@ use crate::api::Api;
 use crate::error::ApiError;
 
 impl Api {
-    /// The ARN of a pipeline of this deployment.
+    /// Returns the ARN of a pipeline of this deployment.
     pub(crate) fn pipeline_arn(&self, name: &PipelineName) -> String {
         let deployment = self.engine.deployment();
         format!("arn:aws:sagemaker:{}:{}:pipeline/{name}", deployment.region, deployment.account_id)
     }
 
-    /// The name in a name or an ARN; region and account are not compared.
+    /// Returns the name in a name or an ARN. Region and account are not compared.
     pub(crate) fn name(text: &str) -> Result<PipelineName, ApiError> {
         let name = text.rsplit('/').next().unwrap_or(text);
         PipelineName::parse(name).map_err(|error| ApiError::validation(error.to_string()))
     }
 
-    /// A pipeline that is registered and not deleted.
+    /// Returns a pipeline that is registered and not deleted.
     pub(crate) async fn record(&self, name: &PipelineName) -> Result<PipelineRecord, ApiError> {
         let record = self.pipelines.pipeline(name).await?;
         record.filter(|record| !record.is_deleted).ok_or_else(|| self.no_pipeline(name))
@@ -29,7 +30,7 @@ impl Api {
         ApiError::NotFound(format!("Pipeline '{}' does not exist.", self.pipeline_arn(name)))
     }
 
-    /// The id in an execution's ARN, of an execution that can be seen.
+    /// Returns the id in the ARN of a visible execution.
     pub(crate) async fn execution_id(&self, arn: &str) -> Result<ExecutionId, ApiError> {
         let not_found =
             || ApiError::NotFound(format!("Pipeline execution with ARN '{arn}' does not exist."));
@@ -43,10 +44,7 @@ impl Api {
         Ok(id)
     }
 
-    async fn is_deleted(
-        &self,
-        start: &sidestep_core::execution::start::Start,
-    ) -> Result<bool, ApiError> {
+    async fn is_deleted(&self, start: &Start) -> Result<bool, ApiError> {
         let record = self.pipelines.pipeline(&start.pipeline_name).await?;
         Ok(record.is_some_and(|record| start.started_at_ms <= record.hidden_until_ms))
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_engine::ports::pipelines::Label;
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
@@ -29,7 +28,7 @@ pub(crate) struct StartExecutionRequest {
     role_arn: Option<String>,
 }
 
-/// A name with a value: a parameter, an output.
+/// A name with a value: of a parameter or an output.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Parameter {
@@ -134,7 +133,7 @@ impl Api {
                 definition,
                 parameters: request.parameters()?,
                 use_cache: true,
-                left_out: self.left_out(&parsed.pipeline),
+                left_out: parsed.pipeline.left_out(&self.left_out),
                 trigger: "StartPipelineExecution".to_owned(),
                 token: token.map(|token| format!("StartPipelineExecution {token}")),
                 selection: self.selection(request.selective_execution_config.as_ref()).await?,
@@ -146,7 +145,7 @@ impl Api {
             description: request.pipeline_execution_description,
             version_id: Some(version.version_id),
         };
-        // First, so that the execution is never seen without.
+        // The label is written first, so that the execution is never seen without it.
         self.pipelines.put_label(&prepared.start.execution_id, &label).await?;
         let arn = prepared.start.execution_arn();
         self.engine.begin(prepared).await?;
@@ -168,19 +167,5 @@ impl Api {
             source,
             ..SelectionRequest::default()
         })
-    }
-
-    /// The functions of a pipeline that cannot run here, by the `FunctionArn` as the definition writes it.
-    fn left_out(&self, pipeline: &Pipeline) -> BTreeMap<String, String> {
-        let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
-            StepKind::Lambda(lambda) => Some(&lambda.function_arn),
-            _ => None,
-        });
-        let left_out = arns.filter_map(|arn| {
-            let name = arn.rsplit_once(":function:").map_or(arn.as_str(), |(_, name)| name);
-            let name = name.split(':').next().unwrap_or(name);
-            Some((arn.clone(), self.left_out.get(name)?.clone()))
-        });
-        left_out.collect()
     }
 }

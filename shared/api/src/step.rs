@@ -13,11 +13,11 @@ use crate::execution::{cut, text};
 use crate::page::{PageRequest, page};
 use crate::time::epoch;
 
-/// Characters of an output's value in the service model.
+/// The most characters of an output's value in the service model.
 const VALUE: usize = 1024;
-/// Characters of a function's ARN or a queue's URL in the service model.
+/// The most characters of a function's ARN or a queue's URL in the service model.
 const ADDRESS: usize = 256;
-/// Characters of a Fail step's message in the service model.
+/// The most characters of a Fail step's message in the service model.
 const ERROR_MESSAGE: usize = 3072;
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,12 +77,12 @@ fn line(step: &StepDescription, pipeline: &Pipeline) -> Value {
     })
 }
 
-/// The one member that SageMaker has for the type.
+/// Returns the one member that SageMaker has for the step's type.
 fn metadata(step: &StepDescription, kind: &StepKind) -> Option<Value> {
     let outputs = outputs(&step.output_parameters);
     match kind {
         StepKind::Lambda(lambda) => Some(json!({ "Lambda": {
-            "Arn": cut(&lambda.function_arn, ADDRESS),
+            "Arn": cut(lambda.function_arn.as_str(), ADDRESS),
             "OutputParameters": outputs,
         }})),
         StepKind::Callback(callback) => Some(json!({ "Callback": {
@@ -95,12 +95,13 @@ fn metadata(step: &StepDescription, kind: &StepKind) -> Option<Value> {
             let message = step.failure_reason.as_deref().unwrap_or_default();
             Some(json!({ "Fail": { "ErrorMessage": cut(message, ERROR_MESSAGE) } }))
         }
-        // None has ever started.
+        // No job step ever starts.
         StepKind::Job { .. } => None,
     }
 }
 
-/// Outputs as texts. A longer value is cut here, as the service model wants it; the whole one is in the step's manifest.
+/// Returns outputs as texts. A long value is cut, because of the service model. The step's manifest
+/// holds the whole value.
 fn outputs(of: &Map<String, Value>) -> Vec<Value> {
     of.iter()
         .map(|(name, value)| json!({ "Name": name, "Value": cut(&text(value), VALUE) }))

@@ -1,4 +1,4 @@
-//! AddTags, ListTags, DeleteTags: of pipelines.
+//! AddTags, ListTags and DeleteTags, for pipelines.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::page::{PageRequest, page};
 use crate::record::too_busy;
 
-/// Tags of one pipeline, by the service model.
+/// The most tags of a pipeline, by the service model.
 const TAGS: usize = 50;
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -45,7 +45,7 @@ pub(crate) fn check_tags(tags: Option<&[Tag]>, checks: &mut Checks) {
         keys.insert(tag.key.as_deref());
     }
     if keys.len() < tags.len() {
-        // As a constraint that no list with a key twice can meet.
+        // This reports a constraint that a list with a repeated key cannot meet.
         checks.count("tags", tags.len(), 0..=keys.len());
     }
 }
@@ -108,7 +108,7 @@ impl Api {
     }
 }
 
-/// The pipeline that a request is about; nothing else has tags here.
+/// Returns the pipeline that a request is about. Nothing else has tags here.
 fn resource(request: &TagsRequest, mut checks: Checks) -> Result<PipelineName, ApiError> {
     let arn = request.resource_arn.as_ref();
     checks.required("resourceArn", arn);

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-/// Milliseconds since 1970 as an answer holds them.
+/// Converts milliseconds since 1970 to an answer's time.
 pub(crate) fn epoch(at_ms: u64) -> Value {
     #[expect(clippy::cast_precision_loss, reason = "exact for 285,000 years")]
     let milliseconds = at_ms as f64;
     json!(milliseconds / 1000.0)
 }
 
-/// A request's time in milliseconds since 1970; what lies before is 1970.
+/// Converts a request's time to milliseconds since 1970. An earlier time becomes 1970.
 pub(crate) fn milliseconds(seconds: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -20,7 +20,7 @@ pub(crate) fn milliseconds(seconds: f64) -> u64 {
     milliseconds
 }
 
-/// Whether a moment lies in the range that a list asks for, ends excluded.
+/// Returns true if a moment lies in the range that a list asks for, ends excluded.
 pub(crate) fn is_between(at_ms: u64, after: Option<f64>, before: Option<f64>) -> bool {
     after.is_none_or(|after| at_ms > milliseconds(after))
         && before.is_none_or(|before| at_ms < milliseconds(before))

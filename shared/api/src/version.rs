@@ -11,7 +11,7 @@ use crate::page::{PageRequest, page};
 use crate::record::too_busy;
 use crate::time::{epoch, is_between};
 
-/// Aliases of one version, by the service model.
+/// The most aliases of one version, by the service model.
 const ALIASES: usize = 10;
 
 #[derive(Debug, Default, Deserialize)]
@@ -58,7 +58,7 @@ impl Api {
         let name = Self::name(name.map(String::as_str).unwrap_or_default())?;
         let record = self.record(&name).await?;
         let is_listed = |version: &VersionRecord| {
-            // A deleted pipeline of the same name may have had more.
+            // A deleted pipeline of the same name may have had more versions.
             version.version_id <= record.latest_version
                 && is_between(version.created_at_ms, request.created_after, request.created_before)
         };
@@ -73,7 +73,7 @@ impl Api {
             },
         )?;
         let arn = self.pipeline_arn(&name);
-        let summaries = page.lines.iter().map(|version| {
+        let summary = |version: &VersionRecord| {
             json!({
                 "PipelineArn": arn,
                 "PipelineVersionId": version.version_id,
@@ -82,8 +82,8 @@ impl Api {
                 "PipelineVersionDisplayName": version.display_name,
                 "PipelineVersionAliases": aliases_of(&record, version.version_id),
             })
-        });
-        let summaries: Vec<_> = summaries.collect();
+        };
+        let summaries: Vec<_> = page.lines.iter().map(summary).collect();
         Ok(json!({ "PipelineVersionSummaries": summaries, "NextToken": page.next_token }))
     }
 
@@ -128,7 +128,7 @@ impl Api {
         Ok(json!({ "PipelineArn": arn, "PipelineVersionId": version.version_id }))
     }
 
-    /// The version that a request names by number or alias; the latest when it names none.
+    /// Returns the version that a request names by number or alias, or else the latest.
     pub(crate) async fn chosen_version(
         &self,
         record: &PipelineRecord,
@@ -170,7 +170,7 @@ pub(crate) fn aliases_of(record: &PipelineRecord, version_id: u64) -> Vec<String
     of.map(|(alias, _)| alias.clone()).collect()
 }
 
-/// Gives aliases to a version; an alias is of one version at a time.
+/// Assigns aliases to a version. An alias belongs to one version at a time.
 pub(crate) fn assign(
     record: &mut PipelineRecord,
     version_id: u64,

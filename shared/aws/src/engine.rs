@@ -1,4 +1,4 @@
-//! Puts an engine together from a configuration or from the environment of a function.
+//! Builds an engine over AWS from a configuration or from the environment of a function.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::object::{S3ObjectStore, config_from_env};
 use crate::queue::SqsQueues;
 use crate::table::DynamoTable;
 
-/// What a deployment's engine has to know.
+/// The settings of a deployment's engine.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub table: String,
@@ -30,12 +30,12 @@ pub struct Settings {
     pub options: EngineOptions,
 }
 
-/// A setting that is not in the environment.
+/// An environment variable that is not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable `{0}` is not set")]
 pub struct MissingSetting(pub &'static str);
 
-/// Where the services answer; `None` is AWS itself.
+/// The endpoints of the services; `None` is AWS itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceEndpoints {
     pub s3: Option<String>,
@@ -46,11 +46,11 @@ pub struct ServiceEndpoints {
 }
 
 impl ServiceEndpoints {
-    /// `AWS_ENDPOINT_URL_S3` and its like, else `AWS_ENDPOINT_URL`, as in AWS's own tools.
+    /// Reads `AWS_ENDPOINT_URL_S3` and so on, else `AWS_ENDPOINT_URL`, as AWS's own tools do.
     pub fn from_env() -> Self {
-        let get = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
         let url = |service: &str| {
-            get(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| get("AWS_ENDPOINT_URL"))
+            optional(&format!("AWS_ENDPOINT_URL_{service}"))
+                .or_else(|| optional("AWS_ENDPOINT_URL"))
         };
         Self {
             s3: url("S3"),
@@ -62,7 +62,7 @@ impl ServiceEndpoints {
     }
 }
 
-/// A configuration with fixed keys, for services that check none.
+/// Makes a configuration with fixed credentials, for services that check none.
 pub fn local_config(region: &str) -> SdkConfig {
     let credentials = Credentials::new("sidestep", "sidestep", None, None, "embedded");
     SdkConfig::builder()
@@ -77,7 +77,7 @@ pub fn engine(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: Settin
     Adapters::new(config, endpoints, &settings).engine(settings)
 }
 
-/// The same for a stack: bare names of functions mean its functions, see [`LambdaFunctions::of_stack`].
+/// Makes the engine of a stack: bare names mean its functions, see [`LambdaFunctions::of_stack`].
 pub fn stack_engine(
     config: &SdkConfig,
     endpoints: &ServiceEndpoints,
@@ -89,7 +89,7 @@ pub fn stack_engine(
     Adapters { functions, ..adapters }.engine(settings)
 }
 
-/// The same as [`engine()`], counting what it asks of the services.
+/// Makes the same engine as [`engine()`], with its requests counted.
 pub fn counted_engine(
     config: &SdkConfig,
     endpoints: &ServiceEndpoints,
@@ -147,12 +147,16 @@ impl Adapters {
     }
 }
 
-/// Makes the engine of a function: `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID`, on AWS `SIDESTEP_STACK`, `SIDESTEP_TIMERS`
-/// and, of a step, `SIDESTEP_REPORTS` (queues' URLs) and, if changes of status are told, `SIDESTEP_EVENT_BUS`; and what Lambda sets.
+/// Makes the engine of a function from its environment.
+///
+/// It reads `SIDESTEP_TABLE`, `SIDESTEP_BUCKET`, `SIDESTEP_ACCOUNT_ID` and the variables that
+/// Lambda sets. On AWS it also reads `SIDESTEP_STACK`, `SIDESTEP_TIMERS` and, in a step,
+/// `SIDESTEP_REPORTS` (the URLs of queues), and `SIDESTEP_EVENT_BUS` if changes of status are sent
+/// to a bus.
 pub fn engine_from_env(options: EngineOptions) -> Result<Engine, MissingSetting> {
     let (adapters, settings) = adapters_from_env(options)?;
     #[cfg(feature = "events")]
-    if let Some(name) = std::env::var("SIDESTEP_EVENT_BUS").ok().filter(|name| !name.is_empty()) {
+    if let Some(name) = optional("SIDESTEP_EVENT_BUS") {
         let watcher = event_bus(&config_from_env(), &ServiceEndpoints::from_env(), &name);
         let options = EngineOptions { watcher: Some(watcher), ..settings.options };
         return Ok(adapters.engine(Settings { options, ..settings }));
@@ -160,7 +164,7 @@ pub fn engine_from_env(options: EngineOptions) -> Result<Engine, MissingSetting>
     Ok(adapters.engine(settings))
 }
 
-/// Returns a watcher that tells the bus `name` of EventBridge what changes.
+/// Returns a watcher that sends changes of status to the EventBridge bus `name`.
 #[cfg(feature = "events")]
 pub fn event_bus(config: &SdkConfig, endpoints: &ServiceEndpoints, name: &str) -> Arc<dyn Watcher> {
     let mut config = config.clone().into_builder();
@@ -168,7 +172,7 @@ pub fn event_bus(config: &SdkConfig, endpoints: &ServiceEndpoints, name: &str) -
     Arc::new(crate::event_bus::EventBus::new(&config.build(), name))
 }
 
-/// The same, counting what it asks of the services.
+/// Makes the same engine as [`engine_from_env`], without a bus and with its requests counted.
 pub fn counted_engine_from_env(
     counter: &Counter,
     options: EngineOptions,
@@ -177,21 +181,22 @@ pub fn counted_engine_from_env(
     Ok(adapters.counted(counter).engine(settings))
 }
 
-/// Which roads results take, by `SIDESTEP_HANDOFF`; not set: by event.
+/// Reads which roads results take from `SIDESTEP_HANDOFF`. If it is not set, they go by event.
 pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
-    match std::env::var("SIDESTEP_HANDOFF") {
-        Ok(text) if !text.is_empty() => text.parse(),
-        _ => Ok(Handoff::Event),
-    }
+    optional("SIDESTEP_HANDOFF").map_or(Ok(Handoff::Event), |text| text.parse())
+}
+
+/// Returns a variable. An empty one counts as absent, as it does in AWS's own tools.
+fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
-    let url = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
     let settings = Settings {
         table: get("SIDESTEP_TABLE")?,
-        timers: url("SIDESTEP_TIMERS"),
-        reports: url("SIDESTEP_REPORTS"),
+        timers: optional("SIDESTEP_TIMERS"),
+        reports: optional("SIDESTEP_REPORTS"),
         deployment: Deployment {
             artifact_bucket: get("SIDESTEP_BUCKET")?,
             region: get("AWS_REGION")?,
@@ -199,11 +204,9 @@ fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), Mis
         },
         options,
     };
-    let adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
-    let stack = std::env::var("SIDESTEP_STACK").ok().filter(|stack| !stack.is_empty());
-    let adapters = match stack {
-        Some(stack) => Adapters { functions: adapters.functions.of_stack(stack), ..adapters },
-        None => adapters,
-    };
+    let mut adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
+    if let Some(stack) = optional("SIDESTEP_STACK") {
+        adapters.functions = adapters.functions.of_stack(stack);
+    }
     Ok((adapters, settings))
 }

@@ -1,7 +1,8 @@
 //! Changes of status as events on an EventBridge bus.
 //!
-//! In the form of SageMaker's own, under another source: names beginning with `aws.` are AWS's. A change is sent once, after its commit. If
-//! the bus does not take it the planner logs that and goes on, so whoever needs every change asks the table.
+//! The events have the form of SageMaker's own, but another source, because names that begin with
+//! `aws.` are reserved for AWS. A change is sent once, after its commit. If the bus refuses it, the
+//! planner logs that and goes on. A consumer that needs every change must read the table.
 
 use std::time::Duration;
 
@@ -12,20 +13,21 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use sidestep_core::view::status_change::StatusChange;
+use sidestep_engine::ports::BoxError;
 use sidestep_engine::ports::watcher::Watcher;
 
 use crate::http::http_client;
 
 /// The source of every event.
 pub const SOURCE: &str = "sidestep";
-/// Entries of one request, by EventBridge's limit (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>).
+/// The most entries of one request, by EventBridge's limit
+/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>).
 const BATCH: usize = 10;
-/// How long one request may take with its repeats: a commit's effects do not wait for it, but the next commit of the execution does.
+/// The time that one request may take with its retries. A commit's effects do not wait for it, but
+/// the execution's next commit does.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Events that the bus did not take, though it took the request.
+/// Events that the bus refused, although it accepted the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the event bus refused {count} of the events, the first with {code}: {message}")]
 struct Refused {
@@ -42,13 +44,13 @@ pub struct EventBus {
 }
 
 impl EventBus {
-    /// Makes the adapter without any request. `name` is a bus of the account, `default` say.
+    /// Makes the adapter without any request. `name` is a bus of the account, such as `default`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        let builder = aws_sdk_eventbridge::config::Builder::from(config);
         let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
-        let builder = builder.timeout_config(timeouts);
-        let config = builder.http_client(http_client(config)).build();
-        Self { client: Client::from_conf(config), name: name.into() }
+        let builder = aws_sdk_eventbridge::config::Builder::from(config)
+            .timeout_config(timeouts)
+            .http_client(http_client(config));
+        Self { client: Client::from_conf(builder.build()), name: name.into() }
     }
 
     fn entry(&self, change: &StatusChange) -> PutEventsRequestEntry {

@@ -1,5 +1,7 @@
 //! The functions port over AWS Lambda.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
@@ -9,6 +11,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::execution::start::Function;
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_engine::ports::functions::{FunctionError, Functions};
@@ -20,7 +23,7 @@ use crate::http::http_client;
 #[derive(Debug, Clone)]
 pub struct LambdaFunctions {
     client: Client,
-    /// Whose functions bare names mean.
+    /// The stack whose functions bare names mean.
     stack: Option<String>,
 }
 
@@ -35,13 +38,13 @@ impl LambdaFunctions {
         Self { client: Client::from_conf(config), stack: None }
     }
 
-    /// The same adapter, with its requests counted.
+    /// Returns the same adapter, with its requests counted.
     pub fn counted(&self, counter: &Counter) -> Self {
         let config = self.client.config().to_builder().interceptor(counter.clone());
         Self { client: Client::from_conf(config.build()), stack: self.stack.clone() }
     }
 
-    /// The adapter for a stack: a bare name means the version that the stack's function has live.
+    /// Returns the adapter for a stack: a bare name means the live version of the stack's function.
     pub fn of_stack(mut self, stack: impl Into<String>) -> Self {
         self.stack = Some(stack.into());
         self
@@ -51,15 +54,14 @@ impl LambdaFunctions {
 #[async_trait]
 impl Functions for LambdaFunctions {
     async fn describe(&self, function_arn: &str) -> Result<Option<Function>, FunctionError> {
-        let call = self.client.get_function_configuration();
-        let call = match &self.stack {
-            Some(stack) if !function_arn.starts_with("arn:") => {
-                call.function_name(format!("{stack}-{function_arn}")).qualifier(LIVE_ALIAS)
+        let (name, qualifier) = match (&self.stack, FunctionRef::parse(function_arn)) {
+            (Some(stack), Ok(FunctionRef::Named(name))) => {
+                (format!("{stack}-{name}"), Some(LIVE_ALIAS.to_owned()))
             }
-            _ => call.function_name(function_arn),
+            _ => (function_arn.to_owned(), None),
         };
-        let call = call.send().await;
-        match call {
+        let call = self.client.get_function_configuration().function_name(name);
+        match call.set_qualifier(qualifier).send().await {
             Ok(configuration) => Ok(Some(function(function_arn, &configuration))),
             Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(classify("describe", function_arn, error)),
@@ -80,23 +82,22 @@ impl Functions for LambdaFunctions {
     }
 }
 
-/// What a result can depend on besides the arguments: the code, how it is entered, and the function's settings.
+/// Describes a function, with a digest of everything in it that can change a result: the code, how
+/// it is entered, and its settings.
 fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Function {
     let variables = configuration.environment().and_then(|environment| environment.variables());
     let has_sdk = variables.and_then(|all| all.get(SDK_VARIABLE)).is_some_and(|value| value == "1");
-    // What tells that it has the SDK changes no result.
-    let variables = variables.map(|variables| {
-        let others = variables.iter().filter(|(name, _)| *name != SDK_VARIABLE);
-        others.collect::<std::collections::BTreeMap<_, _>>()
-    });
-    let variables = variables.filter(|variables| !variables.is_empty());
+    // The variable that marks functions with the SDK does not change a result.
+    let others = variables
+        .map(|all| all.iter().filter(|(name, _)| *name != SDK_VARIABLE).collect::<BTreeMap<_, _>>())
+        .filter(|others| !others.is_empty());
     let layers: Vec<_> = configuration.layers().iter().map(|layer| layer.arn()).collect();
     let code = json!([
         configuration.code_sha256(),
         configuration.runtime().map(aws_sdk_lambda::types::Runtime::as_str),
         configuration.handler(),
         layers,
-        variables,
+        others,
     ]);
     let positive =
         |value: Option<i32>, default| value.and_then(|v| u32::try_from(v).ok()).unwrap_or(default);
@@ -109,7 +110,8 @@ fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Func
     }
 }
 
-/// The ARN with the version's number, where the function was asked for by an alias: the alias may move while an execution runs.
+/// Returns the ARN with the version's number if the function was asked for by an alias, because the
+/// alias may move while an execution runs.
 fn pinned(asked: &str, configuration: &GetFunctionConfigurationOutput) -> String {
     let arn = configuration.function_arn().unwrap_or(asked);
     match (arn.strip_suffix(&format!(":{LIVE_ALIAS}")), configuration.version()) {

@@ -1,7 +1,8 @@
 //! The ports of sidestep over AWS: the only crate that names a service's SDK.
 //!
-//! A step needs only S3 and takes this crate without default features; `planner` adds DynamoDB and Lambda, `events` EventBridge,
-//! `deploy` what the command needs to set a stack up.
+//! A step needs only S3 and takes this crate without default features. `planner` adds DynamoDB,
+//! Lambda and SQS, `events` adds EventBridge, and `deploy` adds what the command needs to create a
+//! stack.
 
 #[cfg(feature = "planner")]
 pub mod counter;

@@ -1,4 +1,4 @@
-//! What the counter says, held against DynamoDB's own rules, on the embedded cloud.
+//! The counts, compared with DynamoDB's own rules on the embedded cloud.
 
 use std::time::Duration;
 
@@ -69,26 +69,42 @@ async fn a_write_takes_a_unit_for_each_started_kilobyte_also_when_its_condition_
         assert_eq!(usage.count(DYNAMODB, "PutItem"), 1);
     }
     for (bytes, units) in [(100, 1.0), (4000, 4.0)] {
-        let put = table.client.put_item().table_name(TABLE).item("SK", text("S"));
-        let put = put.item("PK", text(&format!("P{bytes}")));
-        let put = put.condition_expression("attribute_not_exists(PK)");
         let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
-        put.return_values_on_condition_check_failure(all_old).send().await.unwrap_err();
+        let put = table
+            .client
+            .put_item()
+            .table_name(TABLE)
+            .item("SK", text("S"))
+            .item("PK", text(&format!("P{bytes}")))
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(all_old);
+        put.send().await.unwrap_err();
         assert_eq!(table.take().write_units, units, "a condition that fails on {bytes} bytes");
     }
-    let update = table.client.update_item().table_name(TABLE);
-    let update = update.key("PK", text("P4000")).key("SK", text("S"));
-    let update = update.update_expression("SET Small = :small");
-    update.expression_attribute_values(":small", text("s")).send().await.unwrap();
+    let update = table
+        .client
+        .update_item()
+        .table_name(TABLE)
+        .key("PK", text("P4000"))
+        .key("SK", text("S"))
+        .update_expression("SET Small = :small")
+        .expression_attribute_values(":small", text("s"));
+    update.send().await.unwrap();
     assert_eq!(table.take().write_units, 4.0, "an update is billed by the whole item");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_the_index_costs_a_write_of_its_own() {
     let table = Table::new().await;
-    let put = table.client.put_item().table_name(TABLE).item("PK", text("E#1"));
-    let put = put.item("SK", text("HEAD")).item("Live", text("1"));
-    put.item("StartedAt", AttributeValue::N("1".to_owned())).send().await.unwrap();
+    let put = table
+        .client
+        .put_item()
+        .table_name(TABLE)
+        .item("PK", text("E#1"))
+        .item("SK", text("HEAD"))
+        .item("Live", text("1"))
+        .item("StartedAt", AttributeValue::N("1".to_owned()));
+    put.send().await.unwrap();
     assert_eq!(table.take().write_units, 2.0);
 }
 
@@ -110,8 +126,8 @@ async fn a_read_takes_a_unit_for_each_started_4_kilobytes_and_half_if_it_may_be_
     let keys = ["A", "B"].map(|name| {
         [("PK".to_owned(), text(name)), ("SK".to_owned(), text("S"))].into_iter().collect()
     });
-    let keys = KeysAndAttributes::builder().set_keys(Some(keys.to_vec())).consistent_read(true);
-    let batch = table.client.batch_get_item().request_items(TABLE, keys.build().unwrap());
+    let both = KeysAndAttributes::builder().set_keys(Some(keys.to_vec())).consistent_read(true);
+    let batch = table.client.batch_get_item().request_items(TABLE, both.build().unwrap());
     batch.send().await.unwrap();
     let usage = table.take();
     assert_eq!(usage.read_units, 3.0, "each item of a batch is rounded up");
@@ -132,8 +148,8 @@ async fn calls_at_the_same_time_are_one_round_trip() {
 async fn callers_are_told_apart_in_one_ledger() {
     let table = Table::new().await;
     let other = table.counter.for_caller("other");
-    let get = client(&table.cloud.endpoints().dynamodb, &other);
-    let get = get.get_item().table_name(TABLE).key("PK", text("A"));
+    let others = client(&table.cloud.endpoints().dynamodb, &other);
+    let get = others.get_item().table_name(TABLE).key("PK", text("A"));
     get.key("SK", text("S")).send().await.unwrap();
     table.put("A", 1).await;
     let usage = table.counter.usage();

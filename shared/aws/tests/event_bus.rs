@@ -1,4 +1,4 @@
-//! What the event bus is asked, held against a server that writes it down.
+//! The requests to the event bus, checked by a server that records them.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 
 type Requests = Arc<Mutex<Vec<Value>>>;
 
-/// Answers as EventBridge does: it takes a request and refuses some of its entries, here those without a detail.
+/// Answers as EventBridge does: it accepts a request and refuses some of its entries, here those
+/// without a detail.
 async fn put_events(State(requests): State<Requests>, headers: HeaderMap, body: String) -> String {
     assert_eq!(headers["x-amz-target"], "AWSEvents.PutEvents");
     let request: Value = serde_json::from_str(&body).unwrap();

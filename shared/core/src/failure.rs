@@ -1,9 +1,9 @@
 //! The failure types that sidestep itself gives to steps, each tied to its page in `docs/errors/`.
 //!
 //! A user's function reports types of its own, such as the name of a Python exception, so a
-//! [`Failure`](crate::execution::commit::Failure) carries free text. Everything that sidestep decides
-//! by a failure type is decided here, on an enum, and not on that text. A variant without a page does
-//! not compile.
+//! [`Failure`](crate::execution::commit::Failure) carries free text. Everything that sidestep
+//! decides by a failure type is decided here, on an enum, and not on that text. A variant without a
+//! page does not compile.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -121,8 +121,8 @@ failure_types! {
 }
 
 impl FailureType {
-    /// Returns true if the call of the function service itself failed: such failures are retried even
-    /// if no policy names them.
+    /// Returns true if the call of the function service itself failed: such failures are retried
+    /// even if no policy names them.
     pub fn is_retried_by_default(self) -> bool {
         matches!(self, Self::Throttling | Self::ServiceFault)
     }

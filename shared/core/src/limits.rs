@@ -1,6 +1,7 @@
-//! Every limit in one place: checked where the thing is parsed, quoted in the error, listed in `docs/definition.md`.
+//! Every limit in one place: checked where the thing is read, quoted in the error, and listed in
+//! `docs/definition.md`.
 
-/// Characters of a definition [service model: `PipelineDefinition` 1,048,576].
+/// Bytes of a definition [service model: `PipelineDefinition` 1,048,576 characters].
 pub const DEFINITION_BYTES: usize = 1_048_576;
 /// Nesting of JSON or YAML in a definition.
 pub const DEFINITION_DEPTH: usize = 64;
@@ -38,10 +39,11 @@ pub const DISPLAY_NAME_CHARS: usize = 256;
 pub const DESCRIPTION_CHARS: usize = 3_072;
 /// Characters of a failure reason of a step [service model: 1,024 on a step].
 pub const FAILURE_REASON_CHARS: usize = 1_024;
-/// Bytes of a resolved invocation payload. Lambda's asynchronous limit is 1 MB (since October 2025).
+/// Bytes of a resolved invocation payload. Lambda's asynchronous limit is 1 MB (since October
+/// 2025).
 pub const PAYLOAD_BYTES: usize = 1_000_000;
-/// Bytes of outputs kept in the commit record; larger ones stay in S3 behind a pointer. Above about 9 KB an S3 PUT is
-/// cheaper than DynamoDB's write units.
+/// Bytes of outputs kept in the commit record; larger ones stay in S3 behind a pointer. Above about
+/// 9 KB an S3 PUT is cheaper than DynamoDB's write units.
 pub const INLINE_OUTPUT_BYTES: usize = 8_192;
 /// Bytes of a step's outputs altogether.
 pub const OUTPUT_BYTES: usize = 1_000_000;
@@ -50,7 +52,8 @@ pub const OUTPUT_BYTES: usize = 1_000_000;
 pub const OUTPUT_DEPTH: usize = 100;
 /// Bytes of a document that `Std:JsonGet` reads.
 pub const JSON_DOCUMENT_BYTES: usize = 4_194_304;
-/// Bytes of one commit record. A DynamoDB item may have 400 KB; decisions that do not fit go into the next commit.
+/// Bytes of one commit record. A DynamoDB item may have 400 KB; decisions that do not fit go into
+/// the next commit.
 pub const COMMIT_BYTES: usize = 300_000;
 /// Bytes of a manifest that the planner reads.
 pub const MANIFEST_BYTES: usize = JSON_DOCUMENT_BYTES;
@@ -61,7 +64,7 @@ pub const ARTIFACTS: usize = 5_000;
 pub const ARTIFACT_LIST_BYTES: usize = 350_000;
 /// Objects below a prefix that a step reads as its input.
 pub const LISTED_OBJECTS: usize = 10_000;
-/// Attempts of one step, first included, that a lapsed lease may use up.
+/// Attempts of one step, the first included, before the step fails because its lease lapsed.
 pub const LEASE_ATTEMPTS: u32 = 3;
 /// Tags of one step.
 pub const TAGS: usize = 50;
@@ -71,9 +74,9 @@ pub const TAG_CHARS: usize = 128;
 pub const CODE_VERSION_CHARS: usize = 128;
 /// Selectors of one request, `--select` and `--exclude` together.
 pub const SELECTORS: usize = 1_000;
-/// Executions that are looked through for one whose outputs can stand in.
+/// Executions that are searched for one whose outputs can be reused.
 pub const SOURCE_CANDIDATES: usize = 50;
-/// Seconds after which an attempt fails, at most a year: a person may have to answer.
+/// Seconds after which an attempt fails. At most a year, because a person may have to answer.
 pub const TIMEOUT_SECONDS: u64 = 31_536_000;
 
 /// Returns how much of [`ARTIFACT_LIST_BYTES`] an artifact of this name takes.

@@ -1,7 +1,8 @@
 //! Checked names: a bare `String` never names a thing.
 //!
-//! Each type has one pattern and one limit, taken from the SageMaker service model (botocore 1.44.5) and the published
-//! definition schema. They are also what makes a name safe as part of an S3 key: no `/`, no `.`, no control characters.
+//! Each type has one pattern and one limit, taken from the SageMaker service model (botocore
+//! 1.44.5) and the published definition schema. They also make a name safe as part of an S3 key: no
+//! `/`, no `.`, no control characters.
 
 use std::fmt;
 
@@ -9,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// A name that does not match its pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no {kind}: {allowed}")]
+#[error("invalid {kind} `{name}`: expected {allowed}")]
 pub struct NameError {
-    /// What it was meant to name, such as "step name".
+    /// The kind of name, such as "step name".
     pub kind: &'static str,
     /// The text as given, cut to 80 characters.
     pub name: String,
@@ -31,7 +32,7 @@ fn is_pipeline_name(text: &str) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
-fn is_step_name(text: &str) -> bool {
+fn is_plain_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(is_word)
 }
 
@@ -104,17 +105,24 @@ name!(
     StepName,
     "step name",
     "1 to 64 of letters, digits, `-` and `_`",
-    is_step_name
+    is_plain_name
 );
 name!(
     /// A parameter's name in a definition.
     ParameterName,
     "parameter name",
     "1 to 64 of letters, digits, `-` and `_`",
-    is_step_name
+    is_plain_name
 );
 name!(
-    /// The last segment of an execution's ARN: 12 lower-case letters and digits, as SageMaker makes them.
+    /// A Lambda function's name in its account, or in `sidestep.toml`.
+    FunctionName,
+    "function name",
+    "1 to 64 of letters, digits, `-` and `_`",
+    is_plain_name
+);
+name!(
+    /// The last segment of an execution's ARN: 12 lower-case letters and digits, like SageMaker's.
     ExecutionId,
     "execution id",
     "12 lower-case letters and digits",
@@ -124,8 +132,9 @@ name!(
 impl ExecutionId {
     /// Makes an id from random (or hashed) bytes.
     ///
-    /// 12 of 36 characters are 62 bits: by the birthday bound, a million executions of one deployment collide with
-    /// probability 1e-7, and a collision is refused by the conditional write that creates an execution.
+    /// 12 of 36 characters are 62 bits. By the birthday bound, a million executions of one
+    /// deployment collide with probability 1e-7, and the conditional write that creates an
+    /// execution refuses a collision.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
         let mut number = u128::from_be_bytes(bytes);

@@ -16,22 +16,22 @@ pub struct S3Uri {
 
 /// A text that is not `s3://BUCKET/KEY`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an S3 URI of the form s3://BUCKET/KEY")]
+#[error("invalid S3 URI `{0}`: expected s3://BUCKET/KEY")]
 pub struct S3UriError(pub String);
 
 impl S3Uri {
-    /// Puts a URI together; the key is taken as it is.
+    /// Makes a URI of its parts, without checking them.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), key: key.into() }
     }
 
-    /// Reads `s3://BUCKET/KEY`; the key may be empty, the bucket must look like one.
+    /// Reads `s3://BUCKET/KEY`. The key may be empty; the bucket must follow S3's naming rules.
     pub fn parse(text: &str) -> Result<Self, S3UriError> {
         let error = || S3UriError(text.chars().take(200).collect());
         let rest = text.strip_prefix("s3://").ok_or_else(error)?;
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-        // 3 to 63 characters: the bucket naming rules of the S3 user guide. 1,024 bytes of key likewise.
+        // Bucket names have 3 to 63 characters and keys up to 1,024 bytes [S3 user guide].
         if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(legal) || key.len() > 1024 {
             return Err(error());
         }
@@ -46,12 +46,12 @@ impl S3Uri {
         &self.key
     }
 
-    /// Whether this names everything below a prefix rather than one object.
+    /// Returns true if this names everything below a prefix, and not one object.
     pub fn is_prefix(&self) -> bool {
         self.key.is_empty() || self.key.ends_with('/')
     }
 
-    /// The URI of `name` below this prefix.
+    /// Returns the URI of `name` below this prefix.
     pub fn join(&self, name: &str) -> Self {
         let slash = if self.is_prefix() { "" } else { "/" };
         Self::new(self.bucket.clone(), format!("{}{slash}{name}", self.key))

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sidestep_core::definition::condition::Condition;
 use sidestep_core::definition::expression::{Expression, Reference};
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::limits::LEASE_ATTEMPTS;
 use sidestep_core::name::{ParameterName, PipelineName, StepName};
 use sidestep_core::uri::S3Uri;
 
-use crate::blueprint::{Blueprint, PipelineUse, Target};
+use crate::blueprint::{Blueprint, PipelineUse};
 
 /// Visits of one function in a chain of requests after which Lambda drops the next one
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
@@ -75,7 +76,8 @@ pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
         let mut visits: BTreeMap<&str, u64> = BTreeMap::new();
         for step in &pipeline_use.pipeline.steps {
             let StepKind::Lambda(lambda) = &step.kind else { continue };
-            let Target::Own(name) = Target::of(&lambda.function_arn) else { continue };
+            let FunctionRef::Named(name) = &lambda.function_arn else { continue };
+            let name = name.as_str();
             let Some(access) = accesses.get_mut(name) else { continue };
             access.steps.insert((pipeline_name.clone(), step.name.clone()));
             read(&lambda.arguments, pipeline_use, access);

@@ -127,22 +127,3 @@ impl Default for Options {
         }
     }
 }
-
-/// What a step's `FunctionArn` names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target<'a> {
-    /// A function of the project.
-    Own(&'a str),
-    /// A function that lives in the account already, by its ARN.
-    Foreign(&'a str),
-}
-
-impl<'a> Target<'a> {
-    pub fn of(function_arn: &'a str) -> Self {
-        if function_arn.starts_with("arn:") {
-            Self::Foreign(function_arn)
-        } else {
-            Self::Own(function_arn)
-        }
-    }
-}

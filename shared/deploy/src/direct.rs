@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 use sidestep_core::definition::StepKind;
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::plan::handoff::Handoff;
 
 use crate::access::Access;
-use crate::blueprint::{Blueprint, Function, Target};
+use crate::blueprint::{Blueprint, Function};
 use crate::function::ARTIFACTS;
 use crate::resource::{allow, arn, one_or_many, reference, sub};
 
@@ -58,7 +59,7 @@ pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
 
 /// Any step of a pipeline can be what follows: a slot that is free under `MaxParallelExecutionSteps` is taken by whichever waits.
 fn successors(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
-    let mut functions: Vec<&str> = Vec::new();
+    let mut functions: Vec<&FunctionRef> = Vec::new();
     for (name, _) in &access.steps {
         let Some(pipeline_use) = blueprint.pipelines.get(name) else { continue };
         for step in &pipeline_use.pipeline.steps {
@@ -69,11 +70,11 @@ fn successors(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     }
     functions.sort_unstable();
     functions.dedup();
-    let versions = functions.into_iter().map(|function| match Target::of(function) {
-        Target::Own(name) => sub(format!(
+    let versions = functions.into_iter().map(|function| match function {
+        FunctionRef::Named(name) => sub(format!(
             "arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:${{AWS::StackName}}-{name}:*"
         )),
-        Target::Foreign(arn) => json!(arn),
+        FunctionRef::Arn(arn) => json!(arn.as_str()),
     });
     versions.collect()
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use sidestep_core::definition::StepKind;
+use sidestep_core::definition::function_ref::FunctionRef;
+use sidestep_core::definition::{LambdaStep, StepKind};
 use sidestep_core::name::{PipelineName, StepName};
 
 use crate::access::{Access, accesses, inputs};
-use crate::blueprint::{Blueprint, Target};
+use crate::blueprint::Blueprint;
 use crate::function::{bucket_arn, code_parameter, objects, xray};
 use crate::name::{FUNCTION_NAME_CHARACTERS, LogicalId, RESERVED};
 use crate::resource::{allow, one_or_many, sub};
@@ -137,10 +138,9 @@ fn project_statements(blueprint: &Blueprint) -> Vec<Value> {
 fn foreign_functions(blueprint: &Blueprint) -> Vec<Value> {
     let steps = blueprint.pipelines.values().flat_map(|used| &used.pipeline.steps);
     let arns = steps.filter_map(|step| match &step.kind {
-        StepKind::Lambda(lambda) => match Target::of(&lambda.function_arn) {
-            Target::Foreign(arn) => Some(arn),
-            Target::Own(_) => None,
-        },
+        StepKind::Lambda(LambdaStep { function_arn: FunctionRef::Arn(arn), .. }) => {
+            Some(arn.as_str())
+        }
         _ => None,
     });
     let arns: std::collections::BTreeSet<_> = arns.collect();
@@ -201,13 +201,13 @@ fn check(blueprint: &Blueprint) -> Result<(), SynthesisError> {
     for (pipeline, used) in &blueprint.pipelines {
         for step in &used.pipeline.steps {
             let StepKind::Lambda(lambda) = &step.kind else { continue };
-            if let Target::Own(name) = Target::of(&lambda.function_arn)
-                && !blueprint.functions.contains_key(name)
+            if let FunctionRef::Named(name) = &lambda.function_arn
+                && !blueprint.functions.contains_key(name.as_str())
             {
                 return Err(SynthesisError::UnknownFunction {
                     pipeline: pipeline.clone(),
                     step: step.name.clone(),
-                    function: name.to_owned(),
+                    function: name.to_string(),
                 });
             }
         }

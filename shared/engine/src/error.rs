@@ -3,6 +3,8 @@
 //! The cause of an error is its source and not a part of its message, so that [`error_chain`]
 //! prints each thought once.
 
+use sidestep_core::definition::StepType;
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::definition::parameter::ParameterError;
 use sidestep_core::execution::FoldError;
 use sidestep_core::execution::commit::Revision;
@@ -58,11 +60,11 @@ pub enum StartError {
     #[error("{}", lines(.0))]
     Parameters(Vec<ParameterError>),
     #[error("{}", unrunnable_text(.0))]
-    Unrunnable(Vec<(StepName, String)>),
+    Unrunnable(Vec<(StepName, StepType)>),
     #[error("{}", unknown_functions_text(.0))]
-    UnknownFunctions(Vec<(String, StepName)>),
+    UnknownFunctions(Vec<(FunctionRef, StepName)>),
     #[error("{}", not_once_text(.0))]
-    NotOnce(Vec<(StepName, String)>),
+    NotOnce(Vec<(StepName, FunctionRef)>),
     #[error("execution {execution_id} was started by the same token for other work")]
     Conflict { execution_id: ExecutionId },
     #[error(transparent)]
@@ -116,12 +118,18 @@ fn lines(errors: &[ParameterError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn unrunnable_text(steps: &[(StepName, String)]) -> String {
+fn unrunnable_text(steps: &[(StepName, StepType)]) -> String {
     let list: Vec<_> = steps.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
-    format!("these steps cannot run yet: {}", list.join(", "))
+    let types = StepType::ALL.iter().filter(|step_type| step_type.is_runnable());
+    let runnable: Vec<_> = types.map(|step_type| step_type.name()).collect();
+    format!(
+        "these steps cannot run yet: {}; steps of these types can: {}",
+        list.join(", "),
+        runnable.join(", ")
+    )
 }
 
-fn not_once_text(steps: &[(StepName, String)]) -> String {
+fn not_once_text(steps: &[(StepName, FunctionRef)]) -> String {
     let list: Vec<_> =
         steps.iter().map(|(name, function)| format!("`{name}` (function `{function}`)")).collect();
     format!(
@@ -130,7 +138,7 @@ fn not_once_text(steps: &[(StepName, String)]) -> String {
     )
 }
 
-fn unknown_functions_text(functions: &[(String, StepName)]) -> String {
+fn unknown_functions_text(functions: &[(FunctionRef, StepName)]) -> String {
     let list: Vec<_> =
         functions.iter().map(|(arn, step)| format!("`{arn}` (step `{step}`)")).collect();
     format!(
@@ -162,8 +170,11 @@ mod tests {
         vec![
             RequestError::Control { execution_id: id(), source }.into(),
             StartError::Conflict { execution_id: id() }.into(),
-            StartError::Unrunnable(vec![(StepName::parse("Fit").expect("legal"), "AutoML".into())])
-                .into(),
+            StartError::Unrunnable(vec![(
+                StepName::parse("Fit").expect("legal"),
+                StepType::AutoMl,
+            )])
+            .into(),
             TableError::Unavailable { operation, item, retryable: true, source: cause() }.into(),
             StoreError::Unavailable { operation, uri, retryable: true, source: cause() }.into(),
             FunctionError::Unavailable { operation, function_arn, source: cause() }.into(),

@@ -1,7 +1,7 @@
-//! The embedded cloud: DynamoDB, S3, Lambda and SQS of one state folder, served on loopback by this process.
+//! The running servers of the embedded cloud.
 //!
-//! It knows nothing of pipelines. S3 events reach functions through the outbox; the planner and the trigger are functions like any other,
-//! registered by whoever puts a deployment together.
+//! They know nothing of pipelines. S3 events reach functions through the outbox; the planner and
+//! the trigger are functions like any other, which [`deployment`](crate::deployment) registers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,10 +28,10 @@ use crate::transport::Services;
 pub use crate::account::{ACCOUNT_ID, REGION};
 pub use crate::delivery::EventHandler;
 
-/// How long the store may stay in use after the folder was given up; its owner ended or was killed.
+/// How long the store may stay in use after its last owner ended or was killed.
 const LAST_OWNER: Duration = Duration::from_secs(10);
 
-/// Loopback ports; 0 takes a free one.
+/// The ports on loopback. 0 takes a free one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ports {
     pub s3: u16,
@@ -46,7 +46,7 @@ pub struct Ports {
 pub enum CloudError {
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// Most often because the port is in use.
+    /// The address could not be taken, most often because the port is in use.
     #[error("could not serve {service} on {address}")]
     Listen { service: &'static str, address: SocketAddr, source: io::Error },
     #[error("could not start a thread for {service}")]
@@ -61,7 +61,9 @@ pub enum CloudError {
     Sqs(#[from] SqsServerError),
 }
 
-/// The running servers. Dropped, they stop at once, as at a crash; see [`Cloud::shutdown`] for a good end.
+/// The running servers.
+///
+/// When dropped they stop at once, as in a crash; [`Cloud::shutdown`] ends them in order.
 #[derive(Debug)]
 pub struct Cloud {
     folder: StateFolder,
@@ -69,7 +71,7 @@ pub struct Cloud {
     s3: S3Server,
     sqs: SqsServer,
     lambda: LambdaHost,
-    /// For requests of this process.
+    /// The servers that this process reaches without a socket.
     services: Services,
     _dynamodb: DynamoDbThread,
     tasks: JoinSet<()>,
@@ -78,7 +80,9 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Takes the folder and serves. Events are not delivered before [`Cloud::deliver_events`].
+    /// Takes the folder and starts the servers.
+    ///
+    /// Events are not delivered before [`Cloud::deliver_events`].
     pub async fn start(path: &Path, ports: Ports) -> Result<Self, CloudError> {
         let folder = StateFolder::open(path)?;
         let s3 = open_s3(&path.join("s3")).await?;
@@ -135,45 +139,54 @@ impl Cloud {
         })
     }
 
+    /// Returns the servers' addresses.
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
 
-    /// An HTTP client for SDKs of this process, which reaches S3 and Lambda without a socket.
+    /// Returns an HTTP client for SDKs of this process.
+    ///
+    /// It reaches S3 and Lambda without a socket.
     pub fn http_client(&self) -> SharedHttpClient {
         self.services.client()
     }
 
+    /// Returns the state folder.
     pub fn folder(&self) -> &StateFolder {
         &self.folder
     }
 
+    /// Returns the S3 server.
     pub fn s3(&self) -> &S3Server {
         &self.s3
     }
 
+    /// Returns the SQS server.
     pub fn sqs(&self) -> &SqsServer {
         &self.sqs
     }
 
+    /// Returns the Lambda host.
     pub fn lambda(&self) -> &LambdaHost {
         &self.lambda
     }
 
-    /// Where a planner in this process says that a store failed it, with the causes. The event is delivered again, but meanwhile nothing
-    /// goes on.
+    /// Returns the channel on which a planner in this process reports that a store failed it.
+    ///
+    /// The text holds the causes. The event is delivered again later, but until then the execution
+    /// does not go on.
     pub fn failed(&self) -> &watch::Sender<Option<String>> {
         &self.failed
     }
 
-    /// From now on S3 events reach the functions that ask for them, those of earlier lives first.
+    /// Begins to deliver S3 events to functions, starting with those left by earlier processes.
     pub fn deliver_events(&mut self, direct: BTreeMap<String, Arc<dyn EventHandler>>) {
         let s3 = self.s3.clone();
         let sink = FunctionSink { lambda: self.lambda.clone(), direct };
         self.tasks.spawn(async move { s3.dispatch(Arc::new(sink)).await });
     }
 
-    /// From now on a queue's messages reach a function; those that it fails come again.
+    /// Begins to deliver a queue's messages to a function. Messages that it fails come again.
     pub fn deliver_messages(&mut self, queue: &str, function_arn: &str) {
         let (sqs, queue) = (self.sqs.clone(), queue.to_owned());
         let function = Arc::new(BatchFunction {
@@ -184,27 +197,31 @@ impl Cloud {
         self.tasks.spawn(async move { sqs.hand_over(&queue, &queue_arn, function).await });
     }
 
-    /// Waits until the events so far were taken, but not longer than `limit`.
+    /// Waits until all events so far are delivered, but at most for `limit`.
     pub async fn drained(&self, limit: Duration) {
         if tokio::time::timeout(limit, self.s3.drained()).await.is_err() {
             tracing::warn!("some S3 events are still waiting for their functions");
         }
     }
 
-    /// Stops: running functions get `grace`, then everything ends. State stays in the folder.
+    /// Stops the servers: running functions get `grace`, then they are killed. State stays in the
+    /// folder.
     pub async fn shutdown(mut self, grace: Duration) {
         self.lambda.shutdown(grace).await;
         self.stop.cancel();
-        // Connections that clients keep open would hold the servers; nothing is lost by cutting them.
+        // Connections that clients keep open would hold the servers. Nothing is lost by cutting
+        // them.
         self.tasks.shutdown().await;
         if let Err(error) = self.folder.forget_endpoints() {
-            tracing::debug!(%error, "the endpoints file stays");
+            tracing::debug!(%error, "could not remove the file of endpoints");
         }
     }
 }
 
-/// Opens the store, waiting a little for the folder's last owner: its connections, or the system's cleaning up after it, may hold the
-/// store for a moment longer than the folder.
+/// Opens the store, waiting a little for the folder's last owner.
+///
+/// Its connections, or the system's cleaning up after it, may hold the store for a moment longer
+/// than the folder.
 async fn open_s3(path: &Path) -> Result<S3Server, S3ServerError> {
     let until = Instant::now() + LAST_OWNER;
     loop {
@@ -217,6 +234,7 @@ async fn open_s3(path: &Path) -> Result<S3Server, S3ServerError> {
     }
 }
 
+/// Binds a port on loopback and returns the listener with its URL.
 async fn listen(service: &'static str, port: u16) -> Result<(TcpListener, String), CloudError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let refused = |source| CloudError::Listen { service, address, source };
@@ -225,7 +243,9 @@ async fn listen(service: &'static str, port: u16) -> Result<(TcpListener, String
     Ok((listener, format!("http://{address}")))
 }
 
-/// Logs of step attempts are found by execution, step and attempt: in `EXECUTION.log` as `STEP/ATTEMPT`.
+/// Names the log of a step's attempt, so that it is found by execution, step and attempt.
+///
+/// The lines are in `EXECUTION.log` as `STEP/ATTEMPT`.
 fn log_key(payload: &[u8]) -> Option<LogKey> {
     let event: Value = serde_json::from_slice(payload).ok()?;
     let invocation = &event["Sidestep"];
@@ -233,7 +253,7 @@ fn log_key(payload: &[u8]) -> Option<LogKey> {
     LogKey::parse(&format!("{execution}/{step}/{}", invocation["AttemptCount"].as_u64()?)).ok()
 }
 
-/// What a function needs to reach the servers through any AWS SDK.
+/// Returns the variables by which a function reaches the servers through any AWS SDK.
 fn environment(endpoints: &Endpoints) -> BTreeMap<String, String> {
     [
         ("AWS_ENDPOINT_URL_S3", endpoints.s3.as_str()),
@@ -247,6 +267,7 @@ fn environment(endpoints: &Endpoints) -> BTreeMap<String, String> {
     .into()
 }
 
+/// Reports the failure of a server that ended.
 fn log_end<E: std::fmt::Display>(server: &str, result: Result<(), E>) {
     if let Err(error) = result {
         tracing::error!(%error, server, "an embedded server ended");

@@ -1,4 +1,4 @@
-//! Brings S3 events and messages of queues to functions.
+//! Delivers S3 events and messages of queues to functions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,13 +10,15 @@ use crate::events::{BoxError, EventSink};
 use crate::lambda::{InvocationType, LambdaHost};
 use crate::sqs::BatchHandler;
 
-/// A handler in this process that takes S3 events without a queue between: an event is forgotten only after it was handled.
+/// A handler of this process that takes S3 events without a queue between.
+///
+/// An event is forgotten only after the handler has handled it.
 #[async_trait]
 pub trait EventHandler: Send + Sync {
     async fn handle(&self, event: Value) -> Result<(), BoxError>;
 }
 
-/// Brings S3 events to the handlers of this process and to the Lambda host.
+/// Delivers S3 events to the handlers of this process and to the Lambda host.
 pub(crate) struct FunctionSink {
     pub(crate) lambda: LambdaHost,
     /// The handlers of this process by function ARN.
@@ -34,7 +36,7 @@ impl EventSink for FunctionSink {
     }
 }
 
-/// A function that is invoked with batches of messages, and waited for.
+/// A function that gets batches of messages and is waited for.
 pub(crate) struct BatchFunction {
     pub(crate) lambda: LambdaHost,
     pub(crate) function_arn: String,

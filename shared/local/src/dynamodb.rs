@@ -1,7 +1,7 @@
 //! The embedded DynamoDB: `dynoxide` on a file or in memory, served on loopback.
 //!
-//! Streams are never enabled: with them every write scans all stream records. Requests are not counted here, because
-//! `dynoxide` keeps its routes to itself; count them in the client.
+//! Streams are never enabled, because every write would then scan all stream records. Requests are
+//! not counted here, because `dynoxide` keeps its routes to itself: count them in the client.
 
 use std::future::Future;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub enum DynamoDbServerError {
     Serve { reason: String },
 }
 
-/// A DynamoDB. Clones share it.
+/// An embedded DynamoDB. Clones share it.
 #[derive(Clone)]
 pub struct DynamoDbServer {
     database: Database,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for DynamoDbServer {
     }
 }
 
-/// A server on a thread of its own. Dropped, it ends at once, as at a crash.
+/// A DynamoDB server on a thread of its own. When dropped it ends at once, as in a crash.
 #[derive(Debug)]
 pub(crate) struct DynamoDbThread {
     runtime: Option<Runtime>,
@@ -41,14 +41,15 @@ pub(crate) struct DynamoDbThread {
 impl Drop for DynamoDbThread {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Waiting is not allowed where this may be dropped, and what runs is whole or not at all.
+            // The place where this is dropped may not be allowed to wait. A request that runs takes
+            // effect as a whole or not at all.
             runtime.shutdown_background();
         }
     }
 }
 
 impl DynamoDbServer {
-    /// Opens the file at `path`, which is created if need be, or a database in memory.
+    /// Opens the file at `path` and creates it if needed, or opens a database in memory.
     pub fn open(path: Option<&Path>) -> Result<Self, DynamoDbServerError> {
         let (place, database) = match path {
             Some(path) => (format!("`{}`", path.display()), Database::new(&path.to_string_lossy())),
@@ -70,8 +71,9 @@ impl DynamoDbServer {
             .map_err(|reason| DynamoDbServerError::Serve { reason })
     }
 
-    /// Serves the DynamoDB protocol on a thread of its own until the result is dropped: a write blocks its thread until it is on the disk,
-    /// and nothing else should wait for that.
+    /// Serves the DynamoDB protocol on a thread of its own until the result is dropped.
+    ///
+    /// A write blocks its thread until it is on the disk, and nothing else should wait for that.
     pub(crate) fn serve_on_thread(&self, listener: TcpListener) -> std::io::Result<DynamoDbThread> {
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).thread_name("dynamodb").enable_all().build()?;

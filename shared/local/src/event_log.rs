@@ -1,7 +1,7 @@
 //! Changes of status as a file: one event a line, in the form in which EventBridge delivers them.
 //!
-//! Every process of a project appends to the same file. It does not grow for ever: at [`LIMIT`] it becomes `events.1.jsonl`, in the place
-//! of the one before.
+//! Every process of a project appends to the same file. At 16 MiB it becomes `events.1.jsonl`,
+//! which replaces the one before, so the log never has more than two files.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -18,29 +18,30 @@ use crate::events::BoxError;
 
 /// The file in the state folder.
 pub const FILE: &str = "events.jsonl";
-/// Bytes after which a new file begins.
+/// The size in bytes after which a new file begins.
 const LIMIT: u64 = 16 * 1024 * 1024;
-/// Names beginning with `aws.` are AWS's own.
+/// The source of the events. Names that begin with `aws.` belong to AWS.
 const SOURCE: &str = "sidestep";
 
-/// Appends to the file of a state folder.
+/// Appends changes of status to the file of a state folder.
 #[derive(Debug, Clone)]
 pub struct EventLog {
     path: PathBuf,
 }
 
 impl EventLog {
-    /// Names the file; it is made with the first event.
+    /// Makes the log of a state folder. The file is created with the first event.
     pub fn new(state: &Path) -> Self {
         Self { path: state.join(FILE) }
     }
 
+    /// Appends lines, after starting a new file if the old one is full.
     fn append(&self, text: &str) -> std::io::Result<()> {
         if fs::metadata(&self.path).is_ok_and(|file| file.len() >= LIMIT) {
             fs::rename(&self.path, self.path.with_file_name("events.1.jsonl"))?;
         }
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
-        // In one piece, so that lines of several processes do not mix.
+        // In one write, so that lines of several processes do not mix.
         file.write_all(text.as_bytes())
     }
 }

@@ -1,4 +1,4 @@
-//! The folder `.sidestep/`: where the embedded cloud keeps its state, and who owns it.
+//! The folder `.sidestep/`: where the embedded cloud keeps its state, and which process owns it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -18,7 +18,7 @@ pub struct Endpoints {
     pub dynamodb: String,
     #[serde(rename = "Lambda")]
     pub lambda: String,
-    /// Absent where a version serves that had no SQS yet.
+    /// The SQS server; absent if the serving process is of a version that had none.
     #[serde(rename = "SQS", default, skip_serializing_if = "Option::is_none")]
     pub sqs: Option<String>,
 }
@@ -34,23 +34,26 @@ pub enum FolderError {
         path.display()
     )]
     Newer { path: PathBuf, found: u32 },
-    #[error("`{}` holds no layout number", path.display())]
+    #[error("invalid `{}`: expected a layout number", path.display())]
     Unreadable { path: PathBuf },
     /// Another process serves from the folder.
     #[error("another sidestep is using `{}`", path.display())]
     InUse { path: PathBuf },
 }
 
-/// A state folder that this process owns until it is dropped. The system frees it when the process dies.
+/// A state folder that this process owns until the value is dropped.
+///
+/// The system frees the folder when the process dies.
 #[derive(Debug)]
 pub struct StateFolder {
     path: PathBuf,
-    /// Held, not read: the lock goes with the file.
+    /// The lock file, which is held and not read: the lock ends with it.
     lock: File,
 }
 
 impl StateFolder {
-    /// Takes the folder, or says at once that it is [in use](FolderError::InUse). Creates it if need be.
+    /// Takes the folder and creates it if needed. Fails at once if it is [in
+    /// use](FolderError::InUse).
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         let folder = Self { path: path.to_owned(), lock: lock_file(path)? };
         match folder.lock.try_lock() {
@@ -67,24 +70,25 @@ impl StateFolder {
         Ok(folder)
     }
 
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Lets other processes find the servers.
+    /// Writes the servers' addresses to the folder, so that other processes find them.
     pub fn publish_endpoints(&self, endpoints: &Endpoints) -> Result<(), FolderError> {
         let text = serde_json::to_string(endpoints).expect("strings always serialize");
         self.write(ENDPOINTS, &text)
     }
 
-    /// Writes a file whole or not at all, also on a disk that is full.
+    /// Writes a file as a whole or not at all, also on a disk that is full.
     fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
         let (path, temporary) = (self.path.join(name), self.path.join(format!("{name}.new")));
         fs::write(&temporary, text).map_err(io_error("write", &temporary))?;
         fs::rename(&temporary, &path).map_err(io_error("write", &path))
     }
 
-    /// No server of this folder is running any more.
+    /// Removes the servers' addresses: no server of this folder is running any more.
     pub fn forget_endpoints(&self) -> Result<(), FolderError> {
         let path = self.path.join(ENDPOINTS);
         match fs::remove_file(&path) {
@@ -96,9 +100,10 @@ impl StateFolder {
     }
 }
 
+/// The file of the servers' addresses.
 const ENDPOINTS: &str = "endpoints.json";
 
-/// The servers of another process that owns the folder and lets others in; `None` where there are none.
+/// Returns the servers of another process that owns the folder and has published them.
 pub fn published_endpoints(path: &Path) -> Option<Endpoints> {
     // The file outlives a process that was killed, so the lock decides.
     match lock_file(path).ok()?.try_lock() {
@@ -108,13 +113,15 @@ pub fn published_endpoints(path: &Path) -> Option<Endpoints> {
     serde_json::from_str(&fs::read_to_string(path.join(ENDPOINTS)).ok()?).ok()
 }
 
-/// Says whether the folder could be used, whoever owns it now, before anything is put there. Creates it if need be.
+/// Checks that the folder could be used, before anything is written there.
+///
+/// Creates it if needed. It does not matter whether another process owns the folder now.
 pub fn check(path: &Path) -> Result<(), FolderError> {
     lock_file(path)?;
     has_version(path).map(drop)
 }
 
-/// Whether the folder has been used before. One of another layout is refused.
+/// Returns true if the folder has been used before. Fails if its layout is unknown.
 fn has_version(folder: &Path) -> Result<bool, FolderError> {
     let path = folder.join("version");
     match fs::read_to_string(&path) {
@@ -128,6 +135,7 @@ fn has_version(folder: &Path) -> Result<bool, FolderError> {
     }
 }
 
+/// Opens the lock file, creating it and the folder if needed.
 fn lock_file(folder: &Path) -> Result<File, FolderError> {
     fs::create_dir_all(folder).map_err(io_error("create", folder))?;
     let path = folder.join("lock");

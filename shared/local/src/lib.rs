@@ -1,4 +1,12 @@
-//! The embedded cloud: DynamoDB, S3, Lambda and SQS served on loopback.
+//! The embedded cloud: DynamoDB, S3, Lambda and SQS of one state folder, served on loopback.
+//!
+//! [`cloud`] runs the four servers, [`deployment`] sets up on them what a stack sets up on AWS. The
+//! rest of sidestep reaches them through the same SDKs as AWS, so what works here works there.
+//!
+//! ```text
+//! deployment -> cloud -> dynamodb, s3, lambda, sqs     -> files below `.sidestep/`
+//!                        events (S3 notifications), delivery (to functions)
+//! ```
 
 mod account;
 pub mod cloud;

@@ -1,4 +1,6 @@
-//! An object store that also holds files of this machine, without writing them anywhere: what S3 would hold if they were uploaded.
+//! An object store that also holds files of this machine, without writing them anywhere.
+//!
+//! It shows what S3 would hold if the files were uploaded, so a plan can be made without uploading.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use sidestep_engine::ports::objects::{
     Created, Download, ObjectFacts, ObjectStore, ObjectStream, StoreError, sha256_hex,
 };
 
-/// A store with files laid over it. It reads; it never writes.
+/// A store with files laid over it. It can be read and never written.
 #[derive(Debug)]
 pub struct Overlay {
     inner: Arc<dyn ObjectStore>,
@@ -27,6 +29,7 @@ impl Overlay {
         Self { inner, files }
     }
 
+    /// Returns what a head request says of a file.
     fn facts(bytes: &Bytes) -> ObjectFacts {
         ObjectFacts { bytes: bytes.len() as u64, digest: format!("sha256:{}", sha256_hex(bytes)) }
     }
@@ -47,7 +50,7 @@ impl ObjectStore for Overlay {
         limit: usize,
     ) -> Result<Vec<(String, ObjectFacts)>, StoreError> {
         let inner = match self.inner.list(prefix, limit).await {
-            // Its bucket comes with the first upload.
+            // The bucket would be created with the first upload.
             Err(StoreError::NoSuchBucket { .. }) => Vec::new(),
             result => result?,
         };
@@ -55,7 +58,7 @@ impl ObjectStore for Overlay {
         let is_below =
             |uri: &S3Uri| uri.bucket() == prefix.bucket() && uri.key().starts_with(prefix.key());
         for (uri, bytes) in self.files.iter().filter(|(uri, _)| is_below(uri)) {
-            // As the embedded S3 lists an object that was put in one piece.
+            // The embedded S3 lists the MD5 of an object that was put in one piece.
             let mut md5 = Md5::new();
             md5.update(bytes);
             let digest = format!("etag:{}", hex::encode(md5.finalize()));
@@ -104,6 +107,7 @@ impl ObjectStore for Overlay {
     }
 }
 
+/// Returns the refusal of a write.
 fn read_only(operation: &'static str, uri: &S3Uri) -> StoreError {
     let source = std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, "nothing is written");
     StoreError::Unavailable {

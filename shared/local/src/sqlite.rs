@@ -1,8 +1,10 @@
-//! What the stores in SQLite share.
+//! SQLite settings that several stores use.
 
 use rusqlite::Connection;
 
-/// Runs `work`, whose commits may be lost in a power loss, though not by the end of this process.
+/// Runs `work` without waiting for the disk.
+///
+/// Its commits survive the end of this process, but a power loss may undo them.
 pub(crate) fn unsynced<T>(
     connection: &Connection,
     work: impl FnOnce() -> rusqlite::Result<T>,

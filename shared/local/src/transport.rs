@@ -1,5 +1,6 @@
-//! Requests of this process to its own services: handed over in memory instead of through a socket. The SDK makes them, and the service answers
-//! them, as on the wire.
+//! Requests of this process to its own servers, handed over in memory instead of through a socket.
+//!
+//! The SDK makes the requests and the server answers them, as on the wire.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,22 +21,23 @@ use sidestep_aws::plain_http_client;
 
 type Answer = dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync;
 
-/// A service of this process.
+/// A server of this process: answers one request.
 pub(crate) type Service = Arc<Answer>;
 
-/// Services by their addresses (`127.0.0.1:4566`).
+/// The servers of this process by address, such as `127.0.0.1:4566`.
 pub(crate) struct Services(BTreeMap<String, Service>);
 
 impl Services {
-    /// Takes services by the URLs of their endpoints.
+    /// Takes servers by the URLs of their endpoints.
     pub(crate) fn new<const N: usize>(services: [(&str, Service); N]) -> Self {
         let address =
             |url: &str| url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         Self(services.map(|(url, service)| (address(url), service)).into())
     }
 
-    /// Makes a client that hands requests for these services to them, and sends others as usual. It keeps none of them alive: for a client,
-    /// too, a cloud that is gone is gone.
+    /// Makes a client that hands requests for these servers to them, and sends all others as usual.
+    ///
+    /// The client keeps no server alive: when the cloud is gone, it is gone for the client, too.
     pub(crate) fn client(&self) -> SharedHttpClient {
         let weak =
             |(address, service): (&String, &Service)| (address.clone(), Arc::downgrade(service));
@@ -98,25 +100,26 @@ impl HttpConnector for Connector {
     }
 }
 
+/// Hands one request to a server and returns its answer.
 async fn answer(service: Service, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let mut request =
         request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-    // A socket would carry the path alone, and the host beside it.
+    // On a socket the request line carries the path alone, and the host has a header.
     let uri = std::mem::take(request.uri_mut());
     if let Some(host) = uri.authority().and_then(|host| host.as_str().parse().ok()) {
         request.headers_mut().entry("host").or_insert(host);
     }
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = path.parse().map_err(|error| ConnectorError::user(Box::new(error)))?;
-    // Beside whatever else the caller asks for, as on the wire.
-    let answered = tokio::spawn(service(request.map(Body::new)));
-    let answered = answered.await.map_err(|error| ConnectorError::io(error.into()))?;
-    let (parts, body) = answered.into_parts();
-    // Whole: an engine reads nothing that is large.
-    let body =
+    // On a task of its own, so that the caller's other work goes on beside it, as on the wire.
+    let answer = tokio::spawn(service(request.map(Body::new)));
+    let response = answer.await.map_err(|error| ConnectorError::io(error.into()))?;
+    let (parts, body) = response.into_parts();
+    // The whole body is read, because an engine reads nothing that is large.
+    let bytes =
         to_bytes(body, usize::MAX).await.map_err(|error| ConnectorError::io(error.into()))?;
-    let response = Response::from_parts(parts, SdkBody::from(body));
-    HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
+    let whole = Response::from_parts(parts, SdkBody::from(bytes));
+    HttpResponse::try_from(whole).map_err(|error| ConnectorError::user(error.into()))
 }
 
 #[cfg(test)]
@@ -137,8 +140,11 @@ mod tests {
         // Nothing listens there, and no name resolves to it.
         let endpoint = "http://nowhere.invalid:1";
         let services = Services::new([(endpoint, server.service())]);
-        let config = local_config("us-east-1").into_builder();
-        let config = config.http_client(services.client()).endpoint_url(endpoint).build();
+        let config = local_config("us-east-1")
+            .into_builder()
+            .http_client(services.client())
+            .endpoint_url(endpoint)
+            .build();
         let of = |config: aws_sdk_s3::config::Builder| {
             Client::from_conf(config.force_path_style(true).build())
         };
@@ -152,10 +158,11 @@ mod tests {
 
         let elsewhere =
             aws_sdk_s3::config::Builder::from(&config).endpoint_url("http://127.0.0.1:1");
-        let refused = of(elsewhere).list_buckets().send().await.expect_err("nobody answers");
+        let refused = of(elsewhere).list_buckets().send().await.expect_err("no server listens");
         assert!(matches!(refused, SdkError::DispatchFailure(_)), "{refused:?}");
 
-        // As after the end of its process: nobody answers, and the store is free for the next owner.
+        // As after the end of its process: no server answers, and the store is free for the next
+        // owner.
         drop((server, services));
         let gone = s3.list_buckets().send().await.expect_err("it is gone");
         assert!(matches!(gone, SdkError::DispatchFailure(_)), "{gone:?}");

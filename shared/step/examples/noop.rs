@@ -1,4 +1,4 @@
-//! The smallest step: for measuring what the SDK itself costs in binary size and start time.
+//! The smallest step, which measures what the SDK itself costs in binary size and start time.
 
 use serde_json::{Map, Value};
 use sidestep_step::{Error, StepContext, StepError};

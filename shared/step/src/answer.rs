@@ -1,4 +1,4 @@
-//! From an event to the function's answer: everything around a handler that is not Lambda.
+//! Turns an event into the function's answer: everything around a handler that is not Lambda.
 //!
 //! ```text
 //! event -> split -> arguments -> handler, until the deadline -> outputs -> manifest -> answer
@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,29 +21,30 @@ use sidestep_engine::ports::objects::ObjectStore;
 use tokio::task::JoinError;
 use tracing::Instrument;
 
+use crate::clock::now_ms;
 use crate::context::StepContext;
 use crate::error::StepError;
 use crate::event::Parts;
 use crate::handoff::Direct;
 use crate::{event, handoff, lease, logging, report};
 
-/// How long before the deadline an attempt is ended: a tenth of its time, and never more than this.
+/// How long before the deadline an attempt is ended: a tenth of its time, but at most this long.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The time of a function that nobody gave a deadline: Lambda's longest.
+/// The time of a function without a deadline: Lambda's longest.
 const LONGEST: Duration = Duration::from_mins(15);
 
 /// What Lambda says about an invocation.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
     pub(crate) id: String,
-    /// In milliseconds since 1970; 0 where there is none.
+    /// The deadline in milliseconds since 1970, or 0 if there is none.
     pub(crate) deadline_ms: u64,
-    /// Where a function that is invoked by hand may write.
+    /// Where the function may write if a user invokes it by hand.
     pub(crate) output_prefix: Option<S3Uri>,
 }
 
-/// Runs the handler on one event.
+/// Runs the handler on one event and returns the function's answer.
 pub(crate) async fn answer<A, O, H, F>(
     handler: &H,
     store: Arc<dyn ObjectStore>,
@@ -74,7 +75,8 @@ where
         let outputs = match lease::renewing(store.as_ref(), invocation.as_ref(), work).await {
             Ok(outputs) => outputs,
             Err(error) => match &invocation {
-                // Lambda delivered this invocation twice, and the other run has come further: it will report.
+                // Lambda delivered this invocation twice. The other run has come further, so it
+                // will report.
                 Some(invocation)
                     if error.error_type() == FailureType::ArtifactConflict.as_str() =>
                 {
@@ -111,22 +113,24 @@ fn context(
     let deadline = Instant::now() + time_left(deadlines, now_ms());
     let output_prefix = match &invocation {
         Some(invocation) => Some(invocation.output_prefix.clone()),
-        // A folder per request: what is written is create-only, and by hand one tries again and again.
+        // One folder per request: artifacts are create-only, and a user by hand tries again and
+        // again.
         None => request.output_prefix.map(|prefix| prefix.join(&format!("{}/", request.id))),
     };
     StepContext::new(invocation, output_prefix, deadline, store)
 }
 
-/// The time until the earlier deadline (0 where there is none), less what it takes to answer.
+/// Returns the time until the earlier deadline (0 means none), less the time needed to answer.
 fn time_left(deadlines_ms: [u64; 2], now_ms: u64) -> Duration {
     let earlier = deadlines_ms.into_iter().filter(|ms| *ms > 0).min();
-    let left = earlier.map_or(LONGEST, |ms| Duration::from_millis(ms.saturating_sub(now_ms)));
-    let left = left.min(LONGEST);
+    let left =
+        earlier.map_or(LONGEST, |ms| Duration::from_millis(ms.saturating_sub(now_ms))).min(LONGEST);
     left.saturating_sub((left / 10).min(MARGIN))
 }
 
-/// Runs the handler in a task of its own until the deadline, so that neither a panic nor a handler that blocks its thread
-/// keeps the answer from being sent.
+/// Runs the handler in a task of its own until the deadline.
+///
+/// So neither a panic nor a handler that blocks its thread keeps the answer from being sent.
 async fn supervise<O, F>(future: F, ctx: &StepContext) -> Result<Map<String, Value>, StepError>
 where
     O: Serialize + 'static,
@@ -147,7 +151,8 @@ where
     }
 }
 
-/// Mailboxes what a handler returned into the step's outputs. Nothing (`()`) is an object without keys.
+/// Checks what a handler returned and makes it the step's outputs. `()` becomes an object without
+/// keys.
 fn object(outputs: &impl Serialize) -> Result<Map<String, Value>, StepError> {
     let outputs = match serde_json::to_value(outputs)? {
         Value::Object(outputs) => outputs,
@@ -176,7 +181,7 @@ fn object(outputs: &impl Serialize) -> Result<Map<String, Value>, StepError> {
     Ok(outputs)
 }
 
-/// The panic's message, where it has one.
+/// Makes a step's failure of a task that panicked, with the panic's message if it has one.
 pub(crate) fn panicked(error: JoinError) -> StepError {
     let message = match error.try_into_panic() {
         Ok(panic) => panic_message(panic.as_ref()),
@@ -186,14 +191,11 @@ pub(crate) fn panicked(error: JoinError) -> StepError {
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("the handler panicked: {}", text.unwrap_or("no message"))
-}
-
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

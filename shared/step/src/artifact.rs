@@ -1,4 +1,4 @@
-//! What a step writes: content of any size, under a checked name below the attempt's `OutputPrefix`.
+//! What a step writes: content of any size under a checked name below the attempt's `OutputPrefix`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,22 +18,28 @@ use tokio_util::io::ReaderStream;
 use crate::error::StepError;
 
 /// The content of an artifact: bytes, text, JSON, a reader or a stream.
+///
+/// [`StepContext::put_artifact`](crate::StepContext::put_artifact) takes bytes and text as they
+/// are; the other kinds have a constructor here.
 pub struct Content(pub(crate) ObjectStream);
 
 impl Content {
-    /// `value` as indented JSON with a final newline. Give it ordered maps, and equal values are equal bytes.
+    /// Makes indented JSON with a final newline.
+    ///
+    /// With ordered maps, equal values give equal bytes, and so equal digests.
     pub fn json(value: &impl Serialize) -> Result<Self, StepError> {
         let mut text = serde_json::to_vec_pretty(value)?;
         text.push(b'\n');
         Ok(text.into())
     }
 
-    /// All that `reader` gives, such as a `tokio::fs::File`.
+    /// Takes everything that `reader` yields, such as a `tokio::fs::File`.
     pub fn reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self(ReaderStream::with_capacity(reader, 64 * 1024).boxed())
     }
 
-    /// All that `stream` gives. It is read as fast as it can be sent, never held whole.
+    /// Takes everything that `stream` yields. It is read as fast as it can be sent and never held
+    /// whole.
     pub fn stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self(stream.boxed())
     }
@@ -57,14 +63,14 @@ macro_rules! content_from {
 
 content_from!(Bytes, Vec<u8>, String, &'static str, &'static [u8]);
 
-/// The artifacts of one attempt by name; `None` while one is being written.
+/// The artifacts of one attempt by name; `None` while an artifact is being written.
 #[derive(Debug, Default)]
 pub(crate) struct Artifacts {
     by_name: BTreeMap<String, Option<Artifact>>,
 }
 
 impl Artifacts {
-    /// Takes a name for writing, once.
+    /// Reserves a name for writing. Each name can be reserved once.
     pub(crate) fn reserve(&mut self, name: &str) -> Result<(), StepError> {
         check_name(name).map_err(|why| {
             StepError::new(
@@ -102,7 +108,7 @@ impl Artifacts {
         };
     }
 
-    /// What was written, in order of URI.
+    /// Returns what was written, in order of URI.
     pub(crate) fn written(&self) -> Vec<Artifact> {
         let mut written: Vec<_> = self.by_name.values().flatten().cloned().collect();
         written.sort();
@@ -110,7 +116,9 @@ impl Artifacts {
     }
 }
 
-/// A relative path of plain names, which stays below the prefix in every tool that turns keys into files.
+/// Checks that `name` is a relative path of plain names.
+///
+/// Such a path stays below the prefix in every tool that turns keys into files.
 fn check_name(name: &str) -> Result<(), &'static str> {
     if name == MANIFEST_NAME || lease::is_taken(name) {
         return Err("the name is taken by the step's own report");

@@ -1,4 +1,4 @@
-//! What a handler is given beside its arguments.
+//! The attempt as its handler sees it: time left, downloads, artifacts and progress.
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,29 +45,33 @@ impl StepContext {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The execution, unless the function was invoked by hand.
+    /// Returns the execution, or `None` if a user invoked the function by hand.
     pub fn execution_id(&self) -> Option<&ExecutionId> {
         self.inner.invocation.as_ref().map(|invocation| &invocation.execution_id)
     }
 
-    /// The step's name in the pipeline, unless the function was invoked by hand.
+    /// Returns the step's name in the pipeline, or `None` if a user invoked the function by hand.
     pub fn step_name(&self) -> Option<&StepName> {
         self.inner.invocation.as_ref().map(|invocation| &invocation.step_name)
     }
 
-    /// Which try this is, from 1.
+    /// Returns the number of this attempt, from 1.
     pub fn attempt_count(&self) -> u32 {
         self.inner.invocation.as_ref().map_or(1, |invocation| invocation.attempt_count)
     }
 
-    /// The time left before the attempt is ended. It is a little shorter than the function's, so that there is time to say so.
+    /// Returns the time left before the attempt is ended.
+    ///
+    /// It is a little shorter than the function's own time, so that there is time to report the
+    /// failure.
     pub fn remaining(&self) -> Duration {
         self.inner.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Where this attempt may write. For most steps [`StepContext::put_artifact`] is all they need.
+    /// Returns the prefix below which this attempt may write.
     ///
-    /// A function that was invoked by hand has one only if `SIDESTEP_OUTPUT_PREFIX` is set: a folder below it per request.
+    /// Most steps only need [`StepContext::put_artifact`]. If a user invokes the function by hand,
+    /// there is a prefix only if `SIDESTEP_OUTPUT_PREFIX` is set: a folder per request below it.
     pub fn output_prefix(&self) -> Result<&S3Uri, StepError> {
         self.inner.output_prefix.as_ref().ok_or_else(|| {
             StepError::new(
@@ -77,7 +81,7 @@ impl StepContext {
         })
     }
 
-    /// Opens an object for reading.
+    /// Opens an object for reading. Fails with `Sidestep.InputNotFound` if it does not exist.
     pub async fn download(&self, uri: &S3Uri) -> Result<Download, StepError> {
         let Some(opened) = self.inner.store.download(uri).await? else {
             let message = format!("there is no object `{uri}`");
@@ -86,10 +90,11 @@ impl StepContext {
         Ok(Download::new(uri.clone(), opened))
     }
 
-    /// Writes an artifact below the output prefix, streaming, and returns its URI, size and SHA-256.
+    /// Streams an artifact to the output prefix and returns its URI, size and SHA-256.
     ///
-    /// `name` is a relative path of plain names, used once per attempt. The artifact is part of the step's result as soon as
-    /// the handler returns; of an attempt that fails nothing counts.
+    /// `name` is a relative path of plain names, used once per attempt. The artifact becomes part
+    /// of the step's result when the handler returns; artifacts of an attempt that fails do not
+    /// count.
     pub async fn put_artifact(
         &self,
         name: &str,
@@ -102,9 +107,11 @@ impl StepContext {
         Ok(uploaded?)
     }
 
-    /// Reports how far the step has come: `ctx.progress(0.4)`, `ctx.progress("sorting")` or both as a tuple.
+    /// Reports how far the step has come.
     ///
-    /// Cheap enough for a loop: at most four reports a second are passed on, and the end.
+    /// Takes a fraction, a message or both: `ctx.progress(0.4)`, `ctx.progress("sorting")`,
+    /// `ctx.progress((0.4, "sorting"))`. Cheap enough for a loop: at most four reports a second are
+    /// passed on, and always the end (1.0).
     pub fn progress(&self, progress: impl Into<Progress>) {
         let progress = progress.into();
         if self.inner.throttle.lock().admits(&progress, Instant::now()) {
@@ -112,10 +119,12 @@ impl StepContext {
         }
     }
 
+    /// Returns when the attempt is ended.
     pub(crate) fn deadline(&self) -> Instant {
         self.inner.deadline
     }
 
+    /// Returns the artifacts so far, locked.
     pub(crate) fn artifacts(&self) -> MutexGuard<'_, Artifacts> {
         self.inner.artifacts.lock()
     }

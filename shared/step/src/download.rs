@@ -13,7 +13,9 @@ use tokio_util::io::StreamReader;
 
 use crate::error::StepError;
 
-/// An object that has been opened. Nothing is read before one of the methods is called.
+/// An object that has been opened.
+///
+/// No content is read before one of the methods is called.
 #[derive(Debug)]
 pub struct Download {
     uri: S3Uri,
@@ -25,22 +27,24 @@ impl Download {
         Self { uri, opened }
     }
 
-    /// The object's size and digest.
+    /// Returns the object's size and digest.
     pub fn facts(&self) -> &ObjectFacts {
         &self.opened.facts
     }
 
-    /// The content, piece by piece.
+    /// Returns the content piece by piece.
     pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         self.opened.stream
     }
 
-    /// The content as a buffered reader, for lines and for decoders that work on `AsyncBufRead`.
+    /// Returns the content as a buffered reader.
+    ///
+    /// For lines, and for decoders that work on `AsyncBufRead`.
     pub fn reader(self) -> impl AsyncBufRead + Send + Unpin + 'static {
         StreamReader::new(self.opened.stream)
     }
 
-    /// The content whole, in memory.
+    /// Reads the whole content into memory.
     pub async fn bytes(self) -> Result<Bytes, StepError> {
         let capacity = usize::try_from(self.opened.facts.bytes).unwrap_or_default();
         let mut all = Vec::with_capacity(capacity);
@@ -51,7 +55,7 @@ impl Download {
         Ok(all.into())
     }
 
-    /// The content whole, as text.
+    /// Reads the whole content as UTF-8 text.
     pub async fn text(self) -> Result<String, StepError> {
         let uri = self.uri.clone();
         let bytes = self.bytes().await?;
@@ -60,7 +64,9 @@ impl Download {
         })
     }
 
-    /// The content as a file in the temporary folder (Lambda's `/tmp`), which is removed when the value is dropped.
+    /// Writes the content to a file in the temporary folder (Lambda's `/tmp`).
+    ///
+    /// The file is removed when the returned value is dropped.
     pub async fn file(self) -> Result<NamedTempFile, StepError> {
         let file = NamedTempFile::new()?;
         let mut sink = tokio::fs::File::from_std(file.reopen()?);

@@ -1,6 +1,6 @@
-//! Why a step failed, with a type that stays the same from release to release.
+//! Failures of a step, with a type that stays the same from release to release.
 //!
-//! An alarm, a retry policy and a reader of `sidestep show` go by the type; the message is for people.
+//! Alarms, retry policies and readers of `sidestep show` go by the type; the message is for people.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -10,30 +10,50 @@ use lambda_runtime::Diagnostic;
 use sidestep_core::failure::FailureType;
 use sidestep_engine::ports::objects::StoreError;
 
-/// Why a step failed.
+/// Why a step failed: a stable type and a message.
 ///
-/// Any error becomes one through `?`, with the type `Sidestep.StepFailed` and its chain of causes as message. For a failure
-/// that someone will want to tell from others, give a type of your own: [`StepError::new`].
+/// `?` turns any error into a `StepError` with the type `Sidestep.StepFailed`, whose message is the
+/// error with its chain of causes. For a failure that a retry policy or an alarm should tell from
+/// others, choose a type with [`StepError::new`].
+///
+/// ```
+/// use sidestep_step::StepError;
+///
+/// fn parse_year(text: &str) -> Result<u16, StepError> {
+///     let year: u16 = text.parse()?; // `Sidestep.StepFailed`
+///     if year < 2000 {
+///         return Err(StepError::new("Year.TooOld", format!("{year} is before 2000")));
+///     }
+///     Ok(year)
+/// }
+///
+/// assert_eq!(parse_year("1999").unwrap_err().error_type(), "Year.TooOld");
+/// assert_eq!(parse_year("x").unwrap_err().error_type(), "Sidestep.StepFailed");
+/// ```
 pub struct StepError {
     error_type: Cow<'static, str>,
     message: String,
 }
 
 impl StepError {
-    /// Makes an error with a stable type, by convention `Name.OfTheProblem`, and a message for people.
+    /// Makes a failure with a stable type and a message for people.
+    ///
+    /// By convention the type is `Name.OfTheProblem`.
     pub fn new(error_type: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { error_type: error_type.into(), message: message.into() }
     }
 
+    /// Returns the type, such as `Words.None`.
     pub fn error_type(&self) -> &str {
         &self.error_type
     }
 
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Makes an error of `failure_type` whose message is the error and its causes.
+    /// Makes a failure of `failure_type` whose message is the error and its causes.
     pub(crate) fn caused(failure_type: FailureType, error: &(dyn Error + 'static)) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();
@@ -49,7 +69,8 @@ impl StepError {
     }
 }
 
-/// Like `anyhow::Error`, this is not itself a [`std::error::Error`]: that is what makes this conversion possible.
+/// Makes `?` work on any error. Like `anyhow::Error`, `StepError` is not itself a
+/// [`std::error::Error`], which is what makes this conversion possible.
 impl<E: Error + Send + Sync + 'static> From<E> for StepError {
     fn from(error: E) -> Self {
         let error: &(dyn Error + 'static) = &error;

@@ -1,4 +1,4 @@
-//! The event of a step function, taken apart: the reserved key, and everything else, which is the handler's arguments.
+//! Splits the event of a step's function into the reserved key and the handler's arguments.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -8,13 +8,14 @@ use sidestep_core::plan::handoff::{self, CarriedState};
 
 use crate::error::StepError;
 
-/// An event, taken apart.
+/// An event, split into its parts.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Parts {
-    /// Absent when someone invokes the function by hand.
+    /// The step's attempt; absent if a user invokes the function by hand.
     pub(crate) invocation: Option<Invocation>,
+    /// The execution's state, if the planner sent it along.
     pub(crate) carried: Option<CarriedState>,
-    /// The handler's arguments.
+    /// Everything else: the handler's arguments.
     pub(crate) rest: Value,
 }
 
@@ -26,12 +27,12 @@ pub(crate) fn split(mut event: Value) -> Result<Parts, StepError> {
     Ok(Parts { invocation: invocation.transpose()?, carried, rest: event })
 }
 
-/// Reads the rest of the event into what the handler takes.
+/// Reads the rest of the event into the type that the handler takes.
 pub(crate) fn arguments<A: DeserializeOwned>(rest: Value) -> Result<A, StepError> {
     parse(rest, FailureType::Arguments, "Arguments")
 }
 
-/// Deserializes, and says which value does not fit, below `root`.
+/// Deserializes `value`. An error names the value that does not fit by its path below `root`.
 fn parse<T: DeserializeOwned>(
     value: Value,
     failure_type: FailureType,

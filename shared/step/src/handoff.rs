@@ -1,4 +1,7 @@
-//! The direct road: the finished step commits its result and invokes what follows, instead of waiting for the manifest's S3 event.
+//! The direct road: the finished step commits its result and invokes the next steps itself.
+//!
+//! The other road waits for the manifest's S3 event to reach the planner. `SIDESTEP_HANDOFF`
+//! chooses between them; where the direct road fails, the result goes the other way.
 
 use lambda_runtime::Error;
 use serde_json::{Map, Value, json};
@@ -16,20 +19,20 @@ use sidestep_engine::ports::objects::ObjectStore;
 use crate::error::StepError;
 use crate::report::publish;
 
-/// Set: the answer says what the commit asked of the services.
+/// If this variable is set, the answer lists the requests that the commit cost.
 const COUNT: &str = "SIDESTEP_COUNT";
 
-/// What a function needs to go the direct road.
+/// What a function needs to commit its own result.
 #[derive(Debug)]
 pub(crate) struct Direct {
     engine: Engine,
     handoff: Handoff,
-    /// Counts the engine's requests, if somebody wants to know.
+    /// Counts the engine's requests, if `SIDESTEP_COUNT` asks for it.
     counter: Option<Counter>,
 }
 
 impl Direct {
-    /// The direct road, if the deployment wants it. No request is made.
+    /// Sets up the direct road if the deployment wants it. Makes no request.
     pub(crate) fn from_env() -> Result<Option<Self>, Error> {
         let handoff = sidestep_aws::handoff_from_env()?;
         if !handoff.is_direct() {
@@ -44,11 +47,12 @@ impl Direct {
         Ok(Some(Self { engine, handoff, counter }))
     }
 
-    /// Whether a commit holds outputs of this size.
+    /// Returns true if a commit can hold these outputs.
     fn is_for(outputs: &Map<String, Value>) -> bool {
         serde_json::to_vec(outputs).is_ok_and(|bytes| bytes.len() <= INLINE_OUTPUT_BYTES)
     }
 
+    /// Commits the result. After an error the planner has to go on.
     async fn commit(
         &self,
         invocation: &Invocation,
@@ -57,7 +61,7 @@ impl Direct {
     ) -> HandoffOutcome {
         self.engine.hand_off(invocation, carried, manifest).await.unwrap_or_else(|error| {
             let error = error_chain(&error);
-            tracing::warn!(error, "the planner has to go on: this step could not");
+            tracing::warn!(error, "could not commit the result: the planner has to");
             HandoffOutcome::LeftToPlanner
         })
     }
@@ -71,7 +75,7 @@ pub(crate) async fn report(
     carried: Option<CarriedState>,
     manifest: Manifest,
 ) -> Result<Value, StepError> {
-    // Large outputs stay in the manifest, which has to be there before the commit that names it.
+    // Large outputs stay in the manifest, which must exist before the commit that names it.
     let Some(direct) = direct.filter(|_| Direct::is_for(&manifest.outputs)) else {
         return publish(store, invocation, manifest).await;
     };
@@ -85,8 +89,11 @@ pub(crate) async fn report(
     if wants_manifest {
         match publish(store, invocation, manifest).await {
             Ok(published) => answer = published,
-            // The result counts all the same; only a repair without the table's items would miss it.
-            Err(error) => tracing::warn!(%error, "the manifest of a committed result is not there"),
+            // The result counts all the same. Only a repair without the table's items would miss
+            // it.
+            Err(error) => {
+                tracing::warn!(%error, "could not write the manifest of a committed result");
+            }
         }
     }
     if !answer[RESERVED_KEY].is_object() {

@@ -1,4 +1,7 @@
-//! The attempt's lease, renewed while the handler runs, and the start that only one run of an attempt wins.
+//! The attempt's lease, and the start that only one run of an attempt wins.
+//!
+//! While the handler runs, this module renews the lease: each renewal is a small object below the
+//! attempt's prefix, which the sweep reads before it takes an attempt for lost.
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,20 +14,20 @@ use sidestep_core::plan::lease::{FIRST_RENEWAL_MS, RENEWAL_MS, STARTED_NAME, ren
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::{Created, ObjectStore};
 
-use crate::answer::now_ms;
+use crate::clock::now_ms;
 use crate::error::StepError;
 
-/// A start is a few words.
+/// The most that is read of a start, which is a few words.
 const STARTED_BYTES: u64 = 4_096;
 
-/// When a handler renews its lease.
+/// When the lease of an attempt is renewed.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     first: Duration,
     every: Duration,
 }
 
-/// Does `work` and renews the lease of the attempt meanwhile. Short work renews nothing.
+/// Does `work` and renews the attempt's lease meanwhile. Short work renews nothing.
 pub(crate) async fn renewing<T>(
     store: &dyn ObjectStore,
     invocation: Option<&Invocation>,
@@ -56,20 +59,22 @@ async fn renew(pace: Pace, store: &dyn ObjectStore, output_prefix: &S3Uri) -> In
         pause = pace.every;
         let uri = renewal(output_prefix, now_ms());
         if let Err(error) = store.create(&uri, Bytes::new(), "text/plain").await {
-            // The lease is good for another two of these, and the work goes on in any case.
+            // The lease outlasts two more renewals, and the work goes on in any case.
             tracing::warn!(%error, "the lease was not renewed");
         }
     }
 }
 
-/// Whether this run of the attempt may begin: the first that asks may, also when the answer to its own request was lost.
+/// Returns true if this run of the attempt may begin.
+///
+/// The first run that asks may begin, even if the answer to its own request was lost.
 pub(crate) async fn begins(
     store: &dyn ObjectStore,
     invocation: &Invocation,
     request_id: &str,
 ) -> Result<bool, StepError> {
     let uri = invocation.output_prefix.join(STARTED_NAME);
-    // Two deliveries of one event have one request id.
+    // Two deliveries of one event have the same request id, so a random part tells the runs apart.
     let run = format!("{request_id}/{:016x}", RandomState::new().hash_one(request_id));
     let started = Bytes::from(json!({ "Run": run, "AtMs": now_ms() }).to_string());
     if store.create(&uri, started.clone(), "application/json").await? == Created::New {
@@ -96,7 +101,7 @@ mod tests {
     async fn only_work_that_takes_long_renews() {
         let (store, invocation) = (MemoryObjectStore::default(), invocation());
         let (short, hour) = (Duration::from_millis(1), Duration::from_hours(1));
-        // Until somebody has renewed, which without an attempt nobody does.
+        // Waits for a renewal, which never comes if there is no attempt.
         let until_renewed = async {
             while store.objects().is_empty() {
                 tokio::task::yield_now().await;

@@ -1,12 +1,17 @@
-//! What the author of a step depends on: typed arguments in, outputs and artifacts out.
+//! Everything that the author of a step needs: typed arguments in, outputs and artifacts out.
 //!
-//! A step is an ordinary Lambda function whose `main` hands one async function to [`run`]. Around it this crate
+//! A step is an ordinary AWS Lambda function whose `main` hands one async function, the *handler*,
+//! to [`run`]. Around the handler this crate
 //!
-//! - reads the step's resolved `Arguments` into the handler's first argument, and says where they do not fit;
-//! - gives it a [`StepContext`]: time left, downloads, artifacts, progress;
-//! - ends it shortly before its deadline, so that a step that is too slow fails with an error and not with silence;
-//! - writes the manifest that reports the result and starts the steps that wait for it;
-//! - logs with the execution, step and attempt in every line.
+//! - reads the step's resolved `Arguments` into the handler's first parameter, and names the
+//!   argument that does not fit;
+//! - passes a [`StepContext`]: the time left, downloads, artifacts, progress;
+//! - ends the handler shortly before the deadline, so that a slow step fails with an error instead
+//!   of silently;
+//! - writes the manifest, which reports the result and starts the steps that depend on this one;
+//! - logs the execution, the step and the attempt with every line.
+//!
+//! # Example
 //!
 //! ```no_run
 //! use serde::{Deserialize, Serialize};
@@ -43,14 +48,24 @@
 //! }
 //! ```
 //!
-//! A handler is tested without any server: see [`testing`].
+//! # What to know
 //!
-//! Work that keeps a processor busy for more than a moment belongs into [`blocking`]: only then can the deadline be kept.
+//! - **Failures.** Any error that the handler returns fails the attempt. Give a failure a type of
+//!   its own with [`StepError::new`], so that a retry policy or an alarm can tell it from others.
+//! - **Repeats.** Lambda may deliver one invocation twice. The first run that reports wins, and the
+//!   outputs of the other are dropped; artifacts are never overwritten.
+//! - **Busy work.** Work that keeps a processor busy for more than a moment belongs in
+//!   [`blocking`]: otherwise the deadline cannot be kept.
+//! - **Tests.** `testing` (a feature) runs a handler without any server.
 //!
-//! Deliberately left out: anything about the pipeline. A step knows its arguments and where it may write.
+//! # What is left out
+//!
+//! A handler learns nothing about the pipeline around it. It knows its arguments and where it may
+//! write, so the same function serves in any pipeline.
 
 mod answer;
 mod artifact;
+mod clock;
 mod context;
 mod download;
 mod error;
@@ -76,7 +91,7 @@ pub use self::error::StepError;
 pub use self::progress::Progress;
 pub use self::run::{blocking, run};
 
-/// The example on the page is compiled.
+/// Compiles the examples of `docs/steps.md`.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/steps.md")]
 struct StepsPage;

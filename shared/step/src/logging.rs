@@ -1,4 +1,4 @@
-//! Logs: structured fields on every line, JSON in a function and text for a person at a terminal.
+//! Logs: structured fields on every line, as JSON in a function and as text at a terminal.
 
 use std::io;
 
@@ -11,27 +11,29 @@ use tracing_subscriber::{Layer, fmt};
 
 /// Sends `tracing` events to stderr.
 ///
-/// The level is `AWS_LAMBDA_LOG_LEVEL` (Lambda's logging controls) or `RUST_LOG`, as one word, else `INFO`. A subscriber that
-/// the author installed before stays.
+/// The level is `AWS_LAMBDA_LOG_LEVEL` (Lambda's logging controls) or `RUST_LOG`, as one word, else
+/// `INFO`. A subscriber that the author installed before stays.
 pub(crate) fn init() {
     let variable = |name| std::env::var(name).ok();
-    let level = variable("AWS_LAMBDA_LOG_LEVEL").or_else(|| variable("RUST_LOG"));
-    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    // Not `EnvFilter`: its directives need a regular expression engine. And not the runtime's own line about an error, which
-    // this crate has logged with its type.
+    let level = variable("AWS_LAMBDA_LOG_LEVEL")
+        .or_else(|| variable("RUST_LOG"))
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO);
+    // Not `EnvFilter`, whose directives need a regular expression engine. The runtime's own line
+    // about a panic is off, because this crate logs the failure with its type.
     let filter = Targets::new()
         .with_default(level)
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
-    let lines = fmt::layer().with_writer(io::stderr);
+    let layer = fmt::layer().with_writer(io::stderr);
     let lines = if variable("AWS_LAMBDA_FUNCTION_NAME").is_some() {
-        lines.json().flatten_event(true).with_span_list(false).boxed()
+        layer.json().flatten_event(true).with_span_list(false).boxed()
     } else {
-        lines.boxed()
+        layer.boxed()
     };
     drop(tracing_subscriber::registry().with(lines.with_filter(filter)).try_init());
 }
 
-/// The span in which a handler runs. The token is not in it, nor anywhere else in a log.
+/// Returns the span in which a handler runs. No log ever contains the attempt's token.
 pub(crate) fn span(invocation: Option<&Invocation>, request_id: &str) -> Span {
     let Some(invocation) = invocation else { return tracing::info_span!("step", request_id) };
     tracing::info_span!(

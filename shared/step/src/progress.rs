@@ -4,18 +4,27 @@
 //! {"Sidestep":{"Progress":{"Fraction":0.4,"Message":"40 of 100 files"}}}
 //! ```
 //!
-//! Either key may be absent. Whoever follows the logs (the embedded host, `sidestep logs --follow`) recognises the line by its
-//! beginning; for everyone else it is a log line. Any language can print it.
+//! Either key may be absent. `sidestep run` and `sidestep logs --follow` recognise the line by its
+//! beginning; for any other reader it is a log line. A function in any language can print it.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// Lines closer than this to the one before are dropped: a loop may report every row.
+/// The least time between two lines. Reports that come sooner are dropped, so that a loop may
+/// report every row.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How far a step has come: a fraction from 0 to 1, a message, or both.
+///
+/// ```
+/// use sidestep_step::Progress;
+///
+/// let _ = Progress::from(0.4);
+/// let _ = Progress::from("sorting");
+/// let _ = Progress::from((0.4, "40 of 100 files"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Progress {
@@ -27,7 +36,7 @@ pub struct Progress {
 
 impl From<f64> for Progress {
     fn from(fraction: f64) -> Self {
-        // NaN (nothing of nothing) is no fraction, and JSON has no word for it.
+        // NaN (nothing of nothing) is not a fraction, and JSON has no word for it.
         let fraction = (!fraction.is_nan()).then(|| fraction.clamp(0.0, 1.0));
         Self { fraction, message: None }
     }
@@ -52,13 +61,14 @@ impl<M: Into<String>> From<(f64, M)> for Progress {
 }
 
 impl Progress {
-    /// The line, without its end.
+    /// Returns the line, without its end.
     pub(crate) fn line(&self) -> String {
         format!("{{\"Sidestep\":{{\"Progress\":{}}}}}", serde_json::json!(self))
     }
 
-    /// Prints the line. In one write, so that lines of other threads do not cut it up; a closed output is not the step's
-    /// problem.
+    /// Prints the line in one write, so that lines of other threads do not cut it up.
+    ///
+    /// A failure is ignored: a closed output is not the step's problem.
     pub(crate) fn print(&self) {
         let line = self.line() + "\n";
         let _ = std::io::stdout().lock().write_all(line.as_bytes());
@@ -72,7 +82,7 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Lets the first, the end, and whatever has kept its distance pass.
+    /// Returns true for the first report, the end, and every report that keeps its distance.
     pub(crate) fn admits(&mut self, progress: &Progress, now: Instant) -> bool {
         let end = progress.fraction.is_some_and(|fraction| fraction >= 1.0);
         let due = self.last.is_none_or(|last| now.duration_since(last) >= INTERVAL);

@@ -1,7 +1,8 @@
 //! The report of an attempt: `manifest.json`, written last and create-only.
 //!
-//! Its S3 event is what starts the steps that wait. The function's own answer repeats the outputs for whoever invoked it by
-//! hand, and names the manifest, so that the planner does not count the answer as a second report.
+//! Its S3 event starts the steps that wait. The function's own answer repeats the outputs for a
+//! user who invokes it by hand. It also names the manifest, so that the planner does not count the
+//! answer as a second report.
 
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::invocation::{Invocation, MANIFEST_NAME, RESERVED_KEY};
@@ -14,8 +15,8 @@ use crate::error::StepError;
 
 /// Writes the manifest and returns the function's answer.
 ///
-/// Where the same attempt has reported before (Lambda delivered the invocation twice), the first report stands and its
-/// outputs are the answer.
+/// If the same attempt has reported before (Lambda delivered the invocation twice), the first
+/// report stands and its outputs are the answer.
 pub(crate) async fn publish(
     store: &dyn ObjectStore,
     invocation: &Invocation,
@@ -47,8 +48,9 @@ pub(crate) async fn publish(
     }
 }
 
-/// The answer of a run that retires in favour of another one of the same attempt. It names the manifest too, which the
-/// other one will write: the planner takes no notice of this answer.
+/// Returns the answer of a run that retires in favour of another run of the same attempt.
+///
+/// It names the manifest, which the other run will write, so the planner ignores this answer.
 pub(crate) fn discarded(invocation: &Invocation, why: &str) -> Value {
     let mut answer = answer(invocation, Map::new());
     answer[RESERVED_KEY]["Discarded"] = why.into();

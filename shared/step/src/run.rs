@@ -16,13 +16,13 @@ use crate::error::StepError;
 use crate::handoff::Direct;
 use crate::logging;
 
-/// Where a function that is invoked by hand may write.
+/// Where the function may write if a user invokes it by hand.
 const OUTPUT_PREFIX: &str = "SIDESTEP_OUTPUT_PREFIX";
 
 /// Serves `handler` as a Lambda function until the environment ends. Call it at the end of `main`.
 ///
-/// The handler takes the step's `Arguments` and the attempt's context, and returns the step's outputs: anything that
-/// serializes as a JSON object, or `()`.
+/// The handler takes the step's `Arguments` and the attempt's context, and returns the step's
+/// outputs: anything that serializes as a JSON object, or `()`.
 pub async fn run<A, O, H, F>(handler: H) -> Result<(), Error>
 where
     A: DeserializeOwned,
@@ -50,9 +50,26 @@ where
     lambda_runtime::run(service_fn(serve)).await
 }
 
-/// Runs work that keeps a processor busy on a thread of its own, so that the attempt's deadline is kept and progress flows.
+/// Runs work that keeps a processor busy on a thread of its own.
 ///
-/// A panic in it is the step's failure. It cannot be interrupted: when the attempt ends first, it goes on unobserved.
+/// Meanwhile the attempt's deadline is kept and progress is reported. A panic in `work` is the
+/// step's failure. The work cannot be interrupted: if the attempt ends first, it goes on and its
+/// result is dropped.
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), sidestep_step::StepError> {
+/// let numbers = vec![3, 1, 2];
+/// let sorted = sidestep_step::blocking(move || {
+///     let mut sorted = numbers;
+///     sorted.sort_unstable();
+///     sorted
+/// })
+/// .await?;
+/// assert_eq!(sorted, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StepError> {

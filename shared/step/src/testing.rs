@@ -7,7 +7,8 @@
 //! sidestep-step = { version = "...", features = ["testing"] }
 //! ```
 //!
-//! Everything is real but Lambda and S3: arguments are read, the deadline is kept, artifacts and manifest are written.
+//! Everything is real except Lambda and S3: arguments are read, the deadline is kept, artifacts and
+//! the manifest are written.
 //!
 //! ```
 //! use serde_json::{Value, json};
@@ -45,11 +46,12 @@ use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::ObjectStore;
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 
-use crate::answer::{Request, answer, now_ms};
+use crate::answer::{Request, answer};
+use crate::clock::now_ms;
 use crate::context::StepContext;
 use crate::error::StepError;
 
-/// A store in memory, and handlers to run against it. Each run is a new attempt.
+/// A store in memory, and a counter of attempts: each run of a handler is a new attempt.
 #[derive(Debug, Default)]
 pub struct StepTest {
     store: Arc<MemoryObjectStore>,
@@ -57,23 +59,24 @@ pub struct StepTest {
     time_limit: Option<Duration>,
 }
 
-/// What a run left behind.
+/// What a run of a handler left behind.
 #[derive(Debug)]
 pub struct StepReport {
     /// The step's outputs, a JSON object.
     pub outputs: Value,
-    /// What the step reported: outputs, artifacts, times.
+    /// The manifest that the step wrote: outputs, artifacts, times.
     pub manifest: Manifest,
     store: Arc<MemoryObjectStore>,
     output_prefix: S3Uri,
 }
 
 impl StepTest {
+    /// Makes a test with an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts an object for steps to read.
+    /// Puts an object into the store for steps to read.
     ///
     /// # Panics
     ///
@@ -84,13 +87,15 @@ impl StepTest {
         self
     }
 
-    /// Ends attempts after this, instead of a quarter of an hour.
+    /// Ends attempts after `limit` instead of a quarter of an hour.
     #[must_use]
     pub fn time_limit(self, limit: Duration) -> Self {
         Self { time_limit: Some(limit), ..self }
     }
 
-    /// Runs the handler as step `Step` of pipeline `test`. Outputs may hold URIs that a next run reads.
+    /// Runs the handler as step `Step` of pipeline `test`.
+    ///
+    /// Its outputs may hold URIs of artifacts, which a later run of the same test can read.
     pub async fn run<A, O, H, F>(
         &self,
         handler: H,
@@ -106,7 +111,7 @@ impl StepTest {
         self.run_attempt(attempt, handler, arguments).await
     }
 
-    /// Like [`StepTest::run`], as a given attempt: to run one twice, as Lambda may.
+    /// Runs the handler as a given attempt, for example twice as the same one, as Lambda may.
     pub async fn run_attempt<A, O, H, F>(
         &self,
         attempt: u32,
@@ -137,19 +142,19 @@ impl StepTest {
         if let Some(keys) = answer.as_object_mut() {
             keys.remove(RESERVED_KEY);
         }
-        let manifest = self.store.objects().remove(&output_prefix.join(MANIFEST_NAME));
-        let manifest = serde_json::from_slice(&manifest.unwrap_or_default())?;
+        let written = self.store.objects().remove(&output_prefix.join(MANIFEST_NAME));
+        let manifest = serde_json::from_slice(&written.unwrap_or_default())?;
         Ok(StepReport { outputs: answer, manifest, store: self.store.clone(), output_prefix })
     }
 
-    /// The store, for a look behind the scenes.
+    /// Returns the store, to look at what a step left there.
     pub fn store(&self) -> &MemoryObjectStore {
         &self.store
     }
 }
 
 impl StepReport {
-    /// The content of an artifact.
+    /// Returns the content of an artifact.
     ///
     /// # Panics
     ///

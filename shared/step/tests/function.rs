@@ -1,4 +1,4 @@
-//! The step as Lambda sees it: the example `noop` as a process, against a Runtime API of three answers.
+//! The step as Lambda sees it: the example `noop` as a process, against a small Runtime API.
 
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
@@ -22,13 +22,15 @@ impl Drop for Function {
     }
 }
 
-/// Hands `events` to the function one by one, and returns what it posts: the route's last part and the body.
+/// Hands `events` to the function one by one.
+///
+/// Returns what it posts for each: the last part of the route, and the body.
 async fn invoke(events: Vec<Value>) -> Vec<(String, Value)> {
     let count = events.len();
     let events = Arc::new(Mutex::new(events.into_iter()));
     let next = move || async move {
         let event = events.lock().unwrap().next();
-        // After the last event Lambda lets the function wait.
+        // After the last event the function waits, as on Lambda.
         let Some(event) = event else { return std::future::pending().await };
         let headers = [
             ("lambda-runtime-aws-request-id", "id".to_owned()),

@@ -1,4 +1,4 @@
-//! What the author of a step may rely on, without any server.
+//! The promises of the crate to the author of a step, tested without any server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,7 +117,7 @@ async fn a_step_that_is_too_slow_fails_before_its_deadline() {
     assert_eq!(error.error_type(), "Sidestep.Timeout");
 }
 
-/// One that computes without ever giving way is ended all the same.
+/// Ends a step, too, that computes without ever giving way.
 #[tokio::test]
 async fn a_busy_step_fails_before_its_deadline() {
     static ANSWERED: AtomicBool = AtomicBool::new(false);

@@ -3,3 +3,4 @@
 
 mod function;
 mod handler;
+mod python;

@@ -4,7 +4,9 @@
 //! number of mutations, and libFuzzer, which is guided by coverage, by the script `fuzz/run`.
 
 use sidestep_core::definition::property_path::PropertyPath;
-use sidestep_core::event::{created_objects, planner_events};
+use sidestep_core::event::planner_events;
+use sidestep_core::event::s3::created_objects;
+use sidestep_core::event::sqs::queue_messages;
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::selection::selector::Selector;
 
@@ -38,6 +40,7 @@ pub fn event(bytes: &[u8]) {
     if let Ok(event) = serde_json::from_slice(bytes) {
         planner_events(&event);
         let _ = created_objects(&event);
+        queue_messages(&event);
     }
 }
 

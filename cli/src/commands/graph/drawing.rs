@@ -3,7 +3,7 @@
 //! An edge leads from what a step waits for to the step. A step of a branch has an edge from its condition, labelled with the outcome
 //! that leads there, unless it waits for another step of the same branch: then that edge is implied and would only be in the way.
 
-use sidestep_core::definition::{Branch, Pipeline, Step, StepIndex};
+use sidestep_core::definition::{Branch, Pipeline, Step, StepIndex, StepType};
 use sidestep_core::view::description::{ExecutionDescription, StepDescription};
 
 /// A pipeline as nodes and edges.
@@ -18,7 +18,7 @@ pub(crate) struct Drawing {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
-    pub(crate) step_type: String,
+    pub(crate) step_type: StepType,
     /// Only of an execution.
     pub(crate) mark: Option<Mark>,
 }
@@ -78,7 +78,7 @@ impl Drawing {
     pub(crate) fn of_pipeline(title: &str, pipeline: &Pipeline) -> Self {
         let node = |step: &Step| Node {
             name: step.name.to_string(),
-            step_type: step.step_type().to_owned(),
+            step_type: step.step_type(),
             mark: None,
         };
         let nodes = pipeline.steps.iter().map(node).collect();
@@ -102,11 +102,11 @@ impl Node {
     /// The lines of a box.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
         let mark = self.mark.as_ref().map(|mark| mark.text.as_str());
-        [self.name.as_str(), &self.step_type].into_iter().chain(mark)
+        [self.name.as_str(), self.step_type.name()].into_iter().chain(mark)
     }
 
     pub(crate) fn is_condition(&self) -> bool {
-        self.step_type == "Condition"
+        self.step_type == StepType::Condition
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use sidestep_aws::deploy::CloudLogs;
 use sidestep_core::definition::StepKind;
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::name::StepName;
-use sidestep_deploy::blueprint::Target;
 
 use crate::output::error::{exit, user};
 use crate::project::Project;
@@ -60,12 +60,9 @@ pub(super) async fn logs(
 }
 
 /// The function's name in the account.
-fn function(remote: &Remote, function_arn: &str) -> String {
-    match Target::of(function_arn) {
-        Target::Own(name) => remote.stack.function(name),
-        Target::Foreign(arn) => {
-            let name = arn.rsplit_once(":function:").map_or(arn, |(_, name)| name);
-            name.split(':').next().unwrap_or(name).to_owned()
-        }
+fn function(remote: &Remote, function: &FunctionRef) -> String {
+    match function {
+        FunctionRef::Named(name) => remote.stack.function(name.as_str()),
+        FunctionRef::Arn(_) => function.function_name().to_owned(),
     }
 }

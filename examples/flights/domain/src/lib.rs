@@ -1,4 +1,4 @@
-//! What the steps of the flights pipeline share: the rows they hand on, the features, and the model.
+//! The vocabulary of the flights pipeline: rows that steps pass on, samples, and the model.
 
 mod model;
 mod rows;

@@ -1,8 +1,8 @@
-//! Checked rows.
+//! Rows that have been checked.
 
 use serde::{Deserialize, Serialize};
 
-/// An hour at an airport: what joins flights with weather.
+/// An hour at an airport: the key that joins flights with weather.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Hour {
     /// `EWR`, `JFK` or `LGA`.
@@ -20,7 +20,7 @@ pub struct Flight {
     pub year: u16,
     pub month: u8,
     pub day: u8,
-    /// Of the scheduled departure.
+    /// The hour of the scheduled departure.
     pub hour: u8,
     pub carrier: String,
     pub distance_miles: f64,
@@ -29,6 +29,7 @@ pub struct Flight {
 }
 
 impl Flight {
+    /// Returns the hour and airport of the scheduled departure.
     pub fn departure(&self) -> Hour {
         let Self { origin, year, month, day, hour, .. } = self;
         Hour { origin: origin.clone(), year: *year, month: *month, day: *day, hour: *hour }
@@ -50,6 +51,7 @@ pub struct Weather {
 }
 
 impl Weather {
+    /// Returns the hour and airport of the measurement.
     pub fn hour(&self) -> Hour {
         let Self { origin, year, month, day, hour, .. } = self;
         Hour { origin: origin.clone(), year: *year, month: *month, day: *day, hour: *hour }

@@ -20,7 +20,7 @@ pub const FEATURES: [&str; 9] = [
 /// A flight as the model sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Every fifth flight: never trained on.
+    /// True for every fifth flight, which is kept for the evaluation and never trained on.
     pub is_held_out: bool,
     pub arrival_delay_minutes: f64,
     pub departure_delay_minutes: f64,
@@ -35,7 +35,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The sample of the `position`-th flight of a file.
+    /// Makes the sample of the flight at `position` of a file.
     pub fn new(position: usize, flight: &Flight, weather: &Weather) -> Self {
         let is_from = |airport| f64::from(u8::from(flight.origin == airport));
         Self {
@@ -53,7 +53,7 @@ impl Sample {
         }
     }
 
-    /// The values of [`FEATURES`], in their order.
+    /// Returns the values of [`FEATURES`], in their order.
     pub fn features(&self) -> [f64; FEATURES.len()] {
         [
             self.departure_delay_minutes,

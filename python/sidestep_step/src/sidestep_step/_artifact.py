@@ -1,4 +1,4 @@
-"""Artifacts of a step: content under a checked name below the attempt's `OutputPrefix`."""
+"""What a step writes: content under a checked name below the attempt's `OutputPrefix`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MANIFEST_NAME = "manifest.json"
 STARTED_NAME = "started.json"
 LEASE = "sidestep-lease-"
 ARTIFACTS = 5_000
-# The planner's limit for the list of artifacts: each takes its name and 52 bytes.
+# The planner's limit for the list of artifacts. Each takes its name and 52 bytes.
 ARTIFACT_LIST_BYTES = 350_000
-# The largest object of one request to S3. It is larger than Lambda's default /tmp.
+# The largest object that one request to S3 can write. Lambda's /tmp is smaller by default.
 BYTES = 5 * 1024**3
 
 Content = Union[bytes, str, "os.PathLike[str]", BinaryIO]
@@ -29,18 +29,19 @@ Content = Union[bytes, str, "os.PathLike[str]", BinaryIO]
 
 @dataclass(frozen=True, order=True)
 class Artifact:
-    """An object that the step wrote. `sha256` is 64 hexadecimal digits."""
+    """An object that the step wrote. `sha256` has 64 hexadecimal digits."""
 
     uri: S3Uri
     bytes: int
     sha256: str
 
     def to_json(self) -> dict[str, Any]:
+        """Returns the artifact as the manifest lists it."""
         return {"Uri": str(self.uri), "Bytes": self.bytes, "Sha256": self.sha256}
 
 
 class Artifacts:
-    """The artifacts of one attempt by name. The value is `None` while one is being written."""
+    """The artifacts of one attempt by name; `None` while an artifact is being written."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Artifact | None] = {}
@@ -64,22 +65,24 @@ class Artifacts:
         self._by_name[name] = None
 
     def settle(self, name: str, written: Artifact | None) -> None:
-        """Records the outcome for a reserved name. After a failure the name is free again."""
+        """Records how the writing of a reserved name ended.
+
+        After a failure the name is free again.
+        """
         if written is None:
             del self._by_name[name]
         else:
             self._by_name[name] = written
 
     def written(self) -> list[Artifact]:
-        """Returns the written artifacts, in order of URI."""
+        """Returns what was written, in order of URI."""
         return sorted(artifact for artifact in self._by_name.values() if artifact is not None)
 
 
 def _problem_of(name: str) -> str | None:
-    """Returns why `name` is invalid, or `None`.
+    """Returns why `name` is not a relative path of plain names, or `None` if it is one.
 
-    A name is a relative path of plain names. So it stays below the prefix in every tool that turns
-    keys into files.
+    Such a path stays below the prefix in every tool that turns keys into files.
     """
     if name in (MANIFEST_NAME, STARTED_NAME) or name.startswith(LEASE):
         return "the name is taken by the step's own report"
@@ -107,7 +110,7 @@ def opened(content: Content) -> Iterator[BinaryIO]:
 
 
 def measure(file: BinaryIO) -> tuple[int, bytes]:
-    """Returns size and SHA-256 of the rest of the file, and restores the file's position."""
+    """Returns the size and SHA-256 of the rest of the file, and goes back to where it was."""
     begin, size, digest = file.tell(), 0, hashlib.sha256()
     while piece := file.read(1024 * 1024):
         size += len(piece)
@@ -117,5 +120,8 @@ def measure(file: BinaryIO) -> tuple[int, bytes]:
 
 
 def json_text(value: Any) -> str:
-    """Formats `value` as indented JSON with sorted keys, so that equal values are equal bytes."""
+    """Returns `value` as indented JSON with sorted keys and a final newline.
+
+    Equal values give equal bytes, and so equal digests.
+    """
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""The context that a handler gets beside its arguments."""
+"""The attempt as its handler sees it: time left, downloads, artifacts and progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._uri import S3Uri
 
 @dataclass(frozen=True)
 class Invocation:
-    """The content of the event's reserved key `Sidestep`."""
+    """The reserved key of the event: which attempt of which step this is."""
 
     execution_id: str
     pipeline_name: str
@@ -33,6 +33,7 @@ class Invocation:
 
     @staticmethod
     def parse(value: Any) -> Invocation:
+        """Reads the key's value. An error names the field that does not fit."""
         texts = ("ExecutionId", "PipelineName", "StepName", "OutputPrefix", "Token")
         numbers = ("AttemptCount", "DeadlineMs")
         if not isinstance(value, Mapping):
@@ -60,10 +61,7 @@ class Invocation:
 
 
 class _Raw(io.RawIOBase):
-    """Reads boto3's body like a Python file.
-
-    Lines of boto3's own body would be its chunks.
-    """
+    """Makes boto3's body a file of Python, with lines: boto3 itself iterates over chunks."""
 
     def __init__(self, body: Any) -> None:
         super().__init__()
@@ -79,27 +77,29 @@ class _Raw(io.RawIOBase):
 
 
 class Download:
-    """An object that is being read. Choose one of the ways to read it, once."""
+    """An object that has been opened. Read it once, in one of the ways below."""
 
     def __init__(self, uri: S3Uri, body: Any) -> None:
         self.uri = uri
         self._body = body
 
     def bytes(self) -> bytes:
+        """Reads the whole content into memory."""
         content: bytes = self._body.read()
         return content
 
     def text(self) -> str:
+        """Reads the whole content as UTF-8 text."""
         return self.bytes().decode()
 
     def reader(self) -> BinaryIO:
-        """Returns a file that you can read once, by size or by line, as the data arrives."""
+        """Returns the content as a file that is read once, as it arrives: by size or by line."""
         return io.BufferedReader(_Raw(self._body))
 
     def file(self) -> Path:
         """Writes the content to a temporary file and returns its path.
 
-        The file stays until the environment ends. Remove large files yourself.
+        The file stays until the environment ends, so a handler should remove a large one.
         """
         handle, name = tempfile.mkstemp()
         with os.fdopen(handle, "wb") as file:
@@ -127,12 +127,12 @@ class StepContext:
 
     @property
     def execution_id(self) -> str | None:
-        """The execution's id, or `None` if the function was invoked by hand."""
+        """The execution, or `None` if a user invoked the function by hand."""
         return self._invocation.execution_id if self._invocation else None
 
     @property
     def step_name(self) -> str | None:
-        """The step's name in the pipeline, or `None` if the function was invoked by hand."""
+        """The step's name in the pipeline, or `None` if a user invoked the function by hand."""
         return self._invocation.step_name if self._invocation else None
 
     @property
@@ -142,7 +142,11 @@ class StepContext:
 
     @property
     def output_prefix(self) -> S3Uri:
-        """The prefix below which this attempt may write. Most steps need only `put_artifact`."""
+        """The prefix below which this attempt may write. Most steps only need `put_artifact`.
+
+        If a user invokes the function by hand, there is a prefix only if `SIDESTEP_OUTPUT_PREFIX`
+        is set.
+        """
         if self._output_prefix is None:
             raise StepError(
                 _error.NO_OUTPUT_PREFIX,
@@ -155,16 +159,19 @@ class StepContext:
         return max(0.0, self._deadline - time.monotonic())
 
     def download(self, uri: str) -> Download:
-        """Opens an object for reading."""
+        """Opens an object for reading.
+
+        Fails with `Sidestep.InputNotFound` if it does not exist.
+        """
         parsed = S3Uri(uri)
         return Download(parsed, self._store.open(parsed))
 
     def put_artifact(self, name: str, content: Content) -> Artifact:
-        """Writes an artifact below the output prefix.
+        """Writes an artifact below the output prefix and returns its URI, size and SHA-256.
 
-        `content` is text, bytes, the path of a file, or an open file that can be read twice.
-        `name` is a relative path of plain names, used once per attempt. The artifact is part of the
-        step's result as soon as the handler returns. If the attempt fails, no artifact counts.
+        `content` is text, bytes, a path, or an open file that can be read twice. `name` is a
+        relative path of plain names, used once per attempt. The artifact becomes part of the step's
+        result when the handler returns; artifacts of an attempt that fails do not count.
         """
         uri = self.output_prefix.join(name)
         self._artifacts.reserve(name)
@@ -177,21 +184,22 @@ class StepContext:
         return written
 
     def put_json(self, name: str, value: Any) -> Artifact:
-        """Writes `value` as indented JSON with sorted keys: equal values are equal bytes."""
+        """Writes `value` as indented JSON with sorted keys: equal values give equal bytes."""
         return self.put_artifact(name, json_text(value))
 
     def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Reports how far the step has come: a fraction from 0 to 1, a message, or both.
 
-        You can call it in a loop: at most four reports a second are passed on, and the end.
+        Cheap enough for a loop: at most four reports a second are passed on, and always the end
+        (1.0).
         """
         if self._throttle.admits(fraction):
             _progress.report(fraction, message)
 
     def written(self) -> list[Artifact]:
-        """Returns the artifacts written so far, in order of URI."""
+        """Returns the artifacts so far, in order of URI."""
         return self._artifacts.written()
 
     def __repr__(self) -> str:
-        # Without the token, because a handler may log its context.
+        # Leaves the token out: a handler may log its context.
         return f"StepContext({self.execution_id}, {self.step_name}, attempt {self.attempt_count})"

@@ -1,6 +1,7 @@
-"""Failures of a step, with types that stay the same from release to release.
+"""Failures of a step, with a type that stays the same from release to release.
 
-The types are those of the Rust crate.
+The types are those of the Rust crate. Alarms, retry policies and readers of `sidestep show` go by
+the type; the message is for people.
 """
 
 ARGUMENTS = "Sidestep.Arguments"
@@ -17,9 +18,10 @@ REPORT = "Sidestep.Report"
 
 
 class StepError(Exception):
-    """A failure with a type of its own, by convention `Name.OfTheProblem`, and a readable message.
+    """A failure with a stable type and a message for people.
 
-    Other exceptions fail a step too. Their type is the name of their class.
+    By convention the type is `Name.OfTheProblem`. Other exceptions fail a step too, with the name of
+    their class as type.
     """
 
     def __init__(self, error_type: str, message: str) -> None:
@@ -28,7 +30,7 @@ class StepError(Exception):
 
 
 def named(error: StepError) -> StepError:
-    """Returns the same error, with a class named after its type.
+    """Returns the same error as an instance of a class that is named like its type.
 
     Lambda's runtime reports the name of the class.
     """

@@ -1,4 +1,4 @@
-"""From an event to the function's answer: everything around a handler.
+"""Turns an event into the function's answer: everything around a handler.
 
     event -> split -> arguments -> handler -> outputs -> manifest -> answer
 """
@@ -33,10 +33,10 @@ Handler = Callable[[Any, StepContext], Any]
 
 
 def step(handler: Handler) -> Callable[[Any, Any], dict[str, Any]]:
-    """Turns a function from arguments and a `StepContext` to outputs into a Lambda handler.
+    """Makes a Lambda handler of a function that takes arguments and a `StepContext`.
 
-    The annotation of the first parameter decides what the handler gets: a dataclass, or the
-    arguments as a `dict`. A failure is raised as an exception, and Lambda reports it.
+    The annotation of the first parameter decides what the arguments become: an instance of a
+    dataclass, or the plain `dict`. A failure is raised, and Lambda reports it.
     """
     store = Store()
     takes = _takes(handler)
@@ -52,6 +52,7 @@ def step(handler: Handler) -> Callable[[Any, Any], dict[str, Any]]:
 
 
 def _takes(handler: Handler) -> Any:
+    """Returns the annotation of the handler's first parameter."""
     parameters = list(inspect.signature(handler).parameters)
     if len(parameters) != 2:
         raise TypeError(f"`{handler.__name__}` takes {len(parameters)} parameters, not arguments and a context")
@@ -59,7 +60,7 @@ def _takes(handler: Handler) -> Any:
 
 
 def answer(handler: Handler, takes: Any, store: Store, event: Any, context: Any) -> dict[str, Any]:
-    """Runs the handler on one event."""
+    """Runs the handler on one event and returns the function's answer."""
     invocation, rest = _split(event)
     arguments = _typed.read(takes, rest)
     ctx = _context(invocation, context, store)
@@ -73,7 +74,7 @@ def answer(handler: Handler, takes: Any, store: Store, event: Any, context: Any)
         with renewal:
             outputs = _checked(_typed.outputs(handler(arguments, ctx)))
     except StepError as error:
-        # Lambda delivered this invocation twice, and the other run is ahead: it will report.
+        # Lambda delivered this invocation twice. The other run has come further, so it will report.
         if invocation is None or error.error_type != _error.ARTIFACT_CONFLICT:
             raise
         print(f"retiring in favour of another run of this attempt: {error}", file=sys.stderr, flush=True)
@@ -92,10 +93,7 @@ def answer(handler: Handler, takes: Any, store: Store, event: Any, context: Any)
 
 
 def _split(event: Any) -> tuple[Invocation | None, Any]:
-    """Separates the reserved key from the rest of the event.
-
-    The key is missing if a user invokes the function by hand.
-    """
+    """Takes the reserved key out of the event; `None` if a user invokes the function by hand."""
     if not isinstance(event, dict) or RESERVED_KEY not in event:
         return None, event
     rest = {key: value for key, value in event.items() if key != RESERVED_KEY}
@@ -109,21 +107,22 @@ def _context(invocation: Invocation | None, context: Any, store: Store) -> StepC
         deadline_ms = min(deadline_ms, invocation.deadline_ms)
         return StepContext(invocation, invocation.output_prefix, deadline_ms, store)
     prefix = os.environ.get("SIDESTEP_OUTPUT_PREFIX")
-    # A folder per request: objects are create-only, and a user may invoke it by hand many times.
+    # One folder per request: artifacts are create-only, and a user by hand tries again and again.
     request = getattr(context, "aws_request_id", "by-hand")
     below = S3Uri(f"{prefix.rstrip('/')}/{request}/") if prefix else None
     return StepContext(None, below, deadline_ms, store)
 
 
 def _checked(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Checks the outputs against what a manifest may hold."""
     if RESERVED_KEY in outputs:
         message = f"`{RESERVED_KEY}` is a reserved key and cannot be an output"
         raise StepError(_error.OUTPUT_NOT_OBJECT, message)
     try:
-        # JSON has no NaN and no infinity.
+        # JSON has neither NaN nor infinity.
         size = len(json.dumps(outputs, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError) as error:
-        raise StepError(_error.OUTPUT_NOT_OBJECT, f"the handler's outputs are no JSON: {error}") from error
+        raise StepError(_error.OUTPUT_NOT_OBJECT, f"the handler's outputs cannot be written as JSON: {error}") from error
     if size > OUTPUT_BYTES:
         message = f"the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}: write an artifact"
         raise StepError(_error.OUTPUT_TOO_LARGE, message)
@@ -142,9 +141,9 @@ def _is_within(value: Any, levels: int) -> bool:
 
 
 def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Writes the manifest, exactly once, and returns the function's answer.
+    """Writes the manifest and returns the function's answer.
 
-    If the same attempt has reported before, the first report counts, and its outputs are the answer.
+    If the same attempt has reported before, the first report stands and its outputs are the answer.
     """
     uri = invocation.output_prefix.join(MANIFEST_NAME)
     text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False).encode()
@@ -163,6 +162,9 @@ def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> 
 
 
 def _answer(invocation: Invocation, outputs: dict[str, Any], more: dict[str, str] | None = None) -> dict[str, Any]:
-    """Returns the answer, which names the manifest so that it is not a second report."""
+    """Returns the function's answer: the outputs, and the name of the manifest.
+
+    The name keeps the planner from counting the answer as a second report.
+    """
     manifest = str(invocation.output_prefix.join(MANIFEST_NAME))
     return {**outputs, RESERVED_KEY: {"Manifest": manifest, **(more or {})}}

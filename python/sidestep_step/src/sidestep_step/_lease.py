@@ -1,6 +1,7 @@
-"""The lease of an attempt, and its exclusive start.
+"""The attempt's lease, and the start that only one run of an attempt wins.
 
-The lease is renewed while the handler runs. Only one run of an attempt wins the exclusive start.
+While the handler runs, a thread renews the lease: each renewal is a small object below the attempt's
+prefix, which the sweep reads before it takes an attempt for lost.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from ._error import StepError
 from ._store import Store
 from ._uri import S3Uri
 
-# The sweep uses the same names and times, from the Rust crate `sidestep-core`.
+# The Rust crate `sidestep-core` has the same names and times; a test there compares them.
 FIRST_RENEWAL_S = 20.0
 RENEWAL_S = 60.0
 LEASE_MS = 180_000
 
 
 class Renewal:
-    """Renews the lease of an attempt while the context is open. Short work renews nothing."""
+    """Renews the lease of an attempt while it is open. Short work renews nothing."""
 
     def __init__(self, store: Store, prefix: S3Uri, first_s: float = FIRST_RENEWAL_S, every_s: float = RENEWAL_S) -> None:
         self._store, self._prefix = store, prefix
         self._first_s, self._every_s = first_s, every_s
         self._over = threading.Event()
-        # A daemon thread: if the work hangs, Lambda ends the process and this thread with it.
+        # A daemon thread, so that it ends with a handler that Lambda ends.
         self._thread = threading.Thread(target=self._renew, name="sidestep-lease", daemon=True)
 
     def __enter__(self) -> Renewal:
@@ -48,12 +49,12 @@ class Renewal:
             try:
                 self._store.create(self._prefix.join(f"{LEASE}{until_ms:015}"), b"")
             except StepError as error:
-                # The lease lasts for another two renewals, and the work continues in any case.
+                # The lease outlasts two more renewals, and the work goes on in any case.
                 print(f"the lease was not renewed: {error}", file=sys.stderr, flush=True)
 
 
 def begins(store: Store, prefix: S3Uri) -> bool:
-    """Returns true if this run of the attempt may begin.
+    """Returns True if this run of the attempt may begin.
 
     The first run that asks may begin, even if the answer to its own request was lost.
     """

@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import Callable
 
-# Lines that come sooner than this after the last one are dropped: a loop may report every row.
+# The least time between two lines. Reports that come sooner are dropped, so that a loop may report
+# every row.
 INTERVAL_SECONDS = 0.25
 
 
 def line(fraction: float | None, message: str | None) -> str:
+    """Returns the line of a report, without its end."""
     progress: dict[str, float | str] = {}
-    # NaN (0 of 0) is not a fraction, and JSON cannot write it.
+    # NaN (nothing of nothing) is not a fraction, and JSON has no word for it.
     if fraction is not None and not math.isnan(fraction):
         progress["Fraction"] = min(max(float(fraction), 0.0), 1.0)
     if message is not None:
@@ -26,13 +28,14 @@ def line(fraction: float | None, message: str | None) -> str:
 
 
 class Throttle:
-    """Passes on the first report, the end, and every report that comes late enough."""
+    """Decides which reports are worth a line."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last: float | None = None
 
     def admits(self, fraction: float | None) -> bool:
+        """Returns True for the first report, the end, and every report that keeps its distance."""
         now = self._clock()
         due = self._last is None or now - self._last >= INTERVAL_SECONDS
         if due:
@@ -41,6 +44,7 @@ class Throttle:
 
 
 def report(fraction: float | None, message: str | None) -> None:
-    # One write, so that lines of other threads do not split it.
+    """Prints the line of a report."""
+    # In one write, so that lines of other threads do not cut it up.
     sys.stdout.write(line(fraction, message) + "\n")
     sys.stdout.flush()

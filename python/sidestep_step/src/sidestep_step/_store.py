@@ -1,6 +1,6 @@
 """S3 as a step needs it.
 
-boto3 is imported at its first use, so a step that only computes does not wait for it.
+boto3 is imported when it is first used, so that a step that only computes does not wait for it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from ._uri import S3Uri
 
 
 class Store:
-    """Objects of S3. `client` is boto3's, or another object with the same calls."""
+    """The objects of S3, reached by boto3's `client` or by one that answers like it."""
 
     def __init__(self, client: Any = None) -> None:
         self._client = client
 
     @property
     def client(self) -> Any:
+        """The client, made at its first use."""
         if self._client is None:
             import boto3
 
@@ -29,7 +30,7 @@ class Store:
         return self._client
 
     def open(self, uri: S3Uri) -> Any:
-        """Opens the object's body for reading."""
+        """Returns the object's body, to be read."""
         try:
             return self.client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
         except Exception as error:
@@ -38,7 +39,7 @@ class Store:
             raise _failed(f"could not read `{uri}`", error) from error
 
     def upload(self, uri: S3Uri, file: BinaryIO) -> Artifact:
-        """Writes the rest of the file, unless an object with other content exists."""
+        """Writes the rest of the file. Fails if there is an object with other content."""
         size, digest = measure(file)
         if size > BYTES:
             raise StepError(_error.ARTIFACT, f"`{uri}` has {size} bytes, over S3's limit of {BYTES} for one request")
@@ -49,7 +50,7 @@ class Store:
         return artifact
 
     def create(self, uri: S3Uri, text: bytes) -> bool:
-        """Writes a small object. Returns `False` if it exists already."""
+        """Writes a small object; returns False if there is one already."""
         import hashlib
 
         return self._create(uri, text, hashlib.sha256(text).digest(), ContentType="application/json")
@@ -65,14 +66,14 @@ class Store:
                 **more,
             )
         except Exception as error:
-            # 409: another upload of the object is about to finish.
+            # The second is status 409: another upload of the object is about to complete.
             if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict"):
                 return False
             raise _failed(f"could not write `{uri}`", error) from error
         return True
 
     def _sha256(self, uri: S3Uri) -> str:
-        """Returns the digest of an existing object, from S3 or else by reading it."""
+        """Returns the digest of an object: as S3 keeps it, or else computed from the content."""
         try:
             head = self.client.head_object(Bucket=uri.bucket, Key=uri.key, ChecksumMode="ENABLED")
             checksum = head.get("ChecksumSHA256")
@@ -95,4 +96,5 @@ def _code(error: BaseException) -> str:
 
 
 def _failed(what: str, error: BaseException) -> StepError:
+    """Returns the step's failure for an error of the store."""
     return StepError(_error.STORE, f"{what}: {error}")

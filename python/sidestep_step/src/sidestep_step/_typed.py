@@ -1,7 +1,7 @@
-"""Converts arguments to the type that a handler takes, and its return value to outputs.
+"""Converts arguments to the type that a handler takes, and its result to outputs.
 
-A dataclass describes a JSON object: the field `max_depth` is the key `MaxDepth`. Every other type is
-passed unchanged.
+A dataclass stands for a JSON object: the field `max_depth` is the key `MaxDepth`. Other values are
+passed as they are.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SAID = {str: "text", int: "a whole number", float: "a number", bool: "true or fa
 
 
 def key_of(field: str) -> str:
-    """Returns the JSON key of a field: `MaxDepth` for `max_depth`."""
+    """Returns the key of a field: `MaxDepth` for `max_depth`."""
     return "".join(part[:1].upper() + part[1:] for part in field.split("_"))
 
 
 def read(kind: Any, value: Any, path: str = "Arguments") -> Any:
-    """Converts `value` to `kind`, or raises an error that names the value that does not fit."""
+    """Converts `value` to `kind`. An error names the value that does not fit by its path."""
     if kind is S3Uri:
         try:
             return S3Uri(read(str, value, path))
@@ -44,7 +44,7 @@ def read(kind: Any, value: Any, path: str = "Arguments") -> Any:
         return {key: read(inner[1], item, f"{path}.{key}") for key, item in value.items()}
     if kind not in SAID:
         return value
-    # A whole number is also a number. `True` is neither, although Python treats it as 1.
+    # A whole number is a number, too. A bool is neither, although Python counts it as an int.
     fits = isinstance(value, (int, float) if kind is float else kind)
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise StepError(_error.ARGUMENTS, f"`{path}`: expected {SAID[kind]}, not {_said(value)}")
@@ -52,6 +52,7 @@ def read(kind: Any, value: Any, path: str = "Arguments") -> Any:
 
 
 def _read_any(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
+    """Converts `value` to the first of `kinds` that it fits."""
     if value is None and type(None) in kinds:
         return None
     others = [kind for kind in kinds if kind is not type(None)]
@@ -64,6 +65,7 @@ def _read_any(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
 
 
 def _read_object(kind: type, value: Any, path: str) -> Any:
+    """Converts an object to the dataclass `kind`."""
     if not isinstance(value, Mapping):
         raise StepError(_error.ARGUMENTS, f"`{path}`: expected an object, not {_said(value)}")
     hints = typing.get_type_hints(kind)
@@ -81,7 +83,7 @@ def _read_object(kind: type, value: Any, path: str) -> Any:
 
 
 def outputs(value: Any) -> dict[str, Any]:
-    """Converts a handler's return value to the step's outputs. `None` becomes an empty object."""
+    """Converts what a handler returned to outputs. `None` becomes an object without keys."""
     if value is None:
         return {}
     written = _write(value)
@@ -92,17 +94,19 @@ def outputs(value: Any) -> dict[str, Any]:
 
 
 def _write(value: Any) -> Any:
+    """Converts dataclasses, tuples and URIs within `value` to plain JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {key_of(field.name): _write(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _write(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_write(item) for item in value]
-    # For example a number of numpy, which can return its plain value.
+    # Numbers of numpy, for example, know their plain value.
     if not isinstance(value, (str, int, float, bool, type(None))) and hasattr(value, "item"):
         return value.item()
     return str(value) if isinstance(value, S3Uri) else value
 
 
 def _said(value: Any) -> str:
+    """Returns `value` as an error message quotes it."""
     return "null" if value is None else f"`{str(value)[:40]}`"

@@ -1,10 +1,10 @@
-"""`s3://BUCKET/KEY`, split into its parts. It is a text, so it can be an output unchanged."""
+"""URIs of S3 objects. Each is a text, so that it can be an output as it is."""
 
 from __future__ import annotations
 
 
 class S3Uri(str):
-    """The URI of an object or, if it ends with `/`, of all objects below."""
+    """The URI of an object, or of all objects below a prefix if it ends with `/`."""
 
     bucket: str
     key: str

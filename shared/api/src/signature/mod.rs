@@ -1,10 +1,13 @@
-//! Signature Version 4, checked: whose request it is, that nothing of it was changed, and that it is not an old one.
+//! Checks Signature Version 4: who sent a request, that it was not changed, and that it is not old.
 //!
-//! Pure: the request, the keys and the time come in. What the `Authorization` header says is judged before the body is read, and the
-//! signature is then made anew by the crate that AWS's own SDK signs with. Stricter than AWS in one thing: all `x-amz-*` headers must be
-//! signed, because the operation is one of them. Presigned URLs, `Date` for `X-Amz-Date`, session tokens and unsigned bodies are refused.
+//! This is pure: the request, the keys and the time are arguments. The `Authorization` header is
+//! judged before the body is read. Then the signature is computed again by the crate that AWS's own
+//! SDK signs with. One rule is stricter than AWS's: all `x-amz-*` headers must be signed, because
+//! the operation is one of them. Presigned URLs, `Date` in place of `X-Amz-Date`, session tokens
+//! and unsigned bodies are refused.
 //!
-//! Errors: <https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html>; the status is 400, as SageMaker's.
+//! Errors: <https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html>.
+//! The status is 400, as SageMaker's.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,12 +24,12 @@ use time::macros::format_description;
 use crate::error::ApiError;
 use crate::keys::AccessKeys;
 
-/// How far the clocks of two machines may be apart, as AWS has it.
+/// The most that the clocks of two machines may differ, as at AWS.
 const SKEW_MS: u64 = 15 * 60 * 1000;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const DATE: &str = "x-amz-date";
 
-/// What a request says about its signature.
+/// The signature of a request, and what it says was signed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     access_key_id: String,
@@ -39,7 +42,8 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Reads the headers of a request to `service` and refuses what needs no look at the body.
+    /// Reads the headers of a request to `service`, and refuses what can be refused without the
+    /// body.
     pub(crate) fn read(
         headers: &HeaderMap,
         service: &str,
@@ -47,16 +51,20 @@ impl Claim {
         now_ms: u64,
     ) -> Result<Self, ApiError> {
         let authorization = text(headers, &AUTHORIZATION).ok_or(ApiError::MissingAuthentication)?;
-        let rest = authorization.strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(' '));
-        let rest = rest.ok_or_else(|| {
-            incomplete(&format!("Authorization header requires the algorithm '{ALGORITHM}'."))
-        })?;
+        let rest = authorization
+            .strip_prefix(ALGORITHM)
+            .and_then(|rest| rest.strip_prefix(' '))
+            .ok_or_else(|| {
+                incomplete(&format!("Authorization header requires the algorithm '{ALGORITHM}'."))
+            })?;
         let part = |name: &str| {
-            let found = rest.split(',').find_map(|part| part.trim().strip_prefix(name));
-            let found = found.and_then(|value| value.strip_prefix('='));
-            found.filter(|value| !value.is_empty()).ok_or_else(|| {
-                incomplete(&format!("Authorization header requires '{name}' parameter."))
-            })
+            rest.split(',')
+                .find_map(|part| part.trim().strip_prefix(name))
+                .and_then(|value| value.strip_prefix('='))
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| {
+                    incomplete(&format!("Authorization header requires '{name}' parameter."))
+                })
         };
         let (credential, signature) = (part("Credential")?, part("Signature")?);
         let signed_headers: Vec<_> = part("SignedHeaders")?.split(';').map(str::to_owned).collect();
@@ -105,7 +113,7 @@ impl Claim {
         })
     }
 
-    /// Makes the signature anew and compares, in a time that tells nothing about where they differ.
+    /// Computes the signature again and compares them, in constant time.
     pub(crate) fn verify(
         &self,
         head: &Parts,
@@ -120,9 +128,9 @@ impl Claim {
 
     fn expected(&self, head: &Parts, body: &[u8], secret: &str) -> Option<String> {
         let mut signed = Vec::new();
-        // The signer adds the date by itself.
+        // The signer adds the date itself.
         for name in self.signed_headers.iter().filter(|name| *name != DATE) {
-            // The signer would make one up for a `Host` that is not there.
+            // The signer would invent a missing `Host`.
             head.headers.get(name)?;
             for value in head.headers.get_all(name) {
                 signed.push((name.as_str(), value.to_str().ok()?));
@@ -148,7 +156,7 @@ impl Claim {
     }
 }
 
-/// Whoever is between must not be able to add a header that means something, or to send the request elsewhere.
+/// Refuses a request if a proxy could add a meaningful header to it or send it elsewhere.
 fn check_signed(headers: &HeaderMap, signed: &[String]) -> Result<(), ApiError> {
     let is_signed = |name: &str| signed.iter().any(|signed| signed == name);
     let meaning = headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-"));
@@ -160,14 +168,14 @@ fn check_signed(headers: &HeaderMap, signed: &[String]) -> Result<(), ApiError> 
     }
 }
 
-/// The one value of a header.
+/// Returns the value of a header that occurs once.
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
 }
 
-/// `20150830T123600Z` in milliseconds since 1970.
+/// Parses `20150830T123600Z` to milliseconds since 1970.
 fn read_date(date: &str) -> Option<u64> {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let date = PrimitiveDateTime::parse(date, format).ok()?;

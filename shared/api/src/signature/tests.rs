@@ -1,4 +1,4 @@
-//! AWS's published examples, then every part of a request changed after it was signed.
+//! AWS's published examples, then requests with every part changed after signing.
 
 use axum::http::Request;
 
@@ -11,7 +11,7 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const NOW_MS: u64 = 1_440_938_160_000;
 const BODY: &[u8] = br#"{"PipelineName": "flights"}"#;
 
-/// AWS's examples have an id that is shorter than any that it gives out, so it is not read from a file here.
+/// Returns the keys of AWS's examples. Their id is shorter than any real one, so no file is read.
 fn examples() -> AccessKeys {
     AccessKeys::of("AKIDEXAMPLE", SECRET)
 }
@@ -32,7 +32,7 @@ fn check(head: &Parts, body: &[u8], keys: &AccessKeys, now_ms: u64) -> Result<()
     Claim::read(&head.headers, "sagemaker", keys, now_ms)?.verify(head, body, keys)
 }
 
-/// A request to start a pipeline, signed here.
+/// Returns a request to start a pipeline, signed here.
 fn signed(change: impl FnOnce(&mut Claim)) -> Parts {
     let mut head = request(
         "POST",
@@ -82,7 +82,8 @@ fn code(result: Result<(), ApiError>) -> &'static str {
 
 #[test]
 fn the_signatures_of_awss_published_examples_are_accepted() {
-    // The general reference's ListUsers, and `post-vanilla` of the test suite for Signature Version 4.
+    // The general reference's ListUsers, and `post-vanilla` of the test suite for Signature Version
+    // 4.
     let list_users = request(
         "GET",
         "/?Action=ListUsers&Version=2010-05-08",

@@ -1,4 +1,4 @@
-//! DynamoDB's capacity units of one call: asked for, read from the answer, or worked out where no answer has them.
+//! DynamoDB's capacity units of one call, read from the answer or computed if no answer has them.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>
 
@@ -19,10 +19,10 @@ use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output
 
 type Item = std::collections::HashMap<String, AttributeValue>;
 
-/// Bytes of a write request unit.
+/// The bytes of a write request unit.
 const WRITE_UNIT: usize = 1024;
 
-/// Makes the service say what a call consumes, if it is one of DynamoDB's that the table's adapter makes.
+/// Asks the service to report what a call consumes, if it is a call of the table's adapter.
 pub(super) fn ask(input: &mut Input) {
     macro_rules! ask {
         ($($input:ty),*) => {$(
@@ -42,7 +42,7 @@ pub(super) fn ask(input: &mut Input) {
     );
 }
 
-/// Write and read units of a call that succeeded.
+/// Returns the write and read units of a call that succeeded.
 pub(super) fn of_output(output: &Output) -> (f64, f64) {
     fn units<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) -> f64 {
         consumed.into_iter().filter_map(ConsumedCapacity::capacity_units).sum()
@@ -58,8 +58,10 @@ pub(super) fn of_output(output: &Output) -> (f64, f64) {
     (written.unwrap_or_default(), read.unwrap_or_default())
 }
 
-/// Write and read units of a call that was refused. A failed condition is billed by the item that was there, and the answer does not
-/// say how much; what was refused for another reason is free.
+/// Returns the write and read units of a call that was refused.
+///
+/// A failed condition is billed by the existing item, and the answer does not say how much. Other
+/// refusals are free.
 pub(super) fn of_error(error: &Error) -> (f64, f64) {
     let failed = |error: &ConditionalCheckFailedException| write_units(error.item());
     macro_rules! of {
@@ -74,7 +76,8 @@ pub(super) fn of_error(error: &Error) -> (f64, f64) {
     (written.unwrap_or_default(), 0.0)
 }
 
-/// One for each started KB, and at least one. An item that the answer does not hold counts as a small one.
+/// Returns one unit for each started KB, and at least one. An item that the answer leaves out
+/// counts as a small one.
 fn write_units(item: Option<&Item>) -> f64 {
     let bytes: usize =
         item.into_iter().flatten().map(|(name, value)| name.len() + size(value)).sum();
@@ -82,7 +85,8 @@ fn write_units(item: Option<&Item>) -> f64 {
     u32::try_from(units).map_or(f64::INFINITY, f64::from)
 }
 
-/// What a value adds to an item's size, by the page above: text as UTF-8, a number by its significant digits, two to a byte.
+/// Returns what a value adds to an item's size, by the page above: text counts as UTF-8, a number
+/// by its significant digits, two to a byte.
 fn size(value: &AttributeValue) -> usize {
     const COLLECTION: usize = 3;
     match value {

@@ -1,13 +1,14 @@
-//! Counts what the adapters ask of the services: requests by operation, DynamoDB's capacity units, and sequential round trips.
+//! Counts the requests of the adapters by operation, DynamoDB's capacity units, and round trips.
 //!
-//! A counter is an interceptor that an adapter's client is given with `counted`. A client without one sends nothing more and does
-//! nothing more: counting that is off costs nothing. Requests of functions in processes of their own pass no adapter of this
-//! process; the embedded S3 counts those at its door.
+//! A counter is an interceptor that `counted` adds to an adapter's client. A client without one
+//! sends and does nothing more, so counting that is off costs nothing. Requests of functions in
+//! other processes do not pass an adapter of this process. The embedded S3 counts those where they
+//! arrive.
 
 mod capacity;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -19,6 +20,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::view::price::Usage;
 
 /// A ledger that adapters write to, on behalf of one caller. Clones share the ledger.
@@ -31,7 +33,7 @@ pub struct Counter {
 #[derive(Debug, Default)]
 struct Ledger {
     callers: BTreeMap<Arc<str>, Usage>,
-    /// Tells calls that began before [`Counter::take`] from those after it.
+    /// Distinguishes calls that began before [`Counter::take`] from those after it.
     generation: u64,
 }
 
@@ -39,7 +41,7 @@ struct Ledger {
 #[derive(Debug)]
 struct Call {
     generation: u64,
-    /// Its place in a chain of calls of which each began after the one before had ended.
+    /// The call's place in a chain of calls, each of which began after the one before had ended.
     round_trip: u64,
 }
 
@@ -53,18 +55,18 @@ impl Counter {
         Self { caller: caller.into(), ledger: Arc::default() }
     }
 
-    /// The same ledger for another caller.
+    /// Returns the same ledger for another caller.
     pub fn for_caller(&self, caller: &str) -> Self {
         Self { caller: caller.into(), ledger: Arc::clone(&self.ledger) }
     }
 
-    /// What was counted so far, by caller. The round trips are each caller's own.
+    /// Returns the counts so far, by caller. The round trips are each caller's own.
     pub fn usage(&self) -> BTreeMap<String, Usage> {
         let named = |(caller, usage): (&Arc<str>, &Usage)| (caller.to_string(), usage.clone());
         self.ledger().callers.iter().map(named).collect()
     }
 
-    /// The same, and the ledger is empty again.
+    /// Returns the counts so far and empties the ledger.
     pub fn take(&self) -> BTreeMap<String, Usage> {
         let usage = self.usage();
         let mut ledger = self.ledger();
@@ -73,14 +75,13 @@ impl Counter {
         usage
     }
 
-    /// Adds what this caller asked for elsewhere, in a process of its own.
+    /// Adds the requests that this caller made in another process.
     pub fn add(&self, usage: &Usage) {
         self.count(|known| known.add(usage));
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        // Counts are whole at every step, so a panic of another holder spoils none.
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.lock()
     }
 
     fn count(&self, change: impl FnOnce(&mut Usage)) {
@@ -94,7 +95,8 @@ impl Intercept for Counter {
         "Counter"
     }
 
-    // Runs when a call is first polled, so that calls which are started together have the same place.
+    // This runs when a call is first polled, so calls that are started together have the same
+    // place.
     fn read_before_execution(
         &self,
         _context: &BeforeSerializationInterceptorContextRef<'_>,

@@ -1,4 +1,4 @@
-//! The user's account: credentials and region as the AWS CLI finds them, and removing data for good.
+//! The user's account: credentials and region as the AWS CLI finds them, quotas, data removal.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
@@ -7,7 +7,9 @@ use super::error::{DeployError, code, service};
 use crate::http::https_client;
 use crate::object::s3_client;
 
-/// Credentials, region and endpoint from the environment, profiles, SSO, credential processes or the instance, as in AWS's own tools.
+/// Finds credentials, region and endpoint as AWS's own tools do: in the environment, profiles, SSO,
+/// credential processes or the instance.
+///
 /// `AWS_ENDPOINT_URL` points everything at an emulator.
 pub async fn account_config() -> Result<SdkConfig, DeployError> {
     let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https_client());
@@ -18,18 +20,18 @@ pub async fn account_config() -> Result<SdkConfig, DeployError> {
     Ok(config)
 }
 
-/// How many functions may run at once in an account and region.
+/// The number of functions that may run at once in an account and region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Concurrency {
     pub limit: i32,
-    /// What is left beside the concurrency that functions have reserved.
+    /// The part of the limit that no function has reserved.
     pub unreserved: i32,
 }
 
-/// The account's quota of Lambda.
+/// Returns the account's quota of Lambda.
 pub async fn concurrency(config: &SdkConfig) -> Result<Concurrency, DeployError> {
-    let settings = aws_sdk_lambda::Client::new(config).get_account_settings().send().await;
-    let settings = settings.map_err(service("look at the quotas of", "Lambda"))?;
+    let found = aws_sdk_lambda::Client::new(config).get_account_settings().send().await;
+    let settings = found.map_err(service("look at the quotas of", "Lambda"))?;
     let limits = settings.account_limit();
     Ok(Concurrency {
         limit: limits.map_or(0, |limits| limits.concurrent_executions),
@@ -39,12 +41,11 @@ pub async fn concurrency(config: &SdkConfig) -> Result<Concurrency, DeployError>
     })
 }
 
-/// Deletes every version of every object of a bucket, and the bucket.
+/// Deletes a bucket with every version of every object in it.
 pub async fn empty_bucket(config: &SdkConfig, bucket: &str) -> Result<(), DeployError> {
     let client = s3_client(config);
     loop {
-        let listed = client.list_object_versions().bucket(bucket).send().await;
-        let listed = match listed {
+        let listed = match client.list_object_versions().bucket(bucket).send().await {
             Err(error) if code(&error) == Some("NoSuchBucket") => return Ok(()),
             listed => listed.map_err(service("list", bucket))?,
         };
@@ -60,11 +61,14 @@ pub async fn empty_bucket(config: &SdkConfig, bucket: &str) -> Result<(), Deploy
         if objects.is_empty() {
             break;
         }
-        let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
-        let delete = delete.expect("objects are set");
+        let delete = Delete::builder()
+            .set_objects(Some(objects))
+            .quiet(true)
+            .build()
+            .expect("objects are set");
         let deleted = client.delete_objects().bucket(bucket).delete(delete).send().await;
-        let deleted = deleted.map_err(service("empty", bucket))?;
-        if let Some(error) = deleted.errors().first() {
+        let outcome = deleted.map_err(service("empty", bucket))?;
+        if let Some(error) = outcome.errors().first() {
             return Err(DeployError::Refused {
                 stack: bucket.to_owned(),
                 reason: error.message().unwrap_or("an object cannot be deleted").to_owned(),
@@ -75,7 +79,7 @@ pub async fn empty_bucket(config: &SdkConfig, bucket: &str) -> Result<(), Deploy
     Ok(())
 }
 
-/// Deletes a table, if there is one.
+/// Deletes a table, if it exists.
 pub async fn remove_table(config: &SdkConfig, table: &str) -> Result<(), DeployError> {
     let client = aws_sdk_dynamodb::Client::new(config);
     match client.delete_table().table_name(table).send().await {

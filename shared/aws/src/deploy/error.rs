@@ -1,8 +1,7 @@
-//! Why something about a stack could not be done.
+//! The failures of a deployment, and the parts of an SDK's error.
 
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use sidestep_engine::ports::BoxError;
 
 /// A failure of a deployment.
 #[derive(Debug, thiserror::Error)]
@@ -14,15 +13,19 @@ pub enum DeployError {
     /// CloudFormation refuses the template or the change.
     #[error("stack `{stack}` cannot be changed: {reason}")]
     Refused { stack: String, reason: String },
-    /// The change was begun and did not succeed.
-    #[error("stack `{stack}` ended as {status}{}", reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default())]
+    /// The change was started and did not succeed.
+    #[error("stack `{stack}` ended as {status}{}", after_colon(reason.as_deref()))]
     Failed { stack: String, status: String, reason: Option<String> },
-    /// The service says no, or cannot be reached.
-    #[error("could not {operation} `{name}`{}", message.as_deref().map(|m| format!(": {m}")).unwrap_or_default())]
+    /// The service refuses the request or cannot be reached.
+    #[error("could not {operation} `{name}`{}", after_colon(message.as_deref()))]
     Service { operation: &'static str, name: String, message: Option<String>, source: BoxError },
 }
 
-/// Wraps an SDK's error, with the service's own message in front.
+fn after_colon(text: Option<&str>) -> String {
+    text.map(|text| format!(": {text}")).unwrap_or_default()
+}
+
+/// Returns a function that wraps an SDK's error together with the service's own message.
 pub(super) fn service<E, R>(
     operation: &'static str,
     name: &str,
@@ -40,12 +43,12 @@ where
     }
 }
 
-/// The service's code of an error: `ValidationError`, `ResourceNotFoundException`.
+/// Returns the service's code of an error, such as `ResourceNotFoundException`.
 pub(super) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }
 
-/// The service's message of an error.
+/// Returns the service's message of an error.
 pub(super) fn message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> &str {
     error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default()
 }

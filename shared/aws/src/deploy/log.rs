@@ -1,4 +1,4 @@
-//! What functions wrote, from CloudWatch Logs.
+//! Log lines of functions, from CloudWatch Logs.
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
@@ -8,7 +8,7 @@ use super::error::{DeployError, code, service};
 /// One line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Unique in the account.
+    /// An id that is unique in the account.
     pub id: String,
     pub at_ms: i64,
     pub text: String,
@@ -26,9 +26,10 @@ impl CloudLogs {
         Self { client: Client::new(config) }
     }
 
-    /// Lines of a function since `since_ms` that hold all of `words`, oldest first.
+    /// Returns the lines of a function since `since_ms` that hold all of `words`, oldest first.
     ///
-    /// A line can be found some seconds after it was written. A function that never ran has no lines.
+    /// A line can be found some seconds after it was written. A function that never ran has no
+    /// lines.
     pub async fn lines(
         &self,
         function_name: &str,
@@ -40,9 +41,14 @@ impl CloudLogs {
         let mut lines = Vec::new();
         let mut next = None;
         loop {
-            let request = self.client.filter_log_events().log_group_name(&group);
-            let request = request.filter_pattern(pattern.join(" ")).start_time(since_ms);
-            let page = match request.set_next_token(next).send().await {
+            let request = self
+                .client
+                .filter_log_events()
+                .log_group_name(&group)
+                .filter_pattern(pattern.join(" "))
+                .start_time(since_ms)
+                .set_next_token(next);
+            let page = match request.send().await {
                 Err(error) if code(&error) == Some("ResourceNotFoundException") => break,
                 page => page.map_err(service("read log group", &group))?,
             };

@@ -1,8 +1,10 @@
-//! What the command needs of AWS to set a stack up and to look at it: templates applied, code published, logs read.
+//! What the command needs of AWS: stacks applied and examined, code published, logs read.
 
 mod account;
+mod change_set;
+mod dead_letters;
+mod drift;
 mod error;
-mod letters;
 mod log;
 mod release;
 mod stack;
@@ -10,8 +12,10 @@ mod stack;
 pub use aws_config::SdkConfig;
 
 pub use self::account::{Concurrency, account_config, concurrency, empty_bucket, remove_table};
+pub use self::change_set::{Change, Proposal, Template};
+pub use self::dead_letters::DeadLetters;
+pub use self::drift::Drifted;
 pub use self::error::DeployError;
-pub use self::letters::DeadLetters;
 pub use self::log::{CloudLogs, LogLine};
 pub use self::release::{Release, Releases};
-pub use self::stack::{Change, Drifted, Proposal, ResourceEvent, Stack, Stacks, Template};
+pub use self::stack::{ResourceEvent, Stack, Stacks};

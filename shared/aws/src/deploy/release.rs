@@ -1,7 +1,8 @@
-//! Versions of step functions: published, told where to report, and made the one that new executions use.
+//! Versions of step functions: published, configured where to report, and made live.
 //!
-//! Lambda keeps the configuration of asynchronous invocations per version, and a version without one tries three times and reports to
-//! nobody. So a version gets its configuration before the alias `live` points at it.
+//! Lambda keeps the configuration of asynchronous invocations per version. A version without one is
+//! tried three times, and its results are reported nowhere. So a version gets its configuration
+//! before the alias `live` points at it.
 
 use std::time::Duration;
 
@@ -12,17 +13,17 @@ use aws_sdk_lambda::types::{DestinationConfig, OnFailure, OnSuccess};
 use super::error::{DeployError, code, service};
 use crate::lambda::LIVE_ALIAS;
 
-/// Events older than this are reported as failed instead of starting a step late.
+/// Lambda reports events older than this as failed instead of starting a step late.
 const EVENT_AGE_SECONDS: i32 = 3600;
-/// How long Lambda may take to make a changed function ready.
+/// The number of seconds that Lambda may take to make a changed function ready.
 const READY_TRIES: u32 = 120;
 
-/// A version that new executions use.
+/// The version that new executions use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     pub function_name: String,
     pub version: String,
-    /// Whether it was another version before.
+    /// True if this version was not live before.
     pub is_new: bool,
 }
 
@@ -38,9 +39,10 @@ impl Releases {
         Self { client: Client::new(config) }
     }
 
-    /// Publishes the function's code as it is now. Unchanged code gives the version that it has already.
+    /// Publishes the function's code as it is now and makes it live. Unchanged code keeps its
+    /// version.
     ///
-    /// One that `has_sdk` reports its successes itself, and Lambda does not.
+    /// A function that `has_sdk` reports its successes itself, so Lambda does not.
     pub async fn release(
         &self,
         function_name: &str,
@@ -80,6 +82,7 @@ impl Releases {
         }
     }
 
+    /// Sets where Lambda reports the results of a version.
     async fn report(
         &self,
         function_name: &str,
@@ -92,15 +95,19 @@ impl Releases {
             .set_on_success(Some(success).filter(|_| !has_sdk))
             .on_failure(OnFailure::builder().destination(reports_arn).build())
             .build();
-        let put = self.client.put_function_event_invoke_config().function_name(function_name);
-        let put = put.qualifier(version).maximum_retry_attempts(0);
-        let put = put.maximum_event_age_in_seconds(EVENT_AGE_SECONDS);
-        let put = put.destination_config(destinations).send().await;
-        put.map_err(service("set where it reports, of", function_name))?;
+        let put = self
+            .client
+            .put_function_event_invoke_config()
+            .function_name(function_name)
+            .qualifier(version)
+            .maximum_retry_attempts(0)
+            .maximum_event_age_in_seconds(EVENT_AGE_SECONDS)
+            .destination_config(destinations);
+        put.send().await.map_err(service("set where it reports, of", function_name))?;
         Ok(())
     }
 
-    /// The function's live version, if it was ever released.
+    /// Returns the function's live version, if it was ever released.
     pub async fn live(&self, function_name: &str) -> Result<Option<String>, DeployError> {
         let alias = self.client.get_alias().function_name(function_name).name(LIVE_ALIAS);
         match alias.send().await {

@@ -1,29 +1,35 @@
-//! S3's failures in the port's words.
+//! Turns S3's failures into the port's.
 
 use std::error::Error;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use sidestep_core::uri::S3Uri;
+use sidestep_engine::ports::BoxError;
+use sidestep_engine::ports::disk_full::DiskFull;
 use sidestep_engine::ports::objects::StoreError;
 
 /// Codes that mean "later", whatever the status says.
 const RETRYABLE_CODES: [&str; 5] =
     ["SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError", "ThrottlingException"];
 
-/// The HTTP status of a refused request.
+/// The code of the embedded S3 for a full disk. S3 itself has none.
+const DISK_FULL: &str = "InsufficientStorage";
+
+/// Returns the HTTP status of a refused request.
 pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// Whether the object is not there, as opposed to its bucket.
+/// Returns true if the object does not exist but its bucket does.
 pub(super) fn is_absent<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     status(error) == Some(404) && error.code() != Some("NoSuchBucket")
 }
 
-/// Mailboxes an SDK error into the port's, deciding whether a repeat may help.
+/// Turns an SDK error into the port's, and decides whether a repeat may help.
 ///
-/// The SDK has already tried three times; this is about the caller's next event, seconds or minutes later.
+/// The SDK has already tried three times. This is about the caller's next event, which comes
+/// seconds or minutes later.
 pub(super) fn classify<E>(
     operation: &'static str,
     uri: &S3Uri,
@@ -45,5 +51,39 @@ where
         }
         _ => false,
     };
-    StoreError::Unavailable { operation, uri: uri.clone(), retryable, source: error.into() }
+    let is_disk_full = error.code() == Some(DISK_FULL);
+    let source: BoxError = Box::new(error);
+    StoreError::Unavailable {
+        operation,
+        uri: uri.clone(),
+        retryable,
+        source: if is_disk_full { Box::new(DiskFull { source }) } else { source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::error::ErrorMetadata;
+    use aws_sdk_s3::operation::put_object::PutObjectError;
+    use aws_sdk_s3::primitives::SdkBody;
+
+    use super::*;
+
+    fn refused(status: u16, code: &str) -> StoreError {
+        let metadata = ErrorMetadata::builder().code(code).build();
+        let response = HttpResponse::new(status.try_into().expect("a status"), SdkBody::empty());
+        let error = SdkError::service_error(PutObjectError::generic(metadata), response);
+        classify("create", &S3Uri::new("bucket", "key"), error)
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_refusals() {
+        let full = refused(507, "InsufficientStorage");
+        assert!(DiskFull::is_cause_of(&full), "{full:?}");
+        assert!(full.retryable(), "the user can free space");
+        assert!(matches!(refused(404, "NoSuchBucket"), StoreError::NoSuchBucket { .. }));
+        let busy = refused(503, "SlowDown");
+        assert!(!DiskFull::is_cause_of(&busy) && busy.retryable(), "{busy:?}");
+        assert!(!refused(403, "AccessDenied").retryable());
+    }
 }

@@ -5,15 +5,13 @@
 //! beyond        parts of 8 MiB, three in flight; the SHA-256 is known only to the caller
 //! ```
 //!
-//! An upload that fails is aborted. One that is dropped (the step's time was up) cannot be: give buckets a lifecycle rule
-//! that aborts incomplete multipart uploads.
+//! An upload that fails is aborted. One that is dropped, because the step's time was up, cannot be:
+//! give buckets a lifecycle rule that aborts incomplete multipart uploads.
 
 use std::io;
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
-use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt;
-use sha2::{Digest, Sha256};
+use bytes::Bytes;
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::{Created, ObjectStream, StoreError, existing_sha256};
@@ -21,15 +19,16 @@ use tokio::task::JoinSet;
 
 use super::S3ObjectStore;
 use super::error::{classify, status};
+use super::parts::{PART_BYTES, Parts};
 
-/// The largest object that is written by one request, and the size of all parts but the last.
-const PART_BYTES: usize = 8 * 1024 * 1024;
-/// [Amazon S3 multipart upload limits]: 10,000 parts, so 78 GiB here.
+/// The most parts of an upload, by S3's limit
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>): 78 GiB here.
 const PARTS: i32 = 10_000;
-/// With the one being filled: at most 32 MiB in memory, which fits the smallest function.
+/// With the part that is being filled, this is at most 32 MiB in memory, which fits the smallest
+/// function.
 const PARTS_IN_FLIGHT: usize = 3;
 
-/// See [`sidestep_engine::ports::objects::ObjectStore::upload`].
+/// Implements [`sidestep_engine::ports::objects::ObjectStore::upload`].
 pub(super) async fn upload(
     store: &S3ObjectStore,
     uri: &S3Uri,
@@ -38,8 +37,7 @@ pub(super) async fn upload(
     let mut parts = Parts::new(stream);
     let source = |source| source_error(uri, source);
     let first = parts.next().await.map_err(source)?.unwrap_or_default();
-    let second = parts.next().await.map_err(source)?;
-    let Some(second) = second else {
+    let Some(second) = parts.next().await.map_err(source)? else {
         let artifact = parts.artifact(uri);
         return match store.put("upload", uri, first, None, &artifact.sha256).await? {
             Created::New => Ok(artifact),
@@ -66,7 +64,7 @@ fn source_error(uri: &S3Uri, source: io::Error) -> StoreError {
     StoreError::Source { uri: uri.clone(), source }
 }
 
-/// Finds out whether the object that was in the way holds the same bytes.
+/// Compares the artifact with the object that existed already.
 async fn compare(store: &S3ObjectStore, artifact: Artifact) -> Result<Artifact, StoreError> {
     match existing_sha256(store, &artifact.uri).await? {
         Some(sha256) if sha256 == artifact.sha256 => Ok(artifact),
@@ -81,9 +79,13 @@ async fn compare(store: &S3ObjectStore, artifact: Artifact) -> Result<Artifact, 
 }
 
 async fn start(store: &S3ObjectStore, uri: &S3Uri) -> Result<String, StoreError> {
-    let request = store.client.create_multipart_upload().bucket(uri.bucket()).key(uri.key());
-    // Said here too: a part's checksum is refused at the end if the upload was begun without.
-    let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32);
+    // S3 refuses the parts' checksums at the end if the upload was started without the algorithm.
+    let request = store
+        .client
+        .create_multipart_upload()
+        .bucket(uri.bucket())
+        .key(uri.key())
+        .checksum_algorithm(ChecksumAlgorithm::Crc32);
     let started = request.send().await.map_err(|error| classify("upload", uri, error))?;
     Ok(started.upload_id.unwrap_or_default())
 }
@@ -96,7 +98,7 @@ async fn upload_parts(
     parts: &mut Parts,
 ) -> Result<Vec<CompletedPart>, StoreError> {
     let mut completed = Vec::new();
-    // Tasks of their own: they go on while the source takes its time, and end when this future is dropped.
+    // Each part has a task, which goes on while the source is slow, and ends when this is dropped.
     let mut in_flight = JoinSet::new();
     let mut first = first.into_iter();
     for number in 1.. {
@@ -121,7 +123,7 @@ async fn upload_parts(
     Ok(completed)
 }
 
-/// Waits for any part; `None` when none is under way.
+/// Waits for any part. Returns `None` if none is under way.
 async fn join(
     in_flight: &mut JoinSet<Result<CompletedPart, StoreError>>,
     uri: &S3Uri,
@@ -145,9 +147,15 @@ async fn upload_part(
     part: Bytes,
     number: i32,
 ) -> Result<CompletedPart, StoreError> {
-    let request = store.client.upload_part().bucket(uri.bucket()).key(uri.key()).upload_id(id);
-    let sent = request.part_number(number).body(part.into()).send().await;
-    let sent = sent.map_err(|error| classify("upload", &uri, error))?;
+    let request = store
+        .client
+        .upload_part()
+        .bucket(uri.bucket())
+        .key(uri.key())
+        .upload_id(id)
+        .part_number(number)
+        .body(part.into());
+    let sent = request.send().await.map_err(|error| classify("upload", &uri, error))?;
     Ok(CompletedPart::builder()
         .part_number(number)
         .set_e_tag(sent.e_tag)
@@ -155,17 +163,24 @@ async fn upload_part(
         .build())
 }
 
-/// 409 and 404 count as `Exists` too: S3 says them when another completion, possibly our own with a lost answer, is or was
-/// under way. The comparison that follows settles it.
+/// Completes the upload, unless the object exists.
+///
+/// 409 and 404 count as `Exists` too: S3 answers them while or after another completion is under
+/// way, which may be our own with a lost answer. The comparison that follows settles it.
 async fn complete(
     store: &S3ObjectStore,
     uri: &S3Uri,
     id: &str,
     parts: Vec<CompletedPart>,
 ) -> Result<Created, StoreError> {
-    let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-    let request = store.client.complete_multipart_upload().bucket(uri.bucket()).key(uri.key());
-    let request = request.upload_id(id).multipart_upload(parts).if_none_match("*");
+    let request = store
+        .client
+        .complete_multipart_upload()
+        .bucket(uri.bucket())
+        .key(uri.key())
+        .upload_id(id)
+        .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+        .if_none_match("*");
     match request.send().await {
         Ok(_) => Ok(Created::New),
         Err(error) if matches!(status(&error), Some(404 | 409 | 412)) => Ok(Created::Exists),
@@ -173,83 +188,12 @@ async fn complete(
     }
 }
 
-/// Gives the parts back. Its own failure is only worth a line: the outcome of the upload is known already.
+/// Aborts the upload. A failure of this is only logged: the upload has its outcome already.
 async fn abort(store: &S3ObjectStore, uri: &S3Uri, id: &str) {
     let request = store.client.abort_multipart_upload().bucket(uri.bucket()).key(uri.key());
     if let Err(error) = request.upload_id(id).send().await
         && status(&error) != Some(404)
     {
         tracing::warn!(%uri, %error, "could not abort a multipart upload");
-    }
-}
-
-/// Cuts a stream into parts and hashes it.
-struct Parts {
-    stream: ObjectStream,
-    rest: Bytes,
-    hasher: Sha256,
-    bytes: u64,
-}
-
-impl Parts {
-    fn new(stream: ObjectStream) -> Self {
-        Self { stream, rest: Bytes::new(), hasher: Sha256::new(), bytes: 0 }
-    }
-
-    /// Returns the next `PART_BYTES`, fewer at the end, `None` after it.
-    async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let mut part = BytesMut::new();
-        while part.len() < PART_BYTES {
-            if self.rest.is_empty() {
-                let Some(piece) = self.stream.try_next().await? else { break };
-                self.rest = piece;
-            }
-            if part.is_empty() && self.rest.len() >= PART_BYTES {
-                // A large piece is cut up in place rather than copied.
-                return Ok(Some(self.count(self.rest.slice(..PART_BYTES), PART_BYTES)));
-            }
-            let take = self.rest.len().min(PART_BYTES - part.len());
-            part.extend_from_slice(&self.rest.split_to(take));
-        }
-        Ok((!part.is_empty()).then(|| self.count(part.freeze(), 0)))
-    }
-
-    fn count(&mut self, part: Bytes, taken: usize) -> Bytes {
-        let _ = self.rest.split_to(taken);
-        self.hasher.update(&part);
-        self.bytes += part.len() as u64;
-        part
-    }
-
-    /// What has gone through so far, as an artifact.
-    fn artifact(&self, uri: &S3Uri) -> Artifact {
-        let sha256 = hex::encode(self.hasher.clone().finalize());
-        Artifact { uri: uri.clone(), bytes: self.bytes, sha256 }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures::{StreamExt, stream};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn parts_are_full_but_the_last_whatever_the_pieces() {
-        for piece_bytes in [1_000_003, PART_BYTES, 3 * PART_BYTES + 5] {
-            let whole = Bytes::from(vec![7_u8; 2 * PART_BYTES + 11]);
-            let pieces: Vec<_> =
-                whole.chunks(piece_bytes).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-            let mut parts = Parts::new(stream::iter(pieces).boxed());
-            let mut lengths = Vec::new();
-            while let Some(part) = parts.next().await.unwrap() {
-                lengths.push(part.len());
-            }
-            assert_eq!(lengths, [PART_BYTES, PART_BYTES, 11], "pieces of {piece_bytes}");
-            let uri = S3Uri::parse("s3://bucket/key").unwrap();
-            let sha256 = sidestep_engine::ports::objects::sha256_hex(&whole);
-            let bytes = whole.len() as u64;
-            assert_eq!(parts.artifact(&uri), Artifact { uri, bytes, sha256 });
-        }
     }
 }

@@ -13,12 +13,14 @@ use sidestep_engine::ports::triggers::Trigger;
 
 use super::DynamoTable;
 use super::error::classify;
-use super::item::{EXPIRES_AT, Item, body, document, number, numeric, string, text, unreadable};
+use super::item::{
+    EXPIRES_AT, Item, body, document, keyed, number, numeric, string, text, unreadable,
+};
+use super::key::{WINDOWS, window_key};
 
-/// The partition of the windows that are open.
-const OPEN: &str = "W";
 const NOTES: &str = "Notes";
-/// How long it is known what was in a window: longer than a queue keeps an event (14 days), and dead letters after it.
+/// How long the table keeps the uploads of a window: longer than a queue keeps an event (14 days)
+/// and then its dead letter (14 more).
 const KEPT_SECONDS: u64 = 45 * 86_400;
 
 #[async_trait]
@@ -38,8 +40,7 @@ impl BatchStore for DynamoTable {
             .client
             .update_item()
             .table_name(&self.name)
-            .key("PK", text(OPEN))
-            .key("SK", text(id.as_str()))
+            .set_key(Some(keyed(WINDOWS, id.as_str())))
             .update_expression("SET Body = if_not_exists(Body, :trigger) ADD Notes :one")
             .expression_attribute_values(":trigger", text(trigger))
             .expression_attribute_values(":one", number(1_u64))
@@ -51,16 +52,16 @@ impl BatchStore for DynamoTable {
     }
 
     async fn open_windows(&self) -> Result<Vec<OpenWindow>, TableError> {
-        self.query_all(OPEN).await?.iter().map(open_window).collect()
+        self.query_all(WINDOWS).await?.iter().map(open_window).collect()
     }
 
     async fn open_window(&self, id: &WindowId) -> Result<Option<OpenWindow>, TableError> {
-        self.get(OPEN.to_owned(), id.as_str()).await?.as_ref().map(open_window).transpose()
+        self.get(WINDOWS.to_owned(), id.as_str()).await?.as_ref().map(open_window).transpose()
     }
 
     async fn window(&self, id: &WindowId) -> Result<(Vec<BatchObject>, Vec<Part>), TableError> {
         let (mut objects, mut parts) = (Vec::new(), Vec::new());
-        // The objects come first, by their keys, so no part is missed that holds one of them.
+        // The uploads sort before the parts, so every part that holds one of them is read too.
         for item in self.query_all(&window_key(id)).await? {
             match string(&item, "SK")?.split_once('#') {
                 Some(("O", _)) => objects.push(body(&item)?),
@@ -82,8 +83,7 @@ impl BatchStore for DynamoTable {
             .client
             .delete_item()
             .table_name(&self.name)
-            .key("PK", text(OPEN))
-            .key("SK", text(id.as_str()))
+            .set_key(Some(keyed(WINDOWS, id.as_str())))
             .condition_expression("Notes = :notes")
             .expression_attribute_values(":notes", number(notes))
             .send()
@@ -101,16 +101,12 @@ fn is_refused(error: &SdkError<DeleteItemError>) -> bool {
 }
 
 fn open_window(item: &Item) -> Result<OpenWindow, TableError> {
-    let id = WindowId::parse(string(item, "SK")?);
-    let id = id.ok_or_else(|| unreadable(item, "not the name of a window"))?;
+    let id = WindowId::parse(string(item, "SK")?)
+        .ok_or_else(|| unreadable(item, "not the name of a window"))?;
     Ok(OpenWindow { id, trigger: body(item)?, notes: numeric(item, NOTES)? })
 }
 
-fn window_key(id: &WindowId) -> String {
-    format!("W#{id}")
-}
-
-/// When an item that is written now may go, in seconds since 1970.
+/// Returns when an item that is written now expires, in seconds since 1970.
 fn expiry() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_secs() + KEPT_SECONDS

@@ -1,4 +1,4 @@
-//! Items: attribute maps with the table's keys.
+//! Items: attributes by name, written and read.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -10,9 +10,8 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sidestep_core::execution::commit::Revision;
+use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::execution::savings::Savings;
-use sidestep_core::name::ExecutionId;
 use sidestep_engine::ports::executions::TableError;
 
 /// The attribute that the table's `TimeToLiveSpecification` names.
@@ -24,15 +23,21 @@ pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
+/// Returns an item with nothing but its key.
+pub(super) fn keyed(pk: impl Into<String>, sk: impl Into<String>) -> Item {
+    HashMap::from([("PK".to_owned(), text(pk)), ("SK".to_owned(), text(sk))])
+}
+
 pub(super) fn number(value: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-/// What reuse saved, where there is something: most heads are written a few bytes shorter without.
+/// Returns the attributes of what reuse saved: none for nothing, which keeps most heads shorter.
 pub(super) fn saved_attributes(saved: Savings) -> impl Iterator<Item = (String, AttributeValue)> {
-    let attributes = [("SavedMs", saved.ms.to_string()), ("SavedUsd", saved.usd.to_string())];
-    let attributes = attributes.into_iter().filter(move |_| saved != Savings::default());
-    attributes.map(|(name, value)| (name.to_owned(), AttributeValue::N(value)))
+    [("SavedMs", saved.ms.to_string()), ("SavedUsd", saved.usd.to_string())]
+        .into_iter()
+        .filter(move |_| saved != Savings::default())
+        .map(|(name, value)| (name.to_owned(), AttributeValue::N(value)))
 }
 
 /// Reads [`saved_attributes`].
@@ -43,30 +48,34 @@ pub(super) fn saved(item: &Item) -> Savings {
     }
 }
 
-pub(super) fn execution_key(id: &ExecutionId) -> String {
-    format!("E#{id}")
+/// Reads the status of an execution.
+pub(super) fn status(item: &Item) -> Result<ExecutionStatus, TableError> {
+    let name = serde_json::Value::from(string(item, "Status")?);
+    serde_json::from_value(name).map_err(|error| unreadable(item, &error.to_string()))
 }
 
-/// Eight digits, so that commits sort by revision.
-pub(super) fn commit_key(revision: Revision) -> String {
-    format!("C#{revision:08}")
-}
-
-/// Bytes of JSON from which on it is compressed: below, an item takes one write unit either way.
+/// Documents of this many bytes are compressed. A shorter one takes one write unit either way.
 const COMPRESSED_FROM: usize = 900;
-/// Bytes of JSON that an item may unfold to. A commit is planned to stay far below.
+/// The most bytes of a decompressed document. Commits are planned to stay far below.
 const UNFOLDED_BYTES: u64 = 16 * 1024 * 1024;
 
-/// An item with one JSON document: as the text `Body`, or compressed as `Deflated`.
+/// Returns an item with one JSON document: as the text `Body`, or compressed as `Deflated`.
 ///
-/// DynamoDB bills each KB that is written, and the records of a hundred decisions repeat the same names, ARNs and sentences.
-pub(super) fn document(pk: String, sk: impl Into<String>, body: &impl Serialize) -> Item {
-    let body = serde_json::to_string(body).expect("state is plain JSON with string keys");
-    let body = match deflate(&body) {
-        Some(bytes) => ("Deflated".to_owned(), AttributeValue::B(Blob::new(bytes))),
-        None => ("Body".to_owned(), text(body)),
+/// DynamoDB bills each KB that is written, and the records of a hundred decisions repeat the same
+/// names, ARNs and sentences.
+pub(super) fn document(
+    pk: impl Into<String>,
+    sk: impl Into<String>,
+    body: &impl Serialize,
+) -> Item {
+    let json = serde_json::to_string(body).expect("state is plain JSON with string keys");
+    let (name, value) = match deflate(&json) {
+        Some(bytes) => ("Deflated", AttributeValue::B(Blob::new(bytes))),
+        None => ("Body", text(json)),
     };
-    HashMap::from([("PK".to_owned(), text(pk)), ("SK".to_owned(), text(sk)), body])
+    let mut item = keyed(pk, sk);
+    item.insert(name.to_owned(), value);
+    item
 }
 
 fn deflate(body: &str) -> Option<Vec<u8>> {
@@ -80,16 +89,16 @@ fn deflate(body: &str) -> Option<Vec<u8>> {
 
 /// Reads the JSON of [`document`].
 pub(super) fn body<T: DeserializeOwned>(item: &Item) -> Result<T, TableError> {
-    let wrong = |error: String| unreadable(item, &error);
+    let damaged = |error: String| unreadable(item, &error);
     match item.get("Deflated").and_then(|value| value.as_b().ok()) {
         None => {
-            serde_json::from_str(string(item, "Body")?).map_err(|error| wrong(error.to_string()))
+            serde_json::from_str(string(item, "Body")?).map_err(|error| damaged(error.to_string()))
         }
         Some(blob) => {
             let mut text = Vec::new();
             let mut decoder = DeflateDecoder::new(blob.as_ref()).take(UNFOLDED_BYTES);
-            decoder.read_to_end(&mut text).map_err(|error| wrong(error.to_string()))?;
-            serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))
+            decoder.read_to_end(&mut text).map_err(|error| damaged(error.to_string()))?;
+            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
         }
     }
 }
@@ -130,7 +139,7 @@ mod tests {
         let small = json!({"a": 1});
         let large = json!({"list": vec!["the same words again"; 1_000]});
         for (value, name) in [(small, "Body"), (large, "Deflated")] {
-            let item = document("P".to_owned(), "S", &value);
+            let item = document("P", "S", &value);
             assert!(item.contains_key(name), "{name}");
             assert_eq!(body::<Value>(&item).expect("readable"), value);
         }
@@ -138,13 +147,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_unfolded_is_an_error_that_names_the_item() {
-        let mut item = document("P".to_owned(), "S", &json!("x".repeat(5_000)));
+        let mut item = document("P", "S", &json!("x".repeat(5_000)));
         item.insert("Deflated".to_owned(), AttributeValue::B(Blob::new(vec![1, 2, 3])));
         let error = body::<Value>(&item).expect_err("damaged").to_string();
         assert!(error.contains("P S"), "{error}");
-        // Few bytes that unfold to very many are cut off, and then are no JSON.
+        // A few bytes that unfold to very many are cut off, and the rest is not JSON.
         let bomb = "0".repeat(usize::try_from(UNFOLDED_BYTES).expect("fits") + 1_000);
-        let item = document("P".to_owned(), "S", &json!(bomb));
+        let item = document("P", "S", &json!(bomb));
         assert!(body::<Value>(&item).is_err());
     }
 

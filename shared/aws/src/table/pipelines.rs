@@ -12,8 +12,8 @@ use sidestep_engine::ports::pipelines::{
 
 use super::DynamoTable;
 use super::error::{classify, is};
-use super::executions::pipeline_key;
-use super::item::{EXPIRES_AT, body, document, execution_key, number, string, unreadable};
+use super::item::{EXPIRES_AT, Item, body, document, number, string, unreadable};
+use super::key::{PIPELINES, answer_key, execution_id, execution_key, pipeline_key, version_key};
 
 const PIPELINE: &str = "PIPELINE";
 const LABEL: &str = "LABEL";
@@ -29,7 +29,7 @@ impl PipelineStore for DynamoTable {
     async fn pipelines(&self) -> Result<Vec<PipelineRecord>, TableError> {
         let names = self.pipeline_names().await?;
         let keys = names.iter().map(|name| (pipeline_key(name), PIPELINE.to_owned()));
-        // Names without a record are of pipelines that were run from a file.
+        // A name without a record belongs to a pipeline that was run from a file.
         let items = self.batch_get(keys.collect()).await?;
         let mut records: Vec<PipelineRecord> = items.iter().map(body).collect::<Result<_, _>>()?;
         records.sort_unstable_by(|a, b| a.pipeline_name.cmp(&b.pipeline_name));
@@ -44,31 +44,29 @@ impl PipelineStore for DynamoTable {
         let name = &record.pipeline_name;
         let mut item = document(pipeline_key(name), PIPELINE, record);
         item.insert("Revision".to_owned(), number(record.revision));
-        let put = Put::builder().table_name(&self.name).set_item(Some(item));
-        let put = if record.revision == 1 {
-            put.condition_expression("attribute_not_exists(PK)")
+        let put = |item: Item| Put::builder().table_name(&self.name).set_item(Some(item));
+        let put_record = if record.revision == 1 {
+            put(item).condition_expression("attribute_not_exists(PK)")
         } else {
-            put.condition_expression("Revision = :before")
+            put(item)
+                .condition_expression("Revision = :before")
                 .expression_attribute_values(":before", number(record.revision - 1))
         };
-        let write = |put: Put| TransactWriteItem::builder().put(put).build();
-        let built = |put: aws_sdk_dynamodb::types::builders::PutBuilder| {
-            write(put.build().expect("table and item are set"))
-        };
-        let listed = document("P".to_owned(), name.as_str(), &());
-        let listed = Put::builder().table_name(&self.name).set_item(Some(listed));
-        let mut writes = vec![built(put), built(listed)];
-        if let Some(version) = version {
-            let item = document(pipeline_key(name), version_key(version.version_id), version);
-            let put = Put::builder().table_name(&self.name).set_item(Some(item));
-            writes.push(built(put));
-        }
+        let mut puts = vec![put_record, put(document(PIPELINES, name.as_str(), &()))];
+        puts.extend(version.map(|version| {
+            put(document(pipeline_key(name), version_key(version.version_id), version))
+        }));
+        let writes = puts.into_iter().map(|put| {
+            let put = put.build().expect("table and item are set");
+            TransactWriteItem::builder().put(put).build()
+        });
+        let writes: Vec<_> = writes.collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match sent {
             Ok(_) => Ok(true),
-            // Most often the condition; a conflict with another transaction is the same race.
+            // Usually the condition failed. A conflict with another transaction is the same race.
             Err(error) if is(&error, "TransactionCanceledException") => {
-                // A write that timed out after it had succeeded finds itself.
+                // A write that timed out after it had succeeded finds its own record.
                 Ok(self.pipeline(name).await?.as_ref() == Some(record))
             }
             Err(error) => Err(classify("write pipeline", name.as_str(), error)),
@@ -99,18 +97,14 @@ impl PipelineStore for DynamoTable {
     async fn labels(&self, of: &[ExecutionId]) -> Result<BTreeMap<ExecutionId, Label>, TableError> {
         let keys = of.iter().map(|id| (execution_key(id), LABEL.to_owned()));
         let items = self.batch_get(keys.collect()).await?;
-        let labels = items.iter().map(|item| {
-            let id = string(item, "PK")?.trim_start_matches("E#");
-            let id = ExecutionId::parse(id).map_err(|error| unreadable(item, &error.to_string()));
-            Ok((id?, body(item)?))
-        });
+        let labels = items.iter().map(|item| Ok((execution_id(item)?, body(item)?)));
         labels.collect()
     }
 
     async fn answered(&self, key: &str, now_ms: u64) -> Result<Option<Answered>, TableError> {
         let item = self.get(answer_key(key), ANSWER).await?;
         let answered: Option<Answered> = item.as_ref().map(body).transpose()?;
-        // DynamoDB deletes what has expired within days.
+        // DynamoDB deletes an expired item only within days.
         Ok(answered.filter(|answered| answered.is_valid(now_ms)))
     }
 
@@ -125,16 +119,19 @@ impl PipelineStore for DynamoTable {
         let condition = format!("attribute_not_exists(PK) OR {EXPIRES_AT} <= :now");
         let values = [(":now".to_owned(), number(now_ms / 1000))].into();
         let existing = self.put_where(item, &condition, Some(values)).await?;
-        let existing = existing.as_ref().map(body).transpose()?;
-        Ok(existing.unwrap_or_else(|| answered.clone()))
+        let earlier = existing.as_ref().map(body).transpose()?;
+        Ok(earlier.unwrap_or_else(|| answered.clone()))
     }
 }
 
-/// Ten digits, so that versions sort by number.
-fn version_key(version_id: u64) -> String {
-    format!("V#{version_id:010}")
-}
-
-fn answer_key(key: &str) -> String {
-    format!("I#{key}")
+impl DynamoTable {
+    /// Returns the names of all pipelines that were ever started or registered.
+    pub(super) async fn pipeline_names(&self) -> Result<Vec<PipelineName>, TableError> {
+        let items = self.query_all(PIPELINES).await?;
+        let name = |item: &Item| {
+            PipelineName::parse(string(item, "SK")?)
+                .map_err(|error| unreadable(item, &error.to_string()))
+        };
+        items.iter().map(name).collect()
+    }
 }

@@ -1,4 +1,4 @@
-//! The table's keys and its index, for places where no template creates it.
+//! The table's key attributes and its index, for places where no template creates the table.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -9,10 +9,12 @@ use sidestep_engine::ports::executions::TableError;
 use super::DynamoTable;
 use super::error::{classify, is};
 
-/// The sparse index of executions that are not over: `Live`, then `StartedAt`.
+/// The sparse index of live executions: `Live`, then `StartedAt`.
 pub const LIVE_INDEX: &str = "Live";
 
-/// Creates the table unless it exists. Deployments create it from their template; this is for the embedded cloud and tests.
+/// Creates the table unless it exists.
+///
+/// Deployments create it from their template. This is for the embedded cloud and for tests.
 pub async fn create_table(table: &DynamoTable) -> Result<(), TableError> {
     let attribute = |name: &str, kind| {
         let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);

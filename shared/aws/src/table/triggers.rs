@@ -8,7 +8,8 @@ use sidestep_engine::ports::triggers::{Trigger, TriggerStore};
 
 use super::DynamoTable;
 use super::error::classify;
-use super::item::{Item, body, document, string, text};
+use super::item::{Item, body, document, keyed, string};
+use super::key::{BUCKETS, bucket_key};
 
 #[async_trait]
 impl TriggerStore for DynamoTable {
@@ -21,14 +22,14 @@ impl TriggerStore for DynamoTable {
         for (position, trigger) in triggers.iter().enumerate() {
             let name = format!("{}#{position}", trigger.pipeline_name);
             wanted.push(document(bucket_key(&trigger.bucket), name, trigger));
-            wanted.push(document("T".to_owned(), trigger.bucket.clone(), &()));
+            wanted.push(document(BUCKETS, trigger.bucket.clone(), &()));
         }
         let keys: BTreeSet<_> = wanted.iter().map(key).collect::<Result<_, _>>()?;
-        let mut known = self.query_all("T").await?;
+        let mut known = self.query_all(BUCKETS).await?;
         for bucket in known.clone() {
             known.extend(self.query_all(&bucket_key(string(&bucket, "SK")?)).await?);
         }
-        // First the new ones, so that no upload in between finds none.
+        // The new ones are written first, so that an upload in between finds a trigger.
         for item in wanted {
             let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
             put.send().await.map_err(|error| classify("write", "a trigger", error))?;
@@ -39,15 +40,11 @@ impl TriggerStore for DynamoTable {
                 continue;
             }
             let delete = self.client.delete_item().table_name(&self.name);
-            let delete = delete.key("PK", text(&pk)).key("SK", text(sk)).send().await;
-            delete.map_err(|error| classify("delete", &pk, error))?;
+            let deleted = delete.set_key(Some(keyed(pk.as_str(), sk))).send().await;
+            deleted.map_err(|error| classify("delete", &pk, error))?;
         }
         Ok(())
     }
-}
-
-fn bucket_key(bucket: &str) -> String {
-    format!("T#{bucket}")
 }
 
 fn key(item: &Item) -> Result<(String, String), TableError> {

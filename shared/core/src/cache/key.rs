@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::definition::StepType;
 use crate::uri::S3Uri;
 
 /// Raised when the meaning of the parts changes; older entries are then never hit.
@@ -59,7 +60,7 @@ impl KeyParts {
     pub fn lambda(code_digest: &str, arguments: Value) -> Self {
         Self {
             key_version: KEY_VERSION,
-            step_type: "Lambda".to_owned(),
+            step_type: StepType::Lambda.name().to_owned(),
             code_digest: code_digest.to_owned(),
             arguments,
             scope: None,

@@ -1,8 +1,9 @@
-//! Conditions: what they may say, and whether they hold.
+//! Conditions and their evaluation.
 //!
-//! Type rules, where SageMaker is silent or its local mode differs: Integer and Float are one numeric type; a String against a
-//! number, or a Boolean against anything else, fails the condition step with both values and types; strings are ordered
-//! lexicographically; an empty list of conditions holds.
+//! SageMaker is silent about some types, or its local mode differs. Here Integer and Float are one
+//! numeric type. A String against a number, or a Boolean against anything else, fails the condition
+//! step, with both values and types in the message. Strings are ordered lexicographically. An empty
+//! list of conditions holds.
 
 use std::cmp::Ordering;
 
@@ -25,27 +26,28 @@ pub enum Condition {
     },
     Not(Box<Condition>),
     Or(Vec<Condition>),
-    /// The content behind a value differs from the earlier execution's: an extension.
+    /// The content behind a value differs from that of an earlier execution. An extension.
     Changed {
         value: Expression,
-        /// The value as the definition writes it, as canonical JSON: what executions are compared by.
+        /// The value as the definition writes it, as canonical JSON. Executions are compared by it.
         text: String,
     },
-    /// The code of a step's function differs from the earlier execution's: an extension.
+    /// The code of a step's function differs from that of an earlier execution. An extension.
     CodeChanged {
         step: StepName,
     },
 }
 
-/// A scope that can be compared with an earlier execution: the source, or the last one that succeeded.
+/// A scope that knows an earlier execution: the source, or the last one that succeeded.
 pub trait ChangeScope: Scope {
-    /// Whether the content behind `value` differs from what stood behind `text` then.
+    /// Tells whether the content behind `value` differs from what was behind `text` in the earlier
+    /// execution.
     fn changed(&self, value: &Expression, text: &str) -> Result<Verdict, Unresolved<Self::Need>>;
 
     fn code_changed(&self, step: &StepName) -> Result<Verdict, Unresolved<Self::Need>>;
 }
 
-/// How two values are compared.
+/// An operator that compares two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     Equals,
@@ -89,14 +91,14 @@ impl Operator {
     }
 }
 
-/// Whether a condition holds, with the comparison that decided it in words: `5.2 <= 6.0 is true`.
+/// The outcome of a condition, with the comparison that decided it: `5.2 <= 6.0 is true`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     pub holds: bool,
     pub because: String,
 }
 
-/// Whether all of `conditions` hold, from left to right; the first that does not decides.
+/// Evaluates `conditions` from left to right. All must hold; the first that does not decides.
 pub fn all<S: ChangeScope>(
     conditions: &[Condition],
     scope: &S,
@@ -115,7 +117,8 @@ pub fn all<S: ChangeScope>(
 }
 
 impl Condition {
-    /// Whether this holds. Values of the wrong types are [`Unresolved::Absent`]: the condition step fails with the text.
+    /// Evaluates this condition. Values of the wrong types are [`Unresolved::Absent`], and the
+    /// condition step fails with its text.
     pub fn evaluate<S: ChangeScope>(&self, scope: &S) -> Result<Verdict, Unresolved<S::Need>> {
         match self {
             Self::Compare { operator, left, right } => {
@@ -129,7 +132,8 @@ impl Condition {
                 let query = query.evaluate(scope)?;
                 let values = values.iter().map(|value| value.evaluate(scope));
                 let values = values.collect::<Result<Vec<_>, _>>()?;
-                // No type error here: a value of another type is no match, as in the SDK's local mode.
+                // No type error here: a value of another type is no match, as in the SDK's local
+                // mode.
                 let holds = values.iter().any(|value| same(&query, value));
                 let list = values.iter().map(show).collect::<Vec<_>>().join(", ");
                 Ok(Verdict { holds, because: format!("{} in [{list}] is {holds}", show(&query)) })
@@ -192,7 +196,7 @@ impl Condition {
         }
     }
 
-    /// Whether an earlier execution is asked for.
+    /// Returns true if the condition compares with an earlier execution.
     pub fn looks_back(&self) -> bool {
         match self {
             Self::Changed { .. } | Self::CodeChanged { .. } => true,
@@ -233,7 +237,7 @@ fn same(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// Compares exactly while both are integers, since a float keeps only 53 bits of them.
+/// Compares two numbers, exactly if both are integers: a float keeps only 53 bits of them.
 fn compare_numbers(left: &Number, right: &Number) -> Option<Ordering> {
     match (integer(left), integer(right)) {
         (Some(left), Some(right)) => Some(left.cmp(&right)),

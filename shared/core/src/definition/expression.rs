@@ -1,7 +1,9 @@
-//! Values that are known only at run time: `Get`, `Std:Join` and `Std:JsonGet`, and their evaluation.
+//! Values that are known only at run time (`Get`, `Std:Join` and `Std:JsonGet`), and their
+//! evaluation.
 //!
-//! An expression is parsed once, when the definition is read; evaluation is pure and looks names up in a [`Scope`], which says for
-//! each of them a value, "not known yet: this fact is missing", or "there is no such thing".
+//! An expression is parsed once, when the definition is read. Evaluation is pure and looks names up
+//! in a [`Scope`]. For each name the scope answers with a value, with "a fact is missing", or with
+//! "there is no such thing".
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,13 +25,14 @@ pub enum Expression {
         on: String,
         values: Vec<Expression>,
     },
-    /// `{"Std:JsonGet":{"S3Uri":uri,"Path":path}}`: a value out of a JSON document in S3, with its JSON type.
+    /// `{"Std:JsonGet":{"S3Uri":uri,"Path":path}}`: a value of a JSON document in S3, with its
+    /// type.
     JsonGet {
         uri: Box<Expression>,
         path: PropertyPath,
     },
-    /// `{"Std:JsonGet":{"PropertyFile":{"Get":"Steps.S.PropertyFiles.F"},"Path":path}}`: a document that a Processing
-    /// step declares.
+    /// `{"Std:JsonGet":{"PropertyFile":{"Get":"Steps.S.PropertyFiles.F"},"Path":path}}`: a value of
+    /// a document that a Processing step declares.
     PropertyFile {
         step: StepName,
         file: String,
@@ -39,7 +42,7 @@ pub enum Expression {
     Object(BTreeMap<String, Expression>),
 }
 
-/// What a `Get` names.
+/// The name in a `Get`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reference {
     /// `Parameters.NAME`
@@ -95,7 +98,7 @@ pub enum ExperimentVariable {
     TrialName,
 }
 
-/// Why a reference has no value.
+/// The reason why a reference has no value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Unresolved<N> {
     /// A fact has to be gathered first.
@@ -104,14 +107,14 @@ pub enum Unresolved<N> {
     Absent(String),
 }
 
-/// What evaluation may ask for. `N` is the kind of fact that can be missing.
+/// The names that an evaluation can look up. `Need` is the kind of fact that can be missing.
 pub trait Scope {
     type Need;
 
-    /// The value of a reference, as a whole JSON value.
+    /// Returns the value of a reference as a whole JSON value.
     fn reference(&self, reference: &Reference) -> Result<Value, Unresolved<Self::Need>>;
 
-    /// The JSON document at `uri`.
+    /// Returns the JSON document at `uri`.
     fn document(&self, uri: &S3Uri) -> Result<Value, Unresolved<Self::Need>>;
 }
 
@@ -156,9 +159,10 @@ impl Expression {
         }
     }
 
-    /// The value of this expression.
+    /// Returns the value of this expression.
     ///
-    /// Stops at the first thing that is absent; a missing fact of a later part is found on the next call.
+    /// Stops at the first value that is absent. If a fact is missing, later ones are found on the
+    /// next call.
     pub fn evaluate<S: Scope>(&self, scope: &S) -> Result<Value, Unresolved<S::Need>> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
@@ -196,10 +200,10 @@ fn json_get<S: Scope>(
     value.ok_or_else(|| absent(format!("`{path}` is not in the JSON document `{uri}`")))
 }
 
-/// How a scalar reads inside a `Std:Join`.
+/// Returns a scalar as it reads inside a `Std:Join`.
 ///
-/// Integers in decimal, floats in the shortest form that reads back (`6.0`), booleans as `true` and `false`. SageMaker leaves
-/// floats open.
+/// Integers are decimal, floats have the shortest form that reads back (`6.0`), booleans are `true`
+/// and `false`. SageMaker does not say how floats read.
 fn text_of<N>(value: &Value) -> Result<String, Unresolved<N>> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -212,7 +216,8 @@ fn text_of<N>(value: &Value) -> Result<String, Unresolved<N>> {
     }
 }
 
-/// The name of a value's type as it stands in error texts: SageMaker's four, and `List`, `Object`, `Null`.
+/// Returns the name of a value's type for error texts: SageMaker's four, `List`, `Object` or
+/// `Null`.
 pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "String",

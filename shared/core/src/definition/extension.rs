@@ -1,18 +1,18 @@
-//! What sidestep adds to SageMaker's keys of a step (`docs/definition.md`).
+//! The keys of a step that sidestep adds to SageMaker's (`docs/definition.md`).
 
 use crate::definition::condition::Condition;
 
-/// `TriggerRule`: when a step starts, given how its dependencies ended.
+/// `TriggerRule`: how the dependencies of a step must have ended for it to start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TriggerRule {
-    /// All succeeded; SageMaker's rule.
+    /// All have succeeded. SageMaker's rule.
     #[default]
     AllSucceeded,
-    /// All have ended and at least one succeeded: rejoins after a branch.
+    /// All have ended and at least one has succeeded. Joins the branches of a condition.
     AnySucceeded,
-    /// All have ended and none failed; skipped ones do not matter.
+    /// All have ended and none has failed. Skipped ones do not matter.
     NoneFailed,
-    /// All have ended, however: cleans up after a failure.
+    /// All have ended, in whatever way. Cleans up after a failure.
     AllDone,
 }
 
@@ -25,13 +25,13 @@ impl TriggerRule {
     ];
 }
 
-/// `OnFailure`: what a failed step does to the rest.
+/// `OnFailure`: the effect of a failed step on the rest of the execution.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// It fails the execution, and what waits for it does not start; SageMaker's behaviour.
+    /// The execution fails, and dependent steps do not start. SageMaker's behaviour.
     #[default]
     Fail,
-    /// The execution may still succeed; to what waits for it the step counts as skipped.
+    /// The execution can still succeed. For dependent steps this step counts as skipped.
     Continue,
 }
 
@@ -46,12 +46,12 @@ pub struct When {
     pub otherwise: Otherwise,
 }
 
-/// `When.Else`.
+/// `When.Else`: what happens to a step whose conditions do not hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Otherwise {
     #[default]
     Skip,
-    /// Take the outputs of the source execution, or of the last one that succeeded.
+    /// The step gets the outputs of the source execution, or of the last one that succeeded.
     Reuse,
 }
 
@@ -59,7 +59,7 @@ impl Otherwise {
     pub const ALL: [(&'static str, Self); 2] = [("Skip", Self::Skip), ("Reuse", Self::Reuse)];
 }
 
-/// `CacheConfig.Scope`: who shares an entry.
+/// `CacheConfig.Scope`: the pipelines that share a cached result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CacheScope {
     /// All pipelines of a deployment.

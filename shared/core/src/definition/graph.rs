@@ -1,14 +1,14 @@
-//! The pipeline as a graph: who waits for whom, at any distance.
+//! The pipeline as a graph: the steps that wait for each other, at any distance.
 //!
 //! An edge leads from a step to each dependency and, in a branch, to the enclosing Condition step.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::definition::expression::{Expression, Reference};
-use crate::definition::{Pipeline, Step, StepIndex, StepKind};
+use crate::definition::{Pipeline, Step, StepIndex};
 use crate::name::ParameterName;
 
-/// Both directions of every edge.
+/// The edges of a pipeline in both directions.
 #[derive(Debug, Clone)]
 pub struct Graph {
     upstream: Vec<Vec<StepIndex>>,
@@ -18,7 +18,7 @@ pub struct Graph {
 /// A direction along the edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Towards what a step waits for.
+    /// Towards the steps that a step waits for.
     Upstream,
     Downstream,
 }
@@ -45,7 +45,7 @@ impl Graph {
         Self { upstream, downstream }
     }
 
-    /// The direct neighbours.
+    /// Returns the direct neighbours of `step`.
     pub fn edges(&self, step: StepIndex, direction: Direction) -> &[StepIndex] {
         match direction {
             Direction::Upstream => &self.upstream[step.0],
@@ -53,7 +53,8 @@ impl Graph {
         }
     }
 
-    /// All steps within `distance` edges of `from`, which are themselves left out unless another of them leads there.
+    /// Returns all steps within `distance` edges of `from`. A step of `from` is included only if
+    /// another one leads to it.
     pub fn reach(
         &self,
         from: impl IntoIterator<Item = StepIndex>,
@@ -63,7 +64,7 @@ impl Graph {
         self.reach_without(from, direction, distance, &|_| false)
     }
 
-    /// As [`Graph::reach`], but as if the steps that `is_cut` names were not there.
+    /// Does the same as [`Graph::reach`] in a graph without the steps for which `is_cut` is true.
     pub fn reach_without(
         &self,
         from: impl IntoIterator<Item = StepIndex>,
@@ -89,23 +90,13 @@ impl Graph {
 
 /// Calls `visit` for each expression of a step: in arguments, conditions, message and `When`.
 pub fn expressions<'a>(step: &'a Step, visit: &mut dyn FnMut(&'a Expression)) {
-    match &step.kind {
-        StepKind::Lambda(lambda) => visit(&lambda.arguments),
-        StepKind::Callback(callback) => visit(&callback.arguments),
-        StepKind::Fail { message } => visit(message),
-        StepKind::Condition { conditions } => {
-            for condition in conditions {
-                condition.expressions(visit);
-            }
-        }
-        StepKind::Job { .. } => {}
-    }
+    step.kind.expressions(visit);
     for condition in step.when.iter().flat_map(|when| &when.conditions) {
         condition.expressions(visit);
     }
 }
 
-/// The parameters that `step` reads itself.
+/// Returns the parameters that `step` itself reads.
 pub fn parameters_read(pipeline: &Pipeline, step: StepIndex) -> BTreeSet<ParameterName> {
     let mut read = BTreeSet::new();
     expressions(pipeline.step(step), &mut |expression| {
@@ -118,7 +109,7 @@ pub fn parameters_read(pipeline: &Pipeline, step: StepIndex) -> BTreeSet<Paramet
     read
 }
 
-/// The parameters that `step` or anything upstream of it reads.
+/// Returns the parameters that `step` or any step upstream of it reads.
 pub fn parameters_behind(
     pipeline: &Pipeline,
     graph: &Graph,

@@ -1,28 +1,35 @@
 //! A pipeline definition, parsed and checked: every name resolved, every edge known.
 //!
-//! Steps lie flat in definition order, a Condition step before the steps of its branches, and are addressed by [`StepIndex`]: that
-//! position is also the step's place in an execution's `HEAD`.
+//! Steps are one flat list in definition order, a Condition step before the steps of its branches.
+//! A [`StepIndex`] is the position in that list, and the step's place in an execution's `HEAD`.
 
 pub mod condition;
 pub mod expression;
 pub mod extension;
+pub mod function_ref;
 pub mod graph;
 pub mod output;
 pub mod parameter;
 pub mod property_path;
+mod scalar_type;
+pub mod step_type;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::condition::Condition;
 use crate::definition::expression::Expression;
 use crate::definition::extension::{CacheScope, OnFailure, TriggerRule, When};
+use crate::definition::function_ref::FunctionRef;
 use crate::name::{ParameterName, StepName};
 
-/// The one definition version there is.
+pub use crate::definition::output::OutputParameter;
+pub use crate::definition::scalar_type::ScalarType;
+pub use crate::definition::step_type::{CallbackStep, LambdaStep, StepKind, StepType};
+
+/// The only version of definitions.
 pub const DEFINITION_VERSION: &str = "2020-12-01";
 
 /// A definition that passed all checks.
@@ -32,7 +39,7 @@ pub struct Pipeline {
     pub experiment: Option<ExperimentConfig>,
     /// In definition order, a condition before the steps of its branches.
     pub steps: Vec<Step>,
-    /// An order in which every step comes after all that it waits for; ties in definition order.
+    /// Every step after all that it waits for; ties in definition order.
     pub topological_order: Vec<StepIndex>,
 }
 
@@ -41,43 +48,21 @@ pub struct Pipeline {
 #[serde(transparent)]
 pub struct StepIndex(pub usize);
 
-/// A caller's input.
+/// A value that the caller gives at the start of an execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     pub name: ParameterName,
     pub parameter_type: ScalarType,
-    /// `None`: required at start.
+    /// `None` if the parameter needs a value at the start.
     pub default: Option<Value>,
-    /// Only on String parameters; empty when any value will do.
+    /// Allowed values of a String parameter. Empty if any value is allowed.
     pub enum_values: Vec<String>,
     pub description: Option<String>,
-    /// An extension: the value never reaches logs, reasons, keys or descriptions.
+    /// The value never reaches logs, reasons, keys or descriptions. An extension.
     pub no_echo: bool,
 }
 
-/// The types of parameters and of declared outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScalarType {
-    String,
-    Integer,
-    Float,
-    Boolean,
-}
-
-impl ScalarType {
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("String", Self::String),
-        ("Integer", Self::Integer),
-        ("Float", Self::Float),
-        ("Boolean", Self::Boolean),
-    ];
-
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, scalar)| *scalar == self).map_or("", |(name, _)| name)
-    }
-}
-
-/// `PipelineExperimentConfig`: evaluated and echoed, otherwise without effect.
+/// `PipelineExperimentConfig`: evaluated and shown, otherwise without effect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExperimentConfig {
     pub experiment_name: Expression,
@@ -91,20 +76,21 @@ pub struct Step {
     pub display_name: Option<String>,
     pub description: Option<String>,
     pub kind: StepKind,
-    /// The branch this step stands in.
+    /// The branch that contains this step.
     pub parent: Option<Parent>,
-    /// What it waits for: `DependsOn` and every reference at any depth; not the parent.
+    /// The steps that this step waits for: `DependsOn` and every reference at any depth. The
+    /// enclosing Condition step is not among them.
     pub dependencies: BTreeSet<StepIndex>,
-    /// The step's own setting, or the pipeline's default. `None`: never cached.
+    /// The step's own setting or the pipeline's default. `None` if the step is never cached.
     pub cache: Option<CacheConfig>,
     pub retry_policies: Vec<RetryPolicy>,
-    /// An attempt fails after this.
+    /// An attempt fails after this time.
     pub timeout_seconds: Option<u32>,
     pub tags: Vec<String>,
     pub trigger_rule: TriggerRule,
     pub on_failure: OnFailure,
     pub when: Option<When>,
-    /// Where the step stands in the document, as a JSON pointer.
+    /// The step's place in the document, as a JSON pointer.
     pub pointer: String,
 }
 
@@ -122,57 +108,10 @@ pub enum Branch {
     Else,
 }
 
-/// What a step does.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StepKind {
-    Lambda(LambdaStep),
-    Callback(CallbackStep),
-    Condition {
-        conditions: Vec<Condition>,
-    },
-    Fail {
-        message: Expression,
-    },
-    /// A type that SageMaker knows and sidestep parses, but cannot run yet.
-    Job {
-        step_type: String,
-    },
-}
-
-/// Invokes a Lambda function with `arguments` as its event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LambdaStep {
-    /// A full ARN, or a name from `sidestep.toml`.
-    pub function_arn: String,
-    /// Always an object.
-    pub arguments: Expression,
-    pub outputs: Vec<OutputParameter>,
-    /// Stands for the code's digest in the cache key: the author answers for what the code does.
-    pub code_version: Option<String>,
-    /// An attempt of which it is not known how far it came is not followed by another one.
-    pub exactly_once_start: bool,
-}
-
-/// Sends a message to a queue and waits for the answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CallbackStep {
-    pub sqs_queue_url: String,
-    /// Always an object.
-    pub arguments: Expression,
-    pub outputs: Vec<OutputParameter>,
-}
-
-/// A declared output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputParameter {
-    pub name: String,
-    pub output_type: ScalarType,
-}
-
 /// An enabled `CacheConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// How old an entry may be; `None`: any age. Years and months count as 365 and 30 days.
+    /// The greatest age of an entry; `None` for any age. A year has 365 days and a month 30.
     pub expire_after: Option<Duration>,
     pub scope: CacheScope,
 }
@@ -192,7 +131,7 @@ impl Pipeline {
         &self.steps[index.0]
     }
 
-    /// The step with this name.
+    /// Returns the step with this name.
     pub fn find(&self, name: &StepName) -> Option<StepIndex> {
         self.steps.iter().position(|step| step.name == *name).map(StepIndex)
     }
@@ -201,7 +140,25 @@ impl Pipeline {
         (0..self.steps.len()).map(StepIndex)
     }
 
-    /// URLs of the queues that Callback steps send to.
+    /// Returns the functions of the Lambda steps, in definition order.
+    pub fn functions(&self) -> impl Iterator<Item = &FunctionRef> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Lambda(lambda) => Some(&lambda.function_arn),
+            _ => None,
+        })
+    }
+
+    /// Returns the functions of this pipeline that cannot run, and why. `by_name` holds those that
+    /// cannot run here by their names, however a definition refers to them.
+    pub fn left_out(&self, by_name: &BTreeMap<String, String>) -> BTreeMap<FunctionRef, String> {
+        let left_out = self.functions().filter_map(|function| {
+            let why = by_name.get(function.function_name())?;
+            Some((function.clone(), why.clone()))
+        });
+        left_out.collect()
+    }
+
+    /// Returns the URLs of the queues that Callback steps send to.
     pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Callback(callback) => Some(callback.sqs_queue_url.as_str()),
@@ -211,28 +168,17 @@ impl Pipeline {
 }
 
 impl Step {
-    /// `Type` as it stands in the definition.
-    pub fn step_type(&self) -> &str {
-        match &self.kind {
-            StepKind::Lambda(_) => "Lambda",
-            StepKind::Callback(_) => "Callback",
-            StepKind::Condition { .. } => "Condition",
-            StepKind::Fail { .. } => "Fail",
-            StepKind::Job { step_type } => step_type,
-        }
+    pub fn step_type(&self) -> StepType {
+        self.kind.step_type()
     }
 
-    /// Whether this version can execute the step. Others are parsed and checked, and refused at start.
+    /// Returns true if this version can execute the step. Others are refused at the start.
     pub fn is_runnable(&self) -> bool {
-        !matches!(self.kind, StepKind::Job { .. })
+        self.kind.is_runnable()
     }
 
-    /// The declared outputs; empty for types that declare none.
+    /// Returns the declared outputs; none for types that declare none.
     pub fn outputs(&self) -> &[OutputParameter] {
-        match &self.kind {
-            StepKind::Lambda(step) => &step.outputs,
-            StepKind::Callback(step) => &step.outputs,
-            _ => &[],
-        }
+        self.kind.outputs()
     }
 }

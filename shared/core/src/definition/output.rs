@@ -1,15 +1,23 @@
-//! Declared outputs: what a function returned, turned into the type that the definition declares.
+//! Declared outputs, and how a returned value is converted to the declared type.
 
 use serde_json::{Map, Number, Value};
 
-use crate::definition::ScalarType;
 use crate::definition::expression::type_name;
+use crate::definition::scalar_type::ScalarType;
 use crate::limits::OUTPUT_DEPTH;
 
-/// Converts `value` to the declared type, or says why that cannot be.
+/// A declared output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputParameter {
+    pub name: String,
+    pub output_type: ScalarType,
+}
+
+/// Converts `value` to the declared type. The error says why that is not possible.
 ///
-/// `"1"` becomes Integer 1, `1` becomes String `"1"`, `3.0` Integer 3; digits are never lost. A list or an object becomes one string of
-/// compact JSON, as SageMaker does; `null` is no value of any type.
+/// `"1"` becomes Integer 1, `1` becomes String `"1"`, and `3.0` becomes Integer 3. Digits are never
+/// lost. A list or an object becomes one string of compact JSON, as in SageMaker. `null` has no
+/// type.
 pub fn convert_output(value: &Value, output_type: ScalarType) -> Result<Value, String> {
     let refuse = || {
         let shown: String = value.to_string().chars().take(80).collect();
@@ -40,7 +48,7 @@ pub fn convert_output(value: &Value, output_type: ScalarType) -> Result<Value, S
     }
 }
 
-/// The number as an integer, if it is one. Floats beyond 2^53 are not exact, and refused.
+/// Returns the number as an integer, if it is one. Floats beyond 2^53 are not exact and refused.
 fn integer(number: &Number) -> Option<Value> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.is_i64() || number.is_u64() {

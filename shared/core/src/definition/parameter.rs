@@ -1,7 +1,8 @@
-//! Parameter values as they are given at start: strings, read by the declared type.
+//! Parameter values as they are given at start: texts, read by the declared type.
 //!
-//! Clients send Python's `str()` of a value, so booleans come as `True` and floats as `1e-07` (sagemaker-pipelines reference,
-//! parameter validation at start). All that is wrong is reported at once, and nothing starts.
+//! Clients send Python's `str()` of a value, so booleans come as `True` and floats as `1e-07`
+//! (sagemaker-pipelines reference, parameter validation at start). All mistakes are reported at
+//! once, and nothing starts.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::limits;
 use crate::name::ParameterName;
 use crate::parse::suggest::Suggester;
 
-/// What is wrong with one given value, or with its absence.
+/// A mistake in one given value, or a value that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParameterError {
@@ -24,9 +25,9 @@ pub enum ParameterError {
     Empty { name: ParameterName },
     #[error("the value of parameter `{name}` has {chars} characters, over the limit of {limit}")]
     TooLong { name: ParameterName, chars: usize, limit: usize },
-    #[error("the value of parameter `{name}` is not of type {}: `{value}`", expected.name())]
+    #[error("invalid value `{value}` of parameter `{name}`: expected type {}", expected.name())]
     WrongType { name: ParameterName, value: String, expected: ScalarType },
-    #[error("`{value}` is not a value of parameter `{name}` (allowed: {})", allowed.join(", "))]
+    #[error("invalid value `{value}` of parameter `{name}`: expected one of {}", allowed.join(", "))]
     NotInEnum { name: ParameterName, value: String, allowed: Vec<String> },
 }
 
@@ -34,7 +35,7 @@ fn hint(suggestion: Option<&String>) -> String {
     suggestion.map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
 }
 
-/// The value of every parameter of `pipeline`, from what is given and the defaults.
+/// Returns the value of every parameter of `pipeline`, from the given texts and the defaults.
 pub fn resolve_parameters(
     pipeline: &Pipeline,
     given: &BTreeMap<String, String>,
@@ -64,7 +65,8 @@ pub fn resolve_parameters(
     if errors.is_empty() { Ok(values) } else { Err(errors) }
 }
 
-/// An earlier execution's values as they would be given at start, without those that the pipeline no longer takes.
+/// Returns an earlier execution's values as texts that can be given at start, without those that
+/// the pipeline no longer takes.
 pub fn inherit(
     pipeline: &Pipeline,
     earlier: &BTreeMap<ParameterName, Value>,
@@ -102,7 +104,7 @@ fn parse(parameter: &Parameter, text: &str) -> Result<Value, ParameterError> {
     Ok(value)
 }
 
-/// Reads a text as a scalar. `None` where it is none of that type, or out of its range.
+/// Reads a text as a scalar. `None` if it is not of that type, or out of its range.
 fn parse_scalar(text: &str, scalar_type: ScalarType) -> Option<Value> {
     match scalar_type {
         ScalarType::String => Some(Value::String(text.to_owned())),
@@ -190,10 +192,10 @@ mod tests {
             resolve(&given).expect_err("six mistakes"),
             [
                 "parameter `Needed` has no default and needs a value",
-                "the value of parameter `Count` is not of type Integer: `1.5`",
-                "the value of parameter `Rate` is not of type Float: `inf`",
-                "the value of parameter `DryRun` is not of type Boolean: `1`",
-                "`huge` is not a value of parameter `Tier` (allowed: small, large)",
+                "invalid value `1.5` of parameter `Count`: expected type Integer",
+                "invalid value `inf` of parameter `Rate`: expected type Float",
+                "invalid value `1` of parameter `DryRun`: expected type Boolean",
+                "invalid value `huge` of parameter `Tier`: expected one of small, large",
                 "parameter `count` is not declared, did you mean `Count`?",
             ]
         );

@@ -1,14 +1,14 @@
 //! Property paths: `segment ( "." segment | "[" digits "]" | "['" name "']" )*`.
 //!
-//! Names in brackets may hold dots, dashes, spaces and colons, so a path is split on `.` only outside brackets
-//! (sagemaker-pipelines reference, property path grammar). The same grammar serves `Std:JsonGet`, where a leading `$` or `$.` is
-//! allowed.
+//! Names in brackets may hold dots, dashes, spaces and colons, so a path is split on `.` only
+//! outside brackets (sagemaker-pipelines reference, property path grammar). `Std:JsonGet` has the
+//! same grammar and also allows a leading `$` or `$.`.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// One step into a JSON value.
+/// One segment of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
     /// A member of an object, or of a list of named things (`Outputs['train']`).
@@ -17,17 +17,17 @@ pub enum Segment {
     Index(usize),
 }
 
-/// A way into a JSON value.
+/// The path of a value inside a JSON value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PropertyPath(pub Vec<Segment>);
 
 /// A text that does not follow the grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{path}` is not a property path: {problem} at character {at}")]
+#[error("invalid property path `{path}`: {problem} at character {at}")]
 pub struct PathError {
     pub path: String,
     pub problem: &'static str,
-    /// From 1.
+    /// The position of the problem in characters, from 1.
     pub at: usize,
 }
 
@@ -79,8 +79,8 @@ impl PropertyPath {
         Ok(Self(segments))
     }
 
-    /// Reads the path of a `Std:JsonGet`: as [`PropertyPath::parse`], after an optional `$` or `$.`. `$` alone is the whole
-    /// document.
+    /// Reads the path of a `Std:JsonGet`: a path after an optional `$` or `$.`. `$` alone is the
+    /// whole document.
     pub fn parse_json_path(text: &str) -> Result<Self, PathError> {
         match text.strip_prefix('$') {
             Some("") => Ok(Self(Vec::new())),
@@ -89,7 +89,7 @@ impl PropertyPath {
         }
     }
 
-    /// The value at this path, or `None` where a segment leads nowhere.
+    /// Returns the value at this path, or `None` if there is no such value.
     pub fn find<'a>(&self, root: &'a Value) -> Option<&'a Value> {
         self.0.iter().try_fold(root, |value, segment| match segment {
             Segment::Key(key) => value.get(key),

@@ -1,8 +1,9 @@
-//! Batches: uploads that a trigger gathers for a while, to start one execution for all of them.
+//! Batches: uploads that a trigger collects for a while to start one execution for all of them.
 //!
-//! Time is cut into windows of so many seconds, and an upload belongs to the window of its own time, which its event carries: however often and
-//! late the event arrives, it is the same window. When a window has ended, what it holds becomes parts, each for one execution. A part never
-//! changes, so uploads that are heard of later become further parts, and no upload is in two.
+//! Time is divided into windows of a fixed number of seconds. An upload belongs to the window of
+//! its own time, which its event carries, so a repeated or late event leads to the same window.
+//! When a window has ended, its uploads become parts, and each part starts one execution. A part
+//! never changes: uploads that arrive later become further parts, and no upload is in two parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,30 +13,31 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::event::CreatedObject;
+use crate::event::s3::CreatedObject;
 use crate::uri::S3Uri;
 
-/// How long a window may be.
+/// The allowed length of a window, in seconds.
 pub const BATCH_SECONDS: RangeInclusive<u32> = 1..=3600;
-/// Uploads of one part, at most.
+/// The most uploads in one part.
 pub const BATCH_OBJECTS: usize = 10_000;
-/// How long after a window's end its events may take without becoming a part of their own.
+/// Time after the end of a window in which late events still join its first part.
 const GRACE_MS: u64 = 2_000;
 
-/// Names a window: its trigger's digest and when it begins.
+/// The name of a window: its trigger's digest, when it begins, and its length.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WindowId(String);
 
 impl WindowId {
-    /// The window of a time. `trigger` says all that makes a trigger another one.
+    /// Returns the window of a time. `trigger` holds all that distinguishes the trigger from
+    /// others.
     pub fn of(trigger: &str, seconds: u32, at_ms: u64) -> Self {
         let length_ms = u64::from(seconds) * 1_000;
         let digest = hex::encode(Sha256::digest(format!("{trigger}\0{seconds}")));
         Self(format!("{}-{:015}-{seconds}", &digest[..16], at_ms / length_ms * length_ms))
     }
 
-    /// Reads what [`WindowId::of`] made; anything else is `None`.
+    /// Reads the text of an id that [`WindowId::of`] made; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let id = Self(text.to_owned());
         let [digest, start, seconds] = text.split('-').collect::<Vec<_>>().try_into().ok()?;
@@ -47,7 +49,7 @@ impl WindowId {
         is_whole.then_some(id)
     }
 
-    /// From when on the window's uploads are to be started, in milliseconds since 1970.
+    /// Returns when the window's uploads are to be started, in milliseconds since 1970.
     pub fn due_ms(&self) -> u64 {
         let mut parts = self.0.split('-').skip(1).map(|part| part.parse().unwrap_or_default());
         let (start, seconds): (u64, u64) =
@@ -74,7 +76,7 @@ pub struct BatchObject {
     #[serde(rename = "ETag")]
     pub etag: String,
     pub size: u64,
-    /// The version, or where there are none the event's sequencer.
+    /// The version; without versioning, the event's sequencer.
     pub version: String,
     /// Orders the uploads of one key.
     pub sequencer: String,
@@ -91,28 +93,28 @@ impl BatchObject {
         }
     }
 
-    /// Tells uploads apart, one key's versions too.
+    /// Returns an id that is unique per upload, also among the versions of one key.
     pub fn id(&self) -> String {
         let digest = Sha256::digest(format!("{}\0{}", self.uri, self.version));
         hex::encode(&digest[..12])
     }
 }
 
-/// Uploads that one execution was started for.
+/// The uploads that one execution was started for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Part {
-    /// From 1 on, in the window.
+    /// The position in the window, from 1.
     pub number: u32,
-    /// What [`listing`] says of it lies there.
+    /// Where the text of [`listing`] is stored.
     pub listing: S3Uri,
-    /// Objects in the listing.
+    /// The number of objects in the listing.
     pub count: usize,
-    /// [`BatchObject::id`] of each upload.
+    /// The [`BatchObject::id`] of each upload.
     pub uploads: BTreeSet<String>,
 }
 
-/// What is in no part yet, as parts of at most `limit` uploads, in order of URI.
+/// Returns the uploads that are in no part yet, as parts of at most `limit`, in order of URI.
 pub fn remaining(
     mut objects: Vec<BatchObject>,
     parts: &[Part],
@@ -123,9 +125,11 @@ pub fn remaining(
     objects.chunks(limit).map(<[_]>::to_vec).collect()
 }
 
-/// The JSON that says what is in a part, and how many objects: each once, as it was uploaded last.
+/// Returns the listing of a part as JSON, and the number of its objects. An object that was
+/// uploaded several times is in it once, as it was uploaded last.
 ///
-/// It holds no versions and no times, so that the same files once more are the same listing, and steps that read it are reused.
+/// The listing holds no versions and no times. So the same files make the same listing again, and
+/// the steps that read it can be reused.
 pub fn listing(uploads: &[BatchObject]) -> (String, usize) {
     let latest: BTreeMap<String, &BatchObject> =
         uploads.iter().map(|object| (object.uri.to_string(), object)).collect();

@@ -1,24 +1,29 @@
-//! What reaches the planner, told apart by shape: S3 notifications in both envelopes, Lambda's destination records, the sweep.
+//! Tells apart what reaches the planner: S3 notifications, Lambda's destination records, and calls
+//! of the planner by itself and by steps.
 //!
-//! Nothing here trusts an event: unknown shapes and foreign keys are [`PlannerEvent::Ignored`] with the reason, never an error, because an
-//! error would make the platform deliver them again.
+//! Nothing here trusts an event. Unknown shapes and foreign keys are [`PlannerEvent::Ignored`] with
+//! the reason. They are never an error, because an error would make the platform deliver them
+//! again.
 
 pub mod batch;
+mod lenient;
+pub mod s3;
+pub mod sqs;
 
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use crate::definition::expression::type_name;
 use crate::event::batch::WindowId;
+use crate::event::s3::{CreatedObject, created_objects};
 use crate::execution::commit::Failure;
 use crate::execution::invocation::{COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY};
 use crate::execution::manifest::Manifest;
+use crate::failure::FailureType;
 use crate::name::{ExecutionId, PipelineName, StepName};
 use crate::uri::S3Uri;
 
-/// Something the planner was told.
+/// An event that reached the planner.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlannerEvent {
     /// An attempt's manifest lies in S3.
@@ -29,17 +34,17 @@ pub enum PlannerEvent {
     Reported { invocation: Invocation, manifest: Manifest },
     /// A step committed its result itself.
     CommittedDirectly(ExecutionId),
-    /// Look after executions whose messages were lost.
+    /// The sweep is due: it looks for executions whose messages were lost.
     Sweep,
-    /// A time has come that an execution waits for, or will have at `at_ms`.
+    /// A time that an execution waits for has come, or will come at `at_ms`.
     Wake { execution_id: ExecutionId, at_ms: u64 },
-    /// A window of a batch trigger has ended, or will have.
+    /// A window of a batch trigger has ended, or will end.
     WindowEnded(WindowId),
-    /// Nothing for the planner.
+    /// Nothing that the planner has to handle, and why.
     Ignored(String),
 }
 
-/// Where a manifest lies: `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/manifest.json`.
+/// The key of a manifest, `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/manifest.json`, and its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestKey {
     pub uri: S3Uri,
@@ -49,22 +54,7 @@ pub struct ManifestKey {
     pub attempt_count: u32,
 }
 
-/// An object that S3 says was created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreatedObject {
-    pub bucket: String,
-    /// Decoded.
-    pub key: String,
-    pub size: u64,
-    pub etag: String,
-    pub version_id: Option<String>,
-    /// Orders the events of one key; used to tell uploads apart where there are no versions.
-    pub sequencer: String,
-    /// When it was created, in milliseconds since 1970, if the event says so.
-    pub at_ms: Option<u64>,
-}
-
-/// What a step leaves in the planner's queue.
+/// The result that a step leaves in the planner's queue.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Delivery {
@@ -72,21 +62,62 @@ struct Delivery {
     manifest: Manifest,
 }
 
-/// The event by which a step leaves its result to the planner.
+/// A call of the planner at a time that an execution waits for.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WakeCall {
+    execution_id: ExecutionId,
+    at_ms: u64,
+}
+
+/// A call of the planner at the end of a batch trigger's window.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WindowCall {
+    window: String,
+}
+
+/// Lambda's record of an asynchronous invocation, without its two payloads. The payloads are a
+/// step's own data and may be large, so they are read in place.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct DestinationRecord {
+    #[serde(deserialize_with = "lenient::nested")]
+    request_context: RequestContext,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RequestContext {
+    /// `Success`, `RetriesExhausted` or `EventAgeExceeded`.
+    #[serde(deserialize_with = "lenient::plain")]
+    condition: String,
+}
+
+/// The response payload of an invocation that failed.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ErrorDocument {
+    #[serde(deserialize_with = "lenient::plain")]
+    error_type: Option<String>,
+    #[serde(deserialize_with = "lenient::plain")]
+    error_message: Option<String>,
+}
+
+/// Returns the event by which a step leaves its result to the planner.
 pub fn report_event(invocation: &Invocation, manifest: &Manifest) -> Value {
     let (invocation, manifest) = (invocation.clone(), manifest.clone());
     json!({ "Report": Delivery { invocation, manifest } })
 }
 
-/// Reads an event of any kind into what it says to the planner.
+/// Reads an event of any kind. One event of S3 or of a queue can say several things.
 pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
     if event.get("Sweep").is_some() {
         return vec![PlannerEvent::Sweep];
     }
     if let Some(wake) = event.get("Wake") {
-        let id = wake["ExecutionId"].as_str().and_then(|id| ExecutionId::parse(id).ok());
-        return vec![match id.zip(wake["AtMs"].as_u64()) {
-            Some((execution_id, at_ms)) => PlannerEvent::Wake { execution_id, at_ms },
+        return vec![match lenient::object(wake) {
+            Some(WakeCall { execution_id, at_ms }) => PlannerEvent::Wake { execution_id, at_ms },
             None => PlannerEvent::Ignored("a wake-up call without execution or time".to_owned()),
         }];
     }
@@ -100,7 +131,8 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
         }];
     }
     if let Some(batch) = event.get("Batch") {
-        return vec![match batch["Window"].as_str().and_then(WindowId::parse) {
+        let call: Option<WindowCall> = lenient::object(batch);
+        return vec![match call.and_then(|call| WindowId::parse(&call.window)) {
             Some(id) => PlannerEvent::WindowEnded(id),
             None => PlannerEvent::Ignored("a call for a window without its name".to_owned()),
         }];
@@ -122,72 +154,6 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
     objects.iter().map(manifest).collect()
 }
 
-/// The objects that an S3 notification announces, in either envelope; `Err` says why it announces none.
-///
-/// Keys in S3's own notifications are form-encoded (`a b` arrives as `a+b`), keys in EventBridge events are not.
-pub fn created_objects(event: &Value) -> Result<Vec<CreatedObject>, String> {
-    if event["Event"] == "s3:TestEvent" {
-        return Err("S3's test event".to_owned());
-    }
-    if event["detail-type"] == "Object Created" {
-        let object =
-            created_object(&event["detail"]["bucket"], &event["detail"]["object"], |key| {
-                Some(key.to_owned())
-            });
-        let at_ms = milliseconds(&event["time"]);
-        return object
-            .map(|object| vec![CreatedObject { at_ms, ..object }])
-            .ok_or_else(|| "an event without bucket or key".to_owned());
-    }
-    let Some(records) = event["Records"].as_array() else {
-        return Err("not an event that sidestep knows".to_owned());
-    };
-    let created = records.iter().filter(|record| {
-        let name = record["eventName"].as_str().unwrap_or_default();
-        name.trim_start_matches("s3:").starts_with("ObjectCreated:")
-    });
-    Ok(created
-        .filter_map(|record| {
-            let s3 = &record["s3"];
-            let object = created_object(&s3["bucket"], &s3["object"], form_decode)?;
-            Some(CreatedObject { at_ms: milliseconds(&record["eventTime"]), ..object })
-        })
-        .collect())
-}
-
-/// Reads a time as events spell it.
-fn milliseconds(time: &Value) -> Option<u64> {
-    let time = OffsetDateTime::parse(time.as_str()?, &Rfc3339).ok()?;
-    u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
-}
-
-fn created_object(
-    bucket: &Value,
-    object: &Value,
-    decode: fn(&str) -> Option<String>,
-) -> Option<CreatedObject> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let either = |one: &str, other: &str| {
-        let first = text(&object[one]);
-        if first.is_empty() { text(&object[other]) } else { first }
-    };
-    let version_id = either("versionId", "version-id");
-    Some(CreatedObject {
-        bucket: bucket["name"].as_str()?.to_owned(),
-        key: decode(object["key"].as_str()?)?,
-        size: object["size"].as_u64().unwrap_or_default(),
-        etag: either("eTag", "etag").trim_matches('"').to_owned(),
-        version_id: Some(version_id).filter(|id| !id.is_empty() && id != "null"),
-        sequencer: text(&object["sequencer"]),
-        at_ms: None,
-    })
-}
-
-fn form_decode(key: &str) -> Option<String> {
-    let spaced = key.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(Into::into)
-}
-
 /// Reads the key of a manifest; `None` for any other key.
 pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
     let parts: Vec<_> = key.split('/').collect();
@@ -203,13 +169,13 @@ pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
     })
 }
 
-/// The event that the planner itself was given up on, if the record is of that: a dead letter that was sent again.
+/// Returns the planner's own event if `record` is a dead letter of the planner that was sent again.
 fn redriven(record: &Value) -> Option<&Value> {
     let event = &record["requestPayload"];
     let is_event = ["Records", "detail-type", "Sweep", "Wake", "Batch", "Report"]
         .iter()
         .any(|key| event.get(key).is_some());
-    // One of a step function may have arguments of any name.
+    // The arguments of a step function may have any names, so its record can look like an event.
     (is_event && event.get(RESERVED_KEY).is_none() && event.get("requestContext").is_none())
         .then_some(event)
 }
@@ -217,51 +183,56 @@ fn redriven(record: &Value) -> Option<&Value> {
 /// Reads Lambda's record of an asynchronous invocation
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>).
 fn destination(record: &Value) -> PlannerEvent {
-    let invocation =
-        serde_json::from_value::<Invocation>(record["requestPayload"][RESERVED_KEY].clone());
-    let Ok(invocation) = invocation else {
-        return PlannerEvent::Ignored(
-            "the record of an invocation that sidestep did not make".to_owned(),
-        );
+    let Ok(invocation) = Invocation::deserialize(&record["requestPayload"][RESERVED_KEY]) else {
+        let why = "the record of an invocation that sidestep did not make";
+        return PlannerEvent::Ignored(why.to_owned());
     };
+    let DestinationRecord { request_context } = lenient::object(record).unwrap_or_default();
     let payload = &record["responsePayload"];
-    let condition = record["requestContext"]["condition"].as_str().unwrap_or_default();
-    if condition == "Success" {
-        if payload[RESERVED_KEY][COMMITTED] == true {
-            return PlannerEvent::CommittedDirectly(invocation.execution_id);
-        }
-        // A function that wrote a manifest says so: the manifest's own event is the report.
-        if payload[RESERVED_KEY]["Manifest"].is_string() {
-            return PlannerEvent::Ignored("the manifest reports this attempt".to_owned());
-        }
-        if payload[RESERVED_KEY][REPORTED] == true {
-            return PlannerEvent::Ignored(
-                "the planner's queue has this attempt's result".to_owned(),
-            );
-        }
-        let result = match payload {
-            Value::Object(outputs) => Ok(outputs.clone()),
-            Value::Null => Ok(Map::new()),
-            other => Err(Failure {
-                error_type: "Sidestep.OutputNotObject".to_owned(),
-                message: format!(
-                    "the function returned {}, not a JSON object",
-                    crate::definition::expression::type_name(other)
-                ),
-            }),
-        };
-        return PlannerEvent::Ended { invocation, result };
+    if request_context.condition == "Success" {
+        return succeeded(invocation, payload);
     }
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let failure = Failure {
-        error_type: text(&payload["errorType"]).unwrap_or_else(|| match condition {
-            "EventAgeExceeded" => "Sidestep.EventAgeExceeded".to_owned(),
-            _ => "Sidestep.FunctionError".to_owned(),
-        }),
-        message: text(&payload["errorMessage"])
-            .unwrap_or_else(|| format!("Lambda reports `{condition}` without a message")),
-    };
+    let failure = failure(&request_context.condition, payload);
     PlannerEvent::Ended { invocation, result: Err(failure) }
+}
+
+/// Returns the event of an invocation whose function returned `payload`.
+fn succeeded(invocation: Invocation, payload: &Value) -> PlannerEvent {
+    let mark = &payload[RESERVED_KEY];
+    if mark[COMMITTED] == true {
+        return PlannerEvent::CommittedDirectly(invocation.execution_id);
+    }
+    // A function that wrote a manifest says so: the manifest's own event is the report.
+    if mark["Manifest"].is_string() {
+        return PlannerEvent::Ignored("the manifest reports this attempt".to_owned());
+    }
+    if mark[REPORTED] == true {
+        return PlannerEvent::Ignored("the planner's queue has this attempt's result".to_owned());
+    }
+    let result = match payload {
+        Value::Object(outputs) => Ok(outputs.clone()),
+        Value::Null => Ok(Map::new()),
+        other => {
+            let found = type_name(other);
+            let message = format!("the function returned {found}, not a JSON object");
+            Err(Failure::new(FailureType::OutputNotObject, message))
+        }
+    };
+    PlannerEvent::Ended { invocation, result }
+}
+
+/// Returns the failure that an error document describes, or that Lambda's condition names.
+fn failure(condition: &str, payload: &Value) -> Failure {
+    let ErrorDocument { error_type, error_message } = lenient::object(payload).unwrap_or_default();
+    let unnamed = match condition {
+        "EventAgeExceeded" => FailureType::EventAgeExceeded,
+        _ => FailureType::FunctionError,
+    };
+    Failure {
+        error_type: error_type.unwrap_or_else(|| unnamed.into()),
+        message: error_message
+            .unwrap_or_else(|| format!("Lambda reports `{condition}` without a message")),
+    }
 }
 
 #[cfg(test)]
@@ -272,29 +243,6 @@ mod tests {
         json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {
             "bucket": {"name": "inbox"},
             "object": {"key": key, "size": 3, "eTag": "e", "sequencer": "0A"}}}]})
-    }
-
-    #[test]
-    fn keys_are_decoded_only_in_the_envelope_that_encodes_them() {
-        let classic = created_objects(&notification("a+b/c%2Bd%25/%C3%A9")).expect("objects");
-        assert_eq!(classic[0].key, "a b/c+d%/é");
-        let bridge = json!({"detail-type": "Object Created", "detail": {
-            "bucket": {"name": "inbox"}, "object": {"key": "a+b/c%2Bd", "etag": "e"}}});
-        assert_eq!(created_objects(&bridge).expect("objects")[0].key, "a+b/c%2Bd");
-    }
-
-    #[test]
-    fn the_time_of_an_upload_is_read_in_both_envelopes() {
-        let mut classic = notification("a");
-        classic["Records"][0]["eventTime"] = json!("2026-11-26T12:00:00.250Z");
-        let bridge = json!({"detail-type": "Object Created", "time": "2026-11-26T12:00:00Z",
-            "detail": {"bucket": {"name": "inbox"}, "object": {"key": "a"}}});
-        let time = |event: &Value| created_objects(event).expect("objects")[0].at_ms;
-        assert_eq!(time(&classic), Some(1_795_694_400_250));
-        assert_eq!(time(&bridge), Some(1_795_694_400_000));
-        assert_eq!(time(&notification("a")), None);
-        classic["Records"][0]["eventTime"] = json!("1960-01-01T00:00:00Z");
-        assert_eq!(time(&classic), None);
     }
 
     #[test]
@@ -370,7 +318,7 @@ mod tests {
         let key = "runs/flights/abcdefghijkl/Train/2/manifest.json";
         let record = |payload: Value| {
             json!({"version": "1.0", "requestContext": {"condition": "RetriesExhausted"},
-                "requestPayload": payload, "responsePayload": {"errorType": "Sidestep.Engine"}})
+                "requestPayload": payload, "responsePayload": {"errorType": FailureType::Engine.as_str()}})
         };
         let events = planner_events(&record(notification(key)));
         assert!(matches!(events[..], [PlannerEvent::ManifestCreated(_)]), "{events:?}");
@@ -404,7 +352,7 @@ mod tests {
             (named.error_type.as_str(), named.message.as_str()),
             ("Sandbox.Timedout", "timed out")
         );
-        assert_eq!(failure(json!(null)).error_type, "Sidestep.FunctionError");
+        assert_eq!(failure(json!(null)).failure_type(), Some(FailureType::FunctionError));
         assert!(result("Success", json!([1])).expect("ended").is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::definition::function_ref::FunctionRef;
 use crate::definition::{Step, StepIndex, StepKind};
 use crate::execution::result::Supplied;
 use crate::execution::token::Secret;
@@ -29,10 +30,10 @@ pub struct Start {
     /// Every parameter of the definition, defaults included.
     pub parameters: BTreeMap<ParameterName, Value>,
     /// Functions by the `FunctionArn` of the definition, as they were at the start: an execution never sees new code.
-    pub functions: BTreeMap<String, Function>,
+    pub functions: BTreeMap<FunctionRef, Function>,
     /// Functions that cannot run where this execution runs, and why: their steps are skipped.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub left_out: BTreeMap<String, String>,
+    pub left_out: BTreeMap<FunctionRef, String>,
     /// In milliseconds since 1970.
     pub started_at_ms: u64,
     /// Whether cached results are used; successes are published all the same.

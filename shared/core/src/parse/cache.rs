@@ -4,12 +4,12 @@ use crate::definition::CacheConfig;
 use crate::definition::extension::CacheScope;
 use crate::parse::duration::{self, parse_expire_after};
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    /// `None`: caching is off, or the mistake was reported.
+    /// Reads a `CacheConfig`. `None` if caching is off, or if a mistake was reported.
     pub(super) fn cache_config(&mut self, node: Node<'d>) -> Option<CacheConfig> {
         if !self.object(node, &["Enabled", "ExpireAfter", "Scope"]) {
             return None;
@@ -21,16 +21,15 @@ impl<'d> Reader<'d> {
             match parse_expire_after(text) {
                 Ok(duration) => expire_after = Some(duration),
                 Err(error) => {
-                    let draft = Draft::at(member, Code::InvalidDuration, error.to_string());
-                    let draft = draft.allowed(duration::ALLOWED);
-                    // SageMaker does not look at it when caching is off.
-                    self.report(if enabled == Some(false) { draft.warning() } else { draft });
+                    let finding = Finding::at(member, Code::InvalidDuration, error.to_string());
+                    let finding = finding.allowed(duration::ALLOWED);
+                    // SageMaker does not check it when caching is off.
+                    self.report(if enabled == Some(false) { finding.warning() } else { finding });
                 }
             }
         }
         let scope = node.get("Scope");
-        let scope =
-            scope.and_then(|node| self.word(node, "a scope of cached results", &CacheScope::ALL));
+        let scope = scope.and_then(|node| self.word(node, "cache scope", &CacheScope::ALL));
         enabled?.then_some(CacheConfig { expire_after, scope: scope.unwrap_or_default() })
     }
 }

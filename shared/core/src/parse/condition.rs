@@ -1,4 +1,4 @@
-//! Conditions.
+//! Reads conditions.
 
 use crate::definition::ScalarType;
 use crate::definition::condition::{Condition, Operator};
@@ -7,14 +7,16 @@ use crate::limits;
 use crate::name::StepName;
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::expression::with_article;
 use super::member::cut;
+use super::outline::rules_of;
+use super::reader::Reader;
 
-/// `NotEquals` and `NotIn` are the published schema's; the SDK writes a `Not` around the plain one.
+/// The names of all conditions. `NotEquals` and `NotIn` are the published schema's; the SDK writes
+/// a `Not` around the plain one.
 const TYPES: [&str; 12] = [
     "Equals",
     "NotEquals",
@@ -31,7 +33,7 @@ const TYPES: [&str; 12] = [
 ];
 
 impl<'d> Reader<'d> {
-    /// A list of conditions.
+    /// Reads a list of conditions, which are nested `depth` deep.
     pub(super) fn conditions(
         &mut self,
         node: Node<'d>,
@@ -44,7 +46,7 @@ impl<'d> Reader<'d> {
         if node.elements().next().is_none() {
             let always = if depth == 0 { "always holds" } else { "never holds" };
             let message = format!("an empty list of conditions {always}");
-            self.report(Draft::at(node, Code::NoEffect, message));
+            self.report(Finding::at(node, Code::NoEffect, message));
         }
         node.elements().filter_map(|node| self.condition(node, site, depth)).collect()
     }
@@ -58,7 +60,7 @@ impl<'d> Reader<'d> {
         if depth == limits::CONDITION_DEPTH {
             let limit = limits::CONDITION_DEPTH;
             let message = format!("conditions are nested more than {limit} deep, over the limit");
-            self.report(Draft::at(node, Code::LimitExceeded, message));
+            self.report(Finding::at(node, Code::LimitExceeded, message));
             return None;
         }
         if !self.any_object(node) {
@@ -99,11 +101,12 @@ impl<'d> Reader<'d> {
                 let member = self.required(node, "StepName")?;
                 let step = self.literal_string(member, "`StepName`")?;
                 let index = self.find_step(member, step)?;
-                let step_type = self.outline.step(index).step_type;
-                if step_type != "Lambda" {
-                    let message = format!("`{}` is a {step_type} step and has no code", cut(step));
-                    let draft = Draft::at(member, Code::InvalidValue, message);
-                    self.report(draft.allowed("Lambda steps"));
+                let found = self.outline.step(index);
+                if !rules_of(found.step_type).has_code() {
+                    let type_name = found.type_name;
+                    let message = format!("`{}` is a {type_name} step and has no code", cut(step));
+                    let finding = Finding::at(member, Code::InvalidValue, message);
+                    self.report(finding.allowed("Lambda steps"));
                 }
                 Some(Condition::CodeChanged { step: StepName::parse(step).ok()? })
             }
@@ -120,8 +123,8 @@ impl<'d> Reader<'d> {
             _ => self.did_you_mean(name, TYPES.into_iter()),
         };
         let message = format!("unknown condition type `{}`", cut(name));
-        let draft = Draft::at(node, Code::UnknownConditionType, message);
-        self.report(draft.allowed(list(TYPES.into_iter())).hint(hint));
+        let finding = Finding::at(node, Code::UnknownConditionType, message);
+        self.report(finding.allowed(list(TYPES.into_iter())).hint(hint));
     }
 
     fn compare(
@@ -150,13 +153,13 @@ impl<'d> Reader<'d> {
         let boolean = [left, right].contains(&Some(ScalarType::Boolean));
         if boolean && operator != Operator::Equals {
             let message = format!("{} cannot order a Boolean", operator.name());
-            self.report(Draft::at(node, Code::TypeMismatch, message).allowed("Equals"));
+            self.report(Finding::at(node, Code::TypeMismatch, message).allowed("Equals"));
         } else if let (Some(left), Some(right)) = (left, right)
             && kind(left) != kind(right)
         {
             let (left, right) = (with_article(left), with_article(right));
             let message = format!("{} cannot compare {left} with {right}", operator.name());
-            self.report(Draft::at(node, Code::TypeMismatch, message));
+            self.report(Finding::at(node, Code::TypeMismatch, message));
         }
     }
 
@@ -177,19 +180,20 @@ impl<'d> Reader<'d> {
             {
                 let message =
                     format!("{} never equals {}", with_article(query), with_article(found));
-                self.report(Draft::at(element, Code::NoEffect, message));
+                self.report(Finding::at(element, Code::NoEffect, message));
             }
             values.push(value.expression);
         }
         Some(Condition::In { query: query?.expression, values })
     }
 
-    /// The SDK's key or the published schema's, not both.
+    /// Returns the member with the SDK's key or the published schema's, and reports it if both are
+    /// there.
     fn either(&mut self, node: Node<'d>, key: &str, alias: &str) -> Option<Node<'d>> {
         match (node.get(key), node.get(alias)) {
             (Some(_), Some(second)) => {
                 let message = format!("`{key}` and `{alias}` mean the same");
-                self.report(Draft::at_key(second, Code::ConflictingKeys, message));
+                self.report(Finding::at_key(second, Code::ConflictingKeys, message));
                 None
             }
             (None, Some(member)) => Some(member),
@@ -197,8 +201,8 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Of a Condition step: its conditions, with the shape of its branches checked. The branch steps themselves are read in
-    /// their turn.
+    /// Reads the conditions of a Condition step and checks the shape of its branches. The steps in
+    /// the branches are read as steps.
     pub(super) fn condition_arguments(
         &mut self,
         node: Node<'d>,
@@ -217,7 +221,7 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// Integer and Float are one numeric type.
+/// Returns the type for comparisons: Integer and Float are one numeric type.
 fn kind(scalar_type: ScalarType) -> ScalarType {
     if scalar_type == ScalarType::Integer { ScalarType::Float } else { scalar_type }
 }

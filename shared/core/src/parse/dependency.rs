@@ -1,33 +1,33 @@
-//! What one step waits for, noted while its parts are read.
+//! The dependencies of a step, collected while its parts are read.
 
 use std::collections::BTreeMap;
 
-use crate::definition::StepIndex;
+use crate::definition::{StepIndex, StepType};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::member::cut;
+use super::reader::Reader;
 
-/// Whose part is being read, and what it was found to wait for.
+/// The step whose part is being read, and its dependencies so far.
 #[derive(Debug)]
 pub(super) struct Site<'d> {
-    /// `None`: the experiment configuration, which is evaluated before any step.
+    /// `None` for the experiment configuration, which is evaluated before any step.
     pub(super) step: Option<StepIndex>,
-    pub(super) step_type: &'d str,
-    /// Whether the step asks for caching, so that a value that never repeats deserves a warning.
+    pub(super) step_type: Option<StepType>,
+    /// The step is cached, so a value that never repeats deserves a warning.
     pub(super) is_cached: bool,
-    /// Each with the first place that says so.
+    /// Each dependency with the first place that names it.
     pub(super) waits_for: BTreeMap<StepIndex, Node<'d>>,
 }
 
 impl<'d> Site<'d> {
     pub(super) fn experiment() -> Self {
-        Self { step: None, step_type: "", is_cached: false, waits_for: BTreeMap::new() }
+        Self { step: None, step_type: None, is_cached: false, waits_for: BTreeMap::new() }
     }
 
-    pub(super) fn step(step: StepIndex, step_type: &'d str, is_cached: bool) -> Self {
+    pub(super) fn step(step: StepIndex, step_type: Option<StepType>, is_cached: bool) -> Self {
         Self { step: Some(step), step_type, is_cached, waits_for: BTreeMap::new() }
     }
 }
@@ -45,13 +45,13 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Names to suggest; none when the problem would not be listed, so that thousands of mistakes beside thousands of names
-    /// cost no more than a thousand.
+    /// Returns the names to suggest. There are none if the problem would not be listed, so that
+    /// thousands of mistakes beside thousands of names cost no more than a thousand.
     pub(super) fn names(&self, names: impl Iterator<Item = &'d str>) -> Vec<&'d str> {
         if self.problems.is_full() { Vec::new() } else { names.collect() }
     }
 
-    /// The step with this name; reports where there is none.
+    /// Returns the step with this name, and reports it if there is none.
     pub(super) fn find_step(&mut self, node: Node<'d>, name: &str) -> Option<StepIndex> {
         if let Some(index) = self.outline.by_name.get(name) {
             return Some(*index);
@@ -59,24 +59,25 @@ impl<'d> Reader<'d> {
         let names = self.outline.steps.iter().map(|step| step.name);
         let names = self.names(names.filter(|name| !name.is_empty()));
         let hint = self.did_you_mean(name, names.iter().copied());
-        let message = format!("there is no step `{}`", cut(name));
-        let draft = Draft::at(node, Code::UnknownStep, message).allowed(list(names.into_iter()));
-        self.report(draft.hint(hint));
+        let message = format!("unknown step `{}`", cut(name));
+        let finding =
+            Finding::at(node, Code::UnknownStep, message).allowed(list(names.into_iter()));
+        self.report(finding.hint(hint));
         None
     }
 
-    /// Notes an edge, unless it can never be one.
+    /// Records that the step waits for `target`, or reports why no step can.
     pub(super) fn wait_for(&mut self, target: StepIndex, node: Node<'d>, site: &mut Site<'d>) {
         let step = self.outline.step(target);
         let name = cut(step.name);
         if site.step == Some(target) {
             let message = format!("step `{name}` waits for itself");
-            self.report(Draft::at(node, Code::SelfDependency, message));
-        } else if step.step_type == "Fail" {
+            self.report(Finding::at(node, Code::SelfDependency, message));
+        } else if step.step_type == Some(StepType::Fail) {
             let message = format!(
                 "`{name}` is a Fail step: it ends the execution, so nothing can wait for it"
             );
-            self.report(Draft::at(node, Code::FailDependency, message));
+            self.report(Finding::at(node, Code::FailDependency, message));
         } else {
             site.waits_for.entry(target).or_insert(node);
         }

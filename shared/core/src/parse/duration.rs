@@ -1,8 +1,9 @@
-//! `ExpireAfter`: how old a cached result may be.
+//! Durations as `ExpireAfter` has them.
 //!
-//! SageMaker's guide and SDK write ISO-8601 durations and things that only resemble them: `P30D`, `p30d`, `30d`, `30dT5h`, `T12H`,
-//! `5y`. One grammar covers them: an optional `P`, then whole numbers with `Y M W D` in that order, then `T` and numbers with
-//! `H M`; letters in either case. `M` is minutes after `T` and months before it. Seconds and fractions are not part of it.
+//! SageMaker's guide and SDK write ISO-8601 durations and texts that only resemble them: `P30D`,
+//! `p30d`, `30d`, `30dT5h`, `T12H`, `5y`. One grammar covers them: an optional `P`, then whole
+//! numbers with `Y M W D` in that order, then `T` and numbers with `H M`. Letters may have either
+//! case. `M` is minutes after `T` and months before it. Seconds and fractions are not allowed.
 
 use std::time::Duration;
 
@@ -14,14 +15,14 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Units in the order in which they may stand; a year has 365 days and a month 30.
+/// The units in the order that they must have. A year has 365 days and a month 30.
 const DATE_UNITS: [(u8, u64); 4] =
     [(b'Y', 365 * DAY), (b'M', 30 * DAY), (b'W', 7 * DAY), (b'D', DAY)];
 const TIME_UNITS: [(u8, u64); 2] = [(b'H', HOUR), (b'M', MINUTE)];
 
-/// A text that is no such duration.
+/// A text that is not such a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a duration: {problem}")]
+#[error("invalid duration `{text}`: {problem}")]
 pub struct DurationError {
     /// As given, cut to 40 characters.
     pub text: String,

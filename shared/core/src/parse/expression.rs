@@ -1,6 +1,7 @@
-//! Expressions: `Get`, `Std:Join`, `Std:JsonGet`, and plain data with expressions anywhere inside.
+//! Reads expressions: `Get`, `Std:Join`, `Std:JsonGet`, and plain data with expressions at any
+//! depth.
 //!
-//! All of it recurses along the document, whose depth the source has bounded.
+//! Everything here recurses along the document, whose depth is limited when its text is read.
 
 use serde_json::{Map, Value};
 
@@ -8,16 +9,16 @@ use crate::definition::ScalarType;
 use crate::definition::expression::Expression;
 use crate::definition::property_path::PropertyPath;
 use crate::parse::problem::Code;
-use crate::parse::text::{Content, Draft, Node};
-use crate::uri::S3Uri;
+use crate::parse::text::{Content, Finding, Node};
+use crate::uri::{S3Uri, S3UriError};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
+use super::reader::Reader;
 
 const FUNCTIONS: [&str; 3] = ["Get", "Std:Join", "Std:JsonGet"];
 
-/// An expression and the type it will have, where that is known before an execution.
+/// An expression and its type, if the type is known before an execution.
 #[derive(Debug)]
 pub(super) struct Typed {
     pub(super) expression: Expression,
@@ -29,20 +30,20 @@ impl Typed {
         Self { expression, scalar_type }
     }
 
-    /// Stands in for what was reported.
+    /// Returns a placeholder for an expression that was reported.
     pub(super) fn unknown() -> Self {
         Self::new(Expression::Literal(Value::Null), None)
     }
 }
 
-/// `an Integer`, for messages.
+/// Returns the type with its article for messages, such as `an Integer`.
 pub(super) fn with_article(scalar_type: ScalarType) -> String {
     let article = if scalar_type == ScalarType::Integer { "an" } else { "a" };
     format!("{article} {}", scalar_type.name())
 }
 
 impl<'d> Reader<'d> {
-    /// Any JSON, in which any part may be an expression.
+    /// Reads any JSON, in which any part may be an expression.
     pub(super) fn any(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Expression {
         match node.content() {
             Content::Object(_) => match self.function(node) {
@@ -62,7 +63,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// As [`Reader::any`], for an object that is no expression itself.
+    /// Reads the members of an object that is not an expression itself.
     pub(super) fn any_members(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Expression {
         let members: Vec<(String, Expression)> =
             node.members().map(|(key, node)| (key.to_owned(), self.any(node, site))).collect();
@@ -74,7 +75,7 @@ impl<'d> Reader<'d> {
         Expression::Object(members.into_iter().collect())
     }
 
-    /// A string, number, boolean, or expression.
+    /// Reads a string, number, boolean or expression.
     pub(super) fn scalar(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Typed {
         let scalar_type = match node.content() {
             Content::String(_) => ScalarType::String,
@@ -87,41 +88,41 @@ impl<'d> Reader<'d> {
                     return self.call(name, argument, site);
                 }
                 let message = "an object here must be an expression with one key";
-                let draft = Draft::at(node, Code::InvalidExpression, message);
-                self.report(draft.allowed(FUNCTIONS.join(", ")));
+                let finding = Finding::at(node, Code::InvalidExpression, message);
+                self.report(finding.allowed(FUNCTIONS.join(", ")));
                 return Typed::unknown();
             }
             Content::Null | Content::Array(_) => {
                 let found = node.describe();
                 let message =
                     format!("expected a string, number, boolean or expression, found {found}");
-                self.report(Draft::at(node, Code::WrongType, message));
+                self.report(Finding::at(node, Code::WrongType, message));
                 return Typed::unknown();
             }
         };
         Typed::new(Expression::Literal(node.to_value()), Some(scalar_type))
     }
 
-    /// The one key of an expression and its argument; `None` for objects that are data.
+    /// Returns the only key of an expression and its argument; `None` for an object that is data.
     fn function(&mut self, node: Node<'d>) -> Option<(&'d str, Node<'d>)> {
         let mut members = node.members();
         let (key, argument) = members.next()?;
         if members.next().is_none() && key == "Get" {
             return Some((key, argument));
         }
-        // Nobody calls a member of their data `Std:...`.
+        // Data does not have members called `Std:...`.
         for (index, (key, argument)) in node.members().enumerate() {
             if !key.starts_with("Std:") {
                 continue;
             }
             if !FUNCTIONS.contains(&key) {
                 let hint = self.did_you_mean(key, FUNCTIONS.into_iter());
-                let message = format!("there is no function `{}`", cut(key));
-                let draft = Draft::at_key(argument, Code::InvalidExpression, message);
-                self.report(draft.allowed(FUNCTIONS.join(", ")).hint(hint));
+                let message = format!("unknown function `{}`", cut(key));
+                let finding = Finding::at_key(argument, Code::InvalidExpression, message);
+                self.report(finding.allowed(FUNCTIONS.join(", ")).hint(hint));
             } else if index > 0 || node.members().nth(1).is_some() {
                 let message = format!("`{key}` must be the only key of its object");
-                self.report(Draft::at_key(argument, Code::InvalidExpression, message));
+                self.report(Finding::at_key(argument, Code::InvalidExpression, message));
             } else {
                 return Some((key, argument));
             }
@@ -170,16 +171,16 @@ impl<'d> Reader<'d> {
             }
             (Some(_), Some(second)) => {
                 let message = "`S3Uri` and `PropertyFile` exclude each other";
-                self.report(Draft::at_key(second, Code::ConflictingKeys, message));
+                self.report(Finding::at_key(second, Code::ConflictingKeys, message));
                 return None;
             }
             (None, None) => {
                 let message = "one of the keys `S3Uri` and `PropertyFile` is missing";
-                self.report(Draft::at(node, Code::MissingKey, message));
+                self.report(Finding::at(node, Code::MissingKey, message));
                 return None;
             }
         };
-        // What the document holds is known only when it is read.
+        // The type is known only when the document is read.
         Some(Typed::new(expression, None))
     }
 
@@ -188,7 +189,7 @@ impl<'d> Reader<'d> {
         match PropertyPath::parse_json_path(text) {
             Ok(path) => Some(path),
             Err(error) => {
-                self.report(Draft::at(node, Code::InvalidPath, error.to_string()));
+                self.report(Finding::at(node, Code::InvalidPath, error.to_string()));
                 None
             }
         }
@@ -198,18 +199,18 @@ impl<'d> Reader<'d> {
         let typed = self.scalar(node, site);
         if let Some(found) = typed.scalar_type.filter(|found| *found != ScalarType::String) {
             let message = format!("`S3Uri` takes a String, and this is {}", with_article(found));
-            self.report(Draft::at(node, Code::TypeMismatch, message));
+            self.report(Finding::at(node, Code::TypeMismatch, message));
         } else if let Some(text) = node.as_str() {
             let message = match S3Uri::parse(text) {
-                Err(error) => Some(error.to_string()),
+                Err(S3UriError(text)) => Some(format!("invalid S3 URI `{text}`")),
                 Ok(uri) if uri.is_prefix() => {
                     Some(format!("`{uri}` names a prefix, not an object"))
                 }
                 Ok(_) => None,
             };
             if let Some(message) = message {
-                let draft = Draft::at(node, Code::InvalidS3Uri, message);
-                self.report(draft.allowed("s3://BUCKET/KEY"));
+                let finding = Finding::at(node, Code::InvalidS3Uri, message);
+                self.report(finding.allowed("s3://BUCKET/KEY"));
             }
         }
         typed.expression

@@ -1,17 +1,19 @@
-//! The keys that sidestep adds to steps: `Tags`, `TriggerRule`, `OnFailure`, `When`, `CodeVersion`.
+//! Reads the keys that sidestep adds to steps: `Tags`, `TriggerRule`, `OnFailure`, `When`,
+//! `CodeVersion`.
 
 use std::collections::BTreeSet;
 
+use crate::definition::StepType;
 use crate::definition::extension::{OnFailure, Otherwise, TriggerRule, When};
 use crate::limits;
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
+use super::reader::Reader;
 
-/// What a step says beyond SageMaker.
+/// The values of the keys that every type of step can have.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
     pub(super) tags: Vec<String>,
@@ -21,20 +23,15 @@ pub(super) struct Extensions {
 }
 
 impl<'d> Reader<'d> {
-    pub(super) fn extensions(
-        &mut self,
-        node: Node<'d>,
-        step_type: &str,
-        site: &mut Site<'d>,
-    ) -> Extensions {
-        // SageMaker's own `Tags`, of the job or model that a step makes, stand in its `Arguments`.
+    pub(super) fn extensions(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Extensions {
+        // SageMaker's own `Tags`, those of a step's job or model, are in its `Arguments`.
         let tags = node.get("Tags").map(|list| self.tags(list)).unwrap_or_default();
         let rule = node.get("TriggerRule");
-        let rule = rule.and_then(|node| self.word(node, "a trigger rule", &TriggerRule::ALL));
+        let rule = rule.and_then(|node| self.word(node, "trigger rule", &TriggerRule::ALL));
         let on_failure = node.get("OnFailure");
         let on_failure =
-            on_failure.and_then(|node| self.word(node, "a way to go on", &OnFailure::ALL));
-        let when = node.get("When").and_then(|node| self.when(node, step_type, site));
+            on_failure.and_then(|node| self.word(node, "`OnFailure` value", &OnFailure::ALL));
+        let when = node.get("When").and_then(|node| self.when(node, site));
         Extensions {
             tags,
             trigger_rule: rule.unwrap_or_default(),
@@ -53,26 +50,27 @@ impl<'d> Reader<'d> {
             let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=');
             let chars = tag.chars().count();
             if !(1..=limits::TAG_CHARS).contains(&chars) || !tag.chars().all(is_word) {
-                let message = format!("`{}` is not a tag", cut(tag));
-                let draft = Draft::at(element, Code::InvalidName, message);
-                self.report(draft.allowed("1 to 128 letters, digits, - _ . / ="));
+                let message = format!("invalid tag `{}`", cut(tag));
+                let finding = Finding::at(element, Code::InvalidName, message);
+                self.report(finding.allowed("1 to 128 letters, digits, - _ . / ="));
             } else if !seen.insert(tag) {
                 let message = format!("tag `{}` is given twice", cut(tag));
-                self.report(Draft::at(element, Code::NoEffect, message));
+                self.report(Finding::at(element, Code::NoEffect, message));
             }
         }
         seen.into_iter().map(str::to_owned).collect()
     }
 
-    fn when(&mut self, node: Node<'d>, step_type: &str, site: &mut Site<'d>) -> Option<When> {
+    fn when(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<When> {
         if !self.object(node, &["Conditions", "Else"]) {
             return None;
         }
+        let is_fail = site.step_type == Some(StepType::Fail);
         let otherwise = node.get("Else").and_then(|node| {
-            let otherwise = self.word(node, "what to do else", &Otherwise::ALL)?;
-            if otherwise == Otherwise::Reuse && step_type == "Fail" {
+            let otherwise = self.word(node, "`Else` value", &Otherwise::ALL)?;
+            if otherwise == Otherwise::Reuse && is_fail {
                 let message = "a Fail step leaves nothing behind that could be reused";
-                self.report(Draft::at(node, Code::InvalidValue, message).allowed("Skip"));
+                self.report(Finding::at(node, Code::InvalidValue, message).allowed("Skip"));
             }
             Some(otherwise)
         });
@@ -85,7 +83,7 @@ impl<'d> Reader<'d> {
         let seconds = self.whole(node, "`TimeoutSeconds`", limits::TIMEOUT_SECONDS)?;
         if seconds == 0 {
             let message = "`TimeoutSeconds` must be at least 1";
-            self.report(Draft::at(node, Code::InvalidValue, message));
+            self.report(Finding::at(node, Code::InvalidValue, message));
         }
         u32::try_from(seconds).ok()
     }
@@ -94,7 +92,7 @@ impl<'d> Reader<'d> {
         let text = self.literal_string(node, "`CodeVersion`")?;
         if text.is_empty() {
             let message = "`CodeVersion` must not be empty";
-            self.report(Draft::at(node, Code::InvalidValue, message));
+            self.report(Finding::at(node, Code::InvalidValue, message));
         }
         self.check_chars(node, "characters of `CodeVersion`", text, limits::CODE_VERSION_CHARS);
         Some(text.to_owned())

@@ -1,23 +1,28 @@
-//! The graph of all steps: circles, and an order in which the steps can run.
+//! Finds circles among the steps, and an order in which the steps can run.
 //!
-//! An edge leads from a step to what it waits for: `DependsOn`, references, and for a step in a branch the enclosing condition.
-//! All loops keep their own stack, so that a chain of thousands of steps cannot overflow ours.
+//! An edge leads from a step to each step that it waits for: `DependsOn`, references, and the
+//! enclosing condition of a step in a branch. Nothing here recurses, and neither does Kosaraju's
+//! algorithm in `petgraph`, so a chain of thousands of steps cannot overflow the stack.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
 use crate::definition::StepIndex;
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::member::cut;
+use super::reader::Reader;
 
-/// Steps of a circle that are written out; of longer ones both ends.
+/// The most steps of a circle that a message lists; of longer circles it lists both ends.
 const SHOWN: usize = 40;
 
 impl<'d> Reader<'d> {
-    /// Reports each circle once. The order is meaningless where there is one.
+    /// Returns an order of the steps, and reports each circle once. With a circle, the order has no
+    /// meaning.
     pub(super) fn order(&mut self, edges: &[BTreeMap<StepIndex, Node<'d>>]) -> Vec<StepIndex> {
         let parents = self.outline.steps.iter().map(|step| step.parent.map(|p| p.condition.0));
         let waits: Vec<Vec<usize>> = edges
@@ -41,66 +46,34 @@ impl<'d> Reader<'d> {
             names.splice(SHOWN / 2..=circle.len() - SHOWN / 2, [left_out]);
         }
         let text = names.join(" -> ");
-        // An edge that no place states is that to the enclosing condition.
+        // An edge without a place in the text is that to the enclosing condition.
         let node = edges[first].get(&StepIndex(second)).copied();
         let node = node.unwrap_or(self.outline.steps[first].node);
         let message = format!("{} steps wait for each other in a circle: {text}", circle.len());
         let hint = "`A -> B` means that A waits for B: a reference, `DependsOn`, or B is the condition around A";
-        let draft = Draft::at(node, Code::Cycle, message);
-        self.report(draft.hint(Some(hint.to_owned())));
+        let finding = Finding::at(node, Code::Cycle, message);
+        self.report(finding.hint(Some(hint.to_owned())));
     }
 }
 
-/// Strongly connected components (Tarjan), each in ascending order, ordered by their first member.
+/// Returns the strongly connected components, ordered by their first member. Members are in
+/// ascending order. The last steps may be missing if they have no edges, because then they are in
+/// no circle.
 fn components(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    const NEW: usize = usize::MAX;
-    let count = waits.len();
-    let (mut number, mut low, mut on_stack) =
-        (vec![NEW; count], vec![0; count], vec![false; count]);
-    let (mut next, mut stack, mut found) = (0, Vec::new(), Vec::new());
-    for root in 0..count {
-        if number[root] != NEW {
-            continue;
-        }
-        // A step and how many of its edges were followed.
-        let mut path = vec![(root, 0)];
-        while let Some((step, followed)) = path.last_mut() {
-            let step = *step;
-            if *followed == 0 {
-                (number[step], low[step]) = (next, next);
-                next += 1;
-                stack.push(step);
-                on_stack[step] = true;
-            }
-            if let Some(target) = waits[step].get(*followed).copied() {
-                *followed += 1;
-                if number[target] == NEW {
-                    path.push((target, 0));
-                } else if on_stack[target] {
-                    low[step] = low[step].min(number[target]);
-                }
-                continue;
-            }
-            path.pop();
-            if let Some((below, _)) = path.last() {
-                low[*below] = low[*below].min(low[step]);
-            }
-            if low[step] == number[step] {
-                let start = stack.iter().rposition(|member| *member == step).unwrap_or(0);
-                let mut component = stack.split_off(start);
-                for member in &component {
-                    on_stack[*member] = false;
-                }
-                component.sort_unstable();
-                found.push(component);
-            }
-        }
-    }
-    found.sort_unstable();
-    found
+    let edges = waits.iter().enumerate();
+    let edges = edges.flat_map(|(step, targets)| targets.iter().map(move |target| (step, *target)));
+    let graph = DiGraph::<(), (), usize>::from_edges(edges);
+    let components = kosaraju_scc(&graph).into_iter().map(|component| {
+        let mut members: Vec<usize> = component.into_iter().map(NodeIndex::index).collect();
+        members.sort_unstable();
+        members
+    });
+    let mut components: Vec<_> = components.collect();
+    components.sort_unstable();
+    components
 }
 
-/// A shortest circle through the first member of a component, beginning there.
+/// Returns a shortest circle through the first member of a component, beginning there.
 fn shortest_circle(waits: &[Vec<usize>], component: &[usize]) -> Vec<usize> {
     let first = component[0];
     let mut reached_from = BTreeMap::new();
@@ -122,12 +95,13 @@ fn shortest_circle(waits: &[Vec<usize>], component: &[usize]) -> Vec<usize> {
     component.to_vec()
 }
 
-/// Each step after all that it waits for, ties in definition order; steps on a circle are left out.
+/// Returns each step after all that it waits for, ties in definition order, without steps in a
+/// circle. The topological sort of `petgraph` does not keep definition order.
 fn topological(waits: &[Vec<usize>]) -> Vec<StepIndex> {
     let mut waiting_for = vec![0_usize; waits.len()];
     let mut waited_by = vec![Vec::new(); waits.len()];
     for (step, targets) in waits.iter().enumerate() {
-        // A branch step may name its condition as well.
+        // A step in a branch may also name its condition in `DependsOn`.
         let mut targets = targets.clone();
         targets.sort_unstable();
         targets.dedup();

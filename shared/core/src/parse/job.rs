@@ -1,79 +1,25 @@
-//! Steps that only SageMaker can run: searched for references, which make edges, and otherwise left to SageMaker.
+//! Reads steps that only SageMaker can run. They are searched for references, which make edges, and
+//! otherwise not checked.
 
 use std::collections::BTreeSet;
 
-use crate::definition::StepKind;
+use crate::definition::{StepKind, StepType};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
-
-/// First what this version runs or waits for; then SageMaker's other types, SDK and service model [reference, section 2].
-const TYPES: [&str; 28] = [
-    "Lambda",
-    "Condition",
-    "Fail",
-    "Callback",
-    "Processing",
-    "Training",
-    "Tuning",
-    "AutoML",
-    "Transform",
-    "Model",
-    "RegisterModel",
-    "QualityCheck",
-    "ClarifyCheck",
-    "EMR",
-    "EMRServerless",
-    "EndpointConfig",
-    "Endpoint",
-    "InferenceComponent",
-    "Lineage",
-    "ForEach",
-    "Cleanup",
-    "Athena",
-    "Job",
-    "HubContent",
-    "BedrockCustomModel",
-    "BedrockCustomModelDeployment",
-    "BedrockProvisionedModelThroughput",
-    "BedrockModelImport",
-];
-
-/// Read elsewhere; all others are searched for references.
-const CHECKED_KEYS: [&str; 12] = [
-    "Name",
-    "Type",
-    "DisplayName",
-    "Description",
-    "DependsOn",
-    "CacheConfig",
-    "RetryPolicies",
-    "PropertyFiles",
-    "Tags",
-    "TriggerRule",
-    "OnFailure",
-    "When",
-];
+use super::outline::rules_of;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    /// Any step type but those of [`super::kind`]; reports unknown ones.
-    pub(super) fn job(
-        &mut self,
-        node: Node<'d>,
-        step_type: &'d str,
-        site: &mut Site<'d>,
-    ) -> Option<StepKind> {
-        if !TYPES.contains(&step_type) {
+    /// Reads a step of any type that has no kind of its own, and reports unknown types.
+    pub(super) fn job(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<StepKind> {
+        if site.step_type.is_none() {
             let type_node = self.required(node, "Type")?;
             let text = self.string(type_node)?;
-            let hint = self.did_you_mean(text, TYPES.into_iter());
-            let message = format!("unknown step type `{}`", cut(text));
-            let draft = Draft::at(type_node, Code::UnknownStepType, message);
-            self.report(draft.allowed(TYPES.join(", ")).hint(hint));
+            self.unknown_type(type_node, text);
         }
         self.refuse_exactly_once(node);
         if let Some(arguments) = node.get("Arguments") {
@@ -82,12 +28,22 @@ impl<'d> Reader<'d> {
         if let Some(files) = node.get("PropertyFiles") {
             self.property_files(files, node);
         }
+        let checked = rules_of(site.step_type).keys();
         for (key, member) in node.members() {
-            if !CHECKED_KEYS.contains(&key) {
+            if key == "Arguments" || !checked.contains(&key) {
                 self.any(member, site);
             }
         }
-        Some(StepKind::Job { step_type: step_type.to_owned() })
+        // An unknown type was reported, so this placeholder is never returned to the caller.
+        Some(StepKind::Job { step_type: site.step_type.unwrap_or(StepType::Job) })
+    }
+
+    fn unknown_type(&mut self, node: Node<'d>, text: &str) {
+        let names: Vec<_> = StepType::ALL.iter().map(|step_type| step_type.name()).collect();
+        let hint = self.did_you_mean(text, names.iter().copied());
+        let message = format!("unknown step type `{}`", cut(text));
+        let finding = Finding::at(node, Code::UnknownStepType, message);
+        self.report(finding.allowed(names.join(", ")).hint(hint));
     }
 
     fn property_files(&mut self, node: Node<'d>, step: Node<'d>) {
@@ -110,9 +66,9 @@ impl<'d> Reader<'d> {
                     && let Some(outputs) = outputs.as_ref().filter(|all| !all.contains(text))
                 {
                     let message = format!("the step has no output `{}`", cut(text));
-                    let draft = Draft::at(member, Code::UnknownProperty, message);
+                    let finding = Finding::at(member, Code::UnknownProperty, message);
                     let names = self.names(outputs.iter().copied());
-                    self.report(draft.allowed(list(names.into_iter())));
+                    self.report(finding.allowed(list(names.into_iter())));
                 }
             }
         }

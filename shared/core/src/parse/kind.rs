@@ -1,37 +1,35 @@
-//! Lambda, Callback, Condition and Fail steps: what each type adds to the common keys.
+//! Reads what each type of step adds to the keys that all steps share.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use crate::definition::expression::Expression;
-use crate::definition::{CallbackStep, LambdaStep, OutputParameter, ScalarType, StepKind};
+use crate::definition::function_ref::FunctionRef;
+use crate::definition::{
+    CallbackStep, LambdaStep, OutputParameter, ScalarType, StepKind, StepType,
+};
 use crate::execution::invocation::RESERVED_KEY;
 use crate::limits;
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
-use super::function::{FUNCTION_ALLOWED, is_function, is_queue_url};
 use super::member::cut;
+use super::queue_url::is_queue_url;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    pub(super) fn kind(
-        &mut self,
-        node: Node<'d>,
-        step_type: &'d str,
-        site: &mut Site<'d>,
-    ) -> Option<StepKind> {
-        match step_type {
-            "Lambda" => {
-                let function_arn = self.address(node, "FunctionArn");
+    pub(super) fn kind(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<StepKind> {
+        match site.step_type {
+            Some(StepType::Lambda) => {
+                let function_arn = self.function_arn(node);
                 let (arguments, outputs) = self.call_parts(node, site);
                 let code_version = node.get("CodeVersion").and_then(|node| self.code_version(node));
                 let exactly_once_start = node.get("ExactlyOnceStart");
                 let exactly_once_start =
                     exactly_once_start.is_some_and(|node| self.boolean(node).unwrap_or_default());
-                let (function_arn, arguments) = (function_arn?.to_owned(), arguments?);
+                let (function_arn, arguments) = (function_arn?, arguments?);
                 Some(StepKind::Lambda(LambdaStep {
                     function_arn,
                     arguments,
@@ -40,19 +38,18 @@ impl<'d> Reader<'d> {
                     exactly_once_start,
                 }))
             }
-            "Callback" => {
-                let queue = self.address(node, "SqsQueueUrl");
+            Some(StepType::Callback) => {
+                let queue = self.queue_url(node);
                 let (arguments, outputs) = self.call_parts(node, site);
-                let sqs_queue_url = queue?.to_owned();
-                let arguments = arguments?;
+                let (sqs_queue_url, arguments) = (queue?.to_owned(), arguments?);
                 Some(StepKind::Callback(CallbackStep { sqs_queue_url, arguments, outputs }))
             }
-            "Condition" => {
+            Some(StepType::Condition) => {
                 let arguments = self.required(node, "Arguments")?;
                 let conditions = self.condition_arguments(arguments, site)?;
                 Some(StepKind::Condition { conditions })
             }
-            "Fail" => {
+            Some(StepType::Fail) => {
                 let arguments = self.required(node, "Arguments")?;
                 if !self.object(arguments, &["ErrorMessage"]) {
                     return None;
@@ -61,28 +58,35 @@ impl<'d> Reader<'d> {
                 let message = self.string_expression(message, "ErrorMessage", site);
                 Some(StepKind::Fail { message })
             }
-            _ => self.job(node, step_type, site),
+            _ => self.job(node, site),
         }
     }
 
-    /// `FunctionArn` or `SqsQueueUrl`.
-    fn address(&mut self, node: Node<'d>, key: &str) -> Option<&'d str> {
-        let member = self.required(node, key)?;
-        let text = self.literal_string(member, &format!("`{key}`"))?;
-        let (is_legal, code, message, allowed) = if key == "FunctionArn" {
-            let message = format!("`{}` is not a Lambda function", cut(text));
-            (is_function(text), Code::InvalidFunctionArn, message, FUNCTION_ALLOWED)
-        } else {
-            let message = format!("`{}` is not the URL of a queue", cut(text));
-            (is_queue_url(text), Code::InvalidQueueUrl, message, "an http or https URL")
-        };
-        if !is_legal {
-            self.report(Draft::at(member, code, message).allowed(allowed));
+    fn function_arn(&mut self, node: Node<'d>) -> Option<FunctionRef> {
+        let member = self.required(node, "FunctionArn")?;
+        let text = self.literal_string(member, "`FunctionArn`")?;
+        let function = FunctionRef::parse(text).ok();
+        if function.is_none() {
+            let message = format!("invalid Lambda function `{}`", cut(text));
+            let finding = Finding::at(member, Code::InvalidFunctionArn, message);
+            self.report(finding.allowed(FunctionRef::ALLOWED));
+        }
+        function
+    }
+
+    fn queue_url(&mut self, node: Node<'d>) -> Option<&'d str> {
+        let member = self.required(node, "SqsQueueUrl")?;
+        let text = self.literal_string(member, "`SqsQueueUrl`")?;
+        if !is_queue_url(text) {
+            let message = format!("invalid queue URL `{}`", cut(text));
+            let finding = Finding::at(member, Code::InvalidQueueUrl, message);
+            self.report(finding.allowed("an http or https URL"));
         }
         Some(text)
     }
 
-    /// What Lambda and Callback steps share: arguments, always an object, and declared outputs.
+    /// Reads what Lambda and Callback steps share: arguments, always an object, and declared
+    /// outputs.
     fn call_parts(
         &mut self,
         node: Node<'d>,
@@ -92,12 +96,12 @@ impl<'d> Reader<'d> {
         let arguments = arguments.map(|node| {
             if let Some(member) = node.get(RESERVED_KEY) {
                 let message = format!("`{RESERVED_KEY}` is reserved: the engine adds it");
-                self.report(Draft::at_key(member, Code::InvalidName, message));
+                self.report(Finding::at_key(member, Code::InvalidName, message));
             }
             let is_call = node.members().any(|(key, _)| key == "Get" || key.starts_with("Std:"));
             if is_call && node.members().nth(1).is_none() {
                 let message = "the arguments must be an object of their own, not an expression";
-                self.report(Draft::at(node, Code::WrongType, message));
+                self.report(Finding::at(node, Code::WrongType, message));
                 return Expression::Literal(Value::Object(Map::new()));
             }
             self.any_members(node, site)
@@ -119,16 +123,16 @@ impl<'d> Reader<'d> {
             let name = name.and_then(|node| Some((node, self.string(node)?)));
             let output_type = self.required(node, "OutputType");
             let output_type =
-                output_type.and_then(|node| self.word(node, "an output type", &ScalarType::ALL));
+                output_type.and_then(|node| self.word(node, "output type", &ScalarType::ALL));
             let Some((name_node, name)) = name else { continue };
             let limit = limits::OUTPUT_NAME_CHARS;
             self.check_chars(name_node, "characters of an output's name", name, limit);
             if name.is_empty() {
                 let message = "an output's name must not be empty";
-                self.report(Draft::at(name_node, Code::InvalidName, message));
+                self.report(Finding::at(name_node, Code::InvalidName, message));
             } else if !seen.insert(name) {
                 let message = format!("output `{}` is declared twice", cut(name));
-                self.report(Draft::at(name_node, Code::DuplicateName, message));
+                self.report(Finding::at(name_node, Code::DuplicateName, message));
             }
             if let Some(output_type) = output_type {
                 outputs.push(OutputParameter { name: name.to_owned(), output_type });

@@ -1,10 +1,10 @@
-//! Members of objects: that they are there, of the right JSON type, within their limits, and that nothing else is.
+//! Checks members of objects: present, of the right JSON type, within their limits, and known.
 
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Content, Draft, Node};
+use crate::parse::text::{Content, Finding, Node};
 
-use super::Reader;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
     fn wrong_type(&mut self, node: Node<'d>, expected: &str) {
@@ -12,10 +12,10 @@ impl<'d> Reader<'d> {
             return;
         }
         let message = format!("expected {expected}, found {}", node.describe());
-        self.report(Draft::at(node, Code::WrongType, message));
+        self.report(Finding::at(node, Code::WrongType, message));
     }
 
-    /// Whether `node` is an object with no other keys than `known`.
+    /// Returns true if `node` is an object, and reports keys other than `known`.
     pub(super) fn object(&mut self, node: Node<'d>, known: &[&str]) -> bool {
         if !self.any_object(node) {
             return false;
@@ -36,15 +36,16 @@ impl<'d> Reader<'d> {
 
     fn unknown_key(&mut self, key: &str, member: Node<'d>, known: &[&str]) {
         let message = format!("unknown key `{}`", cut(key));
-        let mut draft = Draft::at_key(member, Code::UnknownKey, message);
+        let mut finding = Finding::at_key(member, Code::UnknownKey, message);
         if !known.is_empty() {
-            draft = draft.allowed(list(known.iter().copied()));
+            finding = finding.allowed(list(known.iter().copied()));
         }
         let hint = self.did_you_mean(key, known.iter().copied());
-        self.report(draft.hint(hint));
+        self.report(finding.hint(hint));
     }
 
-    /// Refuses what only a Lambda step can keep, on steps whose other keys are not checked.
+    /// Reports `ExactlyOnceStart`, which only a Lambda step can keep, on steps whose other keys are
+    /// not checked.
     pub(super) fn refuse_exactly_once(&mut self, node: Node<'d>) {
         if let Some(member) = node.get("ExactlyOnceStart") {
             self.unknown_key("ExactlyOnceStart", member, &[]);
@@ -63,7 +64,7 @@ impl<'d> Reader<'d> {
         let member = node.get(key);
         if member.is_none() {
             let message = format!("the required key `{key}` is missing");
-            self.report(Draft::at(node, Code::MissingKey, message));
+            self.report(Finding::at(node, Code::MissingKey, message));
         }
         member
     }
@@ -76,11 +77,12 @@ impl<'d> Reader<'d> {
         text
     }
 
-    /// A string that cannot be an expression, because it must be known before an execution starts.
+    /// Reads a string that must not be an expression, because it is needed before an execution
+    /// starts.
     pub(super) fn literal_string(&mut self, node: Node<'d>, what: &str) -> Option<&'d str> {
         if let Content::Object(_) = node.content() {
             let message = format!("{what} must be a literal string, not an expression");
-            self.report(Draft::at(node, Code::WrongType, message));
+            self.report(Finding::at(node, Code::WrongType, message));
             return None;
         }
         self.string(node)
@@ -94,7 +96,7 @@ impl<'d> Reader<'d> {
         None
     }
 
-    /// A whole number from 0 to `limit`.
+    /// Reads a whole number from 0 to `limit`.
     pub(super) fn whole(&mut self, node: Node<'d>, what: &str, limit: u64) -> Option<u64> {
         let Content::Number(number) = node.content() else {
             self.wrong_type(node, "an integer");
@@ -103,13 +105,13 @@ impl<'d> Reader<'d> {
         let whole = number.as_u64().filter(|number| *number <= limit);
         if whole.is_none() {
             let message = format!("{what} is {number}, out of its range");
-            let draft = Draft::at(node, Code::InvalidValue, message);
-            self.report(draft.allowed(format!("integers from 0 to {limit}")));
+            let finding = Finding::at(node, Code::InvalidValue, message);
+            self.report(finding.allowed(format!("integers from 0 to {limit}")));
         }
         whole
     }
 
-    /// Whether `node` is an array of at most `limit` elements.
+    /// Returns true if `node` is an array, and reports more than `limit` elements.
     pub(super) fn array(&mut self, node: Node<'d>, what: &str, limit: usize) -> bool {
         let Content::Array(elements) = node.content() else {
             self.wrong_type(node, "an array");
@@ -123,10 +125,10 @@ impl<'d> Reader<'d> {
 
     pub(super) fn over_limit(&mut self, node: Node<'d>, what: &str, actual: usize, limit: usize) {
         let message = format!("{what}: {actual}, over the limit of {limit}");
-        self.report(Draft::at(node, Code::LimitExceeded, message));
+        self.report(Finding::at(node, Code::LimitExceeded, message));
     }
 
-    /// An optional string member of at most `limit` characters.
+    /// Reads an optional string member of at most `limit` characters.
     pub(super) fn text(&mut self, node: Node<'d>, key: &str, limit: usize) -> Option<String> {
         let member = node.get(key)?;
         let text = self.string(member)?;
@@ -141,27 +143,39 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// The value that a fixed set of words gives to `node`.
+    /// Returns the value of the word that `node` is.
     pub(super) fn word<T: Copy>(
         &mut self,
         node: Node<'d>,
         what: &str,
         words: &[(&'static str, T)],
     ) -> Option<T> {
+        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let found = self.one_of(node, what, &names)?;
+        words.iter().find(|(word, _)| *word == found).map(|(_, value)| *value)
+    }
+
+    /// Returns the one of `words` that `node` is, and reports any other text.
+    pub(super) fn one_of(
+        &mut self,
+        node: Node<'d>,
+        what: &str,
+        words: &[&'static str],
+    ) -> Option<&'static str> {
         let text = self.string(node)?;
-        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
-            return Some(*value);
+        let found = words.iter().find(|word| **word == text);
+        if found.is_none() {
+            let hint = self.did_you_mean(text, words.iter().copied());
+            let message = format!("invalid {what} `{}`", cut(text));
+            let allowed = list(words.iter().copied());
+            let finding = Finding::at(node, Code::InvalidValue, message).allowed(allowed);
+            self.report(finding.hint(hint));
         }
-        let names = || words.iter().map(|(word, _)| *word);
-        let hint = self.did_you_mean(text, names());
-        let message = format!("`{}` is not {what}", cut(text));
-        let draft = Draft::at(node, Code::InvalidValue, message).allowed(list(names()));
-        self.report(draft.hint(hint));
-        None
+        found.copied()
     }
 }
 
-/// Text of the user's for a message.
+/// Cuts a text of the user's to the length that a message quotes.
 pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -1,9 +1,13 @@
-//! Reads a definition and checks all of it, so that nothing after this has to doubt a name, an edge or a type.
+//! Reads a definition and checks all of it, so that later code need not doubt a name, an edge or a
+//! type.
 //!
-//! The text becomes a tree with positions ([`Format`]); an outline notes every name, declared type and declared output; then each part is
-//! read with the outline at hand, so that a reference is resolved where it stands; last come the rules that need the whole
-//! graph. A mistake is noted and reading goes on, because independent mistakes must not hide each other: whoever cannot go on
-//! returns a stand-in, which nobody sees, since a definition with an error is never returned.
+//! The text becomes a tree with positions (`text`). An outline collects every name, declared type
+//! and declared output. Then each part is read with the outline at hand, so a reference is resolved
+//! where it is written. Last come the rules that need the whole graph.
+//!
+//! A mistake is recorded and reading continues, because independent mistakes must not hide each
+//! other. A part that cannot be read is replaced by a placeholder. The caller never sees it,
+//! because a definition with an error is never returned.
 
 mod cache;
 mod condition;
@@ -11,7 +15,6 @@ mod dependency;
 pub mod duration;
 mod expression;
 mod extension;
-mod function;
 mod graph;
 mod job;
 mod kind;
@@ -20,6 +23,8 @@ mod outline;
 mod parameter;
 pub mod problem;
 mod property;
+mod queue_url;
+mod reader;
 mod reference;
 mod rejoin;
 mod retry;
@@ -28,17 +33,14 @@ pub(crate) mod suggest;
 mod text;
 mod top;
 
-use std::collections::BTreeSet;
-
-use crate::definition::{CacheConfig, ExperimentConfig, Pipeline};
+use crate::definition::{Pipeline, StepType};
 use crate::name::StepName;
 use crate::parse::problem::Problem;
-use crate::parse::suggest::Suggester;
-pub use crate::parse::text::Format;
-use crate::parse::text::{Document, Draft, Problems};
-use outline::Outline;
+use crate::parse::reader::Reader;
 
-/// A definition that can be used, and what might still be wrong with it.
+pub use crate::parse::text::Format;
+
+/// A definition that can be used, and its warnings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
     pub pipeline: Pipeline,
@@ -48,51 +50,24 @@ pub struct Parsed {
 
 /// Reads a definition, as SageMaker's JSON or the same keys in YAML.
 ///
-/// Fails with every error *and* warning, in order of their places; at most [`crate::limits::PROBLEMS`] are listed. Never panics and
-/// needs time in proportion to the text, whatever the bytes are.
+/// Fails with every error *and* warning, in order of their places. At most
+/// [`crate::limits::PROBLEMS`] are listed. Never panics, and needs time in proportion to the text,
+/// whatever the bytes are.
 pub fn parse(bytes: &[u8], format: Format) -> Result<Parsed, Vec<Problem>> {
     let (document, problems) = text::read(bytes, format)?;
     let mut reader = Reader::new(&document, problems);
     let pipeline = reader.pipeline(document.root());
-    let has_errors = reader.problems.has_errors();
-    let outline = reader.outline;
-    let problems = reader.problems.finish(&document, |node| outline.name_at(node));
+    let Reader { outline, problems, .. } = reader;
+    let has_errors = problems.has_errors();
+    let problems = problems.finish(&document, |node| outline.name_at(node));
     match pipeline {
         Some(pipeline) if !has_errors => Ok(Parsed { pipeline, warnings: problems }),
         _ => Err(problems),
     }
 }
 
-/// The steps that this version cannot execute, with their types, in definition order.
-pub fn unrunnable(pipeline: &Pipeline) -> Vec<(StepName, String)> {
+/// Returns the steps that this version cannot execute, with their types, in definition order.
+pub fn unrunnable(pipeline: &Pipeline) -> Vec<(StepName, StepType)> {
     let steps = pipeline.steps.iter().filter(|step| !step.is_runnable());
-    steps.map(|step| (step.name.clone(), step.step_type().to_owned())).collect()
-}
-
-/// What is known while a definition is read.
-struct Reader<'d> {
-    outline: Outline<'d>,
-    problems: Problems,
-    suggester: Suggester,
-    used_parameters: BTreeSet<&'d str>,
-    experiment: Option<ExperimentConfig>,
-    /// The pipeline's `CacheConfig`, for Lambda steps that do not say.
-    default_cache: Option<CacheConfig>,
-}
-
-impl<'d> Reader<'d> {
-    fn new(document: &'d Document<'d>, problems: Problems) -> Self {
-        Self {
-            outline: Outline::new(document.root()),
-            problems,
-            suggester: Suggester::default(),
-            used_parameters: BTreeSet::new(),
-            experiment: None,
-            default_cache: None,
-        }
-    }
-
-    fn report(&mut self, draft: Draft) {
-        self.problems.add(draft);
-    }
+    steps.map(|step| (step.name.clone(), step.step_type())).collect()
 }

@@ -1,32 +1,35 @@
-//! Every name of a definition, before any of it is checked: what references may point at.
+//! Collects every name of a definition that a reference can point at, before any part is checked.
 //!
-//! Nothing is reported here. Whatever has not the right shape is left out and met again by the reader.
+//! Nothing is reported here. A part of the wrong shape is left out, and reported when it is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::definition::{Branch, Parent, ScalarType, StepIndex};
+use crate::definition::step_type::StepRules;
+use crate::definition::{Branch, Parent, ScalarType, StepIndex, StepType};
 use crate::parse::text::Node;
 
 #[derive(Debug, Default)]
 pub(super) struct Outline<'d> {
     /// In definition order, a condition before the steps of its branches.
     pub(super) steps: Vec<StepOutline<'d>>,
-    /// Of several steps with one name the first.
+    /// The first of several steps with one name.
     pub(super) by_name: HashMap<&'d str, StepIndex>,
     by_node: HashMap<u32, StepIndex>,
-    /// By name; the type is `None` where it is not legal.
+    /// By name; the type is `None` if it is invalid.
     pub(super) parameters: BTreeMap<&'d str, Option<ScalarType>>,
 }
 
 #[derive(Debug)]
 pub(super) struct StepOutline<'d> {
     pub(super) node: Node<'d>,
-    /// As written; empty where there is none.
+    /// As written; empty if there is none.
     pub(super) name: &'d str,
-    /// As written; empty where there is none.
-    pub(super) step_type: &'d str,
+    /// As written; empty if there is none.
+    pub(super) type_name: &'d str,
+    /// `None` for a type that SageMaker does not have.
+    pub(super) step_type: Option<StepType>,
     pub(super) parent: Option<Parent>,
-    /// Declared outputs by name; the type is `None` where it is not legal.
+    /// Declared outputs by name; the type is `None` if it is invalid.
     pub(super) outputs: BTreeMap<&'d str, Option<ScalarType>>,
     pub(super) property_files: BTreeSet<&'d str>,
 }
@@ -47,12 +50,13 @@ impl<'d> Outline<'d> {
         outline
     }
 
-    /// Recursive along nested conditions, whose depth the source has bounded.
+    /// Adds a list of steps. Recurses along nested conditions, whose depth is limited when the text
+    /// is read.
     fn add_steps(&mut self, list: Option<Node<'d>>, parent: Option<Parent>) {
         for node in list.into_iter().flat_map(Node::elements) {
             let index = StepIndex(self.steps.len());
             let step = StepOutline::new(node, parent);
-            let is_condition = step.step_type == "Condition";
+            let is_condition = step.step_type == Some(StepType::Condition);
             if !step.name.is_empty() {
                 self.by_name.entry(step.name).or_insert(index);
             }
@@ -71,7 +75,7 @@ impl<'d> Outline<'d> {
         self.by_node.get(&node.id()).copied()
     }
 
-    /// The name of the step that `node` is, if it is one.
+    /// Returns the name of the step that `node` is, if it is one.
     pub(super) fn name_at(&self, node: Node<'_>) -> Option<&'d str> {
         let name = self.steps[self.index_at(node)?.0].name;
         (!name.is_empty()).then_some(name)
@@ -91,15 +95,22 @@ impl<'d> StepOutline<'d> {
             }
         }
         let files = node.get("PropertyFiles").into_iter().flat_map(Node::elements);
+        let type_name = text(node, "Type").unwrap_or_default();
         Self {
             node,
             name: text(node, "Name").unwrap_or_default(),
-            step_type: text(node, "Type").unwrap_or_default(),
+            type_name,
+            step_type: StepType::parse(type_name),
             parent,
             outputs,
             property_files: files.filter_map(|file| text(file, "PropertyFileName")).collect(),
         }
     }
+}
+
+/// Returns the rules for a type, or for one that SageMaker does not have.
+pub(super) fn rules_of(step_type: Option<StepType>) -> StepRules {
+    step_type.map_or(StepRules::UNKNOWN, StepType::rules)
 }
 
 fn text<'d>(node: Node<'d>, key: &str) -> Option<&'d str> {

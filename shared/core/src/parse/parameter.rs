@@ -1,4 +1,4 @@
-//! Declarations of parameters.
+//! Reads the declarations of parameters.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use crate::limits;
 use crate::name::ParameterName;
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Content, Draft, Node};
+use crate::parse::text::{Content, Finding, Node};
 
-use super::Reader;
 use super::member::cut;
+use super::reader::Reader;
 
 const KEYS: [&str; 6] = ["Name", "Type", "DefaultValue", "EnumValues", "Description", "NoEcho"];
 
@@ -38,7 +38,7 @@ impl<'d> Reader<'d> {
         let parameter_type = match node.get("Type") {
             // The published schema lets String parameters leave it out.
             None => Some(ScalarType::String),
-            Some(node) => self.word(node, "a parameter type", &ScalarType::ALL),
+            Some(node) => self.word(node, "parameter type", &ScalarType::ALL),
         };
         let enum_values = node.get("EnumValues").map(|node| self.enum_values(node, parameter_type));
         let enum_values = enum_values.unwrap_or_default();
@@ -63,15 +63,15 @@ impl<'d> Reader<'d> {
             let (line, column) = first.place();
             let message =
                 format!("parameter `{}` is already at line {line}, column {column}", cut(text));
-            self.report(Draft::at(node, Code::DuplicateName, message));
+            self.report(Finding::at(node, Code::DuplicateName, message));
             return None;
         }
         seen.insert(text, node);
         let name = ParameterName::parse(text).ok();
         if name.is_none() {
-            let message = format!("`{}` is not a parameter name", cut(text));
-            let draft = Draft::at(node, Code::InvalidName, message);
-            self.report(draft.allowed(ParameterName::ALLOWED));
+            let message = format!("invalid parameter name `{}`", cut(text));
+            let finding = Finding::at(node, Code::InvalidName, message);
+            self.report(finding.allowed(ParameterName::ALLOWED));
         }
         name
     }
@@ -79,15 +79,15 @@ impl<'d> Reader<'d> {
     fn enum_values(&mut self, node: Node<'d>, parameter_type: Option<ScalarType>) -> Vec<String> {
         if let Some(other) = parameter_type.filter(|scalar| *scalar != ScalarType::String) {
             let message = format!("a parameter of type {} cannot have `EnumValues`", other.name());
-            let draft = Draft::at_key(node, Code::TypeMismatch, message);
-            self.report(draft.allowed("String parameters"));
+            let finding = Finding::at_key(node, Code::TypeMismatch, message);
+            self.report(finding.allowed("String parameters"));
         }
         if !self.array(node, "values of an enumeration", limits::ENUM_VALUES) {
             return Vec::new();
         }
         if node.elements().next().is_none() {
             let message = "`EnumValues` is empty, so that no value would do";
-            self.report(Draft::at(node, Code::InvalidValue, message).allowed("1 to 16 strings"));
+            self.report(Finding::at(node, Code::InvalidValue, message).allowed("1 to 16 strings"));
         }
         let values = node.elements().filter_map(|node| self.string(node));
         values.map(str::to_owned).collect()
@@ -107,7 +107,7 @@ impl<'d> Reader<'d> {
                 if !enum_values.is_empty() && !enum_values.contains(text) {
                     let message = format!("`{}` is not one of `EnumValues`", cut(text));
                     let allowed = list(enum_values.iter().map(String::as_str));
-                    self.report(Draft::at(node, Code::InvalidValue, message).allowed(allowed));
+                    self.report(Finding::at(node, Code::InvalidValue, message).allowed(allowed));
                 }
                 Some(Value::String(text.clone()))
             }
@@ -115,7 +115,7 @@ impl<'d> Reader<'d> {
             (ScalarType::Integer, Content::Number(number)) if !number.is_f64() => {
                 Some(Value::Number(number.clone()))
             }
-            // A value given at start as `6` reads as 6.0 too, and both must mean the same to the cache.
+            // A value given at start as `6` is read as 6.0, and both must have the same cache key.
             (ScalarType::Float, Content::Number(number)) => {
                 number.as_f64().and_then(Number::from_f64).map(Value::Number)
             }
@@ -128,8 +128,8 @@ impl<'d> Reader<'d> {
                 _ => type_name(&node.to_value()),
             };
             let message = format!("the default is of type {found}, not {}", parameter_type.name());
-            let draft = Draft::at(node, Code::TypeMismatch, message);
-            self.report(draft.allowed(format!("a literal of type {}", parameter_type.name())));
+            let finding = Finding::at(node, Code::TypeMismatch, message);
+            self.report(finding.allowed(format!("a literal of type {}", parameter_type.name())));
         }
         value
     }

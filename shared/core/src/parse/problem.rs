@@ -1,40 +1,42 @@
-//! What is wrong with a definition, and where.
+//! Problems of a definition and their places.
 //!
-//! A [`Problem`] names its place three times: as a JSON pointer for programs, as line and column for editors, and by the step for
-//! people. Its [`Code`] is stable and listed in `docs/definition.md`. How it is printed is the command's business.
+//! A [`Problem`] names its place three times: as a JSON pointer for programs, as line and column
+//! for editors, and by the step for people. Its [`Code`] is stable and listed in
+//! `docs/definition.md`. The command decides how it is printed.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a definition can be used in spite of a problem.
+/// The severity of a problem: an error makes a definition unusable, a warning does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Severity {
     Error,
     Warning,
 }
 
-/// One thing that is wrong with a definition.
+/// One problem of a definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Problem {
     pub severity: Severity,
     pub code: Code,
-    /// RFC 6901; empty for the whole document. Exact, so that keys with control characters are not escaped as in the texts.
+    /// The JSON pointer (RFC 6901), empty for the whole document. It is exact: unlike in the texts,
+    /// control characters of keys are not escaped.
     pub pointer: String,
     /// The innermost step around the place, as its `Name` is written.
     #[serde(rename = "StepName", default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     pub message: String,
-    /// What would be right here, where that is a short list or rule.
+    /// The allowed values, if they are a short list or rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<String>,
-    /// What the author probably meant.
+    /// A suggestion of what the author probably meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column in characters, from 1.
     pub column: usize,
 }
 
@@ -45,7 +47,7 @@ impl Problem {
 }
 
 impl fmt::Display for Problem {
-    /// Message, what is allowed and hint on one line, without the place.
+    /// Writes message, allowed values and hint on one line, without the place.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         if let Some(allowed) = &self.allowed {
@@ -68,7 +70,7 @@ macro_rules! codes {
         impl Code {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The name as it stands in JSON and in `docs/definition.md`.
+            /// Returns the name as it is in JSON and in `docs/definition.md`.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
             }
@@ -87,15 +89,15 @@ codes! {
     EmptyDocument,
     /// One key twice in one object.
     DuplicateKey,
-    /// A number that neither 64-bit integers nor 64-bit floats can hold.
+    /// A number that neither a 64-bit integer nor a 64-bit float can hold.
     NumberOutOfRange,
     /// A limit of `docs/definition.md` is exceeded.
     LimitExceeded,
     /// Another JSON type was expected.
     WrongType,
-    /// A required key is not there.
+    /// A required key is missing.
     MissingKey,
-    /// A key that means nothing in this place.
+    /// A key that is unknown in this place.
     UnknownKey,
     /// Two keys of which one excludes the other.
     ConflictingKeys,
@@ -103,13 +105,13 @@ codes! {
     InvalidValue,
     /// A name that does not match its pattern.
     InvalidName,
-    /// A name that is taken.
+    /// A name that is already used.
     DuplicateName,
     /// A step type that SageMaker does not have.
     UnknownStepType,
     /// A condition type that SageMaker does not have.
     UnknownConditionType,
-    /// An object that looks like an expression and is none.
+    /// An object that looks like an expression and is not a valid one.
     InvalidExpression,
     /// A property path or JSON path that does not follow its grammar.
     InvalidPath,
@@ -121,7 +123,7 @@ codes! {
     UnknownProperty,
     /// An execution variable that does not exist.
     UnknownVariable,
-    /// A reference that is legal elsewhere, not here.
+    /// A reference that is allowed elsewhere, but not here.
     MisplacedReference,
     /// A step that waits for a Fail step.
     FailDependency,
@@ -131,13 +133,13 @@ codes! {
     Cycle,
     /// A value whose type can never fit.
     TypeMismatch,
-    /// `ExpireAfter` that is no duration.
+    /// `ExpireAfter` that is not a duration.
     InvalidDuration,
     /// `FunctionArn` that is neither a function's name nor its ARN.
     InvalidFunctionArn,
-    /// `SqsQueueUrl` that is no URL.
+    /// `SqsQueueUrl` that is not a URL.
     InvalidQueueUrl,
-    /// An S3 URI that is none.
+    /// A text that is not an S3 URI.
     InvalidS3Uri,
     /// Warning: caching is on, and no two executions can ever share the result.
     NeverCached,
@@ -147,7 +149,7 @@ codes! {
     NoEffect,
     /// Warning: a step that waits for both branches of a condition.
     NeverRuns,
-    /// Too many problems; the rest is not listed.
+    /// Too many problems; the rest are not listed.
     TooManyProblems,
 }
 

@@ -1,21 +1,22 @@
-//! Properties of steps: which a step type has, what is declared, and of which type it is.
+//! Checks properties of steps: that the type has them, that outputs are declared, and their types.
 
 use crate::definition::property_path::{PropertyPath, Segment};
-use crate::definition::{ScalarType, StepIndex};
+use crate::definition::{ScalarType, StepIndex, StepType};
 use crate::name::StepName;
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
+use super::outline::rules_of;
+use super::reader::Reader;
 
-/// A mistake that is among the problems already.
+/// A mistake that was reported.
 pub(super) struct Reported;
 
 impl<'d> Reader<'d> {
-    /// The type of a property, `None` where it is known only when it is read.
+    /// Returns the type of a property; `None` if it is known only at run time.
     pub(super) fn property_type(
         &mut self,
         node: Node<'d>,
@@ -23,19 +24,22 @@ impl<'d> Reader<'d> {
         path: &PropertyPath,
     ) -> Result<Option<ScalarType>, Reported> {
         let step = self.outline.step(target);
-        let (name, step_type) = (cut(step.name), step.step_type);
+        let (name, type_name) = (cut(step.name), step.type_name);
+        let has_outputs = rules_of(step.step_type).has_outputs;
         let is = |segment: &Segment, key: &str| matches!(segment, Segment::Key(k) if k == key);
-        match (step_type, path.0.as_slice()) {
-            // Reported as a dependency.
-            ("Fail", _) => Err(Reported),
-            ("Condition", [outcome]) if is(outcome, "Outcome") => Ok(Some(ScalarType::String)),
-            ("Condition", _) => {
+        match (step.step_type, path.0.as_slice()) {
+            // This was reported as a dependency.
+            (Some(StepType::Fail), _) => Err(Reported),
+            (Some(StepType::Condition), [outcome]) if is(outcome, "Outcome") => {
+                Ok(Some(ScalarType::String))
+            }
+            (Some(StepType::Condition), _) => {
                 let message = format!("Condition step `{name}` has no property `{path}`");
-                self.report(Draft::at(node, Code::UnknownProperty, message).allowed("Outcome"));
+                self.report(Finding::at(node, Code::UnknownProperty, message).allowed("Outcome"));
                 Err(Reported)
             }
-            ("Lambda" | "Callback", [outputs, Segment::Key(output)])
-                if is(outputs, "OutputParameters") =>
+            (_, [outputs, Segment::Key(output)])
+                if has_outputs && is(outputs, "OutputParameters") =>
             {
                 if let Some(scalar_type) = step.outputs.get(output.as_str()) {
                     return Ok(*scalar_type);
@@ -43,44 +47,44 @@ impl<'d> Reader<'d> {
                 let declared = self.names(step.outputs.keys().copied());
                 let hint = self.did_you_mean(output, declared.iter().copied());
                 let message = format!("step `{name}` declares no output `{}`", cut(output));
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.allowed(list(declared.into_iter())).hint(hint));
+                let finding = Finding::at(node, Code::UnknownProperty, message);
+                self.report(finding.allowed(list(declared.into_iter())).hint(hint));
                 Err(Reported)
             }
-            ("Lambda" | "Callback", [outputs, Segment::Key(_), _, ..])
-                if is(outputs, "OutputParameters") =>
+            (_, [outputs, Segment::Key(_), _, ..])
+                if has_outputs && is(outputs, "OutputParameters") =>
             {
                 let message = format!(
                     "`{path}` reaches into an output of step `{name}`: outputs are scalars, a list or object is one JSON string"
                 );
-                self.report(Draft::at(node, Code::UnknownProperty, message));
+                self.report(Finding::at(node, Code::UnknownProperty, message));
                 Err(Reported)
             }
-            ("Lambda" | "Callback", _) => {
-                let message = format!("{step_type} step `{name}` has no property `{path}`");
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.allowed("OutputParameters['NAME']"));
+            _ if has_outputs => {
+                let message = format!("{type_name} step `{name}` has no property `{path}`");
+                let finding = Finding::at(node, Code::UnknownProperty, message);
+                self.report(finding.allowed("OutputParameters['NAME']"));
                 Err(Reported)
             }
             (_, [files, ..]) if is(files, "PropertyFiles") => {
                 let message = "a property file can be read only by `Std:JsonGet`";
-                let draft = Draft::at(node, Code::MisplacedReference, message);
+                let finding = Finding::at(node, Code::MisplacedReference, message);
                 self.report(
-                    draft.allowed("{\"Std:JsonGet\": {\"PropertyFile\": ..., \"Path\": ...}}"),
+                    finding.allowed("{\"Std:JsonGet\": {\"PropertyFile\": ..., \"Path\": ...}}"),
                 );
                 Err(Reported)
             }
             (_, [outcome]) if is(outcome, "Outcome") => {
-                let message = format!("{step_type} step `{name}` has no property `Outcome`");
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.hint(Some("only Condition steps have one".to_owned())));
+                let message = format!("{type_name} step `{name}` has no property `Outcome`");
+                let finding = Finding::at(node, Code::UnknownProperty, message);
+                self.report(finding.hint(Some("only Condition steps have one".to_owned())));
                 Err(Reported)
             }
             _ => Ok(None),
         }
     }
 
-    /// `{"Get":"Steps.STEP.PropertyFiles.FILE"}` inside `Std:JsonGet`.
+    /// Reads `{"Get":"Steps.STEP.PropertyFiles.FILE"}` inside `Std:JsonGet`.
     pub(super) fn property_file(
         &mut self,
         node: Node<'d>,
@@ -92,33 +96,30 @@ impl<'d> Reader<'d> {
         let get = self.required(node, "Get")?;
         let text = self.string(get)?;
         let Some(rest) = text.strip_prefix("Steps.") else {
-            let message = format!("`{}` is not a property file", cut(text));
-            let draft = Draft::at(get, Code::InvalidExpression, message);
-            self.report(draft.allowed("Steps.STEP.PropertyFiles.FILE"));
+            let message = format!("invalid property file `{}`", cut(text));
+            let finding = Finding::at(get, Code::InvalidExpression, message);
+            self.report(finding.allowed("Steps.STEP.PropertyFiles.FILE"));
             return None;
         };
         let (target, path) = self.split_step(get, rest, site)?;
         let step = self.outline.step(target);
         let name = StepName::parse(step.name).ok()?;
         let [Segment::Key(key), Segment::Key(file)] = path.0.as_slice() else {
-            let message = format!("`{path}` is not a property file");
-            let draft = Draft::at(get, Code::UnknownProperty, message);
-            self.report(draft.allowed("Steps.STEP.PropertyFiles.FILE"));
+            let message = format!("invalid property file `{path}`");
+            let finding = Finding::at(get, Code::UnknownProperty, message);
+            self.report(finding.allowed("Steps.STEP.PropertyFiles.FILE"));
             return None;
         };
-        if key == "PropertyFiles"
-            && step.step_type == "Processing"
-            && step.property_files.contains(file.as_str())
-        {
+        let is_processing = step.step_type == Some(StepType::Processing);
+        if key == "PropertyFiles" && is_processing && step.property_files.contains(file.as_str()) {
             return Some((name, file.clone()));
         }
-        let is_processing = step.step_type == "Processing";
         let files = step.property_files.iter().copied().filter(|_| is_processing);
         let files = self.names(files);
         let hint = self.did_you_mean(file, files.iter().copied());
         let message = format!("step `{name}` declares no property file `{}`", cut(file));
-        let draft = Draft::at(get, Code::UnknownProperty, message);
-        self.report(draft.allowed(list(files.into_iter())).hint(hint));
+        let finding = Finding::at(get, Code::UnknownProperty, message);
+        self.report(finding.allowed(list(files.into_iter())).hint(hint));
         None
     }
 }

@@ -1,24 +1,24 @@
-//! References: what a `Get` names, that it exists, and which type it has. The properties of steps are next door, in
-//! [`super::property`].
+//! Reads references: the name in a `Get`, that it exists, and its type. [`super::property`] checks
+//! the properties of steps.
 
 use crate::definition::expression::{ExecutionVariable, ExperimentVariable, Expression, Reference};
 use crate::definition::property_path::PropertyPath;
-use crate::definition::{ScalarType, StepIndex};
+use crate::definition::{ScalarType, StepIndex, StepType};
 use crate::name::{ParameterName, StepName};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::expression::Typed;
 use super::member::cut;
+use super::reader::Reader;
 
 const ROOTS: &str = "Parameters.NAME, Steps.STEP.PROPERTY, Execution.VARIABLE, \
                      PipelineExperimentConfig.ExperimentName, PipelineExperimentConfig.TrialName";
 
 impl<'d> Reader<'d> {
-    /// The reference in the argument of a `Get`.
+    /// Reads the reference in the argument of a `Get`.
     pub(super) fn get(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Typed {
         let Some(text) = self.string(node) else { return Typed::unknown() };
         let (root, rest) = text.split_once('.').unwrap_or((text, ""));
@@ -27,14 +27,15 @@ impl<'d> Reader<'d> {
             "Steps" => self.step_reference(node, rest, site),
             "Execution" => self.execution_variable(node, rest, site),
             "PipelineExperimentConfig" => self.experiment_variable(node, rest, site),
-            // The item of a ForEach step, which cannot run yet; its expressions are only searched for steps.
-            "ForEach" | "ChildOutput" if site.step_type == "ForEach" => None,
+            // The item of a ForEach step, which cannot run yet. Its expressions are only searched
+            // for steps.
+            "ForEach" | "ChildOutput" if site.step_type == Some(StepType::ForEach) => None,
             _ => {
                 let message = format!("`{}` names nothing", cut(text));
                 let hint = (root == "ForEach")
                     .then(|| "it has a value only inside a ForEach step".to_owned());
-                let draft = Draft::at(node, Code::InvalidExpression, message).allowed(ROOTS);
-                self.report(draft.hint(hint));
+                let finding = Finding::at(node, Code::InvalidExpression, message).allowed(ROOTS);
+                self.report(finding.hint(hint));
                 None
             }
         };
@@ -46,12 +47,12 @@ impl<'d> Reader<'d> {
             let names = self.names(self.outline.parameters.keys().copied());
             let hint = self.did_you_mean(name, names.iter().copied());
             let message = format!("parameter `{}` is not declared", cut(name));
-            let draft = Draft::at(node, Code::UnknownParameter, message);
-            self.report(draft.allowed(list(names.into_iter())).hint(hint));
+            let finding = Finding::at(node, Code::UnknownParameter, message);
+            self.report(finding.allowed(list(names.into_iter())).hint(hint));
             return None;
         };
         self.used_parameters.insert(name);
-        // A name that is not legal was reported where it is declared.
+        // An invalid name was reported where it is declared.
         let name = ParameterName::parse(name).ok()?;
         Some(Typed::new(Expression::Get(Reference::Parameter(name)), scalar_type))
     }
@@ -60,26 +61,27 @@ impl<'d> Reader<'d> {
         let Some(variable) = ExecutionVariable::parse(name) else {
             let names = || ExecutionVariable::ALL.iter().map(|(name, _)| *name);
             let hint = self.did_you_mean(name, names());
-            let message = format!("there is no execution variable `{}`", cut(name));
-            let draft = Draft::at(node, Code::UnknownVariable, message);
-            self.report(draft.allowed(list(names())).hint(hint));
+            let message = format!("unknown execution variable `{}`", cut(name));
+            let finding = Finding::at(node, Code::UnknownVariable, message);
+            self.report(finding.allowed(list(names())).hint(hint));
             return None;
         };
         let home = match variable {
-            ExecutionVariable::TrainingJobName => Some("Training"),
-            ExecutionVariable::ProcessingJobName => Some("Processing"),
+            ExecutionVariable::TrainingJobName => Some(StepType::Training),
+            ExecutionVariable::ProcessingJobName => Some(StepType::Processing),
             _ => None,
         };
-        if let Some(home) = home.filter(|home| *home != site.step_type) {
+        if let Some(home) = home.filter(|home| Some(*home) != site.step_type) {
             let message = format!("`Execution.{name}` has a value only inside a {home} step");
-            self.report(Draft::at(node, Code::MisplacedReference, message));
+            self.report(Finding::at(node, Code::MisplacedReference, message));
         }
         self.warn_never_cached(node, site, &format!("Execution.{name}"), variable);
         let reference = Reference::Execution(variable);
         Some(Typed::new(Expression::Get(reference), Some(ScalarType::String)))
     }
 
-    /// A value that is never, or not for long, the same makes a cache key that is never met again.
+    /// Warns if a value of a cached step is never, or not for long, the same: its cache key is
+    /// never met again.
     fn warn_never_cached(
         &mut self,
         node: Node<'d>,
@@ -97,7 +99,7 @@ impl<'d> Reader<'d> {
             _ => "no other execution can ever use its result",
         };
         let message = format!("caching is on, but the arguments hold `{what}`: {cost}");
-        self.report(Draft::at(node, Code::NeverCached, message));
+        self.report(Finding::at(node, Code::NeverCached, message));
     }
 
     fn experiment_variable(
@@ -111,8 +113,8 @@ impl<'d> Reader<'d> {
             "TrialName" => ExperimentVariable::TrialName,
             _ => {
                 let message = format!("`PipelineExperimentConfig` has no `{}`", cut(name));
-                let draft = Draft::at(node, Code::UnknownProperty, message);
-                self.report(draft.allowed("ExperimentName, TrialName"));
+                let finding = Finding::at(node, Code::UnknownProperty, message);
+                self.report(finding.allowed("ExperimentName, TrialName"));
                 return None;
             }
         };
@@ -138,7 +140,7 @@ impl<'d> Reader<'d> {
                 return Some(Typed::new(Expression::Get(reference), Some(ScalarType::String)));
             }
         };
-        self.report(Draft::at(node, Code::MisplacedReference, message));
+        self.report(Finding::at(node, Code::MisplacedReference, message));
         None
     }
 
@@ -154,7 +156,7 @@ impl<'d> Reader<'d> {
         Some(Typed::new(Expression::Get(Reference::Step { step, path }), found))
     }
 
-    /// Splits `STEP.PATH`, looks the step up and notes the edge.
+    /// Splits `STEP.PATH`, finds the step and records the dependency.
     pub(super) fn split_step(
         &mut self,
         node: Node<'d>,
@@ -163,13 +165,13 @@ impl<'d> Reader<'d> {
     ) -> Option<(StepIndex, PropertyPath)> {
         let (name, path) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
         let target = if name.is_empty() {
-            // The path is missing as well, and says enough.
+            // The path is missing as well, and the problem reported for it is enough.
             None
         } else if site.step.is_some() {
             self.find_step(node, name)
         } else {
             let message = "`PipelineExperimentConfig` is evaluated before any step";
-            self.report(Draft::at(node, Code::MisplacedReference, message));
+            self.report(Finding::at(node, Code::MisplacedReference, message));
             None
         };
         if let Some(target) = target {
@@ -177,13 +179,15 @@ impl<'d> Reader<'d> {
         }
         if path.is_empty() {
             let message = "a property must follow the step's name";
-            self.report(Draft::at(node, Code::InvalidPath, message).allowed("Steps.STEP.PROPERTY"));
+            self.report(
+                Finding::at(node, Code::InvalidPath, message).allowed("Steps.STEP.PROPERTY"),
+            );
             return None;
         }
         match PropertyPath::parse(path.strip_prefix('.').unwrap_or(path)) {
             Ok(path) => Some((target?, path)),
             Err(error) => {
-                self.report(Draft::at(node, Code::InvalidPath, error.to_string()));
+                self.report(Finding::at(node, Code::InvalidPath, error.to_string()));
                 None
             }
         }

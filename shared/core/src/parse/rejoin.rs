@@ -1,17 +1,18 @@
-//! Steps that wait for both branches of one condition, of which one is always skipped.
+//! Finds steps that wait for both branches of one condition, one of which is always skipped.
 
 use std::collections::BTreeMap;
 
 use crate::definition::extension::TriggerRule;
 use crate::definition::{Parent, Step, StepIndex};
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::member::cut;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    /// Warns of a step that can never run: all it waits for must succeed, and some of it stands in each branch of a condition.
+    /// Warns of a step that can never run, because all steps it waits for must succeed and some of
+    /// them are in different branches of one condition.
     pub(super) fn check_rejoin(&mut self, step: &Step, edges: &BTreeMap<StepIndex, Node<'d>>) {
         if step.trigger_rule != TriggerRule::AllSucceeded {
             return;
@@ -28,14 +29,14 @@ impl<'d> Reader<'d> {
                     "the step waits for steps in both branches of condition `{condition}`, so it can never run"
                 );
                 let hint = "`TriggerRule: AnySucceeded` runs it after the branch that is taken";
-                let draft = Draft::at(*node, Code::NeverRuns, message);
-                self.report(draft.hint(Some(hint.to_owned())));
+                let finding = Finding::at(*node, Code::NeverRuns, message);
+                self.report(finding.hint(Some(hint.to_owned())));
                 return;
             }
         }
     }
 
-    /// The branches that a step stands in, from the nearest condition outwards.
+    /// Returns the branches around a step, from the nearest condition outwards.
     fn branches_around(&self, step: StepIndex) -> Vec<Parent> {
         let mut found = Vec::new();
         let mut next = self.outline.step(step).parent;

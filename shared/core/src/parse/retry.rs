@@ -1,28 +1,30 @@
-//! `RetryPolicies`.
+//! Reads `RetryPolicies`.
 
 use crate::definition::RetryPolicy;
+use crate::failure::FailureType;
 use crate::limits;
 use crate::parse::problem::Code;
-use crate::parse::text::{Content, Draft, Node};
+use crate::parse::text::{Content, Finding, Node};
 
-use super::Reader;
+use super::reader::Reader;
 
 const KEYS: [&str; 5] =
     ["ExceptionType", "IntervalSeconds", "BackoffRate", "MaxAttempts", "ExpireAfterMin"];
 
-/// `Emr.RESOURCE_LIMIT` is in the published schema only.
-const EXCEPTION_TYPES: [(&str, &str); 10] = [
-    ("Step.SERVICE_FAULT", "Step.SERVICE_FAULT"),
-    ("Step.THROTTLING", "Step.THROTTLING"),
-    ("SageMaker.JOB_INTERNAL_ERROR", "SageMaker.JOB_INTERNAL_ERROR"),
-    ("SageMaker.CAPACITY_ERROR", "SageMaker.CAPACITY_ERROR"),
-    ("SageMaker.RESOURCE_LIMIT", "SageMaker.RESOURCE_LIMIT"),
-    ("Emr.RESOURCE_LIMIT", "Emr.RESOURCE_LIMIT"),
-    // Extensions: what a function did wrong, a run out of time, and an attempt that nothing was heard of.
-    ("Sidestep.FunctionError", "Sidestep.FunctionError"),
-    ("Sidestep.Timeout", "Sidestep.Timeout"),
-    ("Sidestep.AttemptLost", "Sidestep.AttemptLost"),
-    ("Sidestep.LostAfterStart", "Sidestep.LostAfterStart"),
+/// The types that a policy can name. `Emr.RESOURCE_LIMIT` is in the published schema only.
+const EXCEPTION_TYPES: [&str; 10] = [
+    FailureType::ServiceFault.as_str(),
+    FailureType::Throttling.as_str(),
+    // Of jobs that only SageMaker can run.
+    "SageMaker.JOB_INTERNAL_ERROR",
+    "SageMaker.CAPACITY_ERROR",
+    "SageMaker.RESOURCE_LIMIT",
+    "Emr.RESOURCE_LIMIT",
+    // Extensions; the first two stand for several types, see `plan::retry`.
+    FailureType::FunctionError.as_str(),
+    FailureType::Timeout.as_str(),
+    FailureType::AttemptLost.as_str(),
+    FailureType::LostAfterStart.as_str(),
 ];
 
 const DEFAULT_INTERVAL_SECONDS: u64 = 1;
@@ -53,7 +55,7 @@ impl<'d> Reader<'d> {
         let expire_after_minutes = whole("ExpireAfterMin", limits::RETRY_EXPIRE_AFTER_MINUTES);
         if let (Some(_), Some(second)) = (node.get("MaxAttempts"), node.get("ExpireAfterMin")) {
             let message = "`MaxAttempts` and `ExpireAfterMin` exclude each other";
-            self.report(Draft::at_key(second, Code::ConflictingKeys, message));
+            self.report(Finding::at_key(second, Code::ConflictingKeys, message));
         }
         let backoff_rate = node.get("BackoffRate").map(|node| self.backoff_rate(node));
         Some(RetryPolicy {
@@ -68,10 +70,10 @@ impl<'d> Reader<'d> {
         })
     }
 
-    /// An array of strings, or one string as the published schema has it.
+    /// Reads an array of strings, or one string as the published schema has it.
     fn exception_types(&mut self, node: Node<'d>) -> Vec<String> {
         if node.as_str().is_some() {
-            let word = self.word(node, "an exception type", &EXCEPTION_TYPES);
+            let word = self.one_of(node, "exception type", &EXCEPTION_TYPES);
             return word.into_iter().map(str::to_owned).collect();
         }
         if !self.array(node, "exception types", usize::MAX) {
@@ -79,10 +81,10 @@ impl<'d> Reader<'d> {
         }
         if node.elements().next().is_none() {
             let message = "`ExceptionType` is empty, so that the policy would never apply";
-            self.report(Draft::at(node, Code::InvalidValue, message));
+            self.report(Finding::at(node, Code::InvalidValue, message));
         }
         let words = node.elements();
-        let words = words.filter_map(|node| self.word(node, "an exception type", &EXCEPTION_TYPES));
+        let words = words.filter_map(|node| self.one_of(node, "exception type", &EXCEPTION_TYPES));
         words.map(str::to_owned).collect()
     }
 
@@ -92,10 +94,10 @@ impl<'d> Reader<'d> {
                 return rate;
             }
             let message = format!("`BackoffRate` is {number}, out of its range");
-            self.report(Draft::at(node, Code::InvalidValue, message).allowed("0 and above"));
+            self.report(Finding::at(node, Code::InvalidValue, message).allowed("0 and above"));
         } else if !matches!(node.content(), Content::Unreadable) {
             let message = format!("expected a number, found {}", node.describe());
-            self.report(Draft::at(node, Code::WrongType, message));
+            self.report(Finding::at(node, Code::WrongType, message));
         }
         DEFAULT_BACKOFF_RATE
     }

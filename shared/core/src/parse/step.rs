@@ -1,86 +1,29 @@
-//! Steps: the keys they share.
+//! Reads steps: the keys that all types share.
 
 use std::collections::BTreeSet;
 
+use crate::definition::step_type::Caching;
 use crate::definition::{CacheConfig, Step, StepIndex};
 use crate::limits;
 use crate::name::StepName;
 use crate::parse::problem::Code;
-use crate::parse::text::{Draft, Node};
+use crate::parse::text::{Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::member::cut;
-
-const LAMBDA_KEYS: [&str; 17] = [
-    "Name",
-    "Type",
-    "DisplayName",
-    "Description",
-    "DependsOn",
-    "Arguments",
-    "FunctionArn",
-    "OutputParameters",
-    "CacheConfig",
-    "RetryPolicies",
-    "TimeoutSeconds",
-    "CodeVersion",
-    "ExactlyOnceStart",
-    "Tags",
-    "TriggerRule",
-    "OnFailure",
-    "When",
-];
-const CALLBACK_KEYS: [&str; 15] = [
-    "Name",
-    "Type",
-    "DisplayName",
-    "Description",
-    "DependsOn",
-    "Arguments",
-    "SqsQueueUrl",
-    "OutputParameters",
-    "CacheConfig",
-    "RetryPolicies",
-    "TimeoutSeconds",
-    "Tags",
-    "TriggerRule",
-    "OnFailure",
-    "When",
-];
-const CONDITION_KEYS: [&str; 10] = [
-    "Name",
-    "Type",
-    "DisplayName",
-    "Description",
-    "DependsOn",
-    "Arguments",
-    "Tags",
-    "TriggerRule",
-    "OnFailure",
-    "When",
-];
-const FAIL_KEYS: [&str; 9] = [
-    "Name",
-    "Type",
-    "DisplayName",
-    "Description",
-    "DependsOn",
-    "Arguments",
-    "Tags",
-    "TriggerRule",
-    "When",
-];
+use super::outline::rules_of;
+use super::reader::Reader;
 
 impl<'d> Reader<'d> {
-    /// All steps in outline order, `None` for those that were reported, and an order in which they can run.
+    /// Reads all steps in outline order, and an order in which they can run. A step is `None` if it
+    /// was reported.
     pub(super) fn steps(&mut self, node: Node<'d>) -> (Vec<Option<Step>>, Vec<StepIndex>) {
         if !self.array(node, "steps", usize::MAX) {
             return (Vec::new(), Vec::new());
         }
         let count = self.outline.steps.len();
         if count == 0 {
-            self.report(Draft::at(node, Code::NoEffect, "the pipeline has no steps"));
+            self.report(Finding::at(node, Code::NoEffect, "the pipeline has no steps"));
         }
         if count > limits::STEPS {
             self.over_limit(node, "steps, branches included", count, limits::STEPS);
@@ -109,34 +52,28 @@ impl<'d> Reader<'d> {
         let outline = self.outline.step(index);
         let (node, step_type, parent) = (outline.node, outline.step_type, outline.parent);
         let mut site = Site::step(index, step_type, false);
-        let is_object = match step_type {
-            "Lambda" => self.object(node, &LAMBDA_KEYS),
-            "Callback" => self.object(node, &CALLBACK_KEYS),
-            "Condition" => self.object(node, &CONDITION_KEYS),
-            "Fail" => self.object(node, &FAIL_KEYS),
-            _ => self.any_object(node),
-        };
+        let rules = rules_of(step_type);
+        let is_object =
+            if rules.is_open { self.any_object(node) } else { self.object(node, &rules.keys()) };
         if !is_object {
             return (None, site);
         }
         let name = self.step_name(node, index);
-        let cache = self.cache_of(node, step_type);
-        site.is_cached = cache.is_some() && step_type == "Lambda";
-        let kind = self.kind(node, step_type, &mut site);
+        let cache = self.cache_of(node, rules.caching);
+        site.is_cached = cache.is_some() && rules.has_code();
+        let kind = self.kind(node, &mut site);
         if let Some(list) = node.get("DependsOn") {
             self.depends_on(list, &mut site);
         }
         let display_name = self.text(node, "DisplayName", limits::DISPLAY_NAME_CHARS);
         let description = self.text(node, "Description", limits::DESCRIPTION_CHARS);
-        let has_retries = !matches!(step_type, "Condition" | "Fail");
-        let has_function = matches!(step_type, "Lambda" | "Callback");
-        let policies = node.get("RetryPolicies").filter(|_| has_retries);
+        let policies = node.get("RetryPolicies").filter(|_| rules.has_retries);
         let retry_policies = policies.map(|node| self.retry_policies(node)).unwrap_or_default();
-        let timeout_seconds = node.get("TimeoutSeconds").filter(|_| has_function);
+        let timeout_seconds = node.get("TimeoutSeconds").filter(|_| rules.has_timeout);
         let timeout_seconds = timeout_seconds.and_then(|node| self.timeout_seconds(node));
-        // Conditions may read what never repeats.
+        // A condition may read a value that never repeats.
         site.is_cached = false;
-        let extensions = self.extensions(node, step_type, &mut site);
+        let extensions = self.extensions(node, &mut site);
         let (Some(name), Some(kind)) = (name, kind) else { return (None, site) };
         let step = Step {
             name,
@@ -144,7 +81,7 @@ impl<'d> Reader<'d> {
             description,
             kind,
             parent,
-            // Filled in when all steps are read.
+            // Set when all steps are read.
             dependencies: BTreeSet::new(),
             cache,
             retry_policies,
@@ -166,30 +103,29 @@ impl<'d> Reader<'d> {
             let (line, column) = first.get("Name").unwrap_or(first).place();
             let message =
                 format!("step `{}` is already at line {line}, column {column}", cut(text));
-            self.report(Draft::at(node, Code::DuplicateName, message));
+            self.report(Finding::at(node, Code::DuplicateName, message));
         }
         let name = StepName::parse(text).ok();
         if name.is_none() {
-            let message = format!("`{}` is not a step name", cut(text));
-            let draft = Draft::at(node, Code::InvalidName, message);
-            self.report(draft.allowed(StepName::ALLOWED));
+            let message = format!("invalid step name `{}`", cut(text));
+            let finding = Finding::at(node, Code::InvalidName, message);
+            self.report(finding.allowed(StepName::ALLOWED));
         }
         name
     }
 
-    fn cache_of(&mut self, node: Node<'d>, step_type: &str) -> Option<CacheConfig> {
-        match (step_type, node.get("CacheConfig")) {
-            ("Lambda", None) => self.default_cache.clone(),
-            // On Condition and Fail steps the key is unknown.
-            ("Condition" | "Fail", _) | (_, None) => None,
-            ("Callback", Some(config)) => {
+    fn cache_of(&mut self, node: Node<'d>, caching: Caching) -> Option<CacheConfig> {
+        match (caching, node.get("CacheConfig")) {
+            (Caching::OwnOrDefault, None) => self.default_cache.clone(),
+            (Caching::Refused, _) | (_, None) => None,
+            (Caching::NoEffect, Some(config)) => {
                 if self.cache_config(config).is_some() {
                     let message = "a Callback step is never cached: its answer comes from outside";
-                    self.report(Draft::at_key(config, Code::NoEffect, message));
+                    self.report(Finding::at_key(config, Code::NoEffect, message));
                 }
                 None
             }
-            (_, Some(config)) => self.cache_config(config),
+            (Caching::Own | Caching::OwnOrDefault, Some(config)) => self.cache_config(config),
         }
     }
 }

@@ -1,7 +1,9 @@
-//! "Did you mean": the nearest of the known words, by edit distance.
+//! Suggestions for misspelt words: the nearest known word by edit distance.
 
-/// Finds the nearest word, within a budget of comparisons, so that a hostile definition with thousands of wrong names among
-/// thousands of right ones costs no noticeable time; beyond it there are no suggestions.
+/// Finds the nearest word within a budget of comparisons.
+///
+/// The budget bounds the time for a hostile definition with thousands of wrong names among
+/// thousands of right ones. Beyond it there are no suggestions.
 #[derive(Debug)]
 pub(crate) struct Suggester {
     comparisons_left: usize,
@@ -14,7 +16,8 @@ impl Default for Suggester {
 }
 
 impl Suggester {
-    /// The candidate that differs from `word` in case only, or in at most a third of its letters.
+    /// Returns the candidate that differs from `word` in case only, or in at most a third of its
+    /// letters.
     pub(crate) fn closest<'a>(
         &mut self,
         word: &str,
@@ -41,7 +44,7 @@ impl Suggester {
     }
 }
 
-/// The words in one line, cut after 20.
+/// Returns the words in one line, cut after 20.
 pub(crate) fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 20;
     let (mut shown, mut count) = (Vec::new(), 0_usize);

@@ -1,14 +1,14 @@
-//! The top level of a definition.
+//! Reads the top level of a definition.
 
 use crate::definition::expression::Expression;
 use crate::definition::{DEFINITION_VERSION, ExperimentConfig, Pipeline, ScalarType, Step};
 use crate::parse::problem::Code;
-use crate::parse::text::{Content, Draft, Node};
+use crate::parse::text::{Content, Finding, Node};
 
-use super::Reader;
 use super::dependency::Site;
 use super::expression::with_article;
 use super::member::cut;
+use super::reader::Reader;
 
 const KEYS: [&str; 6] =
     ["Version", "Metadata", "Parameters", "PipelineExperimentConfig", "CacheConfig", "Steps"];
@@ -44,8 +44,9 @@ impl<'d> Reader<'d> {
     fn version(&mut self, node: Node<'d>) {
         if let Some(version) = self.string(node).filter(|version| *version != DEFINITION_VERSION) {
             let message = format!("unknown definition version `{}`", cut(version));
-            let draft = Draft::at(node, Code::InvalidValue, message).allowed(DEFINITION_VERSION);
-            self.report(draft);
+            let finding =
+                Finding::at(node, Code::InvalidValue, message).allowed(DEFINITION_VERSION);
+            self.report(finding);
         }
     }
 
@@ -73,7 +74,7 @@ impl<'d> Reader<'d> {
         Some(ExperimentConfig { experiment_name: experiment_name?, trial_name: trial_name? })
     }
 
-    /// An expression in a place that takes strings only.
+    /// Reads an expression in a place that takes only strings.
     pub(super) fn string_expression(
         &mut self,
         node: Node<'d>,
@@ -84,7 +85,7 @@ impl<'d> Reader<'d> {
         if let Some(found) = typed.scalar_type.filter(|found| *found != ScalarType::String) {
             let message = format!("`{what}` takes a String, and this is {}", with_article(found));
             let hint = "a `Std:Join` of this one value makes it a String".to_owned();
-            self.report(Draft::at(node, Code::TypeMismatch, message).hint(Some(hint)));
+            self.report(Finding::at(node, Code::TypeMismatch, message).hint(Some(hint)));
         }
         typed.expression
     }
@@ -96,7 +97,7 @@ impl<'d> Reader<'d> {
                 && !self.used_parameters.contains(text)
             {
                 let message = format!("nothing reads parameter `{}`", cut(text));
-                self.report(Draft::at(name, Code::UnusedParameter, message));
+                self.report(Finding::at(name, Code::UnusedParameter, message));
             }
         }
     }

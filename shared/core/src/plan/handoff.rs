@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::definition::function_ref::FunctionRef;
 use crate::definition::{Pipeline, StepKind};
 use crate::execution::commit::Claimed;
 use crate::execution::invocation::RESERVED_KEY;
@@ -157,7 +158,7 @@ pub fn attach_state(pipeline: &Pipeline, start: &Start, execution: &Execution, p
         let Effect::InvokeStep { step, payload, .. } = effect else { continue };
         let StepKind::Lambda(lambda) = &pipeline.step(*step).kind else { continue };
         let Some(claimed) = Claimed::of(commit, *step) else { continue };
-        if lambda.function_arn.starts_with("arn:") {
+        if matches!(lambda.function_arn, FunctionRef::Arn(_)) {
             continue;
         }
         let carried = json!(CarriedState {

@@ -163,11 +163,9 @@ impl<'a> Resolver<'a> {
             {
                 Ok(Value::String("false".to_owned()))
             }
-            (
-                StepKind::Lambda(_) | StepKind::Callback(_),
-                _,
-                [Segment::Key(root), Segment::Key(name)],
-            ) if root == "OutputParameters" => {
+            (kind, _, [Segment::Key(root), Segment::Key(name)])
+                if kind.step_type().rules().has_outputs && root == "OutputParameters" =>
+            {
                 let Some(produced) = self.produced(step).map_err(Unresolved::Missing)? else {
                     return absent(format!("step `{}` has no outputs", definition.name));
                 };

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cache::key::{CONTENT_MARK, KeyParts};
 use crate::definition::expression::Expression;
-use crate::definition::{StepIndex, StepKind};
+use crate::definition::{StepIndex, StepKind, StepType};
 use crate::execution::commit::Verdict;
 use crate::execution::past::PastExecution;
 use crate::plan::draft::Draft;
@@ -19,7 +19,7 @@ use crate::plan::resolver::short_digest;
 #[serde(rename_all = "PascalCase")]
 pub struct Explanation {
     pub step_name: String,
-    pub step_type: String,
+    pub step_type: StepType,
     /// Absent while the step's turn has not come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<&'static str>,
@@ -202,7 +202,7 @@ pub fn explain(
     };
     Explanation {
         step_name: definition.name.to_string(),
-        step_type: definition.step_type().to_owned(),
+        step_type: definition.step_type(),
         decision: decision.map(|decision| decision.verdict.decision()),
         reason: decision.map(|decision| decision.reason.clone()),
         warning: decision.and_then(|decision| decision.warning.clone()),

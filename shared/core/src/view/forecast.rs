@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::definition::{Pipeline, StepIndex, StepKind, StepType};
 use crate::execution::Execution;
 use crate::execution::commit::{Commit, Verdict};
 use crate::execution::phase::Phase;
@@ -24,7 +24,7 @@ pub struct Forecast {
 #[serde(rename_all = "PascalCase")]
 pub struct StepForecast {
     pub step_name: String,
-    pub step_type: String,
+    pub step_type: StepType,
     /// `Run CacheHit Reused Skipped NotSelected`, or `MayRun` where it hangs on what others will write.
     pub decision: &'static str,
     pub reason: String,
@@ -79,7 +79,7 @@ pub fn forecast(
         }
         StepForecast {
             step_name: pipeline.step(index).name.to_string(),
-            step_type: pipeline.step(index).step_type().to_owned(),
+            step_type: pipeline.step(index).step_type(),
             decision,
             reason,
             warning: decided.and_then(|decided| decided.warning.clone()),

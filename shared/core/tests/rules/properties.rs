@@ -81,7 +81,8 @@ impl Model {
     /// Makes a world stand where the model does.
     fn settle(&self, world: &mut World) {
         for step in 0..self.reads.len() {
-            let function = world.start.functions.get_mut(&format!("f{step}")).expect("known");
+            let function =
+                world.start.functions.get_mut(format!("f{step}").as_str()).expect("known");
             function.code_digest = format!("sha256:code{}", self.codes[step]);
             let content = format!("sha256:input{}", self.inputs[step]);
             world.contents.insert(format!("s3://bucket/in{step}"), content);

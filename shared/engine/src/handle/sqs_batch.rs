@@ -5,6 +5,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use sidestep_core::event::sqs::{QueueMessage, queue_messages};
 use tracing::{error, info};
 
 use crate::engine::Engine;
@@ -23,8 +24,8 @@ impl Engine {
     /// After an error, a single event should be delivered again. The failures of a batch are in the
     /// answer.
     pub async fn consume(&self, consumer: Consumer, event: Value) -> Result<Value, EngineError> {
-        let Some(messages) = messages(&event) else { return self.one(consumer, event).await };
-        let handled = messages.into_iter().map(|(id, body)| async move {
+        let Some(messages) = queue_messages(&event) else { return self.one(consumer, event).await };
+        let handled = messages.into_iter().map(|QueueMessage { id, body, .. }| async move {
             let Ok(event) = serde_json::from_str(&body) else {
                 info!(id, "a message that is not JSON is ignored");
                 return None;
@@ -46,41 +47,6 @@ impl Engine {
                 (None, Some(message)) => self.probed(message).await,
                 (None, None) => self.uploaded(event).await,
             },
-        }
-    }
-}
-
-/// Returns the id and the body of each message, or `None` if the event is not a batch of SQS.
-fn messages(event: &Value) -> Option<Vec<(String, String)>> {
-    let records = event["Records"].as_array()?;
-    let is_queue = |record: &Value| record["eventSource"] == "aws:sqs";
-    if records.is_empty() || !records.iter().all(is_queue) {
-        return None;
-    }
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Some(records.iter().map(|record| (text(&record["messageId"]), text(&record["body"]))).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_queues_batch_is_unwrapped() {
-        let message = |id: &str| json!({"messageId": id, "eventSource": "aws:sqs", "body": "{}"});
-        let batch = json!({"Records": [message("1"), message("2")]});
-        let ids: Vec<_> =
-            messages(&batch).expect("a batch").into_iter().map(|(id, _)| id).collect();
-        assert_eq!(ids, ["1", "2"]);
-        let others = [
-            json!({"Records": []}),
-            json!({"Records": [{"eventSource": "aws:s3", "s3": {}}]}),
-            json!({"Records": [message("1"), {"eventSource": "aws:s3"}]}),
-            json!({"Sweep": true}),
-            json!(null),
-        ];
-        for event in others {
-            assert_eq!(messages(&event), None, "{event}");
         }
     }
 }

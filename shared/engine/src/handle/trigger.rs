@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sidestep_core::event::{CreatedObject, created_objects};
+use sidestep_core::event::s3::{CreatedObject, created_objects};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::{info, warn};

@@ -8,8 +8,8 @@
 
 use bytes::Bytes;
 use serde_json::json;
-use sidestep_core::event::CreatedObject;
 use sidestep_core::event::batch::{BATCH_OBJECTS, BatchObject, Part, WindowId, listing, remaining};
+use sidestep_core::event::s3::CreatedObject;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::warn;

@@ -6,6 +6,7 @@
 pub mod batches;
 pub mod cache_index;
 pub mod clock;
+pub mod disk_full;
 pub mod executions;
 pub mod functions;
 pub mod objects;
@@ -25,6 +26,8 @@ use self::functions::Functions;
 use self::objects::ObjectStore;
 use self::queues::Queues;
 use self::triggers::TriggerStore;
+
+pub use self::source::BoxError;
 
 /// Names of a deployment that the engine writes into URIs and ARNs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use sidestep_core::event::CreatedObject;
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::event::batch::Part;
+use sidestep_core::event::s3::CreatedObject;
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::Format;
 use sidestep_core::uri::S3Uri;
@@ -31,7 +32,7 @@ pub struct Trigger {
     pub batch_seconds: Option<u32>,
     /// Functions that cannot run in this deployment, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub left_out: BTreeMap<String, String>,
+    pub left_out: BTreeMap<FunctionRef, String>,
 }
 
 /// The registered triggers.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sidestep_core::view::status_change::StatusChange;
 
-pub use crate::ports::source::BoxError;
+use crate::ports::source::BoxError;
 
 /// Takes changes of status.
 ///

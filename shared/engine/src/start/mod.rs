@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
+use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::definition::parameter::resolve_parameters;
 use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::execution::Execution;
@@ -35,7 +36,7 @@ pub struct StartRequest {
     pub use_cache: bool,
     /// Functions that cannot run here and why, by the `FunctionArn` of the definition. Their steps
     /// are skipped.
-    pub left_out: BTreeMap<String, String>,
+    pub left_out: BTreeMap<FunctionRef, String>,
     /// What started it, in words.
     pub trigger: String,
     /// Requests with the same token start one execution. It is the version of an uploaded object,
@@ -156,30 +157,24 @@ impl Engine {
     async fn describe_functions(
         &self,
         pipeline: &Pipeline,
-        left_out: &BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, Function>, EngineError> {
-        let arns: BTreeSet<&str> = pipeline
-            .steps
-            .iter()
-            .filter_map(|step| match &step.kind {
-                StepKind::Lambda(lambda) => Some(lambda.function_arn.as_str()),
-                _ => None,
-            })
-            .filter(|arn| !left_out.contains_key(*arn))
-            .collect();
-        let described = try_join_all(arns.into_iter().map(|arn| async move {
-            Ok::<_, EngineError>((arn.to_owned(), self.functions.describe(arn).await?))
+        left_out: &BTreeMap<FunctionRef, String>,
+    ) -> Result<BTreeMap<FunctionRef, Function>, EngineError> {
+        let used = pipeline.functions().filter(|function| !left_out.contains_key(*function));
+        let used: BTreeSet<&FunctionRef> = used.collect();
+        let described = try_join_all(used.into_iter().map(|name| async move {
+            let function = self.functions.describe(name.as_str()).await?;
+            Ok::<_, EngineError>((name.clone(), function))
         }))
         .await?;
         let mut functions = BTreeMap::new();
         let mut unknown = Vec::new();
-        for (arn, function) in described {
+        for (name, function) in described {
             match function {
                 Some(function) => {
                     self.available.note(&function);
-                    functions.insert(arn, function);
+                    functions.insert(name, function);
                 }
-                None => unknown.extend(first_user(pipeline, &arn).map(|step| (arn, step))),
+                None => unknown.extend(first_user(pipeline, &name).map(|step| (name, step))),
             }
         }
         if unknown.is_empty() {
@@ -193,8 +188,8 @@ impl Engine {
 /// Returns the steps with `ExactlyOnceStart` whose functions have no step SDK to keep it.
 fn not_once(
     pipeline: &Pipeline,
-    functions: &BTreeMap<String, Function>,
-) -> Vec<(StepName, String)> {
+    functions: &BTreeMap<FunctionRef, Function>,
+) -> Vec<(StepName, FunctionRef)> {
     let steps = pipeline.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Lambda(lambda) if lambda.exactly_once_start => {
             // A function that is left out here does not run at all.
@@ -206,9 +201,9 @@ fn not_once(
     steps.collect()
 }
 
-fn first_user(pipeline: &Pipeline, arn: &str) -> Option<StepName> {
+fn first_user(pipeline: &Pipeline, name: &FunctionRef) -> Option<StepName> {
     let uses =
-        |kind: &StepKind| matches!(kind, StepKind::Lambda(lambda) if lambda.function_arn == arn);
+        |kind: &StepKind| matches!(kind, StepKind::Lambda(lambda) if lambda.function_arn == *name);
     pipeline.steps.iter().find(|step| uses(&step.kind)).map(|step| step.name.clone())
 }
 

@@ -1,4 +1,4 @@
-//! Delivers the outbox, many events at once, and tries again what failed.
+//! Delivers the events of the outbox, many at once, and tries again those that failed.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use serde_json::Value;
+pub use sidestep_engine::ports::BoxError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -17,23 +18,23 @@ use crate::s3::{S3ServerError, Store};
 
 /// How many events are delivered at once.
 const DELIVERIES_MAX: usize = 64;
+/// The wait before a failed event is tried again; it doubles with each failure.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
+/// The longest wait before a failed event is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(30);
-
-/// Any error, as a sink reports it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes events for functions.
 #[async_trait]
 pub trait EventSink: Send + Sync {
     /// Delivers `event` to a function.
     ///
-    /// Returns once the function is certain to be invoked: the event is forgotten then. After an error it is delivered
-    /// again, later and later up to every 30 s. A function may see one event twice.
+    /// Returns once the function is certain to be invoked: then the event is forgotten. After an
+    /// error it is delivered again, later and later up to every 30 s. A function may see one event
+    /// twice.
     async fn deliver(&self, function_arn: &str, event: Value) -> Result<(), BoxError>;
 }
 
-/// An event in the outbox, and who asks for it now.
+/// An event in the outbox, and the notifications that ask for it now.
 #[derive(Debug)]
 pub(crate) struct Undelivered {
     pub(crate) sequence: i64,
@@ -41,7 +42,7 @@ pub(crate) struct Undelivered {
     pub(crate) notifications: Vec<FunctionNotification>,
 }
 
-/// An event that failed and waits for its next attempt. Ordered by when it is due.
+/// An event that failed and waits for its next attempt, ordered by the time when it is due.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Retry {
     due: Instant,
@@ -49,7 +50,7 @@ struct Retry {
     failures: u32,
 }
 
-/// Delivers events until dropped. What was not delivered by then stays in the outbox.
+/// Delivers events until the future is dropped. Events that are not delivered stay in the outbox.
 pub(crate) async fn dispatch(store: Arc<Store>, sink: Arc<dyn EventSink>) {
     let mut written = store.undelivered.subscribe();
     let mut deliveries: JoinSet<Option<Retry>> = JoinSet::new();
@@ -104,7 +105,9 @@ pub(crate) async fn dispatch(store: Arc<Store>, sink: Arc<dyn EventSink>) {
     }
 }
 
-/// Delivers one event to all who ask for it; returns when to try again if one did not take it.
+/// Delivers one event to every function that asks for it.
+///
+/// Returns when to try again if one of them did not take it.
 async fn deliver(
     store: Arc<Store>,
     sink: Arc<dyn EventSink>,
@@ -124,6 +127,7 @@ async fn deliver(
     Some(Retry { due: Instant::now() + delay, sequence, failures: failures + 1 })
 }
 
+/// Delivers one event once, and removes it from the outbox if every function took it.
 async fn attempt(
     store: &Arc<Store>,
     sink: &dyn EventSink,

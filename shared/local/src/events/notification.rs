@@ -1,9 +1,10 @@
-//! Which events of a bucket a function asked for.
+//! The events of a bucket that a function asks for.
 
 use serde::{Deserialize, Serialize};
 
-/// The events that can be asked for: S3's names, of which the embedded S3 raises `Put`, `Copy`,
-/// `CompleteMultipartUpload` and `Delete`.
+/// The names of events that S3 defines.
+///
+/// The embedded S3 raises `Put`, `Copy`, `CompleteMultipartUpload` and `Delete`.
 const EVENTS: [&str; 8] = [
     "s3:ObjectCreated:*",
     "s3:ObjectCreated:Put",
@@ -15,25 +16,25 @@ const EVENTS: [&str; 8] = [
     "s3:ObjectRemoved:DeleteMarkerCreated",
 ];
 
-/// A function's interest in a bucket, S3's `LambdaFunctionConfiguration`.
+/// A function's interest in a bucket: S3's `LambdaFunctionConfiguration`.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_LambdaFunctionConfiguration.html>
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct FunctionNotification {
-    /// Arrives in the event as `configurationId`.
+    /// The name of the notification, which arrives in the event as `configurationId`.
     pub id: String,
     pub function_arn: String,
-    /// S3's names, such as `s3:ObjectCreated:*`.
+    /// The events by S3's names, such as `s3:ObjectCreated:*`.
     pub events: Vec<String>,
-    /// The key, not encoded, starts with this.
+    /// The start of the keys, not encoded.
     pub prefix: Option<String>,
-    /// The key, not encoded, ends with this.
+    /// The end of the keys, not encoded.
     pub suffix: Option<String>,
 }
 
 impl FunctionNotification {
-    /// Returns whether `event`, such as `ObjectCreated:Put`, on `key` is asked for.
+    /// Returns true if the function asks for `event`, such as `ObjectCreated:Put`, on `key`.
     pub fn matches(&self, event: &str, key: &str) -> bool {
         let is_asked = |pattern: &String| {
             let pattern = pattern.strip_prefix("s3:").unwrap_or(pattern);
@@ -47,7 +48,7 @@ impl FunctionNotification {
             && self.suffix.as_deref().is_none_or(|suffix| key.ends_with(suffix))
     }
 
-    /// Returns the first event asked for that S3 does not define.
+    /// Returns the first event that S3 does not define, if there is one.
     pub(crate) fn unknown_event(&self) -> Option<&str> {
         self.events.iter().map(String::as_str).find(|event| !EVENTS.contains(event))
     }

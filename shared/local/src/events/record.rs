@@ -13,7 +13,10 @@ use crate::s3::timestamp;
 const EVENT_TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// What S3 leaves as it is in an event's key: a form's unreserved characters, and the slash.
+/// The characters that S3 leaves as they are in an event's key.
+///
+/// They are the unreserved characters of an HTML form, and the slash. The space stays for
+/// [`encode_key`], which makes it `+`.
 const KEY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
 
@@ -27,6 +30,7 @@ pub(crate) enum EventName {
 }
 
 impl EventName {
+    /// Returns the name as records spell it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Put => "ObjectCreated:Put",
@@ -39,18 +43,18 @@ impl EventName {
 
 /// Something that happened to an object.
 #[derive(Debug)]
-pub(crate) struct Happened<'a> {
+pub(crate) struct ObjectEvent<'a> {
     pub(crate) event: EventName,
     pub(crate) bucket: &'a str,
     pub(crate) key: &'a str,
-    /// Size and ETag of what was written; absent for a removal.
+    /// The size and ETag of what was written; absent for a removal.
     pub(crate) written: Option<(u64, &'a str)>,
-    /// Milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub(crate) time_ms: i64,
 }
 
-impl Happened<'_> {
-    /// Returns the record as the outbox keeps it: [`event`] adds what is known only at delivery.
+impl ObjectEvent<'_> {
+    /// Returns the record as the outbox keeps it; [`event`] adds what is known only at delivery.
     pub(crate) fn record(&self, region: &str, account_id: &str) -> Value {
         let mut object = json!({ "key": encode_key(self.key) });
         if let Some((bytes, etag)) = self.written {
@@ -84,9 +88,10 @@ impl Happened<'_> {
     }
 }
 
-/// Returns the event a function receives for `record`.
+/// Returns the event that a function receives for `record`.
 ///
-/// `sequence` grows with every event of the store, and so does `sequencer`, which S3 promises for one key only.
+/// `sequence` grows with every event of the store, and so does `sequencer`. S3 promises that for
+/// each key only.
 pub(crate) fn event(record: &Value, configuration_id: &str, sequence: i64) -> Value {
     let mut record = record.clone();
     record["s3"]["configurationId"] = configuration_id.into();
@@ -94,7 +99,7 @@ pub(crate) fn event(record: &Value, configuration_id: &str, sequence: i64) -> Va
     json!({ "Records": [record] })
 }
 
-/// Encodes a key as a form does: a space becomes `+`, and `+` becomes `%2B`.
+/// Encodes a key as an HTML form does: a space becomes `+`, and `+` becomes `%2B`.
 fn encode_key(key: &str) -> String {
     utf8_percent_encode(key, KEY).to_string().replace(' ', "+")
 }

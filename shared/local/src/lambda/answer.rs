@@ -1,4 +1,4 @@
-//! What passes between a runtime and the host: the headers of an event, and the judgement of an answer.
+//! The host's answers to a runtime: the headers of an event, and the verdict on a response.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use super::invocation::{Failure, Invocation};
 use super::limits::RESPONSE_PAYLOAD_BYTES;
 use super::runtime_api::RuntimeReply;
 
-/// Judges the body of a response: the invocation's result, and what the runtime is told.
+/// Judges the body of a response: returns the invocation's result, and the reply to the runtime.
 pub(super) fn response(request_id: &str, body: ReadBody) -> (Result<Bytes, Failure>, RuntimeReply) {
     let body = match body {
         ReadBody::Complete(body) if body.is_empty() => Bytes::from_static(b"null"),
@@ -32,6 +32,7 @@ pub(super) fn response(request_id: &str, body: ReadBody) -> (Result<Bytes, Failu
     (result, RuntimeReply::Accepted)
 }
 
+/// Returns the failure of an invocation whose response is over Lambda's limit.
 pub(super) fn response_too_large(bytes: usize) -> Failure {
     let message = format!(
         "Response payload size ({bytes} bytes) exceeded maximum allowed payload size \
@@ -40,7 +41,7 @@ pub(super) fn response_too_large(bytes: usize) -> Failure {
     Failure::new(&FunctionError::new(FailureType::ResponseSizeTooLarge, message))
 }
 
-/// Takes an error document of the runtime as it is, if it is JSON.
+/// Takes an error document of the runtime as it is if it is JSON, and as a message otherwise.
 pub(super) fn error(error_type: Option<String>, body: ReadBody) -> Failure {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -51,7 +52,7 @@ pub(super) fn error(error_type: Option<String>, body: ReadBody) -> Failure {
     match body {
         ReadBody::Complete(body) => match serde_json::from_slice::<Document>(&body) {
             Ok(document) => Failure {
-                // `lambda_runtime` puts `unhandled` into the header, whatever the error.
+                // `lambda_runtime` puts `unhandled` into the header for every error.
                 error_type: document.error_type.or(error_type).unwrap_or_else(unknown),
                 payload: body,
                 is_shutdown: false,
@@ -65,7 +66,7 @@ pub(super) fn error(error_type: Option<String>, body: ReadBody) -> Failure {
     }
 }
 
-/// The headers of `next`, with a deadline from now on.
+/// Returns the headers of `next`'s answer. The deadline counts from now on.
 pub(super) fn event_headers(
     invocation: &Invocation,
     timeout: Duration,

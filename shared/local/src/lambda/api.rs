@@ -1,35 +1,34 @@
-//! The Lambda API over HTTP, as far as SDKs and the AWS CLI need it to invoke and inspect functions.
+//! The Lambda API over HTTP, as far as SDKs and the AWS CLI invoke and inspect functions with it.
 //!
-//! Operations: `Invoke`, `GetFunction`, `GetFunctionConfiguration`, `ListFunctions`. Signatures are not checked.
+//! Operations: `Invoke`, `GetFunction`, `GetFunctionConfiguration`, `ListFunctions`. Signatures are
+//! not checked.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html>
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use sidestep_core::plan::lease::SDK_VARIABLE;
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
 use super::body::{self, ReadBody};
 use super::error::InvokeError;
-use super::function::Code;
 use super::function_name::FunctionName;
 use super::invocation::{Function, InvocationType, InvokeOutput, InvokeRequest};
 use super::limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES};
+use super::response::{configuration, invoked, ok, refused};
 use super::shared::Shared;
 
+/// Returns the routes of the API.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
@@ -40,6 +39,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
+/// Serves the API until `shutdown` resolves.
 pub(super) async fn serve(
     router: Router,
     listener: TcpListener,
@@ -61,11 +61,12 @@ async fn invoke(
 ) -> Response {
     shared.metrics.operation("Invoke");
     match try_invoke(&shared, &name, &uri, &headers, body).await {
-        Ok(output) => invoked(output, &headers),
+        Ok(output) => invoked(output, header(&headers, "x-amz-log-type") == Some("Tail")),
         Err(error) => refused(&error),
     }
 }
 
+/// Reads an `Invoke` request and performs it.
 async fn try_invoke(
     shared: &Arc<Shared>,
     name: &str,
@@ -103,29 +104,6 @@ async fn try_invoke(
     shared.invoke(request).await
 }
 
-fn invoked(output: InvokeOutput, request: &HeaderMap) -> Response {
-    let status = StatusCode::from_u16(output.status_code).unwrap_or(StatusCode::OK);
-    let mut response = (status, output.payload).into_response();
-    let headers = response.headers_mut();
-    let mut set = |name, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    };
-    set("x-amzn-requestid", &output.request_id);
-    if status == StatusCode::OK {
-        set("content-type", "application/json");
-        set("x-amz-executed-version", "$LATEST");
-        if header(request, "x-amz-log-type") == Some("Tail") {
-            set("x-amz-log-result", &BASE64_STANDARD.encode(&output.log_tail));
-        }
-    }
-    if let Some(function_error) = output.function_error {
-        set("x-amz-function-error", function_error);
-    }
-    response
-}
-
 async fn get_function(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
@@ -157,6 +135,7 @@ async fn list_functions(State(shared): State<Arc<Shared>>) -> Response {
     ok(&json!({ "Functions": functions }))
 }
 
+/// Finds the function that a request names.
 fn find(shared: &Shared, name: &str, uri: &Uri) -> Result<Arc<Function>, InvokeError> {
     check_qualifier(name, uri)?;
     let not_found = || InvokeError::FunctionNotFound { function: name.to_owned() };
@@ -165,7 +144,7 @@ fn find(shared: &Shared, name: &str, uri: &Uri) -> Result<Arc<Function>, InvokeE
     function.ok_or_else(not_found)
 }
 
-/// There is one version of a function here, `$LATEST`.
+/// Refuses every version and alias but `$LATEST`, the only one that functions have here.
 fn check_qualifier(name: &str, uri: &Uri) -> Result<(), InvokeError> {
     let parameters = uri.query().unwrap_or_default().split('&');
     for qualifier in parameters.filter_map(|parameter| parameter.strip_prefix("Qualifier=")) {
@@ -177,35 +156,7 @@ fn check_qualifier(name: &str, uri: &Uri) -> Result<(), InvokeError> {
     Ok(())
 }
 
-/// A function as `GetFunctionConfiguration` describes it.
-fn configuration(function: &Function) -> Value {
-    let config = &function.config;
-    let (runtime, handler, sdk) = match &config.code {
-        Code::Process(command) => {
-            let sdk = command.environment.get(SDK_VARIABLE);
-            (command.runtime.as_str(), command.handler.as_str(), sdk)
-        }
-        Code::InProcess(_) => ("provided.al2023", "", None),
-    };
-    // Other variables are left out: they name folders of this machine, and nobody here asks for them.
-    let environment = sdk.map(|sdk| json!({ "Variables": { SDK_VARIABLE: sdk } }));
-    json!({
-        "Environment": environment,
-        "FunctionName": config.name.as_str(),
-        "FunctionArn": function.arn,
-        "Runtime": runtime,
-        "Handler": handler,
-        "CodeSha256": config.code_sha256,
-        "Version": "$LATEST",
-        "Timeout": config.timeout.as_secs() + u64::from(config.timeout.subsec_nanos() > 0),
-        "MemorySize": config.memory_mb,
-        "PackageType": "Zip",
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
-    })
-}
-
-/// The header holds JSON in base64; the function gets the JSON.
+/// Decodes the client's context: the header holds JSON in base64, and the function gets the JSON.
 fn read_client_context(encoded: &str) -> Result<String, InvokeError> {
     let context =
         BASE64_STANDARD.decode(encoded).ok().and_then(|json| String::from_utf8(json).ok());
@@ -220,51 +171,4 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn invalid(parameter: &'static str, value: &str) -> InvokeError {
     InvokeError::InvalidParameterValue { parameter, value: value.to_owned() }
-}
-
-fn ok(document: &Value) -> Response {
-    let request_id = Uuid::new_v4().to_string();
-    ([("x-amzn-requestid", request_id)], Json(document)).into_response()
-}
-
-/// Words a refusal as Lambda does: the type in a header, a document with `Type` and a message.
-fn refused(error: &InvokeError) -> Response {
-    let (status, error_type) = match error {
-        InvokeError::FunctionNotFound { .. } => {
-            (StatusCode::NOT_FOUND, "ResourceNotFoundException")
-        }
-        InvokeError::TooManyRequests { .. } => {
-            (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException")
-        }
-        InvokeError::RequestTooLarge { .. } => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException")
-        }
-        InvokeError::InvalidRequestContent { .. } => {
-            (StatusCode::BAD_REQUEST, "InvalidRequestContentException")
-        }
-        InvokeError::InvalidParameterValue { .. } => {
-            (StatusCode::BAD_REQUEST, "InvalidParameterValueException")
-        }
-        InvokeError::RecursiveInvocation { .. } => {
-            (StatusCode::BAD_REQUEST, "RecursiveInvocationException")
-        }
-        InvokeError::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "ServiceException"),
-    };
-    let message = match error {
-        InvokeError::InvalidRequestContent { source } => format!("{error}: {source}"),
-        InvokeError::TooManyRequests { .. } => "Rate Exceeded.".to_owned(),
-        _ => error.to_string(),
-    };
-    let fault = if status.is_server_error() { "Service" } else { "User" };
-    let mut document = json!({ "Type": fault, "Message": message });
-    if let InvokeError::TooManyRequests { reason, .. } = error {
-        document["Reason"] = json!(reason);
-    }
-    let request_id = Uuid::new_v4().to_string();
-    let headers = [("x-amzn-errortype", error_type), ("x-amzn-requestid", &request_id)];
-    let mut response = (status, headers, Json(document)).into_response();
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
 }

@@ -1,4 +1,4 @@
-//! One attempt at an invocation: its environment, its outcome, and what follows from that.
+//! One attempt at an invocation: its environment, its outcome, and what follows from the outcome.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use super::environment_handle::{Assignment, Done, EnvironmentHandle};
 use super::function::{Code, Command};
 use super::in_process;
 use super::invocation::{Failure, Invocation, Job, Outcome};
-use super::scheduler::Place;
+use super::scheduler::StartType;
 use super::shared::Shared;
 
-/// Runs one attempt that has a place, from finding its environment to settling its outcome.
+/// Runs an attempt that has a place, from finding its environment to settling its outcome.
 pub(super) async fn run(shared: Arc<Shared>, job: Job) {
     let function = job.invocation.function.clone();
     let age = job.invocation.accepted_at.elapsed();
@@ -37,12 +37,13 @@ pub(super) async fn run(shared: Arc<Shared>, job: Job) {
     if let Err(failure) = &outcome.result {
         shared.metrics.error(&failure.error_type);
     }
-    // Before the caller is told, so that its next request finds the place and the environment.
+    // Before the caller is told, so that its next request finds the place and the environment free.
     shared.scheduler.release(&function, environment);
     settle(&shared, job, outcome);
     shared.dispatch();
 }
 
+/// Runs an attempt in an environment; returns the environment, too, if it is still good.
 async fn run_in_environment(
     shared: &Arc<Shared>,
     command: &Command,
@@ -51,20 +52,21 @@ async fn run_in_environment(
     loop {
         let (done, ended) = oneshot::channel();
         let assignment = Assignment { invocation: invocation.clone(), done };
-        let environment = match shared.scheduler.place(&invocation.function) {
-            Place::Warm(environment) => {
+        let environment = match shared.scheduler.find_environment(&invocation.function) {
+            StartType::Warm(environment) => {
                 if environment.assign(assignment).await.is_err() {
                     continue;
                 }
                 shared.metrics.update(|counts| counts.warm_starts += 1);
                 environment
             }
-            Place::Cold(id) => environment::start(shared, command, id, assignment).await,
+            StartType::Cold(id) => environment::start(shared, command, id, assignment).await,
         };
         match ended.await {
             Ok(Done::Alive(outcome)) => return (outcome, Some(environment)),
             Ok(Done::Gone(outcome)) => return (outcome, None),
-            // A new environment always answers, so this ends when the idle ones are used up.
+            // A new environment always takes its event, so this ends when the idle ones are used
+            // up.
             Ok(Done::Undelivered) => {}
             Err(_) => {
                 let message = "The environment ended unexpectedly";
@@ -76,7 +78,7 @@ async fn run_in_environment(
     }
 }
 
-/// Answers who waits, or decides what follows an asynchronous attempt.
+/// Answers the caller that waits, or decides what follows an asynchronous attempt.
 fn settle(shared: &Arc<Shared>, job: Job, outcome: Outcome) {
     if let Some(waiting) = job.waiting {
         // The caller may have left.
@@ -98,7 +100,7 @@ fn settle(shared: &Arc<Shared>, job: Job, outcome: Outcome) {
     destination::deliver(shared, &invocation, record, condition);
 }
 
-/// Queues the next attempt after its delay; an event that would be too old then fails now.
+/// Queues the next attempt after its delay. An event that would then be too old fails now.
 async fn retry(shared: Arc<Shared>, job: Job, last: Outcome) {
     let delay = shared.options.retry_delays[usize::from(job.attempt > 2)];
     let invocation = job.invocation.clone();

@@ -1,4 +1,4 @@
-//! Bodies of HTTP requests, read whole and up to a limit.
+//! Bodies of HTTP requests, read as a whole and up to a limit.
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -6,15 +6,18 @@ use futures::StreamExt;
 
 use super::limits::DRAINED_BODY_BYTES;
 
+/// A body that has been read.
 #[derive(Debug)]
 pub(super) enum ReadBody {
     Complete(Bytes),
-    /// It had this many bytes and was not kept.
+    /// The body had this many bytes and was not kept.
     TooLarge(usize),
 }
 
-/// Reads a body to its end. One over the limit is read on and only counted, because most HTTP clients cannot
-/// take a refusal while they send. Fails when the client stops before the end.
+/// Reads a body to its end. Fails if the client stops before the end.
+///
+/// A body over the limit is read on and only counted, because most HTTP clients cannot take a
+/// refusal while they send.
 pub(super) async fn read(body: Body, limit: usize) -> Result<ReadBody, axum::Error> {
     let mut kept = BytesMut::new();
     let mut bytes = 0;

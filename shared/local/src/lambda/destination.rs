@@ -1,4 +1,4 @@
-//! Records of asynchronous invocations, and where they go.
+//! Records of asynchronous invocations, and their delivery to destinations.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>
 
@@ -55,7 +55,9 @@ struct ResponseContext {
     function_error: Option<&'static str>,
 }
 
-/// Makes the record of an invocation after `attempts` and the result of the last one, if there was any.
+/// Makes the record of an invocation after `attempts`.
+///
+/// `last_result` is the result of the last attempt, if there was any.
 pub(super) fn record(
     invocation: &Invocation,
     condition: Condition,
@@ -87,9 +89,10 @@ pub(super) fn record(
 
 /// Hands the record to the function's destination for `condition`, if it has one.
 ///
-/// As on Lambda it is handed over once, and dropped and counted if its function is unknown. Lambda also drops a
-/// record that is over the limit of an event, so that whoever waits for it waits for ever. Here the invocation
-/// is then recorded as failed, with the sizes, so that a laptop shows what would be lost on AWS.
+/// As on Lambda the record is handed over once, and dropped and counted if its function is unknown.
+/// Lambda also drops a record that is over the limit of an event, so that a planner that waits for
+/// it waits for ever. Here the invocation is then recorded as failed, with the sizes, so that a
+/// laptop shows what would be lost on AWS.
 pub(super) fn deliver(
     shared: &Arc<Shared>,
     invocation: &Invocation,
@@ -116,13 +119,13 @@ pub(super) fn deliver(
             if let Err(error) = shared.accept_record(request) {
                 shared.metrics.update(|counts| counts.destination_delivery_failures += 1);
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(function = %config.name, destination = %name, error, "a record is lost");
+                tracing::warn!(function = %config.name, destination = %name, error, "could not deliver a record, which is lost");
             }
         }
     }
 }
 
-/// Puts a failure in the place of a record that is too large to be delivered.
+/// Replaces a record that is too large to be delivered by that of a failure.
 fn within_limit(
     invocation: &Invocation,
     record: Value,
@@ -132,8 +135,10 @@ fn within_limit(
     if bytes <= EVENT_PAYLOAD_BYTES {
         return (record, condition);
     }
-    let attempts = record["requestContext"]["approximateInvokeCount"].as_u64();
-    let attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(1);
+    let attempts = record["requestContext"]["approximateInvokeCount"]
+        .as_u64()
+        .and_then(|attempts| u32::try_from(attempts).ok())
+        .unwrap_or(1);
     let message = format!(
         "the result and the event have {bytes} bytes together, over the {EVENT_PAYLOAD_BYTES} that \
          Lambda passes on; write what is large to S3 and return its URI"
@@ -143,7 +148,7 @@ fn within_limit(
     (self::record(invocation, condition, attempts, Some(&Err(failure))), condition)
 }
 
-/// Reads JSON; what nests too deeply for a tree is carried as text.
+/// Parses JSON. A text that nests too deeply for a tree is carried as a string.
 fn parse(json: &[u8]) -> Value {
     serde_json::from_slice(json)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(json).into_owned()))

@@ -20,6 +20,7 @@ use super::lineage;
 use super::shared::Shared;
 
 impl Shared {
+    /// Performs a request, and waits for its outcome if the caller does.
     pub(super) async fn invoke(
         self: &Arc<Self>,
         request: InvokeRequest,
@@ -75,7 +76,9 @@ impl Shared {
         self.enqueue(request, EVENT_PAYLOAD_BYTES)
     }
 
-    /// Queues an invocation's record, which may hold an event of the largest size beside what became of it.
+    /// Queues the record of another invocation.
+    ///
+    /// It may hold an event of the largest size together with the result.
     pub(super) fn accept_record(
         self: &Arc<Self>,
         request: InvokeRequest,
@@ -100,7 +103,10 @@ impl Shared {
         Ok(request_id)
     }
 
-    /// As on Lambda: who sent the event is told nothing, and the function's destination for failures gets it.
+    /// Drops an event that is in a recursive loop.
+    ///
+    /// As on Lambda the sender is told nothing, and the function's destination for failures gets
+    /// the record.
     fn drop_recursive(self: &Arc<Self>, invocation: &Invocation) {
         self.metrics.update(|counts| counts.recursive_invocations_dropped += 1);
         let function = &invocation.function.config.name;
@@ -146,6 +152,7 @@ impl Shared {
         }
     }
 
+    /// Counts a request that was refused for want of concurrency or queue space.
     fn count_throttle(&self, error: &InvokeError) {
         if matches!(error, InvokeError::TooManyRequests { .. }) {
             self.metrics.update(|counts| counts.throttles += 1);

@@ -1,7 +1,8 @@
-//! What the host refuses: configurations at registration, requests at invocation.
+//! Refusals of the host: of configurations at registration, and of requests at invocation.
 //!
-//! A function that fails is not an error of the host: that is [`FunctionError`](super::FunctionError) and
-//! ends up in [`InvokeOutput`](super::InvokeOutput), as with Lambda.
+//! A function that fails is not an error of the host. That is
+//! [`FunctionError`](super::FunctionError), and it ends up in
+//! [`InvokeOutput`](super::InvokeOutput), as with Lambda.
 
 use std::io;
 
@@ -15,7 +16,7 @@ pub enum HostError {
     #[error(transparent)]
     InvalidFunctionName(#[from] InvalidFunctionName),
     /// A number of the configuration is outside Lambda's range.
-    #[error("`{field}` of function `{function}` is {actual}, allowed is {allowed}")]
+    #[error("invalid `{field}` of function `{function}`: expected {allowed}, found {actual}")]
     OutOfRange {
         function: FunctionName,
         field: &'static str,
@@ -29,11 +30,11 @@ pub enum HostError {
     LogFolder { path: String, source: io::Error },
 }
 
-/// An invocation that was not accepted: nothing ran and nothing will.
+/// A request that was not accepted: nothing ran and nothing will.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
-    /// No such function, or a version or alias other than `$LATEST`.
+    /// The function does not exist, or the request names a version or alias other than `$LATEST`.
     #[error("function not found: `{function}`")]
     FunctionNotFound { function: String },
     /// The concurrency of the function or of the host is used up, or the queue of events is full.

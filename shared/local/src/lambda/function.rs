@@ -1,6 +1,7 @@
-//! What a function is: its name, its code, its limits and where its results go.
+//! The configuration of a function: its code, its limits and the destinations of its results.
 //!
-//! The words and defaults are those of Lambda's `CreateFunction` and `PutFunctionEventInvokeConfig`.
+//! The words and defaults are those of Lambda's `CreateFunction` and
+//! `PutFunctionEventInvokeConfig`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,39 +18,49 @@ use super::error::HostError;
 use super::function_name::FunctionName;
 use super::limits::{MAX_RETRY_ATTEMPTS, MAX_TIMEOUT};
 
-/// A function as it is registered. [`FunctionConfig::new`] gives Lambda's defaults, except for retries.
+/// A function as it is registered.
+///
+/// [`FunctionConfig::new`] gives Lambda's defaults, except for retries.
 #[derive(Debug, Clone)]
 pub struct FunctionConfig {
     pub name: FunctionName,
     pub code: Code,
-    /// Shown to the function and in its log; see [`Command`] for what it bounds.
+    /// The memory size, shown to the function and in its log; see [`Command`] for what it bounds.
     pub memory_mb: u32,
-    /// An invocation that takes longer is killed. 1 ms to 15 minutes.
+    /// The longest time of an invocation, 1 ms to 15 minutes. One that takes longer is killed.
     pub timeout: Duration,
-    /// Digest of the code, reported by `GetFunctionConfiguration` as it is given here.
+    /// The digest of the code, which `GetFunctionConfiguration` reports as it is given here.
     pub code_sha256: String,
-    /// Reserved concurrency: the most invocations of this function at one time. None: only the host's cap.
+    /// The reserved concurrency: how many invocations of this function may run at one time.
+    ///
+    /// With `None` only the host's cap applies.
     pub max_concurrency: Option<usize>,
-    /// Where the record of a successful asynchronous invocation goes.
+    /// The destination of the records of successful asynchronous invocations.
     pub on_success: Option<Destination>,
-    /// Where the record of an asynchronous invocation goes that failed for good.
+    /// The destination of the records of asynchronous invocations that failed for good.
     pub on_failure: Option<Destination>,
-    /// Further attempts at a failed asynchronous invocation, 0 to 2. Default 0: retries are the caller's.
+    /// How often a failed asynchronous invocation is tried again, 0 to 2.
+    ///
+    /// The default is 0, because callers here retry themselves.
     pub max_retry_attempts: u32,
     /// Whether one chain of requests may visit the function more than 16 times.
     pub recursive_loop: RecursiveLoop,
 }
 
-/// What becomes of the 17th visit of a function by one chain of requests. The words are Lambda's.
+/// What happens at the 17th visit of a function by one chain of requests. The words are Lambda's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RecursiveLoop {
+    /// The function is invoked all the same.
     Allow,
-    /// It is dropped: recorded as failed where the function has a destination for failures, else lost.
+    /// The event is dropped.
+    ///
+    /// It is recorded as failed if the function has a destination for failures, and lost otherwise.
     #[default]
     Terminate,
 }
 
 impl FunctionConfig {
+    /// Makes a configuration with Lambda's defaults, and without retries.
     pub fn new(name: FunctionName, code: Code) -> Self {
         Self {
             name,
@@ -65,6 +76,7 @@ impl FunctionConfig {
         }
     }
 
+    /// Checks the numbers against Lambda's ranges.
     pub(super) fn check(&self) -> Result<(), HostError> {
         let refuse = |field, actual: String, allowed| {
             Err(HostError::OutOfRange { function: self.name.clone(), field, actual, allowed })
@@ -85,13 +97,15 @@ impl FunctionConfig {
     }
 }
 
-/// What runs when the function is invoked.
+/// The code that runs when the function is invoked.
 #[derive(Clone)]
 pub enum Code {
-    /// A process per environment that speaks the Runtime API.
+    /// A process per environment, which speaks the Runtime API.
     Process(Command),
-    /// A handler in the host's own process. It costs no process, so the host's concurrency cap does not apply,
-    /// and it writes no log file.
+    /// A handler in the host's own process.
+    ///
+    /// It costs no process, so the host's concurrency cap does not apply, and it writes no log
+    /// file.
     InProcess(Arc<dyn Handler>),
 }
 
@@ -106,34 +120,37 @@ impl fmt::Debug for Code {
 
 /// How an environment of a function is started.
 ///
-/// The process does not inherit the host's environment: it gets what Lambda sets, `PATH`, `HOME` and `TMPDIR`
-/// of the host, then [`HostOptions::environment`](super::HostOptions), then `environment`.
+/// The process does not inherit the host's environment: it gets what Lambda sets, `PATH`, `HOME`
+/// and `TMPDIR` of the host, then [`HostOptions::environment`](super::HostOptions), then
+/// `environment`.
 ///
-/// On Linux its private writable memory (`RLIMIT_DATA`) is bounded to `memory_mb` and 1 GiB of headroom. That
-/// stops a runaway function and leaves room for what is reserved but hardly used: thread stacks, allocator
-/// arenas, an unoptimised build. Address space (`RLIMIT_AS`) is not bounded, because runtimes with a garbage
-/// collector reserve far more of it than they touch. What it holds for itself (`RssAnon`) is looked at while it works, and over
-/// `memory_mb` it is killed, as on Lambda.
+/// On Linux its private writable memory (`RLIMIT_DATA`) is bounded to `memory_mb` and 1 GiB of
+/// headroom. That stops a runaway function and leaves room for memory that is reserved but hardly
+/// used: thread stacks, allocator arenas, an unoptimised build. Address space (`RLIMIT_AS`) is not
+/// bounded, because runtimes with a garbage collector reserve far more of it than they touch. The
+/// host also measures the memory that the process holds for itself (`RssAnon`) while it works, and
+/// kills it over `memory_mb`, as Lambda does.
 #[derive(Debug, Clone, Default)]
 pub struct Command {
     /// A path, or a name looked up in `PATH`.
     pub program: PathBuf,
     pub args: Vec<OsString>,
-    /// The folder the process starts in, also its `LAMBDA_TASK_ROOT`. None: the host's.
+    /// The folder that the process starts in, also its `LAMBDA_TASK_ROOT`. The default is the
+    /// host's.
     pub working_dir: Option<PathBuf>,
     pub environment: BTreeMap<String, String>,
     /// Lambda's identifier of the runtime, such as `provided.al2023` or `python3.13`.
     pub runtime: String,
-    /// What `_HANDLER` is set to, such as `app.handler`.
+    /// The value of `_HANDLER`, such as `app.handler`.
     pub handler: String,
 }
 
-/// Where the record of an asynchronous invocation goes.
+/// A destination of the records of asynchronous invocations.
 #[derive(Clone)]
 pub enum Destination {
     /// Another function of this host, invoked asynchronously with the record.
     Function(FunctionName),
-    /// A closure in this process. It must not block.
+    /// A closure in this process, which must not block.
     Sink(Arc<dyn Fn(Value) + Send + Sync>),
 }
 
@@ -148,10 +165,13 @@ impl fmt::Debug for Destination {
 
 /// A function in the host's own process.
 ///
-/// Implemented for closures `Fn(Value, InvocationMeta) -> impl Future<Output = Result<Value, FunctionError>>`.
+/// Implemented for closures
+/// `Fn(Value, InvocationMeta) -> impl Future<Output = Result<Value, FunctionError>>`.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Handles one event. It is dropped at the function's timeout; a panic is reported like a crash.
+    /// Handles one event.
+    ///
+    /// The future is dropped at the function's timeout. A panic is reported like a crash.
     async fn handle(&self, event: Value, meta: InvocationMeta) -> Result<Value, FunctionError>;
 }
 
@@ -166,14 +186,14 @@ where
     }
 }
 
-/// What a handler learns about its invocation beside the event.
+/// What a handler learns about its invocation, besides the event.
 #[derive(Debug, Clone)]
 pub struct InvocationMeta {
     pub request_id: String,
     pub function_name: FunctionName,
     pub invoked_function_arn: String,
     pub trace_id: String,
-    /// The handler is dropped at this time.
+    /// When the handler's future is dropped.
     pub deadline: SystemTime,
 }
 
@@ -182,12 +202,13 @@ pub struct InvocationMeta {
 #[error("{error_type}: {error_message}")]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionError {
-    /// Such as `Runtime.ExitError`, or the runtime's name of an exception.
+    /// The type, such as `Runtime.ExitError`, or the runtime's name of an exception.
     pub error_type: String,
     pub error_message: String,
 }
 
 impl FunctionError {
+    /// Makes a failure of a function.
     pub fn new(error_type: impl Into<String>, error_message: impl Into<String>) -> Self {
         Self { error_type: error_type.into(), error_message: error_message.into() }
     }

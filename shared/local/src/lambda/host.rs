@@ -1,4 +1,4 @@
-//! The host as its users see it.
+//! The Lambda host as its users see it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +27,15 @@ pub struct LambdaHost {
 }
 
 impl LambdaHost {
-    /// Sets a host up. Must be called within a tokio runtime, on which the host then lives.
+    /// Sets up a host. Must be called within a tokio runtime, on which the host then lives.
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
         Ok(Self { shared: Arc::new(Shared::new(options)?) })
     }
 
-    /// Adds a function, or replaces the one of that name: running attempts finish with the old code, events
-    /// that are queued run with the code they were accepted for.
+    /// Adds a function, or replaces the one of that name.
+    ///
+    /// Attempts that run finish with the old code, and queued events run with the code for which
+    /// they were accepted.
     pub fn register(&self, config: FunctionConfig) -> Result<(), HostError> {
         config.check()?;
         let HostOptions { region, account_id, .. } = &self.shared.options;
@@ -42,8 +44,9 @@ impl LambdaHost {
         Ok(())
     }
 
-    /// Serves the Lambda API for SDKs and the AWS CLI until `shutdown` resolves. Any signature is accepted, so
-    /// the listener belongs on loopback.
+    /// Serves the Lambda API for SDKs and the AWS CLI until `shutdown` resolves.
+    ///
+    /// Any signature is accepted, so the listener belongs on loopback.
     pub async fn serve_api(
         &self,
         listener: TcpListener,
@@ -52,7 +55,7 @@ impl LambdaHost {
         api::serve(api::router(self.shared.clone()), listener, shutdown).await
     }
 
-    /// The same API for requests of this process.
+    /// Returns the same API for requests of this process.
     pub(crate) fn service(&self) -> transport::Service {
         let router = api::router(self.shared.clone());
         Arc::new(move |request| {
@@ -81,14 +84,15 @@ impl LambdaHost {
         self.invoke_with(request).await
     }
 
-    /// Invokes a function with all that a request can say. The invocation goes on when the caller stops
-    /// waiting. An `Event` twice runs twice.
+    /// Invokes a function with everything that a request can hold.
+    ///
+    /// The invocation goes on when the caller stops waiting. An `Event` sent twice runs twice.
     pub async fn invoke_with(&self, request: InvokeRequest) -> Result<InvokeOutput, InvokeError> {
         self.shared.metrics.operation("Invoke");
         self.shared.invoke(request).await
     }
 
-    /// Reads the log of a recent request; older ones are found by their [`LogKey`].
+    /// Reads the log of a recent request. Older ones are found by their [`LogKey`].
     pub fn logs(&self, request_id: &str) -> std::io::Result<String> {
         let unknown = || std::io::Error::other("no recent request of this id wrote a log");
         self.logs_by_key(&self.shared.logs.key(request_id).ok_or_else(unknown)?)
@@ -99,23 +103,27 @@ impl LambdaHost {
         key.read(self.shared.logs.folder())
     }
 
-    /// Follows the lines of all invocations from now on. A follower that lags by 4,096 lines misses some.
+    /// Returns the lines of all invocations from now on.
+    ///
+    /// A follower that lags by 4,096 lines misses some.
     pub fn follow_logs(&self) -> broadcast::Receiver<LogLine> {
         self.shared.logs.follow()
     }
 
-    /// What the host has done so far.
+    /// Returns what the host has done so far.
     pub fn counts(&self) -> Counts {
         self.shared.metrics.counts()
     }
 
-    /// What the host does now.
+    /// Returns what the host is doing now.
     pub fn load(&self) -> Load {
         self.shared.scheduler.load()
     }
 
-    /// Stops: refuses new work, drops queued events, waits up to `grace` for what runs and kills the rest.
-    /// Returns when no process is left.
+    /// Stops the host; returns when no process is left.
+    ///
+    /// It refuses new work, drops queued events, waits up to `grace` for running attempts and kills
+    /// the rest.
     pub async fn shutdown(&self, grace: Duration) {
         self.shared.scheduler.close();
         let deadline = Instant::now() + grace;

@@ -12,7 +12,7 @@ use super::invocation::{Failure, Invocation, Outcome};
 use super::limits::RESPONSE_PAYLOAD_BYTES;
 use super::shared::Shared;
 
-/// Runs a handler on a task of its own, so that a panic is its own too.
+/// Runs a handler on a task of its own, so that its panic ends only that task.
 pub(super) async fn invoke(
     shared: &Shared,
     handler: &Arc<dyn Handler>,
@@ -58,6 +58,7 @@ pub(super) async fn invoke(
     Outcome { result, log_tail: String::new() }
 }
 
+/// Checks a response against Lambda's limit.
 fn response(payload: Bytes) -> Result<Bytes, Failure> {
     if payload.len() > RESPONSE_PAYLOAD_BYTES {
         return Err(response_too_large(payload.len()));
@@ -65,6 +66,7 @@ fn response(payload: Bytes) -> Result<Bytes, Failure> {
     Ok(payload)
 }
 
+/// Returns the failure of a handler that ran out of time, worded as Lambda does.
 fn timed_out(request_id: &str, timeout: Duration) -> Failure {
     let message = format!("Task timed out after {:.2} seconds", timeout.as_secs_f64());
     Failure::platform(FailureType::SandboxTimedout, request_id, &message)

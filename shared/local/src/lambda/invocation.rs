@@ -1,4 +1,4 @@
-//! One invocation, from the request that asks for it to the outcome that ends it.
+//! One invocation, from the request for it to the outcome that ends it.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,42 +13,43 @@ use uuid::Uuid;
 use super::function::{FunctionConfig, FunctionError, RecursiveLoop};
 use super::limits::RECURSION_VISITS;
 
-/// How an invocation is asked for.
+/// How a caller invokes a function.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvocationType {
-    /// Queued; retries and destinations apply.
+    /// The event is queued; retries and destinations apply.
     Event,
-    /// Runs now and answers with the function's response.
+    /// The function runs now and the caller gets its response.
     RequestResponse,
-    /// Only checks that the function exists.
+    /// The host only checks that the function exists.
     DryRun,
 }
 
 /// A request to invoke a function.
 #[derive(Debug, Clone)]
 pub struct InvokeRequest {
-    /// A name or an ARN.
+    /// The function's name or ARN.
     pub function: String,
-    /// JSON; empty counts as `{}`.
+    /// The event as JSON. An empty payload counts as `{}`.
     pub payload: Bytes,
     pub invocation_type: InvocationType,
-    /// The client's context as JSON, handed to the function as it is.
+    /// The client's context as JSON, which the function gets as it is.
     pub client_context: Option<String>,
-    /// `X-Amzn-Trace-Id` of the caller; a new one is made when there is none.
+    /// The caller's `X-Amzn-Trace-Id`. Without one the host makes a new one.
     pub trace_id: Option<String>,
 }
 
-/// What the caller of an invocation gets.
+/// The answer to the caller of an invocation.
 #[derive(Debug, Clone)]
 pub struct InvokeOutput {
     pub request_id: String,
-    /// 200, 202 for `Event`, 204 for `DryRun`.
+    /// 200, or 202 for `Event`, or 204 for `DryRun`.
     pub status_code: u16,
-    /// The function's response, or the error document when `function_error` is set. Empty for `Event`.
+    /// The function's response, or the error document if `function_error` is set. Empty for
+    /// `Event`.
     pub payload: Bytes,
-    /// `Unhandled` when the function failed.
+    /// `Unhandled` if the function failed.
     pub function_error: Option<&'static str>,
     /// The last 4 KB of the log. Empty for `Event` and for in-process handlers.
     pub log_tail: String,
@@ -62,13 +63,13 @@ pub(super) struct Invocation {
     pub(super) payload: Bytes,
     pub(super) client_context: Option<String>,
     pub(super) trace_id: String,
-    /// How often its chain of requests has been at the function, this time included.
+    /// How often its chain of requests has visited the function, this time included.
     pub(super) visits: u32,
     pub(super) accepted_at: Instant,
 }
 
 impl Invocation {
-    /// Whether Lambda would drop it.
+    /// Returns true if Lambda would drop the invocation as part of a recursive loop.
     pub(super) fn is_recursive(&self) -> bool {
         self.visits > RECURSION_VISITS
             && self.function.config.recursive_loop == RecursiveLoop::Terminate
@@ -86,9 +87,9 @@ pub(super) struct Function {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) invocation: Arc<Invocation>,
-    /// 1 for the first attempt.
+    /// The number of the attempt, from 1.
     pub(super) attempt: u32,
-    /// Who waits for the outcome; none for `Event`.
+    /// The caller that waits for the outcome; absent for `Event`.
     pub(super) waiting: Option<oneshot::Sender<Outcome>>,
 }
 
@@ -104,11 +105,12 @@ pub(super) struct Outcome {
 pub(super) struct Failure {
     pub(super) error_type: String,
     pub(super) payload: Bytes,
-    /// The host stopped the invocation because it shuts down; nothing more happens to it.
+    /// True if the host stopped the invocation because it shuts down. Nothing more happens to it.
     pub(super) is_shutdown: bool,
 }
 
 impl Failure {
+    /// Makes the failure of an error that the function reported.
     pub(super) fn new(error: &FunctionError) -> Self {
         let document =
             json!({ "errorType": error.error_type, "errorMessage": error.error_message });
@@ -119,12 +121,13 @@ impl Failure {
         }
     }
 
-    /// A failure that the platform found, worded as Lambda does: `RequestId: ... Error: ...`.
+    /// Makes a failure that the platform found, worded as Lambda does: `RequestId: ... Error: ...`.
     pub(super) fn platform(failure_type: FailureType, request_id: &str, message: &str) -> Self {
         let message = format!("RequestId: {request_id} Error: {message}");
         Self::new(&FunctionError::new(failure_type, message))
     }
 
+    /// Makes the failure of an attempt that the host's shutdown ended.
     pub(super) fn shutdown(request_id: &str) -> Self {
         let stopped =
             Self::platform(FailureType::SandboxShutdown, request_id, "The host is shutting down");
@@ -132,7 +135,7 @@ impl Failure {
     }
 }
 
-/// A fresh trace header that asks for no sampling.
+/// Makes a fresh trace header that asks for no sampling.
 ///
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
 pub(super) fn new_trace_id() -> String {

@@ -21,8 +21,9 @@ pub(super) struct InvocationLog {
     logs: Arc<Logs>,
     invocation: Arc<Invocation>,
     key: LogKey,
-    /// Lines that are written to the file together, so that no line of another invocation comes
-    /// between them.
+    /// Lines that are not in the file yet.
+    ///
+    /// They are written together, so that no line of another invocation comes between them.
     unwritten: String,
     is_lost: bool,
     written: u64,

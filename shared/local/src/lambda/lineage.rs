@@ -1,15 +1,19 @@
-//! Lambda's guard against recursion: a function that one chain of requests has visited 16 times is not invoked again.
+//! Lambda's guard against recursion: a chain of requests may visit a function 16 times.
 //!
-//! The chain is told by the trace header, which Lambda hands to a function, the function's SDK to what it calls, and a destination to what
-//! it invokes: `Lineage=HASH:VISITS|HASH:VISITS`, a counter per function. Here it ends at S3 and SQS, whose events carry no header.
+//! The chain is recognised by the trace header. Lambda hands it to a function, the function's SDK
+//! to what it calls, and a destination to what it invokes: `Lineage=HASH:VISITS|HASH:VISITS`, a
+//! counter per function. Here a chain ends at S3 and SQS, whose events carry no header.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 
 use sha2::{Digest, Sha256};
 
+/// The part of the header that holds the counters.
 const NAME: &str = "Lineage=";
 
-/// Counts a visit of a function: the header for it, and how often the chain has been there, this time included.
+/// Counts a visit of a function.
+///
+/// Returns the header for the function, and how often the chain has visited it, this time included.
 pub(super) fn visit(header: &str, function_arn: &str) -> (String, u32) {
     let hash = hex::encode(&Sha256::digest(function_arn)[..4]);
     let mut parts: Vec<_> = header.split(';').filter(|part| !part.starts_with(NAME)).collect();

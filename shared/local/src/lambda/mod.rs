@@ -1,17 +1,19 @@
 //! A Lambda host: runs unmodified Lambda functions as local processes.
 //!
-//! A function is a command that speaks the Lambda Runtime API (`lambda_runtime`, `awslambdaric`, any other
-//! runtime interface client) or a [`Handler`] hosted in this process. Around it stands what Lambda gives:
+//! A function is a command that speaks the Lambda Runtime API (`lambda_runtime`, `awslambdaric`,
+//! any other runtime interface client) or a [`Handler`] hosted in this process. Around it stands
+//! what Lambda gives:
 //!
 //! ```text
-//! Invoke (HTTP or Rust) -> scheduler: queue, concurrency -> environment: one process, one Runtime API
-//!                               ^                                   |
-//!                               +---- retries, destinations <-------+-> one log per invocation
+//! Invoke (HTTP, Rust) -> scheduler: queue, concurrency -> environment: process, Runtime API
+//!                              ^                                 |
+//!                              +---- retries, destinations <-----+-> one log per invocation
 //! ```
 //!
-//! What it deliberately is not: the asynchronous queue lives in memory, so events that were accepted but not
-//! finished are lost when the host dies (callers repair that with their sweep, as they must on AWS for other
-//! reasons); there are no versions, aliases, layers, extensions, response streams or CPU shares.
+//! What it deliberately is not: the asynchronous queue lives in memory, so events that were
+//! accepted but not finished are lost when the host dies (callers repair that with their sweep, as
+//! they must on AWS for other reasons); there are no versions, aliases, layers, extensions,
+//! response streams or CPU shares.
 
 mod answer;
 mod api;
@@ -36,6 +38,7 @@ mod metrics;
 mod options;
 mod process;
 mod report;
+mod response;
 mod runtime_api;
 mod scheduler;
 mod shared;

@@ -1,4 +1,4 @@
-//! How a host is set up.
+//! The options of a Lambda host.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,36 +9,44 @@ use std::time::Duration;
 use super::log_key::LogKeyFn;
 use crate::account::{ACCOUNT_ID, REGION};
 
-/// How a host is set up. [`HostOptions::new`] gives the defaults.
+/// The options of a Lambda host. [`HostOptions::new`] gives the defaults.
 #[derive(Clone)]
 pub struct HostOptions {
-    /// The folder for logs; created if it is missing.
+    /// The folder for logs, which is created if it is missing.
     pub log_folder: PathBuf,
-    /// Names the log of an invocation. None: `FUNCTION/REQUEST_ID`.
+    /// Names the log of an invocation. The default is `FUNCTION/REQUEST_ID`.
     pub log_key: Option<LogKeyFn>,
-    /// What an invocation may write to its log, in bytes. Default 4 MiB.
+    /// How many bytes an invocation may write to its log. The default is 4 MiB.
     pub log_bytes_per_invocation: u64,
-    /// Default `us-east-1`.
+    /// The default is `us-east-1`.
     pub region: String,
-    /// Default `000000000000`.
+    /// The default is `000000000000`.
     pub account_id: String,
-    /// Set for every process beside what Lambda sets, such as `AWS_ENDPOINT_URL` and credentials.
+    /// Variables of every process, beside those that Lambda sets.
+    ///
+    /// Such as `AWS_ENDPOINT_URL` and credentials.
     pub environment: BTreeMap<String, String>,
-    /// The most processes that work at one time. Default: 4 per CPU.
+    /// How many processes may work at one time. The default is 4 per CPU.
     pub max_concurrency: usize,
-    /// The most processes, busy or idle; past it the longest idle one goes. Default: 16 per CPU.
+    /// How many processes there may be, busy or idle. The default is 16 per CPU.
+    ///
+    /// For one more, the process that has been idle for the longest time is ended.
     pub max_environments: usize,
-    /// An environment that is idle for this long is ended. Default 5 minutes.
+    /// The time after which an idle environment is ended. The default is 5 minutes.
     pub idle_timeout: Duration,
-    /// A process that has not asked for an event by then is killed. Default 10 seconds, as on Lambda.
+    /// How soon a process must ask for an event, else it is killed. The default is 10 seconds, as
+    /// on Lambda.
     pub init_timeout: Duration,
-    /// Waits before the second and the third attempt. Default 1 and 2 minutes, as on Lambda.
+    /// The waits before the second and third attempt. The defaults are 1 and 2 minutes, as on
+    /// Lambda.
     pub retry_delays: [Duration; 2],
-    /// An event that waited for longer fails without another attempt. Default 6 hours, as on Lambda.
+    /// The age at which an event fails without another attempt. The default is 6 hours, as on
+    /// Lambda.
     pub max_event_age: Duration,
 }
 
 impl HostOptions {
+    /// Makes options with the defaults.
     pub fn new(log_folder: impl Into<PathBuf>) -> Self {
         let cpus = thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -60,7 +68,7 @@ impl HostOptions {
 
 impl fmt::Debug for HostOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not `environment`: it may hold credentials.
+        // `environment` is left out, because it may hold credentials.
         f.debug_struct("HostOptions")
             .field("log_folder", &self.log_folder)
             .field("max_concurrency", &self.max_concurrency)

@@ -19,16 +19,18 @@ use super::invocation::Function;
 #[cfg(target_os = "linux")]
 const MEMORY_HEADROOM_MB: u64 = 1024;
 
-/// What a function needs from the host's environment to find programs and folders.
+/// The host's variables by which a function finds programs and folders.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
 
-/// Reads at a time: the capacity of a pipe.
+/// How much is read at a time: the capacity of a pipe.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Chunks read when a pipe is emptied: more than a pipe can hold, unless something keeps on writing.
+/// How many chunks are read when a pipe is emptied: more than a pipe can hold.
+///
+/// A process that keeps on writing does not hold the host up.
 const DRAINED_CHUNKS: usize = 32;
 
-/// A process of a function, leader of its own process group.
+/// A process of a function, which leads a process group of its own.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) child: Child,
@@ -37,6 +39,7 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// Spawns the process with its memory limited and its output in one pipe.
     pub(super) fn spawn(
         command: &Command,
         environment: &BTreeMap<String, String>,
@@ -76,17 +79,20 @@ impl Process {
         }
     }
 
-    /// The most memory that the process has held at one time, in MB, where the system tells.
+    /// Returns the most memory that the process has held at one time, in MB, if the system tells.
     pub(super) fn max_memory_used_mb(&self) -> Option<u64> {
         Some(self.status_kb("VmHWM:")?.div_ceil(1024))
     }
 
-    /// The memory that the process holds for itself now, in MB, where the system tells: without programs and libraries, of which a debug
-    /// build has more than Lambda would be given.
+    /// Returns the memory that the process holds for itself now, in MB, if the system tells.
+    ///
+    /// Programs and libraries do not count: a debug build has more of them than Lambda would be
+    /// given.
     pub(super) fn private_memory_mb(&self) -> Option<u64> {
         Some(self.status_kb("RssAnon:")?.div_ceil(1024))
     }
 
+    /// Returns a value of `/proc/PID/status` in KiB.
     fn status_kb(&self, name: &str) -> Option<u64> {
         let path = format!("/proc/{}/status", self.group.as_raw_nonzero());
         let status = std::fs::read_to_string(path).ok()?;
@@ -95,7 +101,7 @@ impl Process {
     }
 }
 
-/// What a process prints: standard output and standard error in one pipe, so that their order is kept.
+/// What a process prints: standard output and standard error in one pipe, which keeps their order.
 #[derive(Debug)]
 pub(super) struct Output {
     // None once the process has closed it.
@@ -103,12 +109,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Waits until there is output and reads it. Never returns once the process has closed its output.
+    /// Waits until there is output and reads it.
+    ///
+    /// Never returns once the process has closed its output.
     pub(super) async fn read(&mut self) -> Vec<u8> {
         loop {
             let Some(pipe) = &self.pipe else { return future::pending().await };
             let ready = pipe.readable().await;
-            // Not before: most waits end without any output.
+            // Allocated only now, because most waits end without any output.
             let mut chunk = vec![0; CHUNK_BYTES];
             match ready.and_then(|()| pipe.try_read(&mut chunk)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -123,8 +131,9 @@ impl Output {
 
     /// Empties the pipe into `take`.
     ///
-    /// This asks the system and not tokio, whose view of the pipe may be older than a request that the process
-    /// sent after it printed; so what was printed before a response is always in that invocation's log.
+    /// This asks the system and not tokio, whose view of the pipe may be older than a request that
+    /// the process sent after it printed. So what was printed before a response is always in that
+    /// invocation's log.
     pub(super) fn drain(&self, mut take: impl FnMut(&[u8])) {
         let Some(pipe) = &self.pipe else { return };
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -152,7 +161,7 @@ fn limit_memory(process: Pid, memory_mb: u32) {
 #[cfg(not(target_os = "linux"))]
 fn limit_memory(_process: Pid, _memory_mb: u32) {}
 
-/// The environment variables of a function, those of Lambda first.
+/// Returns the environment variables of a function, those of Lambda first.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
 pub(super) fn environment(

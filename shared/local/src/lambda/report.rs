@@ -10,24 +10,26 @@ use sidestep_core::failure::FailureType;
 use super::invocation::Failure;
 use super::invocation_log::InvocationLog;
 
-/// What the REPORT line of an invocation says.
+/// The content of an invocation's REPORT line.
 #[derive(Debug, Clone)]
 pub(super) struct Report<'a> {
     pub(super) request_id: &'a str,
     pub(super) duration: Duration,
-    /// Only for the first invocation of an environment.
+    /// The start time of the environment; only for its first invocation.
     pub(super) init_duration: Option<Duration>,
     pub(super) memory_mb: u32,
-    /// None where the system does not tell.
+    /// The most memory used; absent if the system does not tell.
     pub(super) max_memory_used_mb: Option<u64>,
     /// The platform's failure, if the environment did not survive the invocation.
     pub(super) failure: Option<&'a Failure>,
 }
 
+/// Writes the START line.
 pub(super) fn write_start(log: &mut InvocationLog, request_id: &str) {
     log.platform(&format!("START RequestId: {request_id} Version: $LATEST"));
 }
 
+/// Writes the END and REPORT lines.
 pub(super) fn write_end(log: &mut InvocationLog, report: &Report<'_>) {
     log.end_line();
     log.platform(&format!("END RequestId: {}", report.request_id));

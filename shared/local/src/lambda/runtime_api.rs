@@ -1,8 +1,9 @@
 //! The Lambda Runtime API of one environment: four routes on a loopback port of its own.
 //!
-//! A port per environment, because `AWS_LAMBDA_RUNTIME_API` may only be `host:port` (`awslambdaric` reports its
-//! initialisation errors through a client that takes no path), and because it ties every request to one process.
-//! The routes decide nothing: they turn a request into a [`RuntimeCall`], and the environment answers.
+//! Each environment has a port, because `AWS_LAMBDA_RUNTIME_API` may only be `host:port`
+//! (`awslambdaric` reports its initialisation errors through a client that takes no path), and
+//! because the port ties every request to one process. The routes decide nothing: they turn a
+//! request into a [`RuntimeCall`], and the environment answers.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -32,6 +33,7 @@ pub(super) struct RuntimeCall {
     pub(super) reply: oneshot::Sender<RuntimeReply>,
 }
 
+/// The requests that a runtime can make.
 #[derive(Debug)]
 pub(super) enum RuntimeRequest {
     Next,
@@ -40,6 +42,7 @@ pub(super) enum RuntimeRequest {
     InitError { error_type: Option<String>, body: ReadBody },
 }
 
+/// The environment's answers to a runtime.
 #[derive(Debug)]
 pub(super) enum RuntimeReply {
     Event { headers: Vec<(&'static str, String)>, payload: Bytes },
@@ -49,7 +52,7 @@ pub(super) enum RuntimeReply {
     InvalidStateTransition,
 }
 
-/// Serves the Runtime API until the task is aborted. Without an environment behind it, it answers 410.
+/// Serves the Runtime API until the task is aborted. Without an environment it answers 410.
 pub(super) fn serve(listener: TcpListener, calls: mpsc::Sender<RuntimeCall>) -> JoinHandle<()> {
     let router = Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -106,6 +109,7 @@ fn error_type(headers: &HeaderMap) -> Option<String> {
     headers.get(ERROR_TYPE)?.to_str().ok().map(ToOwned::to_owned)
 }
 
+/// Reads a body up to the limit of a response.
 async fn read(body: Body) -> Result<ReadBody, Response> {
     body::read(body, RESPONSE_PAYLOAD_BYTES).await.map_err(|_| {
         let message = "HTTP request detected as truncated";
@@ -113,6 +117,7 @@ async fn read(body: Body) -> Result<ReadBody, Response> {
     })
 }
 
+/// Passes a request to the environment and waits for its reply.
 async fn call(calls: mpsc::Sender<RuntimeCall>, request: RuntimeRequest) -> Response {
     let (reply, answer) = oneshot::channel();
     let gone = || refuse(StatusCode::GONE, "EnvironmentGone", "the environment has ended");
@@ -141,11 +146,12 @@ async fn call(calls: mpsc::Sender<RuntimeCall>, request: RuntimeRequest) -> Resp
     }
 }
 
+/// Returns the answer to `next`.
 fn event(headers: Vec<(&'static str, String)>, payload: Bytes) -> Response {
     let mut response = payload.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in headers {
-        // The Lambda API lets no value through that a header cannot hold.
+        // The Lambda API refuses every value that a header cannot hold.
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
@@ -153,6 +159,7 @@ fn event(headers: Vec<(&'static str, String)>, payload: Bytes) -> Response {
     response
 }
 
+/// Returns an error document of the Runtime API.
 fn refuse(status: StatusCode, error_type: &str, message: &str) -> Response {
     (status, Json(json!({ "errorMessage": message, "errorType": error_type }))).into_response()
 }

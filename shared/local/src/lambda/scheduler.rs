@@ -1,8 +1,9 @@
-//! Who runs when: the queue of events, the concurrency limits and the pool of idle environments.
+//! Decides when an event runs and where: queues, concurrency limits, and the pool of environments.
 //!
-//! Plain data behind one lock, no I/O. Events wait per function and start in the order in which they came,
-//! except that a function at its limit lets others pass. Synchronous requests never wait. Environments are
-//! reused last in, first out, so that surplus ones grow old and are retired.
+//! It is plain data behind one lock, without I/O. Events wait per function and start in the order
+//! in which they came, except that a function at its limit lets others pass. Synchronous requests
+//! never wait. Environments are reused last in, first out, so that surplus ones grow old and are
+//! retired.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,20 +20,23 @@ use super::invocation::{Function, Job};
 use super::limits::{IN_PROCESS_CONCURRENCY, QUEUED_BYTES, QUEUED_EVENT_OVERHEAD_BYTES};
 use super::metrics::Load;
 
+/// The queues, limits and idle environments of a host.
 #[derive(Debug)]
 pub(super) struct Scheduler {
     max_concurrency: usize,
+    /// Environments with a process, busy or idle.
     max_environments: usize,
     state: Mutex<State>,
-    /// Told when an attempt or an environment ends.
+    /// Notified when an attempt or an environment ends.
     pub(super) changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     functions: BTreeMap<FunctionName, Entry>,
-    /// Running attempts: all, and those of processes, which the host's cap counts.
+    /// All attempts that run.
     running: usize,
+    /// The attempts that run in processes, which the host's cap counts.
     running_processes: usize,
     /// Environments with a process, busy or idle.
     environments: usize,
@@ -50,11 +54,11 @@ struct Entry {
     idle: Vec<EnvironmentHandle>,
 }
 
-/// The environment for an attempt.
+/// The environment for an attempt: an idle one, or one that is to be started.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum StartType {
     Warm(EnvironmentHandle),
-    /// To be started under this id.
+    /// An environment that is to be started under this id.
     Cold(u64),
 }
 
@@ -63,7 +67,8 @@ impl Scheduler {
         Self { max_concurrency, max_environments, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Adds a function, or replaces it: the old one's idle environments end, its queued events stay.
+    /// Adds a function or replaces it. Idle environments of the old one end; its queued events
+    /// stay.
     pub(super) fn register(&self, function: Arc<Function>) {
         let mut state = self.lock();
         let name = function.config.name.clone();
@@ -76,10 +81,12 @@ impl Scheduler {
         }
     }
 
+    /// Returns the function of a name.
     pub(super) fn function(&self, name: &FunctionName) -> Option<Arc<Function>> {
         self.lock().functions.get(name).map(|entry| entry.function.clone())
     }
 
+    /// Returns all functions, by name.
     pub(super) fn functions(&self) -> Vec<Arc<Function>> {
         self.lock().functions.values().map(|entry| entry.function.clone()).collect()
     }
@@ -147,15 +154,17 @@ impl Scheduler {
         Some(job)
     }
 
-    /// Finds an environment for an attempt that has a place: the one idle for the shortest time, or a new one,
-    /// for which the one idle for the longest time may have to go.
-    pub(super) fn place(&self, function: &Arc<Function>) -> Place {
+    /// Finds an environment for an attempt that has a place.
+    ///
+    /// It is the one that has been idle for the shortest time, or a new one. For a new one, the
+    /// environment that has been idle for the longest time may have to go.
+    pub(super) fn find_environment(&self, function: &Arc<Function>) -> StartType {
         let mut state = self.lock();
         let entry = state.functions.get_mut(&function.config.name);
         // An attempt of a replaced function keeps its own code, and gets a new environment.
         let current = entry.filter(|entry| Arc::ptr_eq(&entry.function, function));
         if let Some(environment) = current.and_then(|entry| entry.idle.pop()) {
-            return Place::Warm(environment);
+            return StartType::Warm(environment);
         }
         if state.environments >= self.max_environments {
             let idle = state.functions.values_mut().filter(|entry| !entry.idle.is_empty());
@@ -165,7 +174,7 @@ impl Scheduler {
         }
         state.environments += 1;
         state.last_environment_id += 1;
-        Place::Cold(state.last_environment_id)
+        StartType::Cold(state.last_environment_id)
     }
 
     /// Gives a place back, and the environment if it is still good.
@@ -190,7 +199,7 @@ impl Scheduler {
         self.changed.notify_waiters();
     }
 
-    /// Takes an environment out of the idle ones; false if it is not among them.
+    /// Takes an environment out of the idle ones. Returns false if it is not among them.
     pub(super) fn retire(&self, name: &FunctionName, id: u64) -> bool {
         let mut state = self.lock();
         let Some(entry) = state.functions.get_mut(name) else { return false };
@@ -199,7 +208,7 @@ impl Scheduler {
         entry.idle.len() < before
     }
 
-    /// Counts an environment as gone, after its process is.
+    /// Counts an environment as gone, after its process has ended.
     pub(super) fn environment_ended(&self) {
         self.lock().environments -= 1;
         self.changed.notify_waiters();
@@ -216,6 +225,7 @@ impl Scheduler {
         }
     }
 
+    /// Returns what runs and waits now.
     pub(super) fn load(&self) -> Load {
         let state = self.lock();
         Load {
@@ -231,6 +241,7 @@ impl Scheduler {
 }
 
 impl State {
+    /// Counts an attempt of `function` as running.
     fn occupy(&mut self, function: &Function) {
         self.running += 1;
         if function.is_process() {
@@ -243,6 +254,7 @@ impl State {
 }
 
 impl Entry {
+    /// Returns how many attempts of the function may run at one time.
     fn limit(&self) -> usize {
         let default = if self.function.is_process() { usize::MAX } else { IN_PROCESS_CONCURRENCY };
         self.function.config.max_concurrency.unwrap_or(default)

@@ -1,15 +1,17 @@
 //! Functions must not outlive their host, however the host dies.
 //!
-//! One shell process per host knows the process groups of all environments and reads from a pipe that only the
-//! host holds open. When the host ends, also by `kill -9`, the pipe ends, and the shell kills every group that
-//! is left. An idle function would mostly notice on its own, because its Runtime API is gone; a busy one not.
+//! One shell process per host knows the process groups of all environments and reads from a pipe
+//! that only the host holds open. When the host ends, also by `kill -9`, the pipe ends, and the
+//! shell kills every group that is left. An idle function would mostly notice on its own, because
+//! its Runtime API is gone; a busy one would not.
 //!
-//! What else was considered: `PR_SET_PDEATHSIG` reaches only the direct child, fires when the *thread* that
-//! spawned it ends, exists on Linux alone, and needs either `unsafe` code between fork and exec or another exec
-//! per cold start. The shell costs one idle process, is the same on every Unix, and kills whole groups.
+//! What else was considered: `PR_SET_PDEATHSIG` reaches only the direct child, fires when the
+//! *thread* that spawned it ends, exists on Linux alone, and needs either `unsafe` code between
+//! fork and exec or another exec per cold start. The shell costs one idle process, is the same on
+//! every Unix, and kills whole groups.
 //!
-//! Not covered: a process that leaves its group (`setsid`), and a host killed in the microseconds between
-//! spawning an environment and naming it here.
+//! Not covered: a process that leaves its group (`setsid`), and a host killed in the microseconds
+//! between spawning an environment and naming it here.
 
 use std::fs::File;
 use std::io::Write;
@@ -19,7 +21,7 @@ use parking_lot::Mutex;
 use rustix::process::Pid;
 use tokio::process::{Child, Command};
 
-/// Reads `+ GROUP` and `- GROUP` lines; at the end of input kills the groups that remain.
+/// Reads `+ GROUP` and `- GROUP` lines. At the end of input it kills the groups that remain.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 groups=" "
@@ -34,6 +36,7 @@ for group in $groups; do
 done
 "#;
 
+/// The shell that outlives the host, and the pipe to it.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     // None once writing failed.
@@ -43,14 +46,15 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts the shell. Where there is none, functions may outlive a killed host, and a warning says so.
+    /// Starts the shell. Without a shell functions may outlive a killed host, and a warning says
+    /// so.
     pub(super) fn start() -> Self {
         let spawned = Command::new("sh")
             .args(["-c", SCRIPT, "sidestep-watchdog"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C goes to the terminal's group: the shell must outlive the host to clean up after it.
+            // Ctrl-C goes to the terminal's group, and the shell must outlive the host to clean up.
             .process_group(0)
             .spawn();
         let mut shell = spawned
@@ -63,6 +67,7 @@ impl Watchdog {
         Self { pipe: Mutex::new(pipe), _shell: shell }
     }
 
+    /// Adds a group that must not outlive the host.
     pub(super) fn watch(&self, group: Pid) {
         self.write('+', group);
     }

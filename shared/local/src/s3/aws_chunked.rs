@@ -22,9 +22,10 @@ use tokio_util::io::StreamReader;
 
 /// The longest line of the framing: a chunk's head or one trailer.
 const LINE_BYTES_MAX: usize = 8 * 1024;
+/// The size of the buffer between the connection and the decoder.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The trailing headers of an `aws-chunked` body, filled in once the body has been read to its end.
+/// The trailing headers of a framed body, which are known once the body has been read to its end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trailers(Arc<Mutex<HeaderMap>>);
 
@@ -36,14 +37,14 @@ impl Trailers {
     }
 }
 
-/// Unwraps a framed body. Its trailing headers appear in `trailers` once it has been read.
+/// Unwraps a framed body, and puts its trailing headers into `trailers` at the end.
 pub(crate) fn unframed(body: Body, trailers: Trailers) -> Body {
     let reader = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
     let decoder = AwsChunked { state: State::Head, trailers };
     Body::from_stream(FramedRead::with_capacity(reader, decoder, READ_BUFFER_BYTES))
 }
 
-/// Decodes the framing, and keeps the trailers.
+/// Decodes the framing and keeps the trailers.
 struct AwsChunked {
     state: State,
     trailers: Trailers,
@@ -66,8 +67,8 @@ impl Decoder for AwsChunked {
             self.state = match self.state {
                 State::Head => {
                     let Some(line) = take_line(source)? else { return Ok(None) };
-                    let size = line.split(';').next().unwrap_or_default().trim();
-                    let size = usize::from_str_radix(size, 16).map_err(|_| malformed())?;
+                    let digits = line.split(';').next().unwrap_or_default().trim();
+                    let size = usize::from_str_radix(digits, 16).map_err(|_| malformed())?;
                     if size == 0 { State::Trailer } else { State::Data { left: size } }
                 }
                 State::Data { left } => {
@@ -123,7 +124,7 @@ impl AwsChunked {
     }
 }
 
-/// Takes a line up to `\r\n` off the front, or `None` if it has not arrived whole.
+/// Takes a line up to `\r\n` off the front, or returns `None` if it has not arrived as a whole.
 fn take_line(source: &mut BytesMut) -> io::Result<Option<String>> {
     let end = source.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n');
     match end {

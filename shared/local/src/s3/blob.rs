@@ -1,9 +1,9 @@
 //! The files that hold objects too large for the index.
 //!
-//! A blob has a random name, is written once, synced, and only then named by a committed row of the index. The commit
-//! is what makes it part of the store, so no rename is needed: a file that no row names is garbage, removed when its
-//! writer gives up, or at the next start after a crash. A reader that has a blob open keeps reading it after it was
-//! removed. Names never come from object keys.
+//! A blob has a random name, is written once, synced, and only then named by a committed row of the
+//! index. The commit makes it part of the store, so no rename is needed: a file that no row names
+//! is garbage, which its writer removes when it gives up, or the next start after a crash. A reader
+//! that has a blob open keeps reading it after its removal. Names never come from object keys.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -15,11 +15,11 @@ use uuid::Uuid;
 /// The folder of blobs.
 pub(crate) struct Blobs {
     dir: PathBuf,
-    /// Open so that new names can be synced.
+    /// The folder itself, open so that new names can be synced.
     handle: File,
 }
 
-/// A blob that no row names yet; dropping it removes the file.
+/// A blob that no row names yet. Dropping the value removes the file.
 #[derive(Debug)]
 pub(crate) struct NewBlob {
     name: String,
@@ -28,6 +28,7 @@ pub(crate) struct NewBlob {
 }
 
 impl Blobs {
+    /// Opens the folder and creates it if needed.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         Ok(Self { dir: dir.to_owned(), handle: File::open(dir)? })
@@ -40,7 +41,7 @@ impl Blobs {
         Ok((blob, file))
     }
 
-    /// Gives the content of `name` a second name, without copying it where the file system can.
+    /// Gives the content of `name` a second name, without a copy where the file system allows it.
     pub(crate) fn duplicate(&self, name: &str) -> io::Result<NewBlob> {
         let (source, blob) = (self.dir.join(name), self.unused());
         if fs::hard_link(&source, &blob.path).is_err() {
@@ -57,18 +58,19 @@ impl Blobs {
         self.handle.sync_all()
     }
 
+    /// Opens a blob for reading.
     pub(crate) fn read(&self, name: &str) -> io::Result<File> {
         File::open(self.dir.join(name))
     }
 
-    /// Removes a blob that no row names any more. What fails here is removed at the next start.
+    /// Removes a blob that no row names any more. If that fails, the next start removes it.
     pub(crate) fn remove(&self, name: &str) {
         if let Err(error) = fs::remove_file(self.dir.join(name)) {
             tracing::debug!(name, %error, "could not remove a replaced blob");
         }
     }
 
-    /// Removes every file that is not in `named`: what a crash left behind. Returns how many.
+    /// Removes every file that is not in `named`, which a crash left behind. Returns how many.
     pub(crate) fn sweep(&self, named: &HashSet<String>) -> io::Result<usize> {
         let mut removed = 0;
         for entry in fs::read_dir(&self.dir)? {
@@ -81,6 +83,7 @@ impl Blobs {
         Ok(removed)
     }
 
+    /// Makes up a name that no blob has.
     fn unused(&self) -> NewBlob {
         let name = Uuid::new_v4().simple().to_string();
         NewBlob { path: self.dir.join(&name), name, kept: false }
@@ -88,11 +91,12 @@ impl Blobs {
 }
 
 impl NewBlob {
+    /// Returns the name of the file.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Keeps the file: a committed row names it.
+    /// Keeps the file, because a committed row names it.
     pub(crate) fn keep(mut self) {
         self.kept = true;
     }
@@ -101,7 +105,7 @@ impl NewBlob {
 impl Drop for NewBlob {
     fn drop(&mut self) {
         if !self.kept {
-            // Best effort: what stays is swept at the next start.
+            // Best effort: the next start removes a file that stays.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,4 +1,4 @@
-//! Checksums that a client claims, that we compute, and that we store.
+//! Checksums: those that a client claims, those that the store computes, and those that it keeps.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// An object's checksums, base64 as on the wire; a composite one ends in `-` and the number of parts.
+/// An object's checksums, in base64 as on the wire.
+///
+/// A composite checksum ends in `-` and the number of parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Checksums {
@@ -37,7 +39,7 @@ pub(crate) enum Algorithm {
     Sha256,
 }
 
-/// Copies the five checksum members of an `s3s` input into [`Checksums`].
+/// Moves the five checksum members of an `s3s` input into [`Checksums`].
 macro_rules! claimed_checksums {
     ($input:expr) => {
         $crate::s3::checksum::Checksums {
@@ -66,13 +68,14 @@ pub(crate) use {claimed_checksums, set_checksums};
 impl Algorithm {
     const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
-    /// Parses `CRC32`, as in `x-amz-checksum-algorithm`, or `x-amz-checksum-crc32`, as in `x-amz-trailer`.
+    /// Parses `CRC32` of `x-amz-checksum-algorithm`, or `x-amz-checksum-crc32` of `x-amz-trailer`.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        let name = name.trim().to_ascii_lowercase();
-        let name = name.strip_prefix("x-amz-checksum-").unwrap_or(&name);
+        let lower = name.trim().to_ascii_lowercase();
+        let name = lower.strip_prefix("x-amz-checksum-").unwrap_or(&lower);
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
+    /// Returns the name in lower case, as headers spell it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Crc32 => "crc32",
@@ -83,7 +86,7 @@ impl Algorithm {
         }
     }
 
-    /// What S3 assumes for a multipart upload that names an algorithm and no type.
+    /// Returns the type that S3 assumes for a multipart upload that names an algorithm and no type.
     pub(crate) fn default_type(self) -> &'static str {
         match self {
             Self::Crc64Nvme => ChecksumType::FULL_OBJECT,
@@ -93,6 +96,7 @@ impl Algorithm {
 }
 
 impl Checksums {
+    /// Returns the value of one algorithm.
     pub(crate) fn get(&self, algorithm: Algorithm) -> Option<&str> {
         match algorithm {
             Algorithm::Crc32 => self.crc32.as_deref(),
@@ -103,6 +107,7 @@ impl Checksums {
         }
     }
 
+    /// Sets the value of one algorithm.
     pub(crate) fn set(&mut self, algorithm: Algorithm, value: String) {
         let slot = match algorithm {
             Algorithm::Crc32 => &mut self.crc32,

@@ -1,4 +1,4 @@
-//! What can go wrong in the embedded S3, and how S3 says it on the wire.
+//! Failures of the embedded S3, and how S3 reports them on the wire.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use s3s::{S3Error, S3ErrorCode};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum S3ServerError {
-    /// The folder is locked. One process at a time owns a store.
+    /// The folder is locked: one process at a time owns a store.
     #[error("`{}` is in use by another process", dir.display())]
     InUse { dir: PathBuf },
     /// The index has a format that this version does not know.
@@ -18,7 +18,7 @@ pub enum S3ServerError {
         path.display()
     )]
     NewerFormat { path: PathBuf, found: i64, supported: i64 },
-    /// The index is no SQLite file, or a damaged one.
+    /// The index is not an SQLite file, or a damaged one.
     #[error("could not open `{}`", path.display())]
     Open { path: PathBuf, source: rusqlite::Error },
     #[error("bucket name `{bucket}` is not valid")]
@@ -36,7 +36,7 @@ pub enum S3ServerError {
     /// `If-Match` or `If-None-Match` did not hold when the write was about to commit.
     #[error("a precondition on object `{key}` did not hold")]
     PreconditionFailed { key: String },
-    /// An event name that S3 does not define.
+    /// The name of an event that S3 does not define.
     #[error("event `{event}` is not an S3 event that can be notified")]
     UnknownEvent { event: String },
     #[error("the disk is full")]
@@ -45,7 +45,7 @@ pub enum S3ServerError {
     File { action: &'static str, source: io::Error },
     #[error("the index failed")]
     Index { source: rusqlite::Error },
-    /// A row of the index that does not parse: the file was changed by something else.
+    /// A row of the index that does not parse: another program changed the file.
     #[error("the index holds a row that cannot be read")]
     Corrupt { source: serde_json::Error },
     /// The runtime is shutting down.
@@ -54,7 +54,7 @@ pub enum S3ServerError {
 }
 
 impl S3ServerError {
-    /// Wraps a failed file operation; `action` completes "could not ...".
+    /// Returns a wrapper for failed file operations; `action` completes "could not ...".
     pub(crate) fn file(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -64,6 +64,7 @@ impl S3ServerError {
         }
     }
 
+    /// Returns S3's code for the failure.
     fn code(&self) -> S3ErrorCode {
         match self {
             Self::InvalidBucketName { .. } => S3ErrorCode::InvalidBucketName,
@@ -99,7 +100,7 @@ impl From<S3ServerError> for S3Error {
     fn from(error: S3ServerError) -> Self {
         let mut answer = S3Error::with_message(error.code(), error.to_string());
         if matches!(error, S3ServerError::DiskFull { .. }) {
-            // Not one of the statuses that SDKs retry: the disk will be as full the next time.
+            // Not a status that SDKs retry, because the disk will be as full the next time.
             answer.set_status_code(axum::http::StatusCode::INSUFFICIENT_STORAGE);
         }
         answer.set_source(Box::new(error));

@@ -1,11 +1,13 @@
 //! The SQLite index: buckets, objects, multipart uploads and the outbox of events.
 //!
-//! One connection behind one lock. Blobs are opened for reading under that lock, and removed only after the commit that
-//! replaced them, so a reader never finds a row whose blob is gone.
+//! There is one connection behind one lock. Blobs are opened for reading under that lock, and
+//! removed only after the commit that replaced them, so a reader never finds a row whose blob is
+//! gone.
 //!
-//! Durability: WAL with `synchronous = FULL`, so an acknowledged write survives a power loss and not only kill -9. With
-//! `NORMAL` a put of 4 KB through the SDK took 0.44 ms instead of 0.58 ms, and put to delivered event 0.56 ms instead of
-//! 0.87 ms (medians of 500, two runs each, release build on 2 cores, a sync of a file taking 0.24 ms): not worth it.
+//! Durability: WAL with `synchronous = FULL`, so an acknowledged write survives a power loss and
+//! not only `kill -9`. With `NORMAL` a put of 4 KB through the SDK took 0.44 ms instead of 0.58 ms,
+//! and put to delivered event 0.56 ms instead of 0.87 ms (medians of 500, two runs each, release
+//! build on 2 cores, a sync of a file taking 0.24 ms): not worth it.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,9 +18,12 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use super::error::S3ServerError;
 use crate::events::FunctionNotification;
 
-/// Raised with every change of the schema; an older program refuses a newer file.
+/// The version of the schema. It grows with every change, and an older program refuses a newer
+/// file.
 const FORMAT: i64 = 1;
 
+/// The tables.
+///
 /// Keys are blobs, so that they sort by their bytes, as in S3, and no text rule applies to them.
 const SCHEMA: &str = "
     CREATE TABLE bucket (
@@ -63,6 +68,7 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
+/// The index of one store.
 pub(crate) struct Index {
     connection: Mutex<Connection>,
 }
@@ -75,6 +81,7 @@ pub(crate) struct Bucket {
 }
 
 impl Index {
+    /// Opens the index and creates it if needed.
     pub(crate) fn open(path: &Path) -> Result<Self, S3ServerError> {
         connect(path).map_err(|error| match error {
             S3ServerError::Index { source } => {
@@ -84,7 +91,10 @@ impl Index {
         })
     }
 
-    /// Locks the index. A panic elsewhere has rolled its transaction back, so the lock outlives it.
+    /// Locks the index.
+    ///
+    /// A panic under the lock has rolled its transaction back, so the index is whole for the next
+    /// caller.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock()
     }
@@ -99,6 +109,7 @@ impl Index {
         Ok(names.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Creates a bucket. Fails if it exists.
     pub(crate) fn create_bucket(&self, name: &str, now_ms: i64) -> Result<(), S3ServerError> {
         let connection = self.lock();
         let inserted = connection.execute(
@@ -111,6 +122,7 @@ impl Index {
         }
     }
 
+    /// Returns all buckets by name.
     pub(crate) fn buckets(&self) -> Result<Vec<Bucket>, S3ServerError> {
         let connection = self.lock();
         let mut statement =
@@ -120,7 +132,8 @@ impl Index {
         Ok(buckets.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Removes an empty bucket and its unfinished uploads; returns the blobs that nothing names any more.
+    /// Removes an empty bucket and its unfinished uploads. Returns the blobs that no row names any
+    /// more.
     pub(crate) fn delete_bucket(&self, name: &str) -> Result<Vec<String>, S3ServerError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -145,7 +158,7 @@ impl Index {
         Ok(blobs)
     }
 
-    /// Returns a bucket's notifications, or that there is no such bucket.
+    /// Returns a bucket's notifications. Fails if there is no such bucket.
     pub(crate) fn notifications(
         &self,
         bucket: &str,
@@ -153,6 +166,7 @@ impl Index {
         notifications(&self.lock(), bucket)
     }
 
+    /// Replaces a bucket's notifications.
     pub(crate) fn set_notifications(
         &self,
         bucket: &str,
@@ -169,6 +183,7 @@ impl Index {
     }
 }
 
+/// Opens the file, sets SQLite up and creates the tables.
 fn connect(path: &Path) -> Result<Index, S3ServerError> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -190,7 +205,7 @@ fn connect(path: &Path) -> Result<Index, S3ServerError> {
     Ok(Index { connection: Mutex::new(connection) })
 }
 
-/// As [`Index::notifications`], inside a transaction: every write to a bucket starts with this.
+/// Does [`Index::notifications`] inside a transaction. Every write to a bucket starts with this.
 pub(crate) fn notifications(
     connection: &Connection,
     bucket: &str,

@@ -4,10 +4,10 @@ use super::error::S3ServerError;
 use super::index;
 use super::store::Store;
 
-/// S3 returns no more than this per page, whatever is asked for.
+/// The most keys of a page. S3 returns no more, even if a client asks for more.
 pub(crate) const PAGE_KEYS_MAX: usize = 1000;
 
-/// What to list.
+/// The request for a page.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) bucket: String,
@@ -24,7 +24,7 @@ pub(crate) struct Listing {
 pub(crate) struct Page {
     pub(crate) objects: Vec<Listed>,
     pub(crate) common_prefixes: Vec<String>,
-    /// Where the next page starts, if there is one.
+    /// The first key of the next page, if there is one.
     pub(crate) next: Option<Vec<u8>>,
 }
 
@@ -38,7 +38,10 @@ pub(crate) struct Listed {
 }
 
 impl Listing {
-    /// Starts after `marker`. If that is a common prefix, then after all keys below it: it was listed already.
+    /// Starts after `marker`.
+    ///
+    /// If that is a common prefix, it was listed already, so the listing starts after all keys
+    /// below it.
     pub(crate) fn start_after(&mut self, marker: &str) {
         let is_rolled_up = self.common_prefix(marker.as_bytes()) == Some(marker.as_bytes());
         self.from = match after_prefix(marker.as_bytes()) {
@@ -71,7 +74,8 @@ impl Store {
         if listing.limit == 0 {
             return Ok(page);
         }
-        // Each turn reads keys up to a common prefix, and goes on behind all that it stands for.
+        // Each turn reads keys up to a common prefix and continues after all keys that it stands
+        // for.
         'seek: loop {
             let mut rows = statement.query((&listing.bucket, &from, listing.limit - count + 1))?;
             while let Some(row) = rows.next()? {
@@ -102,8 +106,9 @@ impl Store {
     }
 }
 
-/// Returns the smallest key above all that start with `prefix`. There is none above bytes that are all 255, which
-/// UTF-8 never is.
+/// Returns the smallest key above all keys that start with `prefix`.
+///
+/// There is none above bytes that are all 255, which UTF-8 never is.
 fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
     let mut next = prefix[..=last].to_vec();
@@ -111,6 +116,8 @@ fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(next)
 }
 
+/// Returns a key as text.
+///
 /// Keys were text when they were stored, and a delimiter cannot cut a character in two.
 fn text(key: &[u8]) -> String {
     String::from_utf8_lossy(key).into_owned()

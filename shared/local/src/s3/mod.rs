@@ -1,20 +1,24 @@
 //! The embedded S3: the wire protocol over a folder on disk, durable and atomic where S3 is.
 //!
 //! ```text
-//! wire: any signature, aws-chunked -> s3s: HTTP, XML -> service: S3's rules -> store: one SQLite transaction + blobs
+//! wire: any signature, aws-chunked -> s3s: HTTP, XML
+//!     -> service: S3's rules -> store: one SQLite transaction + blobs
 //! ```
 //!
-//! A write is one transaction, which decides `If-None-Match` and `If-Match`, replaces the object's row and files its
-//! event. So of many writers that must be first exactly one is, readers see the old or the new object whole, and kill
-//! -9 at any time leaves both an object and its event or neither.
+//! A write is one transaction. It decides `If-None-Match` and `If-Match`, replaces the object's row
+//! and files its event. So exactly one of many writers that must be first is first, readers see the
+//! old object or the new one and never a mixture, and `kill -9` at any time leaves an object and
+//! its event or neither.
 //!
-//! Left out: versions, access control, tags, encryption, lifecycle. It listens on loopback and accepts any credentials.
+//! Left out: versions, access control, tags, encryption, lifecycle. The server listens on loopback
+//! and accepts any credentials.
 
 mod aws_chunked;
 mod blob;
 mod checksum;
 mod error;
 mod index;
+mod join;
 mod listing;
 mod object;
 mod outbox;
@@ -49,7 +53,7 @@ pub(crate) use store::{Store, now_ms, timestamp};
 
 use service::{Counts, NoSecrets, Service};
 
-/// An S3 whose objects live below a folder. Clones share it.
+/// An S3 server whose objects live below a folder. Clones share it.
 #[derive(Clone)]
 pub struct S3Server {
     store: Arc<Store>,
@@ -64,9 +68,9 @@ impl fmt::Debug for S3Server {
 }
 
 impl S3Server {
-    /// Opens the store below `dir`, which is created if need be, and removes what a crash left behind.
+    /// Opens the store below `dir`, and removes what a crash left behind. Creates it if needed.
     ///
-    /// One process at a time owns a store; another gets [`S3ServerError::InUse`].
+    /// One process at a time owns a store; another one gets [`S3ServerError::InUse`].
     pub fn open(dir: &Path, region: &str, account_id: &str) -> Result<Self, S3ServerError> {
         let store = Arc::new(Store::open(dir, region, account_id)?);
         let counts = Counts::default();
@@ -96,7 +100,7 @@ impl S3Server {
             .await
     }
 
-    /// The same protocol for requests of this process.
+    /// Returns the same protocol for requests of this process.
     pub(crate) fn service(&self) -> transport::Service {
         let service = self.service.clone();
         Arc::new(move |request| Box::pin(answer(service.clone(), request)))
@@ -126,15 +130,18 @@ impl S3Server {
         self.store.run(move |store| store.set_notifications(&bucket, &notifications)).await
     }
 
-    /// Delivers events to `sink`, those of earlier lives first, until the returned future is dropped.
+    /// Delivers events to `sink` until the future is dropped. Events of earlier processes come
+    /// first.
     ///
-    /// To be running once per store: two would both deliver every event.
+    /// Must run once per store: two dispatchers would both deliver every event.
     pub async fn dispatch(&self, sink: Arc<dyn EventSink>) {
         events::dispatch(Arc::clone(&self.store), sink).await;
     }
 
-    /// Waits until every event so far was taken. Someone must [`dispatch`](Self::dispatch) meanwhile, and a function
-    /// that never takes its events makes this wait for ever.
+    /// Waits until every event so far is delivered.
+    ///
+    /// [`dispatch`](Self::dispatch) must be running meanwhile, and a function that never takes its
+    /// events makes this wait for ever.
     pub async fn drained(&self) {
         let mut undelivered = self.store.undelivered.subscribe();
         // The sender lives in the store, which `self` holds, so this cannot fail.
@@ -147,6 +154,7 @@ impl S3Server {
     }
 }
 
+/// Answers one request.
 async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
     match service.call(wire::unsigned(request)).await {
         Ok(response) => response.map(Body::new),

@@ -12,7 +12,7 @@ use super::receive::NewContent;
 use super::store::timestamp;
 use crate::events::EventName;
 
-/// What is kept of an object beside its content, as the client gave it.
+/// What is kept of an object besides its content, as the client gave it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Attributes {
@@ -21,13 +21,13 @@ pub(crate) struct Attributes {
     pub(crate) content_encoding: Option<String>,
     pub(crate) content_language: Option<String>,
     pub(crate) content_type: Option<String>,
-    /// Milliseconds since 1970.
+    /// The time of `Expires` in milliseconds since 1970.
     pub(crate) expires_ms: Option<i64>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) checksums: Checksums,
     /// `FULL_OBJECT` or `COMPOSITE`.
     pub(crate) checksum_type: Option<String>,
-    /// Of a multipart upload: the algorithm its parts are to have.
+    /// The algorithm that the parts of a multipart upload must have.
     pub(crate) checksum_algorithm: Option<String>,
 }
 
@@ -41,12 +41,13 @@ pub(crate) struct Object {
 }
 
 impl Object {
+    /// Returns the time of the last write as `s3s` wants it.
     pub(crate) fn modified(&self) -> Timestamp {
         timestamp(self.modified_ms).into()
     }
 }
 
-/// An object's content, which stays whole whatever happens to the object meanwhile.
+/// An object's content, which stays whole even if the object is replaced meanwhile.
 #[derive(Debug)]
 pub(crate) enum Content {
     Inline(Vec<u8>),
@@ -65,11 +66,11 @@ pub(crate) struct NewObject {
     pub(crate) event: EventName,
 }
 
-/// The conditions of a write, decided in its transaction.
+/// The conditions of a write, which its transaction decides.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Precondition {
     pub(crate) if_match: Option<ETagCondition>,
-    /// `If-None-Match: *`, the only form S3 knows for a write.
+    /// `If-None-Match: *`, the only form that S3 knows for a write.
     pub(crate) must_be_absent: bool,
 }
 

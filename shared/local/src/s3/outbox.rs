@@ -1,29 +1,31 @@
-//! The outbox: events that happened and were not delivered yet, in the order of their commits.
+//! The outbox: events that happened and are not delivered yet, in the order of their commits.
 //!
-//! An event enters it in the transaction of the write it tells about, if the bucket's configuration asks for it at that
-//! moment, as in S3. It leaves once every matching function took it.
+//! An event enters the outbox in the transaction of the write that it reports, if the bucket's
+//! configuration asks for it at that moment, as in S3. It leaves once every matching function took
+//! it.
 
 use rusqlite::Connection;
 
 use super::error::S3ServerError;
 use super::index::{self, Index};
 use super::store::Store;
-use crate::events::{FunctionNotification, Happened, Undelivered};
+use crate::events::{FunctionNotification, ObjectEvent, Undelivered};
 use crate::sqlite::unsynced;
 
 impl Index {
+    /// Returns how many events wait.
     pub(crate) fn undelivered_count(&self) -> Result<usize, S3ServerError> {
         Ok(self.lock().query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?)
     }
 }
 
 impl Store {
-    /// Files an event if someone asked for it; returns how many were filed.
+    /// Files an event if a notification asks for it. Returns how many events were filed.
     pub(crate) fn file_event(
         &self,
         transaction: &Connection,
         notifications: &[FunctionNotification],
-        happened: &Happened<'_>,
+        happened: &ObjectEvent<'_>,
     ) -> Result<usize, S3ServerError> {
         if !notifications.iter().any(|asked| asked.matches(happened.event.as_str(), happened.key)) {
             return Ok(0);
@@ -42,7 +44,9 @@ impl Store {
         Ok(inserted)
     }
 
-    /// Returns up to `limit` events from `first` on, oldest first, each with the notifications that ask for it now.
+    /// Returns up to `limit` events from `first` on, oldest first.
+    ///
+    /// Each comes with the notifications that ask for it now.
     pub(crate) fn undelivered_from(
         &self,
         first: i64,
@@ -76,9 +80,10 @@ impl Store {
         Ok(undelivered)
     }
 
-    /// Removes an event that was delivered, or that nobody asks for any more.
+    /// Removes an event that was delivered, or that no notification asks for any more.
     ///
-    /// Not synced by itself: the next write's sync takes it along, and an event that comes back after a power loss is one delivered twice.
+    /// This is not synced by itself: the next write's sync takes it along. An event that comes back
+    /// after a power loss is delivered twice.
     pub(crate) fn remove_event(&self, sequence: i64) -> Result<(), S3ServerError> {
         let connection = self.index.lock();
         let removed = unsynced(&connection, || {

@@ -9,18 +9,18 @@ use super::receive::NewContent;
 use super::store::Store;
 
 impl Store {
-    /// Returns an object and its content, open.
+    /// Returns an object and its content, open for reading.
     pub(crate) fn open_object(
         &self,
         bucket: &str,
         key: &str,
     ) -> Result<(Object, Content), S3ServerError> {
         let connection = self.index.lock();
-        let (object, place) = find(&connection, bucket, key)?;
-        let content = match place {
-            Place::Inline(content) => Content::Inline(content),
+        let (object, location) = find(&connection, bucket, key)?;
+        let content = match location {
+            ContentLocation::Inline(content) => Content::Inline(content),
             // Opened before the lock is released, and so before anything can remove it.
-            Place::Blob(name) => {
+            ContentLocation::Blob(name) => {
                 Content::File(self.blobs.read(&name).map_err(S3ServerError::file("open a blob"))?)
             }
         };
@@ -34,10 +34,10 @@ impl Store {
         key: &str,
     ) -> Result<(Object, NewContent), S3ServerError> {
         let connection = self.index.lock();
-        let (object, place) = find(&connection, bucket, key)?;
-        let content = match place {
-            Place::Inline(content) => NewContent::Inline(content),
-            Place::Blob(name) => NewContent::File(
+        let (object, location) = find(&connection, bucket, key)?;
+        let content = match location {
+            ContentLocation::Inline(content) => NewContent::Inline(content),
+            ContentLocation::Blob(name) => NewContent::File(
                 self.blobs.duplicate(&name).map_err(S3ServerError::file("copy a blob"))?,
             ),
         };
@@ -57,37 +57,38 @@ impl Store {
     }
 }
 
-/// Where an object's content is.
-enum Place {
+/// Where an object's content is: in the index, or in a blob.
+enum ContentLocation {
     Inline(Vec<u8>),
     Blob(String),
 }
 
+/// Finds an object and the location of its content.
 fn find(
     connection: &Connection,
     bucket: &str,
     key: &str,
-) -> Result<(Object, Place), S3ServerError> {
+) -> Result<(Object, ContentLocation), S3ServerError> {
     let mut statement = connection.prepare_cached(
         "SELECT etag, bytes, modified_ms, attributes, blob, content FROM object
          WHERE bucket = ?1 AND key = ?2",
     )?;
     let found = statement
         .query_row((bucket, key.as_bytes()), |row| {
-            let place = match row.get(4)? {
-                Some(blob) => Place::Blob(blob),
-                None => Place::Inline(row.get(5)?),
+            let location = match row.get(4)? {
+                Some(blob) => ContentLocation::Blob(blob),
+                None => ContentLocation::Inline(row.get(5)?),
             };
-            Ok((raw_object(row)?, place))
+            Ok((raw_object(row)?, location))
         })
         .optional()?;
     match found {
-        Some((object, place)) => Ok((object.parse()?, place)),
+        Some((object, location)) => Ok((object.parse()?, location)),
         None => Err(missing(connection, bucket, key)),
     }
 }
 
-/// An object's row before its JSON is parsed, which a row mapper cannot report.
+/// An object's row before its JSON is parsed, whose failure a row mapper cannot report.
 struct RawObject {
     etag: String,
     bytes: u64,
@@ -115,7 +116,7 @@ fn raw_object(row: &Row<'_>) -> rusqlite::Result<RawObject> {
     })
 }
 
-/// Says whether the bucket or only the object is missing.
+/// Returns the failure for an object that is not there: its bucket or only the object is missing.
 fn missing(connection: &Connection, bucket: &str, key: &str) -> S3ServerError {
     match index::notifications(connection, bucket) {
         Ok(_) => S3ServerError::NoSuchKey { bucket: bucket.to_owned(), key: key.to_owned() },

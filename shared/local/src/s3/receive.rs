@@ -1,7 +1,7 @@
-//! Reads the body of an upload: hashes it on the way, spools it to a blob, and verifies what the client claimed.
+//! Reads the body of an upload: hashes it, spools it to a blob, and verifies the client's claims.
 //!
-//! Small bodies stay in memory and go into the index's own transaction, which spares two syncs; larger ones never do.
-//! Nothing of a body is visible before all claims hold and the index commits.
+//! Small bodies stay in memory and go into the index's own transaction, which saves two syncs;
+//! larger ones never do. Nothing of a body is visible before all claims hold and the index commits.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -24,10 +24,12 @@ use super::error::S3ServerError;
 use super::store::unblock;
 use super::wire::CONTENT_SHA256;
 
-/// Objects up to this size live in the index. SQLite reads and writes blobs of this size about as fast as files, and
-/// manifests, metrics and small outputs are below it.
+/// The size up to which objects live in the index.
+///
+/// SQLite reads and writes blobs of this size about as fast as files, and manifests, metrics and
+/// small outputs are below it.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 * 1024;
-/// How much is gathered before one write, and so about what an upload holds in memory.
+/// How much is gathered before one write, and so roughly what an upload holds in memory.
 const WRITE_BYTES: usize = 1024 * 1024;
 
 /// The content of a new object or part, not yet named by the index.
@@ -37,7 +39,7 @@ pub(crate) enum NewContent {
     File(NewBlob),
 }
 
-/// A body that arrived whole and matched every claim.
+/// A body that arrived as a whole and matched every claim.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) content: NewContent,
@@ -46,22 +48,23 @@ pub(crate) struct Received {
     pub(crate) checksums: Checksums,
 }
 
-/// What the client says about the body it sends.
+/// What the client claims about the body that it sends.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     pub(crate) content_length: Option<i64>,
-    /// Base64, as in `Content-MD5`.
+    /// The value of `Content-MD5`, in base64.
     pub(crate) content_md5: Option<String>,
     pub(crate) checksums: Checksums,
     /// An algorithm to compute although no value is claimed.
     pub(crate) algorithm: Option<Algorithm>,
-    /// Hex, the signature's hash of the payload.
+    /// The signature's hash of the payload, in hexadecimal digits.
     pub(crate) payload_sha256: Option<String>,
+    /// The checksums that were announced to follow the body.
     pub(crate) trailers: Option<(Vec<Algorithm>, Trailers)>,
 }
 
 impl Claims {
-    /// Adds what the headers say: the payload's hash, and checksums announced to follow the body.
+    /// Adds what the headers claim: the payload's hash, and checksums that follow the body.
     pub(crate) fn with_headers(mut self, headers: &HeaderMap, trailers: Option<&Trailers>) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         self.payload_sha256 = text(CONTENT_SHA256.as_str())
@@ -75,11 +78,13 @@ impl Claims {
         self
     }
 
+    /// Returns the algorithms to compute.
     fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         let announced = self.trailers.iter().flat_map(|(algorithms, _)| algorithms.iter().copied());
         self.checksums.algorithms().into_iter().chain(self.algorithm).chain(announced)
     }
 
+    /// Compares the claims with the body, and returns its MD5 and checksums.
     fn verify(mut self, bytes: u64, digests: Digests) -> S3Result<([u8; 16], Checksums)> {
         if self.content_length.is_some_and(|claimed| u64::try_from(claimed) != Ok(bytes)) {
             return Err(s3_error!(IncompleteBody));
@@ -120,7 +125,7 @@ impl Claims {
     }
 }
 
-/// Everything that is hashed in the one pass over a body.
+/// All hashes that are computed in the one pass over a body.
 struct Digests {
     md5: Md5,
     checksums: ChecksumHasher,
@@ -147,7 +152,7 @@ impl Digests {
 
 /// Reads `body` to its end and verifies `claims`.
 ///
-/// Content up to `inline_max` bytes is returned in memory, anything larger is on disk and synced.
+/// Content up to `inline_max` bytes is returned in memory. Larger content is on disk and synced.
 pub(crate) async fn receive(
     blobs: &Arc<Blobs>,
     body: Option<StreamingBlob>,
@@ -157,7 +162,8 @@ pub(crate) async fn receive(
     let mut body = body.unwrap_or_else(|| StreamingBlob::from(s3s::Body::empty()));
     let received = spool(blobs, &mut body, &claims, inline_max).await;
     if received.is_err() {
-        // A client that is still sending sees a reset connection instead of the answer.
+        // Read to the end: a client that is still sending would see a reset connection instead of
+        // the answer.
         while let Some(Ok(_)) = body.next().await {}
     }
     let (content, bytes, digests) = received?;
@@ -165,6 +171,7 @@ pub(crate) async fn receive(
     Ok(Received { content, bytes, md5, checksums })
 }
 
+/// Reads the body into memory or a blob.
 async fn spool(
     blobs: &Arc<Blobs>,
     body: &mut StreamingBlob,
@@ -199,6 +206,7 @@ async fn spool(
     Ok((NewContent::File(blob), bytes, digests))
 }
 
+/// Writes and hashes the gathered pieces.
 fn write(
     (mut digests, mut file): (Digests, File),
     data: &[Bytes],
@@ -210,7 +218,7 @@ fn write(
     Ok((digests, file))
 }
 
-/// Reads until at least `enough` bytes are there, or the body ends.
+/// Reads until at least `enough` bytes are there, or the body ends. Returns true at its end.
 async fn gather(body: &mut StreamingBlob, enough: usize) -> S3Result<(Vec<Bytes>, bool)> {
     let (mut gathered, mut bytes) = (Vec::new(), 0);
     while bytes < enough {

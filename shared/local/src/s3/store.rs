@@ -1,4 +1,4 @@
-//! The store behind the wire: the index, the blobs, and the count of events that wait.
+//! The store behind the wire: the index, the blobs, and the number of events that wait.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,14 +12,15 @@ use super::error::S3ServerError;
 use super::index::Index;
 use crate::events::FunctionNotification;
 
+/// One store and its parts.
 pub(crate) struct Store {
     pub(crate) index: Index,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) region: String,
     pub(crate) account_id: String,
-    /// How many events the outbox holds; watched by the dispatcher and by who waits for it to drain.
+    /// How many events the outbox holds; the dispatcher and callers that drain it watch this.
     pub(crate) undelivered: watch::Sender<usize>,
-    /// Held for the store's life: the lock ends with the process, however it ends.
+    /// The lock file, held for the store's life: the lock ends with the process, however it ends.
     _lock: File,
 }
 
@@ -48,7 +49,7 @@ impl Store {
         })
     }
 
-    /// Replaces a bucket's notifications, once every event they ask for is known.
+    /// Replaces a bucket's notifications, if S3 knows every event that they ask for.
     pub(crate) fn set_notifications(
         &self,
         bucket: &str,
@@ -60,7 +61,7 @@ impl Store {
         self.index.set_notifications(bucket, notifications)
     }
 
-    /// Runs `work` where it may block on the disk.
+    /// Runs `work` on a thread that may block on the disk.
     pub(crate) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Store) -> Result<T, S3ServerError> + Send + 'static,
@@ -70,6 +71,7 @@ impl Store {
     }
 }
 
+/// Locks the folder for this process.
 fn lock(dir: &Path) -> Result<File, S3ServerError> {
     let path = dir.join("lock");
     let file = File::create(path).map_err(S3ServerError::file("create the lock file"))?;
@@ -82,7 +84,7 @@ fn lock(dir: &Path) -> Result<File, S3ServerError> {
     }
 }
 
-/// Runs `work` on a thread that may block. Once begun it finishes, also when the caller is dropped.
+/// Runs `work` on a thread that may block. Once begun it finishes, even if the caller is dropped.
 pub(crate) async fn unblock<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, S3ServerError> + Send + 'static,
 ) -> Result<T, S3ServerError> {
@@ -95,16 +97,17 @@ pub(crate) async fn unblock<T: Send + 'static>(
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the time in milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
     milliseconds(OffsetDateTime::now_utc())
 }
 
+/// Converts a time to milliseconds since 1970.
 pub(crate) fn milliseconds(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-/// The inverse of [`milliseconds`]; a time that no calendar has becomes 1970.
+/// Converts milliseconds since 1970 to a time. A number that no calendar holds becomes 1970.
 pub(crate) fn timestamp(milliseconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)

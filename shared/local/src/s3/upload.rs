@@ -1,15 +1,9 @@
-//! Multipart uploads: their parts are blobs, and completing one joins them into the object's blob.
-
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+//! Multipart uploads: unfinished ones and their parts, whose content is in blobs.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use s3s::checksum::ChecksumHasher;
-use s3s::crypto::{Checksum as _, Md5};
-use s3s::dto::ChecksumType;
 use uuid::Uuid;
 
-use super::checksum::{self, Algorithm, Checksums};
+use super::checksum::Checksums;
 use super::error::S3ServerError;
 use super::index::{self, begin};
 use super::object::{Attributes, NewObject, Object, Precondition};
@@ -17,8 +11,6 @@ use super::receive::{NewContent, Received};
 use super::store::{Store, now_ms};
 use super::write::Aftermath;
 use crate::events::EventName;
-
-const COPY_BYTES: usize = 1024 * 1024;
 
 /// An unfinished upload.
 #[derive(Debug)]
@@ -37,10 +29,11 @@ pub(crate) struct Part {
     pub(crate) bytes: u64,
     pub(crate) modified_ms: i64,
     pub(crate) checksums: Checksums,
-    blob: String,
+    pub(crate) blob: String,
 }
 
 impl Store {
+    /// Begins an upload and returns its id.
     pub(crate) fn create_upload(
         &self,
         bucket: &str,
@@ -92,7 +85,7 @@ impl Store {
         Ok(uploads)
     }
 
-    /// Adds a part, or replaces the one with its number. Returns its ETag.
+    /// Adds a part, or replaces the one with its number. Returns the part.
     pub(crate) fn put_part(
         &self,
         (bucket, key, upload_id): (&str, &str, &str),
@@ -133,6 +126,7 @@ impl Store {
         Ok(part)
     }
 
+    /// Removes an upload with its parts.
     pub(crate) fn abort_upload(
         &self,
         bucket: &str,
@@ -149,32 +143,6 @@ impl Store {
         Ok(())
     }
 
-    /// Joins `parts`, which the caller has checked, into the object.
-    pub(crate) fn join_parts(
-        &self,
-        attributes: &Attributes,
-        parts: &[Part],
-    ) -> Result<(NewContent, Checksums), S3ServerError> {
-        let is_full = attributes.checksum_type.as_deref() == Some(ChecksumType::FULL_OBJECT);
-        let algorithm = attributes.checksum_algorithm.as_deref().and_then(Algorithm::parse);
-        let mut hasher = checksum::hasher(algorithm.filter(|_| is_full));
-
-        let (blob, mut file) = self.blobs.create().map_err(S3ServerError::file("create a blob"))?;
-        for part in parts {
-            let mut source =
-                self.blobs.read(&part.blob).map_err(S3ServerError::file("open a part"))?;
-            append(&mut source, &mut file, is_full.then_some(&mut hasher))
-                .map_err(S3ServerError::file("join the parts"))?;
-        }
-        self.blobs.sync(&file).map_err(S3ServerError::file("sync a blob"))?;
-        let checksums = if is_full {
-            Checksums::from(hasher.finalize())
-        } else {
-            Checksums::composite(&parts.iter().map(|part| &part.checksums).collect::<Vec<_>>())
-        };
-        Ok((NewContent::File(blob), checksums))
-    }
-
     /// Makes `new` the object and ends the upload, in one transaction.
     pub(crate) fn complete_upload(
         &self,
@@ -185,7 +153,7 @@ impl Store {
         debug_assert_eq!(new.event, EventName::CompleteMultipartUpload);
         let mut connection = self.index.lock();
         let transaction = begin(&mut connection)?;
-        // Aborted or completed by another request while the parts were joined?
+        // Another request may have aborted or completed the upload while the parts were joined.
         let (_, parts) = find(&transaction, &new.bucket, &new.key, upload_id)?;
         let (object, mut aftermath) = self.write_object(&transaction, &new, precondition)?;
         transaction.execute("DELETE FROM upload WHERE id = ?1", [upload_id])?;
@@ -199,36 +167,7 @@ impl Store {
     }
 }
 
-/// Returns the ETag of an object made of parts: the MD5 of their MD5s, and how many they are.
-pub(crate) fn etag(parts: &[Part]) -> String {
-    let mut md5 = Md5::new();
-    for part in parts {
-        md5.update(&hex::decode(&part.etag).unwrap_or_default());
-    }
-    format!("{}-{}", hex::encode(md5.finalize()), parts.len())
-}
-
-/// Appends a part. Without a hasher the bytes need not pass through this process.
-fn append(
-    source: &mut File,
-    target: &mut File,
-    hasher: Option<&mut ChecksumHasher>,
-) -> io::Result<()> {
-    let Some(hasher) = hasher else {
-        io::copy(source, target)?;
-        return Ok(());
-    };
-    let mut buffer = vec![0; COPY_BYTES];
-    loop {
-        let read = source.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(());
-        }
-        hasher.update(&buffer[..read]);
-        target.write_all(&buffer[..read])?;
-    }
-}
-
+/// Finds an unfinished upload and its parts in order.
 fn find(
     connection: &Connection,
     bucket: &str,

@@ -1,23 +1,20 @@
 //! Requests as they arrive: any signature is accepted, and `aws-chunked` bodies are unwrapped.
 //!
-//! The server listens on loopback only and knows no secrets, so a signature proves nothing here. It is dropped before
-//! `s3s` sees it, because `s3s` can only verify. With it goes the framing of signed uploads, so that is decoded here:
-//!
-//! ```text
-//! 5;chunk-signature=...\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n
-//! ```
-//!
-//! Chunk signatures are ignored; lengths, payload hashes and checksums are verified where the body is consumed.
+//! The server listens on loopback only and knows no secrets, so a signature proves nothing here. It
+//! is dropped before `s3s` sees it, because `s3s` can only verify signatures. The framing of signed
+//! uploads goes with it, so it is decoded here, too.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 
 use super::aws_chunked::{Trailers, unframed};
 
+/// The size of the object, where `Content-Length` is that of the framed body.
 const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
+/// The signature's hash of the payload, or the name of a framing.
 pub(crate) const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 
-/// Query parameters of a presigned URL, in lower case.
+/// The query parameters of a presigned URL, in lower case.
 const SIGNATURE_PARAMETERS: [&str; 9] = [
     "x-amz-algorithm",
     "x-amz-credential",
@@ -30,7 +27,7 @@ const SIGNATURE_PARAMETERS: [&str; 9] = [
     "awsaccesskeyid",
 ];
 
-/// Makes an unsigned, unframed request of any request.
+/// Removes the signature and the framing from a request.
 pub(crate) fn unsigned(request: Request<Body>) -> Request<s3s::Body> {
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(header::AUTHORIZATION);
@@ -44,7 +41,7 @@ pub(crate) fn unsigned(request: Request<Body>) -> Request<s3s::Body> {
         return Request::from_parts(parts, s3s::Body::http_body_unsync(body));
     }
 
-    // What the client says of the framed body; from here on it is about the object.
+    // The client described the framed body. From here on the headers are about the object.
     match parts.headers.remove(DECODED_LENGTH) {
         Some(length) => parts.headers.insert(header::CONTENT_LENGTH, length),
         None => parts.headers.remove(header::CONTENT_LENGTH),
@@ -56,6 +53,7 @@ pub(crate) fn unsigned(request: Request<Body>) -> Request<s3s::Body> {
     Request::from_parts(parts, s3s::Body::http_body_unsync(unframed(body, trailers)))
 }
 
+/// Removes the parameters of a presigned URL's signature.
 fn without_signature(uri: Uri) -> Uri {
     let Some(query) = uri.query() else { return uri };
     let is_version_2 = query.contains("AWSAccessKeyId=");
@@ -68,11 +66,12 @@ fn without_signature(uri: Uri) -> Uri {
     let path = uri.path();
     let target =
         if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
-    // A subset of a valid URI's query is valid; should it ever not be, the request goes on as it came.
+    // A subset of a valid URI's query is valid. If it ever were not, the request would go on as it
+    // came.
     target.parse().unwrap_or(uri)
 }
 
-/// `aws-chunked` describes the transfer, and is not stored as the object's encoding.
+/// Removes `aws-chunked`, which describes the transfer, from the encodings of the object.
 fn remove_aws_chunked(headers: &mut HeaderMap) {
     let Some(value) = headers.remove(header::CONTENT_ENCODING) else { return };
     let Ok(encodings) = value.to_str() else { return };

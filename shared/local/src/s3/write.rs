@@ -1,5 +1,4 @@
-//! Writes of objects: the one transaction that decides a precondition, writes the row and files its
-//! event.
+//! Writes of objects: one transaction decides the precondition, writes the row and files the event.
 
 use parking_lot::MutexGuard;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -9,7 +8,7 @@ use super::index::{self, begin};
 use super::object::{NewObject, Object, Precondition};
 use super::receive::NewContent;
 use super::store::{Store, now_ms};
-use crate::events::{EventName, Happened};
+use crate::events::{EventName, ObjectEvent};
 
 /// What a write leaves to do after its commit.
 #[derive(Debug, Default)]
@@ -17,6 +16,7 @@ use crate::events::{EventName, Happened};
 pub(crate) struct Aftermath {
     /// Blobs that no row names any more.
     pub(crate) unnamed: Vec<String>,
+    /// How many events were filed.
     pub(crate) events: usize,
 }
 
@@ -38,7 +38,7 @@ impl Store {
         Ok(object)
     }
 
-    /// The part of [`put_object`](Self::put_object) inside a transaction.
+    /// Does the part of [`put_object`](Self::put_object) inside a transaction.
     pub(crate) fn write_object(
         &self,
         transaction: &Connection,
@@ -76,7 +76,7 @@ impl Store {
                 blob,
                 content,
             ))?;
-        let happened = Happened {
+        let happened = ObjectEvent {
             event: new.event,
             bucket: &new.bucket,
             key: &new.key,
@@ -94,7 +94,9 @@ impl Store {
         Ok((object, Aftermath { unnamed, events }))
     }
 
-    /// Removes objects in one transaction, each with its event. An object that is not there is no error, as in S3.
+    /// Removes objects in one transaction, each with its event.
+    ///
+    /// An object that is not there is no error, as in S3.
     pub(crate) fn delete_objects(
         &self,
         bucket: &str,
@@ -114,7 +116,7 @@ impl Store {
             transaction
                 .prepare_cached("DELETE FROM object WHERE bucket = ?1 AND key = ?2")?
                 .execute((bucket, key.as_bytes()))?;
-            let happened = Happened {
+            let happened = ObjectEvent {
                 event: EventName::Delete,
                 bucket,
                 key,
@@ -129,8 +131,10 @@ impl Store {
         Ok(())
     }
 
-    /// Does what a committed write left to do. The events are counted while the index is still locked, so that none
-    /// can be delivered, and counted down, before it was counted up.
+    /// Does what a committed write left to do.
+    ///
+    /// The events are counted while the index is still locked, so that no event can be delivered,
+    /// and counted down, before it was counted up.
     pub(crate) fn settle(&self, index: MutexGuard<'_, Connection>, aftermath: &Aftermath) {
         if aftermath.events > 0 {
             self.undelivered.send_modify(|count| *count += aftermath.events);

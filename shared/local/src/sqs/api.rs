@@ -1,4 +1,4 @@
-//! SQS's operations: a JSON document in, one out.
+//! The operations of SQS: one JSON document in, one out.
 //!
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html>
 
@@ -21,7 +21,7 @@ use super::store::{QueueState, Store};
 use crate::account::{ACCOUNT_ID, REGION};
 use crate::s3::now_ms;
 
-/// Messages of one receive, by SQS's limit.
+/// The most messages of one receive, by SQS's limit.
 const RECEIVED: i64 = 10;
 
 /// Performs one operation.
@@ -37,6 +37,7 @@ pub(super) async fn perform(
     store.run(move |store| perform_now(store, &operation, request)).await
 }
 
+/// Performs an operation that does not wait for messages.
 fn perform_now(store: &Store, operation: &str, request: Value) -> Result<Value, SqsServerError> {
     match operation {
         "CreateQueue" => create(store, &read(request)?),
@@ -89,6 +90,7 @@ fn perform_now(store: &Store, operation: &str, request: Value) -> Result<Value, 
     }
 }
 
+/// Creates a queue.
 fn create(store: &Store, request: &Create) -> Result<Value, SqsServerError> {
     let name = check_name(&request.queue_name)?;
     // Attributes that a repeat leaves out are not compared, as in SQS.
@@ -101,6 +103,7 @@ fn create(store: &Store, request: &Create) -> Result<Value, SqsServerError> {
     Ok(json!({ "QueueUrl": store.url(name) }))
 }
 
+/// Returns the attributes that the request asks for.
 fn get_attributes(store: &Store, request: &GetAttributes) -> Result<Value, SqsServerError> {
     let name = name_of(&request.queue_url);
     let QueueState { settings, created_ms, visible, in_flight, delayed } = store.state(name)?;
@@ -127,13 +130,16 @@ fn get_attributes(store: &Store, request: &GetAttributes) -> Result<Value, SqsSe
     Ok(if all.is_empty() { json!({}) } else { json!({ "Attributes": all }) })
 }
 
+/// Receives messages, waiting for them as long as the request or the queue says.
 async fn receive(store: &Arc<Store>, request: Receive) -> Result<Value, SqsServerError> {
-    let limit = request.max_number_of_messages.unwrap_or(1);
-    let limit = usize::try_from(limit).ok().filter(|_| (1..=RECEIVED).contains(&limit));
-    let limit = limit.ok_or_else(|| SqsServerError::InvalidParameterValue {
-        parameter: "MaxNumberOfMessages".to_owned(),
-        why: format!("it is not from 1 to {RECEIVED}"),
-    })?;
+    let asked = request.max_number_of_messages.unwrap_or(1);
+    let limit = usize::try_from(asked)
+        .ok()
+        .filter(|_| (1..=RECEIVED).contains(&asked))
+        .ok_or_else(|| SqsServerError::InvalidParameterValue {
+            parameter: "MaxNumberOfMessages".to_owned(),
+            why: format!("it is not from 1 to {RECEIVED}"),
+        })?;
     let visibility = request.visibility_timeout.map(visibility_seconds).transpose()?;
     let name = name_of(&request.queue_url).to_owned();
     let settings = {
@@ -148,13 +154,13 @@ async fn receive(store: &Arc<Store>, request: Receive) -> Result<Value, SqsServe
         return Ok(json!({}));
     }
     let system = [request.attribute_names, request.message_system_attribute_names].concat();
-    let asked = request.message_attribute_names;
+    let attributes = request.message_attribute_names;
     let messages: Vec<_> =
-        received.iter().map(|message| message.to_json(&system, &asked)).collect();
+        received.iter().map(|message| message.to_json(&system, &attributes)).collect();
     Ok(json!({ "Messages": messages }))
 }
 
-/// Receives as soon as there is something, or nothing at `until`.
+/// Receives messages as soon as there are some, or none at `until`.
 pub(super) async fn wait_for(
     store: &Arc<Store>,
     name: &str,
@@ -180,7 +186,8 @@ pub(super) async fn wait_for(
             let wait = u64::try_from(next_ms - now_ms()).unwrap_or_default();
             Instant::now() + Duration::from_millis(wait)
         });
-        // Whatever wakes this up, the queue is looked at again.
+        // The queue is looked at again after either: a change, or the time when a message becomes
+        // visible.
         let _ = timeout_at(due.map_or(until, |due| due.min(until)), changes.changed()).await;
     }
 }

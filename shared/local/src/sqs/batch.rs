@@ -10,7 +10,7 @@ use super::queue::name_of;
 use super::request::{Message, read, visibility_seconds};
 use super::store::Store;
 
-/// Entries of a batch, by SQS's limit.
+/// The most entries of a batch, by SQS's limit.
 const ENTRIES: usize = 10;
 
 #[derive(Deserialize)]
@@ -41,6 +41,7 @@ struct Change {
     visibility_timeout: i64,
 }
 
+/// Performs a batch operation.
 pub(super) fn perform(
     store: &Store,
     operation: &str,
@@ -67,13 +68,14 @@ pub(super) fn perform(
                 successful.push(answer);
             }
             Err(error) if error.is_senders() => refused.push(failed(&id, &error)),
-            // Nothing that one entry could be blamed for.
+            // The whole request fails, because no single entry can be blamed.
             Err(error) => return Err(error),
         }
     }
     Ok(json!({ "Successful": successful, "Failed": refused }))
 }
 
+/// Performs one entry and returns its answer.
 fn one(
     store: &Store,
     operation: &str,

@@ -6,11 +6,12 @@ use md5::{Digest as _, Md5};
 
 use super::attribute::Attributes;
 
+/// Returns the digest of a message's body.
 pub(super) fn of_body(body: &str) -> String {
     hex::encode(Md5::digest(body))
 }
 
-/// The digest of message attributes, sorted by name; `None` where there are none.
+/// Returns the digest of message attributes, sorted by name, or `None` if there are none.
 pub(super) fn of_attributes(attributes: &Attributes) -> Option<String> {
     if attributes.is_empty() {
         return None;
@@ -26,7 +27,7 @@ pub(super) fn of_attributes(attributes: &Attributes) -> Option<String> {
     Some(hex::encode(md5.finalize()))
 }
 
-/// A length in four bytes, then as many bytes.
+/// Adds a length in four bytes, then as many bytes.
 fn part(md5: &mut Md5, bytes: &[u8]) {
     md5.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     md5.update(bytes);

@@ -1,4 +1,4 @@
-//! What can go wrong in the embedded SQS, and how SQS says it on the wire.
+//! Failures of the embedded SQS, and how SQS reports them on the wire.
 
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ pub enum SqsServerError {
     DiskFull { source: rusqlite::Error },
     #[error("the queues' file failed")]
     Index { source: rusqlite::Error },
-    /// A row that does not parse: the file was changed by something else.
+    /// A row that does not parse: another program changed the file.
     #[error("the queues' file holds a row that cannot be read")]
     Corrupt { source: serde_json::Error },
     /// The runtime is shutting down.
@@ -50,7 +50,9 @@ pub enum SqsServerError {
 }
 
 impl SqsServerError {
-    /// The shape's name in AWS JSON, and the code of the older protocol, which SDKs still show.
+    /// Returns the shape's name in AWS JSON and the code of the older protocol.
+    ///
+    /// SDKs still show the older code.
     pub(super) fn codes(&self) -> (&'static str, &'static str) {
         match self {
             Self::QueueDoesNotExist { .. } => {
@@ -102,7 +104,7 @@ impl SqsServerError {
         }
     }
 
-    /// Whether the caller is to blame.
+    /// Returns true if the sender of the request is to blame.
     pub(super) fn is_senders(&self) -> bool {
         self.codes().1 != "InternalFailure"
     }

@@ -8,7 +8,7 @@ use super::attribute::Attributes;
 use super::digest;
 use super::error::SqsServerError;
 
-/// Attributes of one message, by SQS's limit.
+/// The most attributes of one message, by SQS's limit.
 const ATTRIBUTES: usize = 10;
 
 /// A message that is to be sent.
@@ -16,21 +16,23 @@ const ATTRIBUTES: usize = 10;
 pub(super) struct NewMessage {
     pub(super) body: String,
     pub(super) attributes: Attributes,
-    /// `None`: as the queue says.
+    /// The delay of this message. The queue's setting applies if it is absent.
     pub(super) delay_seconds: Option<i64>,
 }
 
 impl NewMessage {
+    /// Checks the message against SQS's limits; `limit` is the queue's largest size.
     pub(super) fn check(&self, limit: u32) -> Result<(), SqsServerError> {
         let wrong = |parameter: &str, why: String| {
             let parameter = parameter.to_owned();
             Err(SqsServerError::InvalidParameterValue { parameter, why })
         };
-        let attributes = self.attributes.iter();
-        let attributes: usize = attributes
+        let attribute_bytes: usize = self
+            .attributes
+            .iter()
             .map(|(name, value)| name.len() + value.data_type.len() + value.transported().1.len())
             .sum();
-        let bytes = self.body.len() + attributes;
+        let bytes = self.body.len() + attribute_bytes;
         if bytes == 0 {
             return wrong("MessageBody", "it is empty".to_owned());
         }
@@ -51,7 +53,7 @@ impl NewMessage {
     }
 }
 
-/// A message that was sent: what its sender is told.
+/// The answer to the sender of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sent {
     pub(super) id: String,
@@ -60,6 +62,7 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// Returns the answer as `SendMessage` gives it.
     pub(super) fn to_json(&self) -> Map<String, Value> {
         let mut answer = Map::new();
         answer.insert("MessageId".to_owned(), json!(self.id));
@@ -84,7 +87,7 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// SQS's own attributes of the message.
+    /// Returns SQS's own attributes of the message.
     pub(super) fn system_attributes(&self) -> BTreeMap<&'static str, String> {
         BTreeMap::from([
             ("SentTimestamp", self.sent_ms.to_string()),
@@ -94,7 +97,7 @@ impl Received {
         ])
     }
 
-    /// As `ReceiveMessage` answers, with the attributes that were asked for.
+    /// Returns the message as `ReceiveMessage` gives it, with the attributes that were asked for.
     pub(super) fn to_json(&self, system: &[String], asked: &[String]) -> Value {
         let mut message = json!({
             "MessageId": self.id,
@@ -117,8 +120,9 @@ impl Received {
         message
     }
 
-    /// As a record of the batch that Lambda hands to a function
-    /// (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>).
+    /// Returns the message as a record of the batch that Lambda hands to a function.
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
     pub(super) fn to_record(&self, queue_arn: &str, region: &str) -> Value {
         let attributes = self.attributes.iter().map(|(name, attribute)| {
             let value = json!({
@@ -144,7 +148,9 @@ impl Received {
     }
 }
 
-/// `All` and `.*` are every attribute, `prefix.*` those that begin so.
+/// Returns true if a request for `wanted` means the attribute `name`.
+///
+/// `All` and `.*` mean every attribute, and `prefix.*` those that begin with the prefix.
 fn matches(wanted: &str, name: &str) -> bool {
     match wanted.strip_suffix(".*") {
         Some(prefix) => name.starts_with(prefix),

@@ -1,15 +1,17 @@
-//! The embedded SQS: standard queues in one SQLite file, spoken to in AWS JSON 1.0, as SDKs do since 2023.
+//! The embedded SQS: standard queues in one SQLite file, spoken to in AWS JSON 1.0.
 //!
 //! ```text
 //! wire: X-Amz-Target, error codes -> api: SQS's rules -> store: one SQLite transaction
 //!                                    source: hands a queue's messages to a function
 //! ```
 //!
-//! A message is never delivered before its time, and comes back when its visibility timeout lapses before it is deleted. Everything
-//! survives kill -9. A queue is found by the last part of its URL, so that definitions may name queues as they are called on AWS.
+//! A message is never delivered before its time, and comes back if its visibility timeout lapses
+//! before it is deleted. Everything survives `kill -9`. A queue is found by the last part of its
+//! URL, so that definitions may name queues as they are called on AWS. SDKs have used this protocol
+//! since 2023.
 //!
-//! Left out: FIFO queues, dead-letter queues, access policies, tags, the older Query protocol. It listens on loopback and accepts any
-//! credentials.
+//! Left out: FIFO queues, dead-letter queues, access policies, tags, the older Query protocol. The
+//! server listens on loopback and accepts any credentials.
 
 mod api;
 mod attribute;
@@ -36,14 +38,14 @@ pub use source::BatchHandler;
 
 use store::Store;
 
-/// An SQS whose queues live in one file. Clones share it.
+/// An SQS server whose queues live in one file. Clones share it.
 #[derive(Debug, Clone)]
 pub struct SqsServer {
     store: Arc<Store>,
 }
 
 impl SqsServer {
-    /// Opens the file at `path`, which is created if need be. URLs of queues begin with `endpoint`.
+    /// Opens the file at `path` and creates it if needed. URLs of queues begin with `endpoint`.
     pub fn open(path: &Path, endpoint: &str, account_id: &str) -> Result<Self, SqsServerError> {
         let prefix = format!("{endpoint}/{account_id}");
         Ok(Self { store: Arc::new(Store::open(path, prefix)?) })
@@ -68,7 +70,7 @@ impl SqsServer {
         let url = self.store.url(&name);
         self.store
             .run(move |store| match store.create_queue(&name, settings) {
-                // Whoever set it up otherwise meant it.
+                // The queue was set up with other attributes on purpose, so it is left as it is.
                 Err(SqsServerError::QueueNameExists { .. }) => Ok(()),
                 result => result,
             })
@@ -76,9 +78,10 @@ impl SqsServer {
         Ok(url)
     }
 
-    /// Hands the messages of a queue to `handler`, in batches, until the returned future is dropped.
+    /// Hands the messages of a queue to `handler`, in batches, until the future is dropped.
     ///
-    /// A message is deleted when it was handled; one that failed comes again after the queue's visibility timeout.
+    /// A message is deleted when it was handled. One that failed comes again after the queue's
+    /// visibility timeout.
     pub async fn hand_over(&self, name: &str, arn: &str, handler: Arc<dyn BatchHandler>) {
         source::hand_over(Arc::clone(&self.store), name.to_owned(), arn.to_owned(), handler).await;
     }

@@ -1,4 +1,4 @@
-//! A queue's name and attributes.
+//! Names and attributes of queues.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SqsServerError;
 
-/// Characters of a queue's name, by SQS's limit.
+/// The longest name of a queue, by SQS's limit.
 const NAME_CHARS: usize = 80;
-/// Bytes of a message, by SQS's limit.
+/// The largest message, by SQS's limit.
 pub(super) const MESSAGE_BYTES: u32 = 1_048_576;
 /// The longest delay of a message, in seconds.
 pub(super) const DELAY_SECONDS: u32 = 900;
@@ -17,13 +17,12 @@ pub(super) const VISIBILITY_SECONDS: u32 = 43_200;
 /// The longest wait for a message, in seconds.
 pub(super) const WAIT_SECONDS: u32 = 20;
 
-/// Attributes of a queue that can be set; the default is SQS's.
+/// The attributes of a queue that can be set. All times are in seconds; the defaults are SQS's.
 ///
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct QueueSettings {
-    /// In seconds, as all times here.
     pub delay_seconds: u32,
     pub visibility_timeout: u32,
     pub message_retention_period: u32,
@@ -44,7 +43,7 @@ impl Default for QueueSettings {
 }
 
 impl QueueSettings {
-    /// These settings with the attributes of a request.
+    /// Returns these settings with the attributes of a request.
     pub(super) fn with(mut self, given: &BTreeMap<String, String>) -> Result<Self, SqsServerError> {
         for (name, value) in given {
             let (setting, range) = match name.as_str() {
@@ -58,7 +57,7 @@ impl QueueSettings {
                 "FifoQueue" | "RedrivePolicy" | "Policy" => {
                     return Err(SqsServerError::Unsupported(format!("`{name}`")));
                 }
-                // Encryption at rest makes no difference to anyone here.
+                // Encryption at rest makes no difference to any client here.
                 "SqsManagedSseEnabled" | "KmsMasterKeyId" => continue,
                 _ => return Err(SqsServerError::InvalidAttributeName { name: name.clone() }),
             };
@@ -73,7 +72,7 @@ impl QueueSettings {
     }
 }
 
-/// The part of `DelaySeconds` and its like that a request may leave out.
+/// Checks a number of a request against its limit, or returns the default if it is absent.
 pub(super) fn in_range(
     parameter: &str,
     value: Option<i64>,
@@ -104,7 +103,7 @@ pub(super) fn check_name(name: &str) -> Result<&str, SqsServerError> {
     Ok(name)
 }
 
-/// The name at the end of a queue's URL, whatever the host.
+/// Returns the name at the end of a queue's URL. The host is ignored.
 pub(super) fn name_of(url: &str) -> &str {
     url.trim_end_matches('/').rsplit('/').next().unwrap_or(url)
 }

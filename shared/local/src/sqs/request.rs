@@ -1,4 +1,4 @@
-//! What requests say, with SQS's names.
+//! The requests of SQS, with SQS's names.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ pub(super) struct Send {
     pub(super) message: Message,
 }
 
-/// What `SendMessage` and an entry of its batch have in common.
+/// The part that `SendMessage` and an entry of its batch have in common.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(clippy::struct_field_names, reason = "the names are SQS's")]
@@ -74,7 +74,7 @@ pub(super) struct Message {
 
 impl From<Message> for NewMessage {
     fn from(message: Message) -> Self {
-        // Of standard queues a group means fairness between tenants, of which there is one here.
+        // In standard queues a group means fairness between tenants, of which there is one here.
         let _ = message.message_group_id;
         Self {
             body: message.message_body,

@@ -1,4 +1,4 @@
-//! An event source: a queue's messages are handed to a function, in Lambda's batches.
+//! An event source: hands a queue's messages to a function, in Lambda's batches.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 
@@ -17,23 +17,27 @@ use super::store::Store;
 use crate::account::REGION;
 use crate::events::BoxError;
 
-/// Messages of a batch, as Lambda's default.
+/// The most messages of a batch: Lambda's default.
 const BATCH: usize = 10;
-/// Batches that are handled at once.
+/// How many batches are handled at once.
 const CONCURRENCY: usize = 8;
-/// A queue that fails is looked at again after this time.
+/// The time after which a queue that failed is read again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Without any message the queue is asked again after this time; what is sent meanwhile is seen at once.
+/// The time after which an empty queue is read again. Messages that are sent meanwhile are seen at
+/// once.
 const WAIT: Duration = Duration::from_mins(1);
 
 /// A function that takes batches of messages.
 #[async_trait]
 pub trait BatchHandler: Send + Sync {
-    /// Handles `{"Records": [...]}` and answers which messages failed: `{"batchItemFailures": [{"itemIdentifier": ID}]}`. After an error
-    /// all of them come again.
+    /// Handles `{"Records": [...]}` and answers which messages failed.
+    ///
+    /// The answer is `{"batchItemFailures": [{"itemIdentifier": ID}]}`. After an error all of them
+    /// come again.
     async fn handle(&self, batch: Value) -> Result<Value, BoxError>;
 }
 
+/// Hands messages over until the future is dropped.
 pub(super) async fn hand_over(
     store: Arc<Store>,
     queue: String,
@@ -67,6 +71,7 @@ pub(super) async fn hand_over(
     }
 }
 
+/// Hands one batch over and deletes the messages that were handled.
 async fn deliver(
     store: &Arc<Store>,
     queue: &str,
@@ -76,9 +81,9 @@ async fn deliver(
 ) -> Result<(), BoxError> {
     let records: Vec<_> = messages.iter().map(|message| message.to_record(arn, REGION)).collect();
     let answer = handler.handle(json!({ "Records": records })).await?;
-    let failed = answer["batchItemFailures"].as_array().into_iter().flatten();
+    let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
     let failed: BTreeSet<_> =
-        failed.filter_map(|failure| failure["itemIdentifier"].as_str()).collect();
+        failures.filter_map(|failure| failure["itemIdentifier"].as_str()).collect();
     let done = messages.iter().filter(|message| !failed.contains(message.id.as_str()));
     let handles: Vec<_> = done.map(|message| message.receipt_handle.clone()).collect();
     let queue = queue.to_owned();

@@ -1,4 +1,4 @@
-//! AWS JSON 1.0 over HTTP: the operation is in a header, errors name a shape in the body.
+//! AWS JSON 1.0 over HTTP: a header names the operation, and errors name a shape in the body.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html>
 
@@ -20,16 +20,18 @@ use super::api;
 use super::error::SqsServerError;
 use super::store::Store;
 
-/// Ten messages of 1 MiB, escaped.
+/// The largest request: ten messages of 1 MiB, escaped.
 const REQUEST_BYTES: usize = 32 << 20;
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
+/// Serves the protocol until `shutdown`, then finishes the requests that are running.
 pub(super) async fn serve(
     store: Arc<Store>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    // Some SDKs send requests to the queue's own URL: the path says nothing that the body does not.
+    // The path is ignored: some SDKs send requests to the queue's own URL, and the body says it
+    // all.
     let router = Router::new()
         .fallback(answer)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES))
@@ -42,6 +44,7 @@ pub(super) async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
 
+/// Answers one request.
 async fn answer(State(store): State<Arc<Store>>, headers: HeaderMap, body: Bytes) -> Response {
     let result = match read(&headers, &body) {
         Ok((operation, request)) => api::perform(&store, &operation, request).await,
@@ -72,6 +75,7 @@ async fn answer(State(store): State<Arc<Store>>, headers: HeaderMap, body: Bytes
     }
 }
 
+/// Returns the operation and the document of a request.
 fn read(headers: &HeaderMap, body: &Bytes) -> Result<(String, Value), SqsServerError> {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.strip_prefix("AmazonSQS."));

@@ -121,17 +121,17 @@ async fn the_sdk_sees_lambdas_errors() {
     let Api { client, stop: _stop, .. } = serve(&test).await;
     let invoke = || client.invoke().function_name("echo");
 
-    let unknown = client.invoke().function_name("nobody").send().await.unwrap_err();
+    let unknown = client.invoke().function_name("unknown").send().await.unwrap_err();
     assert!(unknown.as_service_error().unwrap().is_resource_not_found_exception());
     let version = invoke().qualifier("7").send().await.unwrap_err();
     assert!(version.as_service_error().unwrap().is_resource_not_found_exception());
-    let unknown = client.get_function().function_name("nobody").send().await.unwrap_err();
+    let unknown = client.get_function().function_name("unknown").send().await.unwrap_err();
     assert!(unknown.as_service_error().unwrap().is_resource_not_found_exception());
 
     let malformed = invoke().payload(Blob::new("{\"a\":")).send().await.unwrap_err();
     assert!(malformed.as_service_error().unwrap().is_invalid_request_content_exception());
-    let large = Blob::new(format!("\"{}\"", "a".repeat(7 * 1024 * 1024)));
-    let large = invoke().payload(large).send().await.unwrap_err();
+    let payload = Blob::new(format!("\"{}\"", "a".repeat(7 * 1024 * 1024)));
+    let large = invoke().payload(payload).send().await.unwrap_err();
     assert_eq!(large.code(), Some("RequestTooLargeException"));
     assert_eq!(large.raw_response().unwrap().status().as_u16(), 413);
     let context = invoke().client_context("not base64").send().await.unwrap_err();

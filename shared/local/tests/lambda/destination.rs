@@ -176,14 +176,14 @@ async fn an_event_that_waited_too_long_is_recorded_without_running() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_cannot_be_delivered_is_counted() {
     let test = TestHost::new();
-    test.register_with("step", |config| config.on_success = Some(destination("nobody")));
+    test.register_with("step", |config| config.on_success = Some(destination("unknown")));
 
     test.host.invoke("step", "{}", InvocationType::Event).await.unwrap();
 
     eventually("it is counted", || test.host.counts().destination_delivery_failures == 1).await;
 }
 
-/// On Lambda such a record is lost without a word.
+/// Differs from Lambda, where such a record is lost without a word.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_too_large_for_its_record_is_recorded_as_a_failure() {
     let test = TestHost::new();

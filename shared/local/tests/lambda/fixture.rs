@@ -16,7 +16,7 @@ use sidestep_local::lambda::{
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-/// Far beyond what anything here takes, also on a busy machine.
+/// Far longer than anything here takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) struct TestHost {
@@ -29,7 +29,7 @@ impl TestHost {
         Self::with(|_| {})
     }
 
-    /// A host with changed options. Time-outs are long unless a test is about them.
+    /// Makes a host with changed options. Time-outs are long unless a test is about them.
     pub(crate) fn with(change: impl FnOnce(&mut HostOptions)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = HostOptions::new(folder.path().join("logs"));
@@ -92,8 +92,9 @@ pub(crate) fn fixture() -> Command {
     }
 }
 
-/// The example `lambda_function`, beside this test in the target folder. A filtered `cargo test --test lambda`
-/// builds no examples; then it is built here.
+/// Returns the path of the example `lambda_function`, beside this test in the target folder.
+///
+/// A filtered `cargo test --test lambda` builds no examples, so then it is built here.
 pub(crate) fn fixture_path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
@@ -121,7 +122,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
     }
 }
 
-/// Whether a process exists and is not just waiting to be reaped.
+/// Returns true if a process exists and is not just waiting to be reaped.
 pub(crate) fn is_alive(pid: &Value) -> bool {
     let ps = Build::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
     let state = String::from_utf8_lossy(&ps.stdout).trim().to_owned();

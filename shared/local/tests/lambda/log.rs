@@ -7,7 +7,7 @@ use sidestep_local::lambda::{FunctionName, LogKey};
 
 use crate::fixture::{TestHost, eventually};
 
-/// The text of a log without times and what differs from run to run.
+/// Removes from a log its times and what else differs from run to run.
 fn redact(log: &str, request_id: &str) -> String {
     log.lines()
         .map(|line| line.split_once('\t').expect("a line starts with its time").1)

@@ -1,4 +1,4 @@
-//! The Lambda host with real functions: processes that run `lambda_runtime`, `awslambdaric`, or misbehave.
+//! The Lambda host with real functions: `lambda_runtime`, `awslambdaric`, and ones that misbehave.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may")]
 

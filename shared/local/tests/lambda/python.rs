@@ -23,8 +23,9 @@ def handler(event, context):
     return {"month": event["month"], "id": context.aws_request_id, "ms": context.get_remaining_time_in_millis()}
 "#;
 
-/// Makes a virtual environment with `awslambdaric`. None, with a note, where that cannot be done; on CI that is
-/// a failure.
+/// Makes a virtual environment with `awslambdaric`.
+///
+/// Returns `None`, with a note, where that cannot be done; on CI that is a failure.
 fn python(folder: &Path) -> Option<PathBuf> {
     let run = |program: &Path, args: &[&str]| match Run::new(program).args(args).output() {
         Ok(output) if output.status.success() => Ok(()),

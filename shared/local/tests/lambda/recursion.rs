@@ -1,4 +1,4 @@
-//! The guard against recursive loops, as a chain of functions that invoke themselves meets it.
+//! The guard against recursive loops, as a function that invokes itself meets it.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,9 @@ use sidestep_local::lambda::{
 
 use crate::fixture::{TestHost, eventually};
 
-/// Invokes itself until its event has come down to 0, as a function's SDK does: with the trace header that it was given.
+/// Invokes itself until its event has come down to 0.
+///
+/// Like a function's SDK it passes on the trace header that it was given.
 struct Countdown {
     host: LambdaHost,
 }
@@ -39,7 +41,7 @@ impl Handler for Countdown {
     }
 }
 
-/// A host with the function, and the records of its failures.
+/// Makes a host with the function, and collects the records of its failures.
 fn countdown(recursive_loop: RecursiveLoop) -> (TestHost, Arc<Mutex<Vec<Value>>>) {
     let test = TestHost::new();
     let records = Arc::new(Mutex::new(Vec::new()));

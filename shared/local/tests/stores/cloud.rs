@@ -1,4 +1,4 @@
-//! An embedded S3 of a test's own, and its client.
+//! An embedded S3 for one test, and its client.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -22,7 +22,7 @@ pub(crate) const ACCOUNT: &str = "000000000000";
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Larger than what the index holds inline, so in a blob of its own.
+/// Larger than what the index holds inline, so the content is in a blob of its own.
 pub(crate) const LARGE: usize = 100_000;
 
 pub(crate) struct Cloud {
@@ -71,8 +71,14 @@ impl Cloud {
 
     /// Returns an object's content, or S3's error code.
     pub(crate) async fn get(&self, key: &str) -> Result<Vec<u8>, String> {
-        let found = self.client.get_object().bucket(BUCKET).key(key).send().await;
-        let found = found.map_err(|error| code(&error))?;
+        let found = self
+            .client
+            .get_object()
+            .bucket(BUCKET)
+            .key(key)
+            .send()
+            .await
+            .map_err(|error| code(&error))?;
         Ok(found.body.collect().await.unwrap().to_vec())
     }
 
@@ -86,12 +92,14 @@ impl Cloud {
     }
 }
 
-/// The store's folder below a test's.
+/// Returns the store's folder below a test's folder.
 pub(crate) fn store(folder: &Path) -> PathBuf {
     folder.join("s3")
 }
 
-/// Opens a store as soon as its last owner let go: a connection may outlive its server for an instant.
+/// Opens a store as soon as its last owner let go.
+///
+/// A connection may outlive its server for an instant.
 pub(crate) async fn open(dir: &Path) -> S3Server {
     let mut opened = None;
     until("the store is free", async || {

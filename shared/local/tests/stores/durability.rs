@@ -16,7 +16,10 @@ use crate::notifications::{Inbox, asks, dispatch};
 const CHILD_DIR: &str = "SIDESTEP_TEST_STORE";
 const CHILD: &str = "durability::serves_until_killed";
 
-/// Not a test: the process that [`a_kill_at_any_moment_loses_no_acknowledged_object_and_no_event`] kills.
+/// Serves until it is killed.
+///
+/// This is the process that [`a_kill_at_any_moment_loses_no_acknowledged_object_and_no_event`]
+/// starts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "no test: the process that another test starts and kills"]
 async fn serves_until_killed() {
@@ -69,8 +72,13 @@ async fn a_kill_at_any_moment_loses_no_acknowledged_object_and_no_event() {
                 for number in 0.. {
                     let key = format!("{round}/{writer}/{number}");
                     let size = if number % 3 == 0 { LARGE } else { 100 };
-                    let put = client.put_object().bucket(BUCKET).key(&key);
-                    let put = put.body(ByteStream::from(content(size + number))).send().await;
+                    let put = client
+                        .put_object()
+                        .bucket(BUCKET)
+                        .key(&key)
+                        .body(ByteStream::from(content(size + number)))
+                        .send()
+                        .await;
                     if put.is_err() || sender.send((key, size + number)).is_err() {
                         break;
                     }

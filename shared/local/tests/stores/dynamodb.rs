@@ -33,8 +33,12 @@ async fn create_table(client: &Client) {
         .attribute_name("PK")
         .attribute_type(ScalarAttributeType::S)
         .build();
-    let create = client.create_table().table_name("state").billing_mode(BillingMode::PayPerRequest);
-    let create = create.key_schema(key.unwrap()).attribute_definitions(attribute.unwrap());
+    let create = client
+        .create_table()
+        .table_name("state")
+        .billing_mode(BillingMode::PayPerRequest)
+        .key_schema(key.unwrap())
+        .attribute_definitions(attribute.unwrap());
     create.send().await.unwrap();
 }
 
@@ -45,8 +49,10 @@ fn key() -> HashMap<String, AttributeValue> {
 /// Moves the version on from `from`, if it is still there.
 async fn advance(client: &Client, from: u32) -> Result<(), HashMap<String, AttributeValue>> {
     let number = |value: u32| AttributeValue::N(value.to_string());
-    let update = client.update_item().table_name("state").set_key(Some(key()));
-    let update = update
+    let update = client
+        .update_item()
+        .table_name("state")
+        .set_key(Some(key()))
         .update_expression("SET #v = :to")
         .condition_expression("attribute_not_exists(#v) OR #v = :from")
         .expression_attribute_names("#v", "Version")

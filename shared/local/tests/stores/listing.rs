@@ -23,7 +23,7 @@ const KEYS: [&str; 16] = [
     "\u{10ffff}/x",
 ];
 
-/// Keys and common prefixes, in the order of S3.
+/// Lists keys and common prefixes the slow way, in the order of S3.
 fn model(prefix: &str, delimiter: &str, after: &str) -> Vec<String> {
     let mut entries = BTreeSet::new();
     for key in KEYS.iter().filter(|key| key.starts_with(prefix) && **key > after) {
@@ -54,11 +54,16 @@ async fn pages_of_any_size_add_up_to_the_whole_listing() {
                     let mut entries = Vec::new();
                     let mut token = None;
                     loop {
-                        let list = cloud.client.list_objects_v2().bucket(BUCKET).max_keys(limit);
-                        let list = list.prefix(prefix).set_continuation_token(token);
-                        let list = list.set_delimiter(
-                            Some(delimiter.into()).filter(|d: &String| !d.is_empty()),
-                        );
+                        let list = cloud
+                            .client
+                            .list_objects_v2()
+                            .bucket(BUCKET)
+                            .max_keys(limit)
+                            .prefix(prefix)
+                            .set_continuation_token(token)
+                            .set_delimiter(
+                                Some(delimiter.into()).filter(|d: &String| !d.is_empty()),
+                            );
                         let page = list.start_after(after).send().await.unwrap();
                         let keys = page.contents().iter().filter_map(|object| object.key());
                         let rolled =

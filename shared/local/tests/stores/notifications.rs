@@ -42,7 +42,9 @@ impl EventSink for Inbox {
 }
 
 impl Inbox {
-    /// Returns function, event and key of what was delivered, sorted: delivery is in no promised order.
+    /// Returns function, event and key of every delivery, sorted.
+    ///
+    /// Their order is not promised.
     pub(crate) fn summary(&self) -> Vec<String> {
         let summary = |(function, event): &(String, Value)| {
             let record = &event["Records"][0];
@@ -160,14 +162,22 @@ async fn each_function_gets_the_events_it_asked_for() {
     copy.copy_source(format!("{BUCKET}/other/manifest.json")).send().await.unwrap();
     let upload = client.create_multipart_upload().bucket(BUCKET).key("runs/2/manifest.json");
     let id = upload.send().await.unwrap().upload_id.unwrap();
-    let part = client.upload_part().bucket(BUCKET).key("runs/2/manifest.json").upload_id(&id);
-    let part = part.part_number(1).body(ByteStream::from_static(b"x")).send().await.unwrap();
+    let part = client
+        .upload_part()
+        .bucket(BUCKET)
+        .key("runs/2/manifest.json")
+        .upload_id(&id)
+        .part_number(1)
+        .body(ByteStream::from_static(b"x"))
+        .send()
+        .await
+        .unwrap();
     let part = CompletedPart::builder().part_number(1).set_e_tag(part.e_tag).build();
     let complete = client.complete_multipart_upload().bucket(BUCKET).key("runs/2/manifest.json");
     let parts = CompletedMultipartUpload::builder().parts(part).build();
     complete.upload_id(&id).multipart_upload(parts).send().await.unwrap();
-    let keys = ["copy", "other/manifest.json", "never there"];
-    let keys = keys.map(|key| ObjectIdentifier::builder().key(key).build().unwrap());
+    let keys = ["copy", "other/manifest.json", "never there"]
+        .map(|key| ObjectIdentifier::builder().key(key).build().unwrap());
     let delete = Delete::builder().set_objects(Some(keys.to_vec())).build().unwrap();
     client.delete_objects().bucket(BUCKET).delete(delete).send().await.unwrap();
 
@@ -281,7 +291,7 @@ async fn events_that_always_fail_hold_up_no_others() {
 #[tokio::test]
 async fn an_event_that_nobody_asks_for_any_more_is_dropped() {
     let cloud = Cloud::start().await;
-    cloud.put("before", "nobody asked").send().await.unwrap();
+    cloud.put("before", "before any request").send().await.unwrap();
     cloud
         .s3
         .set_notifications(BUCKET, vec![asks("f", "s3:ObjectCreated:*", "", "")])

@@ -117,8 +117,14 @@ async fn keys_of_any_kind_are_kept_apart() {
         assert_eq!(cloud.get(key).await.unwrap(), format!("content {at}").into_bytes(), "{key}");
     }
 
-    let listed = cloud.client.list_objects_v2().bucket(BUCKET).encoding_type("url".into());
-    let listed = listed.send().await.unwrap();
+    let listed = cloud
+        .client
+        .list_objects_v2()
+        .bucket(BUCKET)
+        .encoding_type("url".into())
+        .send()
+        .await
+        .unwrap();
     let mut expected = keys.map(str::to_owned);
     expected.sort();
     let decode =
@@ -193,17 +199,34 @@ async fn a_body_that_is_not_what_was_claimed_leaves_no_object() {
 async fn what_is_said_of_an_object_is_kept_with_it() {
     let cloud = Cloud::start().await;
     let expires = DateTime::from_secs(2_000_000_000);
-    let put = cloud.put("k", "hello").content_type("text/csv").content_encoding("gzip");
-    let put = put.cache_control("no-store").content_language("en").content_disposition("inline");
-    let put = put.metadata("Rows", "12").metadata("note", "a b").expires(expires);
-    let put = put.checksum_algorithm(ChecksumAlgorithm::Sha256).send().await.unwrap();
+    let put = cloud
+        .put("k", "hello")
+        .content_type("text/csv")
+        .content_encoding("gzip")
+        .cache_control("no-store")
+        .content_language("en")
+        .content_disposition("inline")
+        .metadata("Rows", "12")
+        .metadata("note", "a b")
+        .expires(expires)
+        .checksum_algorithm(ChecksumAlgorithm::Sha256)
+        .send()
+        .await
+        .unwrap();
     // The MD5 and SHA-256 of `hello`.
     assert_eq!(put.e_tag(), Some("\"5d41402abc4b2a76b9719d911017c592\""));
     let sha256 = Some("LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=");
     assert_eq!(put.checksum_sha256(), sha256);
 
-    let head = cloud.client.head_object().bucket(BUCKET).key("k");
-    let head = head.checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+    let head = cloud
+        .client
+        .head_object()
+        .bucket(BUCKET)
+        .key("k")
+        .checksum_mode(ChecksumMode::Enabled)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(head.content_length(), Some(5));
     assert_eq!(head.content_type(), Some("text/csv"));
     assert_eq!(
@@ -221,8 +244,15 @@ async fn what_is_said_of_an_object_is_kept_with_it() {
     assert_eq!(head.e_tag(), put.e_tag());
 
     cloud.put("default", "hello").send().await.unwrap();
-    let head = cloud.client.head_object().bucket(BUCKET).key("default");
-    let head = head.checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+    let head = cloud
+        .client
+        .head_object()
+        .bucket(BUCKET)
+        .key("default")
+        .checksum_mode(ChecksumMode::Enabled)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(head.checksum_crc32(), Some("NhCmhg=="), "the SDK's default trailer");
     assert_eq!(head.content_type(), Some("application/octet-stream"), "the SDK's default type");
 }
@@ -252,8 +282,13 @@ async fn a_copy_stays_when_its_source_goes() {
     let cloud = Cloud::start().await;
     for size in [10, LARGE] {
         let body = content(size);
-        let put = cloud.put("from a+b", body.clone()).metadata("a", "1").content_type("text/csv");
-        let put = put.send().await.unwrap();
+        let put = cloud
+            .put("from a+b", body.clone())
+            .metadata("a", "1")
+            .content_type("text/csv")
+            .send()
+            .await
+            .unwrap();
         let copy = |key: &str| {
             let copy = cloud.client.copy_object().bucket(BUCKET).key(key);
             copy.copy_source(format!("{BUCKET}/from%20a%2Bb"))
@@ -336,7 +371,7 @@ async fn requests_are_counted_by_operation() {
     cloud.put("k", "1").send().await.unwrap();
     cloud.get("k").await.unwrap();
     cloud.get("missing").await.unwrap_err();
-    let counts = cloud.s3.counts();
-    let counts: Vec<_> = counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    let counted = cloud.s3.counts();
+    let counts: Vec<_> = counted.iter().map(|(name, count)| (name.as_str(), *count)).collect();
     assert_eq!(counts, [("GetObject", 2), ("PutObject", 1)]);
 }

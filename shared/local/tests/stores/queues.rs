@@ -1,4 +1,4 @@
-//! The embedded SQS through the AWS SDK, and through bare HTTP where the SDK hides what is on the wire.
+//! The embedded SQS through the AWS SDK, and through bare HTTP where the SDK hides the wire.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -57,7 +57,7 @@ impl Queues {
         self.client.send_message().queue_url(url).message_body(body).send().await.unwrap();
     }
 
-    /// Bodies and receipt handles of what is there, or comes within `wait` seconds.
+    /// Receives what is there or comes within `wait` seconds: bodies and receipt handles.
     async fn receive(&self, url: &str, wait: i32) -> Vec<(String, String)> {
         let receive = self.client.receive_message().queue_url(url).max_number_of_messages(10);
         let messages = receive.wait_time_seconds(wait).send().await.unwrap().messages;
@@ -80,13 +80,24 @@ async fn a_message_goes_through_with_its_attributes_and_digests() {
     assert_eq!(url, format!("http://{}/{ACCOUNT}/queue", queues.address));
     let attribute =
         MessageAttributeValue::builder().data_type("String").string_value("b").build().unwrap();
-    let sent = queues.client.send_message().queue_url(&url).message_body("hello");
-    let sent = sent.message_attributes("a", attribute).send().await.unwrap();
+    let sent = queues
+        .client
+        .send_message()
+        .queue_url(&url)
+        .message_body("hello")
+        .message_attributes("a", attribute)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(sent.md5_of_message_body(), Some("5d41402abc4b2a76b9719d911017c592"));
     assert!(sent.md5_of_message_attributes().is_some());
 
-    let receive = queues.client.receive_message().queue_url(&url).message_attribute_names("All");
-    let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
+    let receive = queues
+        .client
+        .receive_message()
+        .queue_url(&url)
+        .message_attribute_names("All")
+        .message_system_attribute_names(MessageSystemAttributeName::All);
     let message = receive.send().await.unwrap().messages.unwrap().remove(0);
     assert_eq!(message.md5_of_body, sent.md5_of_message_body);
     assert_eq!(message.md5_of_message_attributes, sent.md5_of_message_attributes);
@@ -105,16 +116,29 @@ async fn a_message_is_hidden_while_it_is_held_and_gone_when_it_is_deleted() {
     let held = queues.receive(&url, 0).await;
     assert_eq!(held[0].0, "m");
     assert_eq!(queues.receive(&url, 0).await, []);
-    let counts = queues.client.get_queue_attributes().queue_url(&url);
-    let counts = counts.attribute_names(QueueAttributeName::All).send().await.unwrap();
-    let counts = counts.attributes.unwrap();
+    let counts = queues
+        .client
+        .get_queue_attributes()
+        .queue_url(&url)
+        .attribute_names(QueueAttributeName::All)
+        .send()
+        .await
+        .unwrap()
+        .attributes
+        .unwrap();
     assert_eq!(counts[&QueueAttributeName::ApproximateNumberOfMessagesNotVisible], "1");
     assert_eq!(counts[&QueueAttributeName::ApproximateNumberOfMessages], "0");
 
     let delete = queues.client.delete_message().queue_url(&url).receipt_handle(&held[0].1);
     delete.send().await.unwrap();
-    let change = queues.client.change_message_visibility().queue_url(&url);
-    let change = change.receipt_handle(&held[0].1).visibility_timeout(0).send().await;
+    let change = queues
+        .client
+        .change_message_visibility()
+        .queue_url(&url)
+        .receipt_handle(&held[0].1)
+        .visibility_timeout(0)
+        .send()
+        .await;
     assert!(code(&change.unwrap_err()).ends_with("MessageNotInflight"));
     assert_eq!(queues.receive(&url, 0).await, []);
 }
@@ -141,8 +165,12 @@ async fn a_delayed_message_is_never_delivered_before_its_time() {
     let url = queues.create(&[(QueueAttributeName::DelaySeconds, "1")]).await;
     queues.send(&url, "m").await;
     assert_eq!(queues.receive(&url, 0).await, []);
-    let receive = queues.client.receive_message().queue_url(&url).wait_time_seconds(20);
-    let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
+    let receive = queues
+        .client
+        .receive_message()
+        .queue_url(&url)
+        .wait_time_seconds(20)
+        .message_system_attribute_names(MessageSystemAttributeName::All);
     let message = soon(receive.send()).await.unwrap().messages.unwrap().remove(0);
     let attributes = message.attributes.unwrap();
     let at = |name: &MessageSystemAttributeName| attributes[name].parse::<u64>().unwrap();
@@ -206,8 +234,12 @@ async fn a_batch_answers_for_each_of_its_entries() {
     let entry = |id: &str, handle: &str| {
         DeleteMessageBatchRequestEntry::builder().id(id).receipt_handle(handle).build().unwrap()
     };
-    let delete = queues.client.delete_message_batch().queue_url(&url);
-    let delete = delete.entries(entry("1", &held[0].1)).entries(entry("2", "forged"));
+    let delete = queues
+        .client
+        .delete_message_batch()
+        .queue_url(&url)
+        .entries(entry("1", &held[0].1))
+        .entries(entry("2", "forged"));
     let deleted = delete.send().await.unwrap();
     assert_eq!(deleted.successful().len(), 1);
     assert_eq!(deleted.failed()[0].code(), "ReceiptHandleIsInvalid");
@@ -220,8 +252,14 @@ async fn what_is_wrong_is_refused_with_sqs_own_codes() {
     let url = queues.create(&[(QueueAttributeName::DelaySeconds, "5")]).await;
     let absent = queues.client.get_queue_url().queue_name("absent").send().await.unwrap_err();
     assert!(absent.as_service_error().unwrap().is_queue_does_not_exist(), "{absent:?}");
-    let other = queues.client.create_queue().queue_name("queue");
-    let other = other.attributes(QueueAttributeName::DelaySeconds, "6").send().await.unwrap_err();
+    let other = queues
+        .client
+        .create_queue()
+        .queue_name("queue")
+        .attributes(QueueAttributeName::DelaySeconds, "6")
+        .send()
+        .await
+        .unwrap_err();
     assert!(other.as_service_error().unwrap().is_queue_name_exists(), "{other:?}");
     queues.client.create_queue().queue_name("queue").send().await.unwrap();
     let empty = queues.client.send_message().queue_url(&url).message_body("").send().await;

@@ -18,8 +18,17 @@ async fn begin(cloud: &Cloud, key: &str) -> String {
 }
 
 async fn add(cloud: &Cloud, key: &str, id: &str, number: i32, body: Vec<u8>) -> CompletedPart {
-    let part = cloud.client.upload_part().bucket(BUCKET).key(key).upload_id(id).part_number(number);
-    let part = part.body(ByteStream::from(body)).send().await.unwrap();
+    let part = cloud
+        .client
+        .upload_part()
+        .bucket(BUCKET)
+        .key(key)
+        .upload_id(id)
+        .part_number(number)
+        .body(ByteStream::from(body))
+        .send()
+        .await
+        .unwrap();
     CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build()
 }
 
@@ -44,8 +53,16 @@ async fn parts_in_any_order_of_arrival_become_one_object() {
     let first = add(&cloud, "k", &id, 2, whole[..PART].to_vec()).await;
     add(&cloud, "k", &id, 9, b"not chosen".to_vec()).await;
 
-    let listed = cloud.client.list_parts().bucket(BUCKET).key("k").upload_id(&id).max_parts(2);
-    let listed = listed.send().await.unwrap();
+    let listed = cloud
+        .client
+        .list_parts()
+        .bucket(BUCKET)
+        .key("k")
+        .upload_id(&id)
+        .max_parts(2)
+        .send()
+        .await
+        .unwrap();
     let numbers: Vec<_> = listed.parts().iter().filter_map(Part::part_number).collect();
     assert_eq!((numbers.as_slice(), listed.is_truncated()), (&[2, 7][..], Some(true)));
     let uploads = cloud.client.list_multipart_uploads().bucket(BUCKET).send().await.unwrap();
@@ -94,8 +111,17 @@ async fn a_completion_obeys_its_precondition() {
     let id = begin(&cloud, "k").await;
     let part = add(&cloud, "k", &id, 1, b"second".to_vec()).await;
     let parts = CompletedMultipartUpload::builder().parts(part.clone()).build();
-    let late = cloud.client.complete_multipart_upload().bucket(BUCKET).key("k").upload_id(&id);
-    let late = late.multipart_upload(parts).if_none_match("*").send().await.unwrap_err();
+    let late = cloud
+        .client
+        .complete_multipart_upload()
+        .bucket(BUCKET)
+        .key("k")
+        .upload_id(&id)
+        .multipart_upload(parts)
+        .if_none_match("*")
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(code(&late), "PreconditionFailed");
     assert_eq!(cloud.get("k").await.unwrap(), b"first");
     assert_eq!(cloud.blobs(), 1, "only the part is left");
@@ -110,8 +136,17 @@ async fn an_aborted_upload_leaves_nothing() {
     abort().send().await.unwrap();
     assert_eq!(cloud.blobs(), 0);
     assert_eq!(code(&abort().send().await.unwrap_err()), "NoSuchUpload");
-    let late = cloud.client.upload_part().bucket(BUCKET).key("k").upload_id(&id).part_number(2);
-    let late = late.body(ByteStream::from_static(b"late")).send().await.unwrap_err();
+    let late = cloud
+        .client
+        .upload_part()
+        .bucket(BUCKET)
+        .key("k")
+        .upload_id(&id)
+        .part_number(2)
+        .body(ByteStream::from_static(b"late"))
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(code(&late), "NoSuchUpload");
     assert_eq!(cloud.blobs(), 0, "the late part was not kept");
 }
@@ -124,8 +159,14 @@ async fn a_part_can_be_copied_from_an_object() {
     let id = begin(&cloud, "k").await;
     let mut parts = Vec::new();
     for (number, range) in [(1, format!("bytes=10-{}", PART + 9)), (2, "bytes=0-9".to_owned())] {
-        let copy = cloud.client.upload_part_copy().bucket(BUCKET).key("k").upload_id(&id);
-        let copy = copy.part_number(number).copy_source(format!("{BUCKET}/source"));
+        let copy = cloud
+            .client
+            .upload_part_copy()
+            .bucket(BUCKET)
+            .key("k")
+            .upload_id(&id)
+            .part_number(number)
+            .copy_source(format!("{BUCKET}/source"));
         let copied = copy.copy_source_range(range).send().await.unwrap();
         let etag = copied.copy_part_result().unwrap().e_tag().unwrap();
         parts.push(CompletedPart::builder().part_number(number).e_tag(etag).build());
@@ -134,7 +175,7 @@ async fn a_part_can_be_copied_from_an_object() {
     assert_eq!(cloud.get("k").await.unwrap(), [&source[10..], &source[..10]].concat());
 }
 
-/// The SDK verifies what it downloads, so reading back is part of the test.
+/// Reads the object back, too, because the SDK verifies what it downloads.
 #[tokio::test]
 async fn an_object_of_parts_has_the_checksum_that_its_upload_asked_for() {
     let cloud = Cloud::start().await;
@@ -143,17 +184,35 @@ async fn an_object_of_parts_has_the_checksum_that_its_upload_asked_for() {
         (ChecksumAlgorithm::Crc64Nvme, ChecksumType::FullObject),
     ];
     for (algorithm, kind) in cases {
-        let create = cloud.client.create_multipart_upload().bucket(BUCKET).key("k");
-        let create = create.checksum_algorithm(algorithm.clone()).send().await.unwrap();
+        let create = cloud
+            .client
+            .create_multipart_upload()
+            .bucket(BUCKET)
+            .key("k")
+            .checksum_algorithm(algorithm.clone())
+            .send()
+            .await
+            .unwrap();
         assert_eq!(create.checksum_type(), Some(&kind));
         let id = create.upload_id.unwrap();
         let mut parts = Vec::new();
         for (number, body) in [(1, content(PART)), (2, content(10))] {
-            let part = cloud.client.upload_part().bucket(BUCKET).key("k").upload_id(&id);
-            let part = part.part_number(number).checksum_algorithm(algorithm.clone());
-            let part = part.body(ByteStream::from(body)).send().await.unwrap();
-            let done = CompletedPart::builder().part_number(number).set_e_tag(part.e_tag);
-            let done = done.set_checksum_sha256(part.checksum_sha256);
+            let part = cloud
+                .client
+                .upload_part()
+                .bucket(BUCKET)
+                .key("k")
+                .upload_id(&id)
+                .part_number(number)
+                .checksum_algorithm(algorithm.clone())
+                .body(ByteStream::from(body))
+                .send()
+                .await
+                .unwrap();
+            let done = CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(part.e_tag)
+                .set_checksum_sha256(part.checksum_sha256);
             parts.push(done.set_checksum_crc64_nvme(part.checksum_crc64_nvme).build());
         }
         complete(&cloud, "k", &id, parts).await.unwrap();

@@ -346,7 +346,7 @@ impl<'a> History<'a> {
                     arguments[format!("uri{of}")] = value("uri");
                 }
             }
-            let code = &self.start.functions[&format!("F{function}")].code_digest;
+            let code = &self.start.functions[format!("F{function}").as_str()].code_digest;
             let read = |uri: &sidestep_core::uri::S3Uri| {
                 objects
                     .get(uri)

@@ -1,4 +1,4 @@
-//! Evaluate: measures the model on the flights that it has not seen, beside the error of always guessing the mean.
+//! Evaluate: measures the model on flights that it has not seen, against always guessing the mean.
 
 use flights_domain::{Metrics, Model, Sample, read_csv};
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,8 @@ struct Outputs {
 
 async fn evaluate(arguments: Arguments, ctx: StepContext) -> Result<Outputs, StepError> {
     let features = ctx.download(&arguments.features).await?.bytes().await?;
-    let model = ctx.download(&arguments.model).await?.bytes().await?;
-    let model: Model = serde_json::from_slice(&model).map_err(failed)?;
+    let model_json = ctx.download(&arguments.model).await?.bytes().await?;
+    let model: Model = serde_json::from_slice(&model_json).map_err(failed)?;
     let metrics = sidestep_step::blocking(move || measure(&read_csv(&features)?, &model)).await??;
     let json = serde_json::to_vec_pretty(&metrics).map_err(failed)?;
     let artifact = ctx.put_artifact("metrics.json", json).await?;

@@ -31,11 +31,12 @@ async fn features(arguments: Arguments, ctx: StepContext) -> Result<Outputs, Ste
 }
 
 fn join(flights: &[u8], weather: &[u8]) -> Result<(Vec<Sample>, usize), StepError> {
-    let weather: Vec<Weather> = read_csv(weather)?;
-    let weather: BTreeMap<_, _> = weather.iter().map(|weather| (weather.hour(), weather)).collect();
+    let measurements: Vec<Weather> = read_csv(weather)?;
+    let by_hour: BTreeMap<_, _> =
+        measurements.iter().map(|weather| (weather.hour(), weather)).collect();
     let flights: Vec<Flight> = read_csv(flights)?;
     let joined = flights.iter().enumerate().filter_map(|(position, flight)| {
-        Some(Sample::new(position, flight, weather.get(&flight.departure())?))
+        Some(Sample::new(position, flight, by_hour.get(&flight.departure())?))
     });
     let samples: Vec<_> = joined.collect();
     let without_weather = flights.len() - samples.len();

@@ -1,4 +1,4 @@
-//! Ingest: reads a month of flights, keeps those that arrived, and says how many were refused and why.
+//! Ingest: reads a month of flights, keeps those that arrived, and counts the others by reason.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -19,11 +19,11 @@ struct Arguments {
 struct Outputs {
     flights: S3Uri,
     rows: usize,
-    /// By reason.
+    /// How many rows were refused, by reason.
     refused: BTreeMap<&'static str, usize>,
 }
 
-/// A row of the public table, as far as it is used.
+/// A row of the public table: the columns that are used.
 #[derive(Deserialize)]
 struct Row {
     origin: String,

@@ -1,4 +1,4 @@
-//! Publish: puts the model and its metrics into one document, the version that others use.
+//! Publish: puts the model and its metrics into one document, which the users of the model read.
 
 use flights_domain::{FEATURES, Metrics, Model};
 use serde::{Deserialize, Serialize};
@@ -20,10 +20,10 @@ struct Outputs {
 }
 
 async fn publish(arguments: Arguments, ctx: StepContext) -> Result<Outputs, StepError> {
-    let model = ctx.download(&arguments.model).await?.bytes().await?;
-    let model: Model = serde_json::from_slice(&model).map_err(failed)?;
-    let metrics = ctx.download(&arguments.metrics).await?.bytes().await?;
-    let metrics: Metrics = serde_json::from_slice(&metrics).map_err(failed)?;
+    let model_json = ctx.download(&arguments.model).await?.bytes().await?;
+    let model: Model = serde_json::from_slice(&model_json).map_err(failed)?;
+    let metrics_json = ctx.download(&arguments.metrics).await?.bytes().await?;
+    let metrics: Metrics = serde_json::from_slice(&metrics_json).map_err(failed)?;
     let document =
         json!({"Month": arguments.month, "Features": FEATURES, "Model": model, "Metrics": metrics});
     let artifact = ctx.put_artifact("published.json", format!("{document:#}\n")).await?;

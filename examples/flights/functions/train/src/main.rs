@@ -1,4 +1,4 @@
-//! Train: fits a ridge regression of the arrival delay on everything that is not held out.
+//! Train: fits a ridge regression of the arrival delay on all flights that are not held out.
 
 use flights_domain::{FEATURES, Model, Sample, read_csv};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParame
 #[serde(rename_all = "PascalCase")]
 struct Arguments {
     features: S3Uri,
-    /// How strongly large coefficients are held back.
+    /// The strength of the penalty on large coefficients.
     alpha: f64,
 }
 
@@ -60,7 +60,7 @@ async fn main() -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    /// Flights whose arrival delay is their departure delay less five minutes.
+    /// Makes flights whose arrival delay is their departure delay less five minutes.
     fn samples() -> Vec<Sample> {
         let sample = |n: u8| {
             let x = f64::from(n);

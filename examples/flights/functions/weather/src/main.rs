@@ -21,7 +21,7 @@ struct Outputs {
     incomplete: usize,
 }
 
-/// A row of the public table, as far as it is used.
+/// A row of the public table: the columns that are used.
 #[derive(Deserialize)]
 struct Row {
     origin: String,
@@ -47,7 +47,7 @@ fn read(source: impl Read) -> (Vec<Weather>, usize) {
     let mut hours = Vec::new();
     let mut incomplete = 0;
     for row in csv::Reader::from_reader(source).into_deserialize::<Row>() {
-        // `NA` stands where nothing was measured, and is no number.
+        // `NA` stands where nothing was measured, and is not a number.
         let Ok(row) = row else {
             incomplete += 1;
             continue;

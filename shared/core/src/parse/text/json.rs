@@ -1,7 +1,8 @@
-//! JSON with positions.
+//! Reads JSON with positions.
 //!
-//! `jsonc-parser` gives the byte range of every value, but its scanner lets some things pass that RFC 8259 forbids (control
-//! characters in strings, other white space). So `serde_json` has the last word on what is JSON.
+//! `jsonc-parser` gives the byte range of every value, but accepts some things that RFC 8259
+//! forbids (control characters in strings, other white space). So `serde_json` has the last word on
+//! what is JSON.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,9 @@ use serde_json::{Number, Value};
 use crate::limits;
 use crate::parse::problem::Code;
 
-use super::{Content, Document, Draft, Problems, Slot, measure};
+use super::document::{Content, Document, Slot};
+use super::finding::{Finding, Problems};
+use super::measure;
 
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -32,10 +35,10 @@ pub(super) fn read(
     text: &str,
     document: &mut Document<'_>,
     problems: &mut Problems,
-) -> Result<(), Draft> {
+) -> Result<(), Finding> {
     measure::check(text)?;
     if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
-        return Err(Draft::at_offset(0, Code::EmptyDocument, "the definition is empty"));
+        return Err(Finding::at_offset(0, Code::EmptyDocument, "the definition is empty"));
     }
     let ast = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
         Ok(result) => result.value,
@@ -45,19 +48,19 @@ pub(super) fn read(
             let first = letters.next().map(|c| c.to_ascii_lowercase());
             let said: String = first.into_iter().chain(letters).collect();
             let message = format!("not JSON: {said}");
-            return Err(Draft::at_offset(error.range().start, Code::InvalidSyntax, message));
+            return Err(Finding::at_offset(error.range().start, Code::InvalidSyntax, message));
         }
     };
     let Some(ast) = ast else {
-        return Err(Draft::at_offset(0, Code::EmptyDocument, "the definition is empty"));
+        return Err(Finding::at_offset(0, Code::EmptyDocument, "the definition is empty"));
     };
     let mut builder = Builder { document, problems, out_of_range: false };
     builder.add(Slot::Root, ast)?;
-    // A number out of range is a syntax error to serde_json; it is reported already.
+    // A number out of range is a syntax error for `serde_json`; it was reported already.
     if builder.out_of_range { Ok(()) } else { syntax_error(text).map_or(Ok(()), Err) }
 }
 
-fn syntax_error(text: &str) -> Option<Draft> {
+fn syntax_error(text: &str) -> Option<Finding> {
     let error = serde_json::from_str::<Value>(text).err()?;
     let start = match error.line() {
         0 | 1 => 0,
@@ -67,7 +70,7 @@ fn syntax_error(text: &str) -> Option<Draft> {
     let suffix = format!(" at line {} column {}", error.line(), error.column());
     let message = message.strip_suffix(&suffix).unwrap_or(&message);
     let offset = start + error.column().saturating_sub(1);
-    Some(Draft::at_offset(offset, Code::InvalidSyntax, format!("not JSON: {message}")))
+    Some(Finding::at_offset(offset, Code::InvalidSyntax, format!("not JSON: {message}")))
 }
 
 struct Builder<'a, 't> {
@@ -77,10 +80,10 @@ struct Builder<'a, 't> {
 }
 
 impl Builder<'_, '_> {
-    /// Recursive: the depth was measured before.
-    fn add(&mut self, slot: Slot, ast: Ast<'_>) -> Result<(), Draft> {
+    /// Adds a value and all inside it. Recursive: the depth was measured before.
+    fn add(&mut self, slot: Slot, ast: Ast<'_>) -> Result<(), Finding> {
         let offset = ast.range().start;
-        self.document.check_count(offset)?;
+        measure::check_count(self.document, offset)?;
         let content = match ast {
             Ast::NullKeyword(_) => Content::Null,
             Ast::BooleanLit(literal) => Content::Bool(literal.value),
@@ -119,7 +122,7 @@ impl Builder<'_, '_> {
         parent: u32,
         property: ObjectProp<'_>,
         seen: &mut HashMap<String, usize>,
-    ) -> Result<(), Draft> {
+    ) -> Result<(), Finding> {
         let key_offset = property.name.range().start;
         let key = property.name.into_string();
         if key.len() > limits::KEY_BYTES {
@@ -134,7 +137,8 @@ impl Builder<'_, '_> {
     }
 }
 
-/// Integers keep every digit, up to 64 bits; what has a fraction or an exponent is a float.
+/// Reads a number. Integers keep every digit, up to 64 bits. A number with a fraction or an
+/// exponent is a float.
 pub(super) fn number(text: &str) -> Option<Number> {
     if !text.contains(['.', 'e', 'E']) {
         let signed = text.parse::<i64>().map(Number::from);
@@ -143,9 +147,9 @@ pub(super) fn number(text: &str) -> Option<Number> {
     text.parse().ok().and_then(Number::from_f64)
 }
 
-pub(super) fn out_of_range(node: u32, text: &str) -> Draft {
+pub(super) fn out_of_range(node: u32, text: &str) -> Finding {
     let shown: String = text.chars().take(40).collect();
-    Draft::at_node(node, Code::NumberOutOfRange, format!("`{shown}` is out of range"))
+    Finding::at_node(node, Code::NumberOutOfRange, format!("`{shown}` is out of range"))
         .allowed("integers from -9223372036854775808 to 18446744073709551615, finite 64-bit floats")
 }
 
@@ -155,8 +159,8 @@ pub(super) fn duplicate_key(
     key: &str,
     first: usize,
     second: usize,
-) -> Draft {
-    let (line, column) = document.lines.place(first);
+) -> Finding {
+    let (line, column) = document.place(first);
     let message = format!("key `{key}` is already at line {line}, column {column}");
-    Draft::at_node(parent, Code::DuplicateKey, message).moved_to(second)
+    Finding::at_node(parent, Code::DuplicateKey, message).moved_to(second)
 }

@@ -1,6 +1,6 @@
-//! Byte offsets into lines and columns.
+//! Converts byte offsets into lines and columns.
 
-/// Where the lines of a text begin. A line ends at LF, CR LF, or CR.
+/// The starts of the lines of a text. A line ends at LF, CR LF, or CR.
 #[derive(Debug)]
 pub(super) struct Lines<'t> {
     text: &'t str,
@@ -19,7 +19,8 @@ impl<'t> Lines<'t> {
         Self { text, starts }
     }
 
-    /// Line and column of a byte, both from 1, the column in characters. An offset past the end is the end.
+    /// Returns line and column of a byte, both from 1, the column in characters. An offset past the
+    /// end is the end.
     pub(super) fn place(&self, offset: usize) -> (usize, usize) {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {

@@ -1,10 +1,12 @@
-//! Plain YAML scalars by the core schema: which text is which JSON value.
+//! Converts plain YAML scalars to JSON values by the core schema.
 
 use serde_json::Number;
 
-use super::{Content, json};
+use super::document::Content;
+use super::json;
 
-/// A plain scalar by YAML 1.2.2, section 10.3.2. `None`: a number that no 64-bit type can hold.
+/// Converts a plain scalar by YAML 1.2.2, section 10.3.2. `None` for a number that no 64-bit type
+/// can hold.
 pub(super) fn resolve(text: &str) -> Option<Content> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -33,7 +35,7 @@ pub(super) fn resolve(text: &str) -> Option<Content> {
     }
 }
 
-/// `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`
+/// Returns true for `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`.
 fn is_float(text: &str) -> bool {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),

@@ -1,7 +1,8 @@
-//! YAML 1.2 with positions, from the event stream of `saphyr-parser`, which keeps its own stack and does not recurse.
+//! Reads YAML 1.2 with positions, from the events of `saphyr-parser`, which does not recurse.
 //!
-//! Plain scalars follow the core schema. Refused, each with its place: tags, anchors, aliases, merge keys, keys that are no
-//! scalars, and a second document. Without aliases a text cannot grow when it is read.
+//! Plain scalars follow the core schema. Tags, anchors, aliases, merge keys, keys that are not
+//! scalars, and a second document are refused, each with its place. Without aliases a text cannot
+//! grow when it is read.
 
 use std::collections::HashMap;
 
@@ -10,21 +11,23 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 use crate::limits;
 use crate::parse::problem::Code;
 
+use super::document::{Content, Document, Slot};
+use super::finding::{Finding, Problems};
 use super::scalar::resolve;
-use super::{Content, Document, Draft, Problems, Slot, json, measure};
+use super::{json, measure};
 
 pub(super) fn read(
     text: &str,
     document: &mut Document<'_>,
     problems: &mut Problems,
-) -> Result<(), Draft> {
+) -> Result<(), Finding> {
     let offsets = Offsets::new(text);
     let mut builder = Builder { document, problems, frames: Vec::new(), documents: 0 };
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => {
                 let offset = offsets.bytes(span.start.index());
-                if builder.on_event(event, offset)? == Step::Done {
+                if builder.on_event(event, offset)? == Progress::Done {
                     break;
                 }
             }
@@ -34,18 +37,19 @@ pub(super) fn read(
                     measure::too_deep(offset)
                 } else {
                     let message = format!("not YAML: {}", error.info());
-                    Draft::at_offset(offset, Code::InvalidSyntax, message)
+                    Finding::at_offset(offset, Code::InvalidSyntax, message)
                 });
             }
         }
     }
-    if document.entries.is_empty() {
-        return Err(Draft::at_offset(0, Code::EmptyDocument, "the definition is empty"));
+    if document.count() == 0 {
+        return Err(Finding::at_offset(0, Code::EmptyDocument, "the definition is empty"));
     }
     Ok(())
 }
 
-/// The parser counts characters; texts beyond ASCII need a table.
+/// Converts the parser's positions, which count characters, into bytes. A text beyond ASCII needs a
+/// table.
 struct Offsets(Option<Vec<u32>>, usize);
 
 impl Offsets {
@@ -63,7 +67,7 @@ impl Offsets {
 }
 
 #[derive(PartialEq)]
-enum Step {
+enum Progress {
     More,
     Done,
 }
@@ -78,7 +82,7 @@ enum Frame {
         key: Option<(String, usize)>,
         seen: HashMap<String, usize>,
     },
-    /// The value of a duplicate key: read, and thrown away.
+    /// The value of a duplicate key, which is read and dropped.
     Dropped,
 }
 
@@ -89,7 +93,7 @@ struct Builder<'a, 't> {
     documents: usize,
 }
 
-/// Where the next value goes.
+/// The place of the next value.
 enum Target {
     Slot(Slot),
     Key,
@@ -97,13 +101,13 @@ enum Target {
 }
 
 impl Builder<'_, '_> {
-    fn on_event(&mut self, event: Event<'_>, offset: usize) -> Result<Step, Draft> {
+    fn on_event(&mut self, event: Event<'_>, offset: usize) -> Result<Progress, Finding> {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
                     self.refuse(None, offset, "a second document", "one document in a file");
-                    return Ok(Step::Done);
+                    return Ok(Progress::Done);
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -127,17 +131,17 @@ impl Builder<'_, '_> {
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
-        Ok(Step::More)
+        Ok(Progress::More)
     }
 
     fn refuse(&mut self, id: Option<u32>, offset: usize, what: &str, allowed: &str) {
         let message = format!("{what} is not supported");
         let code = Code::UnsupportedYaml;
-        let draft = match id {
-            Some(id) => Draft::at_node(id, code, message),
-            None => Draft::at_offset(offset, code, message),
+        let finding = match id {
+            Some(id) => Finding::at_node(id, code, message),
+            None => Finding::at_offset(offset, code, message),
         };
-        self.problems.add(draft.allowed(allowed));
+        self.problems.add(finding.allowed(allowed));
     }
 
     fn check_properties(&mut self, id: Option<u32>, anchor: usize, has_tag: bool, offset: usize) {
@@ -161,8 +165,8 @@ impl Builder<'_, '_> {
             Some(Frame::Object { id, key, seen }) => {
                 let Some((key, key_offset)) = key.take() else { return Target::Key };
                 if let Some(first) = seen.get(&key) {
-                    let draft = json::duplicate_key(self.document, *id, &key, *first, key_offset);
-                    self.problems.add(draft);
+                    let finding = json::duplicate_key(self.document, *id, &key, *first, key_offset);
+                    self.problems.add(finding);
                     return Target::Nowhere;
                 }
                 seen.insert(key.clone(), key_offset);
@@ -171,12 +175,12 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// The new node; none in the value of a duplicate key.
-    fn open(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Draft> {
+    /// Opens a list or a mapping. Returns its node; `None` inside the value of a duplicate key.
+    fn open(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Finding> {
         if self.frames.len() >= limits::DEFINITION_DEPTH {
             return Err(measure::too_deep(offset));
         }
-        self.document.check_count(offset)?;
+        measure::check_count(self.document, offset)?;
         let is_array = matches!(content, Content::Array(_));
         let (id, frame) = match self.target() {
             Target::Key => return Err(no_scalar_key(offset)),
@@ -195,8 +199,8 @@ impl Builder<'_, '_> {
         Ok(id)
     }
 
-    fn put(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Draft> {
-        self.document.check_count(offset)?;
+    fn put(&mut self, offset: usize, content: Content) -> Result<Option<u32>, Finding> {
+        measure::check_count(self.document, offset)?;
         match self.target() {
             Target::Key => Err(no_scalar_key(offset)),
             Target::Nowhere => Ok(None),
@@ -209,7 +213,7 @@ impl Builder<'_, '_> {
         text: &str,
         style: ScalarStyle,
         offset: usize,
-    ) -> Result<Option<u32>, Draft> {
+    ) -> Result<Option<u32>, Finding> {
         if let Some(Frame::Object { id, key: key @ None, .. }) = self.frames.last_mut() {
             if text.len() > limits::KEY_BYTES {
                 return Err(measure::long_key(offset, text.len()));
@@ -217,9 +221,9 @@ impl Builder<'_, '_> {
             *key = Some((text.to_owned(), offset));
             let id = *id;
             if text == "<<" && style == ScalarStyle::Plain {
-                let draft = "a merge key (`<<`) is not supported";
-                let draft = Draft::at_node(id, Code::UnsupportedYaml, draft).moved_to(offset);
-                self.problems.add(draft.allowed("the keys themselves"));
+                let finding = "a merge key (`<<`) is not supported";
+                let finding = Finding::at_node(id, Code::UnsupportedYaml, finding).moved_to(offset);
+                self.problems.add(finding.allowed("the keys themselves"));
             }
             return Ok(None);
         }
@@ -237,7 +241,7 @@ impl Builder<'_, '_> {
     }
 }
 
-fn no_scalar_key(offset: usize) -> Draft {
+fn no_scalar_key(offset: usize) -> Finding {
     let message = "a key that is a list, a mapping or an alias is not supported";
-    Draft::at_offset(offset, Code::UnsupportedYaml, message).allowed("strings")
+    Finding::at_offset(offset, Code::UnsupportedYaml, message).allowed("strings")
 }

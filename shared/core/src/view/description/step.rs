@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::definition::output::convert_output;
-use crate::definition::{Step, StepIndex};
+use crate::definition::{Step, StepIndex, StepType};
 use crate::execution::commit::{AttemptResult, Completion, Decision, Failure, Verdict};
 use crate::execution::phase::Phase;
 use crate::execution::result::{Outputs, Produced, Reuse};
@@ -19,7 +19,7 @@ use crate::view::timestamp::timestamp;
 #[serde(rename_all = "PascalCase")]
 pub struct StepDescription {
     pub step_name: String,
-    pub step_type: String,
+    pub step_type: StepType,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_status: Option<&'static str>,
     /// Absent while the step's turn has not come.
@@ -128,7 +128,7 @@ impl StepDescription {
     pub(super) fn waiting(index: StepIndex, step: &Step) -> Self {
         Self {
             step_name: step.name.to_string(),
-            step_type: step.step_type().to_owned(),
+            step_type: step.step_type(),
             step_status: None,
             decision: None,
             reason: None,

@@ -1,4 +1,4 @@
-//! The end of an invocation, with its environment or without, and what is said about it.
+//! The end of an invocation, with its environment or without, and what the log says about it.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Worker {
         let _ = assignment.done.send(Done::Alive(outcome));
     }
 
-    /// Kills what is left and tells the invocation, if there is one, how it ended.
+    /// Kills what is left, and tells the invocation how it ended if there is one.
     pub(super) async fn finish(mut self, end: End) {
         self.shared.scheduler.retire(&self.function.config.name, self.id);
         let max_memory_used_mb = self.process.max_memory_used_mb();
@@ -35,23 +35,24 @@ impl Worker {
         let mut output = Vec::new();
         self.process.output.drain(|chunk| output.extend_from_slice(chunk));
         self.log_output(&output);
-        // Before anybody is told, so that who is told finds the environment gone.
+        // Before the invocation is told, so that its caller finds the environment gone.
         self.shared.scheduler.environment_ended();
 
         if let Some(current) = self.current.take() {
             let Current { assignment, mut log, stage } = current;
             let done =
-                self.last_words(end, &assignment.invocation, &mut log, stage, max_memory_used_mb);
+                self.record_end(end, &assignment.invocation, &mut log, stage, max_memory_used_mb);
             let _ = assignment.done.send(done);
         }
-        // One that was sent while this environment ended.
+        // An assignment may have been sent while this environment ended.
         self.assignments.close();
         while let Ok(assignment) = self.assignments.try_recv() {
             let _ = assignment.done.send(Done::Undelivered);
         }
     }
 
-    fn last_words(
+    /// Decides how the invocation ended and writes the last lines of its log.
+    fn record_end(
         &mut self,
         end: End,
         invocation: &Invocation,
@@ -135,6 +136,7 @@ impl Worker {
         report::write_end(log, &report);
     }
 
+    /// Returns the start time of the environment, once.
     fn take_init_duration(&mut self) -> Option<Duration> {
         match self.init {
             Init::Took(duration) => {
@@ -150,8 +152,10 @@ fn out_of_memory(request_id: &str, reason: &str) -> Failure {
     Failure::platform(FailureType::RuntimeOutOfMemory, request_id, reason)
 }
 
-/// Whether a process that ended by itself was refused memory: here an allocation fails where Lambda kills. The words are those of Rust, C++
-/// and Node.js; Python raises an error of its own.
+/// Returns true if a process ended because it was refused memory.
+///
+/// Here an allocation fails where Lambda kills. The words are those of Rust, C++ and Node.js;
+/// Python raises an error of its own.
 fn is_allocation_failure(reason: &str, log_tail: &str) -> bool {
     let words = ["memory allocation of ", "std::bad_alloc", "heap out of memory"];
     reason.contains("signal: aborted") && words.iter().any(|words| log_tail.contains(words))

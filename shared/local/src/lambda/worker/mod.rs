@@ -1,17 +1,21 @@
 //! The task behind an environment.
 //!
-//! It owns the process and is the only one to change its state, so a request of the runtime, a time-out and the
-//! death of the process can not interleave:
+//! It owns the process and is the only task that changes its state, so a request of the runtime, a
+//! time-out and the death of the process cannot interleave:
 //!
 //! ```text
-//! spawn -> Waiting --next--> Running --response/error--> Running(answered) --next--> idle --assign--> Waiting
-//!             |                 |                              |
-//!             +--- init error, exit, time-out, shutdown: kill the group, tell the invocation ---> gone
+//! spawn -> Waiting --next--> Running --response/error--> Running(answered) --next--> idle
+//!             ^ |               |                              |                       |
+//!             | +---------------+------------------------------+                       |
+//!             |                 | init error, exit, time-out, shutdown                 |
+//!             |                 +--> kill the group, tell the invocation --> gone      |
+//!             +------------------------------- assign --------------------------------+
 //! ```
 //!
-//! As on Lambda an invocation is over when the runtime asks for the next one, not when it responds: only then is
-//! the environment ready, and what a handler does after its response counts as its time. An answer that was
-//! posted stands even if the process dies or times out before it asks again.
+//! As on Lambda an invocation is over when the runtime asks for the next one, not when it responds.
+//! Until then the environment is not ready, and what a handler does after its response counts as
+//! its time. An answer that was posted stands even if the process dies or times out before it asks
+//! again.
 
 mod end;
 mod runtime;
@@ -28,7 +32,7 @@ use super::answer;
 use super::environment_handle::Assignment;
 use super::invocation::{Failure, Function};
 use super::invocation_log::InvocationLog;
-use super::limits::MEMORY_LOOK;
+use super::limits::MEMORY_CHECK_INTERVAL;
 use super::process::{self, Process};
 use super::report;
 use super::runtime_api::{RuntimeCall, RuntimeReply};
@@ -43,6 +47,7 @@ pub(super) struct Started {
     pub(super) server: JoinHandle<()>,
 }
 
+/// The owner of an environment's process.
 #[derive(Debug)]
 pub(super) struct Worker {
     shared: Arc<Shared>,
@@ -57,13 +62,13 @@ pub(super) struct Worker {
     /// A `next` that waits for an event.
     parked: Option<oneshot::Sender<RuntimeReply>>,
     current: Option<Current>,
-    /// When the memory of the process is looked at next.
-    next_look: Instant,
-    /// Takes what the process prints while it is idle.
+    /// When the memory of the process is measured next.
+    next_memory_check: Instant,
+    /// The log that takes what the process prints while it is idle.
     last_log: Option<InvocationLog>,
 }
 
-/// How long the process took to its first `next`; reported once.
+/// How long the process took to its first `next`, which is reported once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Init {
     Pending,
@@ -71,6 +76,7 @@ enum Init {
     Reported,
 }
 
+/// The invocation that the environment works on.
 #[derive(Debug)]
 struct Current {
     assignment: Assignment,
@@ -78,9 +84,10 @@ struct Current {
     stage: Stage,
 }
 
+/// How far the invocation is.
 #[derive(Debug)]
 enum Stage {
-    /// For the runtime's `next`.
+    /// The event waits for the runtime's `next`.
     Waiting { until: Instant },
     /// The runtime has the event.
     Running { since: Instant, until: Instant, answer: Option<Result<Bytes, Failure>> },
@@ -97,10 +104,11 @@ enum End {
     InitError(Failure),
 }
 
+/// What the worker wakes up for.
 enum Wake {
     Shutdown,
     Deadline,
-    Look,
+    MemoryCheck,
     Call(RuntimeCall),
     Assignment(Option<Assignment>),
     Exited(String),
@@ -108,6 +116,7 @@ enum Wake {
 }
 
 impl Worker {
+    /// Takes over a process that has been spawned for its first invocation.
     pub(super) fn new(
         shared: Arc<Shared>,
         id: u64,
@@ -125,7 +134,7 @@ impl Worker {
             id,
             process,
             started_at,
-            next_look: started_at + MEMORY_LOOK,
+            next_memory_check: started_at + MEMORY_CHECK_INTERVAL,
             init: Init::Pending,
             calls,
             assignments,
@@ -135,6 +144,7 @@ impl Worker {
         }
     }
 
+    /// Drives the process until it ends.
     pub(super) async fn run(mut self) {
         let end = loop {
             if let Some(end) = self.step().await {
@@ -144,6 +154,8 @@ impl Worker {
         self.finish(end).await;
     }
 
+    /// Waits for the next thing to happen and reacts to it. Returns why the environment ends, if it
+    /// does.
     async fn step(&mut self) -> Option<End> {
         let deadline = self.deadline();
         let wake = tokio::select! {
@@ -151,7 +163,7 @@ impl Worker {
             biased;
             () = self.shared.kill.cancelled() => Wake::Shutdown,
             () = sleep_until(deadline) => Wake::Deadline,
-            () = sleep_until(self.next_look), if self.current.is_some() => Wake::Look,
+            () = sleep_until(self.next_memory_check), if self.current.is_some() => Wake::MemoryCheck,
             Some(call) = self.calls.recv() => Wake::Call(call),
             assignment = self.assignments.recv(), if self.current.is_none() => Wake::Assignment(assignment),
             status = self.process.child.wait() => Wake::Exited(match status {
@@ -163,8 +175,8 @@ impl Worker {
         match wake {
             Wake::Shutdown => Some(End::Shutdown),
             Wake::Deadline => self.expire(),
-            Wake::Look => {
-                self.next_look = Instant::now() + MEMORY_LOOK;
+            Wake::MemoryCheck => {
+                self.next_memory_check = Instant::now() + MEMORY_CHECK_INTERVAL;
                 let used = self.process.private_memory_mb();
                 let limit = u64::from(self.function.config.memory_mb);
                 used.is_some_and(|used| used > limit).then_some(End::OutOfMemory)
@@ -183,6 +195,7 @@ impl Worker {
         }
     }
 
+    /// Returns when the current stage has lasted too long.
     fn deadline(&self) -> Instant {
         match &self.current {
             Some(Current {
@@ -193,6 +206,7 @@ impl Worker {
         }
     }
 
+    /// Reacts to the deadline.
     fn expire(&mut self) -> Option<End> {
         if self.current.is_some() {
             return Some(End::TimedOut);
@@ -201,6 +215,7 @@ impl Worker {
         self.shared.scheduler.retire(&self.function.config.name, self.id).then_some(End::Idle)
     }
 
+    /// Takes an invocation.
     fn assign(&mut self, assignment: Assignment) {
         if let Some(log) = &mut self.last_log {
             self.process.output.drain(|output| log.output(output));
@@ -234,10 +249,12 @@ impl Worker {
         report::write_start(&mut current.log, &invocation.request_id);
         let since = Instant::now();
         current.stage = Stage::Running { since, until: since + timeout, answer: None };
-        // Lost only if the runtime hangs up at this very moment, and then the timeout ends it.
+        // The event is lost only if the runtime hangs up at this very moment, and then the timeout
+        // ends it.
         let _ = parked.send(event);
     }
 
+    /// Adds output to the log of the current invocation, or of the last one.
     fn log_output(&mut self, output: &[u8]) {
         let current = self.current.as_mut().map(|current| &mut current.log);
         if let Some(log) = current.or(self.last_log.as_mut()) {

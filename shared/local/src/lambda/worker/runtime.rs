@@ -1,6 +1,7 @@
-//! What the runtime in the process asks for, and what it is told.
+//! The requests of the runtime in the process, and the replies to them.
 //!
-//! A request that does not fit the state is refused and changes nothing, as Lambda's Runtime API does.
+//! A request that does not fit the state is refused and changes nothing, as Lambda's Runtime API
+//! does.
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -11,7 +12,7 @@ use crate::lambda::invocation::Failure;
 use crate::lambda::runtime_api::{RuntimeCall, RuntimeReply, RuntimeRequest};
 
 impl Worker {
-    /// Answers a request of the runtime; a wrong one changes nothing.
+    /// Answers a request of the runtime. Returns why the environment ends, if the request ends it.
     pub(super) fn answer(&mut self, call: RuntimeCall) -> Option<End> {
         let RuntimeCall { request, reply } = call;
         let mut end = None;
@@ -33,11 +34,12 @@ impl Worker {
             }
             RuntimeRequest::InitError { .. } => RuntimeReply::InvalidStateTransition,
         };
-        // A runtime that hung up does not care.
+        // Fails only if the runtime has hung up, and then it does not need the reply.
         let _ = reply.send(verdict);
         end
     }
 
+    /// Parks a `next` until there is an event, and completes the invocation that was answered.
     fn next(&mut self, reply: oneshot::Sender<RuntimeReply>) {
         let is_busy = matches!(
             &self.current,

@@ -1,4 +1,4 @@
-//! Buckets and their notification configuration.
+//! Operations on buckets and their notification configuration.
 
 use s3s::dto::{
     Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
@@ -18,18 +18,19 @@ use crate::events::FunctionNotification;
 use crate::s3::error::S3ServerError;
 use crate::s3::store::{now_ms, timestamp};
 
-/// The region that S3 spells as no location at all.
+/// The region that S3 reports as no location at all.
 const DEFAULT_REGION: &str = "us-east-1";
 
 impl Service {
+    /// Returns the buckets whose names begin with the prefix.
     pub(super) async fn list_buckets(
         &self,
         request: S3Request<ListBucketsInput>,
     ) -> S3Result<ListBucketsOutput> {
         let prefix = request.input.prefix.clone().unwrap_or_default();
-        let buckets = self.store.run(|store| store.index.buckets()).await?;
-        let buckets = buckets.into_iter().filter(|bucket| bucket.name.starts_with(&prefix));
-        let buckets = buckets.map(|bucket| Bucket {
+        let all = self.store.run(|store| store.index.buckets()).await?;
+        let matching = all.into_iter().filter(|bucket| bucket.name.starts_with(&prefix));
+        let buckets = matching.map(|bucket| Bucket {
             bucket_region: Some(self.store.region.clone()),
             creation_date: Some(timestamp(bucket.created_ms).into()),
             name: Some(bucket.name),
@@ -42,6 +43,7 @@ impl Service {
         })
     }
 
+    /// Creates a bucket.
     pub(super) async fn create_bucket(
         &self,
         request: S3Request<CreateBucketInput>,
@@ -52,6 +54,7 @@ impl Service {
         Ok(CreateBucketOutput { location: Some(location) })
     }
 
+    /// Returns the region of a bucket.
     pub(super) async fn head_bucket(
         &self,
         request: S3Request<HeadBucketInput>,
@@ -61,6 +64,7 @@ impl Service {
         Ok(HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() })
     }
 
+    /// Removes an empty bucket.
     pub(super) async fn delete_bucket(
         &self,
         request: S3Request<DeleteBucketInput>,
@@ -77,6 +81,7 @@ impl Service {
         Ok(DeleteBucketOutput::default())
     }
 
+    /// Returns the region of a bucket in the older form.
     pub(super) async fn get_bucket_location(
         &self,
         request: S3Request<GetBucketLocationInput>,
@@ -88,7 +93,7 @@ impl Service {
         Ok(GetBucketLocationOutput { location_constraint })
     }
 
-    /// A bucket that was never versioned has no status.
+    /// Returns no status, as S3 does for a bucket that was never versioned.
     pub(super) async fn get_bucket_versioning(
         &self,
         request: S3Request<GetBucketVersioningInput>,
@@ -97,6 +102,7 @@ impl Service {
         Ok(GetBucketVersioningOutput::default())
     }
 
+    /// Refuses to version a bucket.
     pub(super) async fn put_bucket_versioning(
         &self,
         request: S3Request<PutBucketVersioningInput>,
@@ -105,6 +111,7 @@ impl Service {
         Err(s3_error!(NotImplemented, "the embedded S3 keeps no versions of objects"))
     }
 
+    /// Returns the notifications of a bucket.
     pub(super) async fn get_bucket_notification_configuration(
         &self,
         request: S3Request<GetBucketNotificationConfigurationInput>,
@@ -141,11 +148,13 @@ impl Service {
         Ok(PutBucketNotificationConfigurationOutput::default())
     }
 
+    /// Fails if the bucket does not exist.
     async fn require_bucket(&self, bucket: String) -> Result<(), S3ServerError> {
         self.store.run(move |store| store.index.notifications(&bucket).map(drop)).await
     }
 }
 
+/// Converts a notification to S3's form.
 fn configuration(asked: FunctionNotification) -> LambdaFunctionConfiguration {
     let rule = |name: &'static str, value: Option<String>| {
         value.map(|value| FilterRule {
@@ -168,6 +177,7 @@ fn configuration(asked: FunctionNotification) -> LambdaFunctionConfiguration {
     }
 }
 
+/// Converts S3's form to a notification.
 fn notification(asked: LambdaFunctionConfiguration) -> S3Result<FunctionNotification> {
     let mut notification = FunctionNotification {
         id: asked.id.unwrap_or_else(|| Uuid::new_v4().to_string()),

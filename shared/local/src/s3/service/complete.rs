@@ -10,13 +10,15 @@ use super::condition::precondition;
 use super::object::etag;
 use crate::events::EventName;
 use crate::s3::checksum::{Checksums, claimed_checksums, set_checksums};
+use crate::s3::join;
 use crate::s3::object::NewObject;
-use crate::s3::upload::{self, Part};
+use crate::s3::upload::Part;
 
 /// The smallest size of every part but the last, by S3's limit.
 const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 
 impl Service {
+    /// Joins the chosen parts and makes them the object.
     pub(super) async fn complete_multipart_upload(
         &self,
         mut request: S3Request<CompleteMultipartUploadInput>,
@@ -54,7 +56,7 @@ impl Service {
         let new = NewObject {
             bucket: bucket.clone(),
             key: key.clone(),
-            etag: upload::etag(&parts),
+            etag: join::etag(&parts),
             bytes,
             attributes,
             content,
@@ -111,7 +113,7 @@ fn chosen(asked: Vec<CompletedPart>, parts: &[Part]) -> S3Result<Vec<Part>> {
     Ok(chosen)
 }
 
-/// Compares the object's checksums with claims, which may leave out a composite's count of parts.
+/// Compares the object's checksums with claims, which may leave out a composite's number of parts.
 fn verify(checksums: &Checksums, claimed: &Checksums) -> S3Result<()> {
     for algorithm in claimed.algorithms() {
         let (ours, theirs) = (checksums.get(algorithm), claimed.get(algorithm));

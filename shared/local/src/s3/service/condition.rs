@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::s3::object::{Object, Precondition};
 use crate::s3::store::timestamp;
 
-/// The conditions of a read, which compare with the object as it is.
+/// The conditions of a read, which are compared with the object as it is.
 #[derive(Debug, Default)]
 pub(super) struct ReadCondition {
     pub(super) matches: Option<ETagCondition>,
@@ -17,7 +17,9 @@ pub(super) struct ReadCondition {
 }
 
 impl ReadCondition {
-    /// Decides in the order of RFC 9110, section 13.2.2. `unchanged` is the answer when the client's copy is good.
+    /// Decides in the order of RFC 9110, section 13.2.2.
+    ///
+    /// `unchanged` is the answer if the client's copy is still good.
     pub(super) fn check(self, object: &Object, unchanged: S3ErrorCode) -> S3Result<()> {
         let is_same = |condition: &ETagCondition| match condition {
             ETagCondition::Any => true,
@@ -37,7 +39,7 @@ impl ReadCondition {
     }
 }
 
-/// HTTP's times are whole seconds, so the object's is cut to that.
+/// Returns true if the object was written after `since`, in whole seconds as HTTP's times are.
 fn is_modified_after(object: &Object, since: &Timestamp) -> bool {
     timestamp(object.modified_ms).unix_timestamp()
         > OffsetDateTime::from(since.clone()).unix_timestamp()

@@ -1,4 +1,4 @@
-//! Listing of objects, in both versions of the operation.
+//! Lists objects, in both versions of the operation.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as TOKEN;
@@ -14,11 +14,12 @@ use super::object::etag;
 use crate::s3::listing::{Listing, PAGE_KEYS_MAX, Page};
 use crate::s3::store::timestamp;
 
-/// What `encoding-type=url` leaves as it is.
+/// The characters that `encoding-type=url` leaves as they are.
 const KEY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/');
 
 impl Service {
+    /// Returns a page from a continuation token or a key.
     pub(super) async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
@@ -66,6 +67,7 @@ impl Service {
         })
     }
 
+    /// Returns a page from a marker.
     pub(super) async fn list_objects(
         &self,
         request: S3Request<ListObjectsInput>,
@@ -107,12 +109,13 @@ impl Service {
     }
 }
 
-/// Encodes keys if the client asked for it: XML cannot hold every character that a key can.
+/// Encodes keys if the client asks for it, because XML cannot hold every character that a key can.
 pub(super) struct Encoder {
     is_url: bool,
 }
 
 impl Encoder {
+    /// Makes an encoder for the type that the client asks for.
     pub(super) fn new(encoding: Option<&EncodingType>) -> S3Result<Self> {
         match encoding.map(EncodingType::as_str) {
             None | Some("") => Ok(Self { is_url: false }),
@@ -121,11 +124,13 @@ impl Encoder {
         }
     }
 
+    /// Encodes a key, or returns it as it is.
     pub(super) fn text(&self, text: String) -> String {
         if self.is_url { utf8_percent_encode(&text, KEY).to_string() } else { text }
     }
 }
 
+/// Returns how many keys the page has at most.
 fn page_keys(max_keys: Option<i32>) -> S3Result<usize> {
     match usize::try_from(max_keys.unwrap_or(i32::MAX)) {
         Ok(max_keys) => Ok(max_keys.min(PAGE_KEYS_MAX)),
@@ -133,6 +138,7 @@ fn page_keys(max_keys: Option<i32>) -> S3Result<usize> {
     }
 }
 
+/// Returns the objects and common prefixes of a page in S3's form.
 fn contents(
     page: Page,
     encode: &Encoder,

@@ -1,4 +1,4 @@
-//! ListMultipartUploads and ListParts: what of unfinished uploads is there.
+//! Lists unfinished multipart uploads and their parts.
 
 use s3s::dto::{
     ChecksumAlgorithm, ChecksumType, ListMultipartUploadsInput, ListMultipartUploadsOutput,
@@ -13,10 +13,11 @@ use crate::s3::checksum::set_checksums;
 use crate::s3::store::timestamp;
 use crate::s3::upload::Part;
 
-/// S3 returns no more than this per page, whatever the client asks for.
+/// The most entries of a page. S3 returns no more, even if a client asks for more.
 const PAGE_MAX: usize = 1000;
 
 impl Service {
+    /// Returns a page of an upload's parts.
     pub(super) async fn list_parts(
         &self,
         request: S3Request<ListPartsInput>,
@@ -47,7 +48,9 @@ impl Service {
         })
     }
 
-    /// Delimiters are not supported here; nothing but the AWS console asks for them.
+    /// Returns a page of a bucket's unfinished uploads.
+    ///
+    /// Delimiters are not supported, because only the AWS console asks for them.
     pub(super) async fn list_multipart_uploads(
         &self,
         request: S3Request<ListMultipartUploadsInput>,
@@ -98,6 +101,7 @@ impl Service {
     }
 }
 
+/// Converts a part to S3's form.
 fn part(part: Part) -> PartDto {
     let mut output = PartDto {
         e_tag: Some(etag(part.etag)),
@@ -110,6 +114,7 @@ fn part(part: Part) -> PartDto {
     output
 }
 
+/// Returns how many entries the page has at most.
 fn page(limit: Option<i32>) -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_MAX).min(PAGE_MAX)
 }

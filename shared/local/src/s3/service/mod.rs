@@ -1,6 +1,7 @@
-//! The S3 operations, as `s3s` asks for them. Each is in the file of its noun; here is only the table.
+//! The S3 operations as `s3s` calls them. Each is in the file of its noun; here is only the table.
 //!
-//! What is not in the table answers `NotImplemented`: versioning, tagging, ACLs, policies, encryption and the rest.
+//! An operation that is not in the table answers `NotImplemented`: versioning, tagging, ACLs,
+//! policies, encryption and the rest.
 
 mod bucket;
 mod complete;
@@ -42,7 +43,7 @@ pub(crate) struct Service {
     pub(crate) store: Arc<Store>,
 }
 
-/// Implements each `s3s` operation by the method of the same name, which takes the request and returns the output.
+/// Implements each `s3s` operation by the method of the same name, which returns the output.
 macro_rules! operations {
     ($($name:ident($input:ty) -> $output:ty;)*) => {
         #[async_trait]
@@ -83,17 +84,18 @@ operations! {
     list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
 }
 
-/// How often each operation was asked for, by S3's name.
+/// How often each operation was requested, by S3's name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts(Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl Counts {
+    /// Returns a copy of the counts.
     pub(crate) fn get(&self) -> BTreeMap<String, u64> {
         self.0.lock().clone()
     }
 }
 
-/// Allows everything, and counts it: this is where `s3s` has just resolved the operation.
+/// Allows every request and counts it, because here `s3s` has just resolved the operation.
 #[async_trait]
 impl S3Access for Counts {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
@@ -103,7 +105,9 @@ impl S3Access for Counts {
     }
 }
 
-/// Knows nobody. `s3s` consults [`S3Access`] only when it has an authenticator; signatures never get this far.
+/// An authenticator that knows no access key.
+///
+/// `s3s` consults [`S3Access`] only when it has an authenticator. Signatures never get this far.
 pub(crate) struct NoSecrets;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! PutObject, CopyObject and the deletes.
+//! PutObject, CopyObject, DeleteObject and DeleteObjects.
 
 use s3s::dto::{
     ChecksumAlgorithm, ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult,
@@ -17,7 +17,7 @@ use crate::s3::object::{Attributes, NewObject, Precondition};
 use crate::s3::receive::{Claims, INLINE_BYTES_MAX, receive};
 use crate::s3::store::milliseconds;
 
-/// S3's limit of one DeleteObjects request.
+/// The most keys of one DeleteObjects request, by S3's limit.
 const DELETE_KEYS_MAX: usize = 1000;
 
 /// Gathers what a PutObject, CopyObject or CreateMultipartUpload says about the object.
@@ -41,6 +41,7 @@ macro_rules! attributes {
 pub(super) use attributes;
 
 impl Service {
+    /// Reads the body and writes the object.
     pub(super) async fn put_object(
         &self,
         mut request: S3Request<PutObjectInput>,
@@ -82,7 +83,9 @@ impl Service {
         Ok(output)
     }
 
-    /// Copies without moving bytes. The copy keeps the source's ETag and checksums, also those of a multipart upload.
+    /// Copies an object without moving bytes.
+    ///
+    /// The copy keeps the source's ETag and checksums, also those of a multipart upload.
     pub(super) async fn copy_object(
         &self,
         mut request: S3Request<CopyObjectInput>,
@@ -143,6 +146,7 @@ impl Service {
         Ok(CopyObjectOutput { copy_object_result: Some(result), ..CopyObjectOutput::default() })
     }
 
+    /// Deletes one object.
     pub(super) async fn delete_object(
         &self,
         request: S3Request<DeleteObjectInput>,
@@ -155,7 +159,7 @@ impl Service {
         Ok(DeleteObjectOutput::default())
     }
 
-    /// Deletes all the keys in one transaction: on failure none is gone.
+    /// Deletes all the keys in one transaction: after a failure none is gone.
     pub(super) async fn delete_objects(
         &self,
         request: S3Request<DeleteObjectsInput>,
@@ -180,11 +184,12 @@ impl Service {
     }
 }
 
+/// Returns an ETag in `s3s`'s form.
 pub(super) fn etag(value: String) -> ETag {
     ETag::Strong(value)
 }
 
-/// Every object has the one version `null`, as in a bucket of S3 that was never versioned.
+/// Refuses every version but `null`, the only one in a bucket that was never versioned.
 pub(super) fn require_current_version(version_id: Option<&str>) -> S3Result<()> {
     match version_id {
         None | Some("" | "null") => Ok(()),
@@ -192,6 +197,7 @@ pub(super) fn require_current_version(version_id: Option<&str>) -> S3Result<()> 
     }
 }
 
+/// Returns the checksum algorithm that the client asks for.
 pub(super) fn algorithm(asked: Option<&ChecksumAlgorithm>) -> S3Result<Option<Algorithm>> {
     let Some(asked) = asked else { return Ok(None) };
     match Algorithm::parse(asked.as_str()) {
@@ -200,6 +206,7 @@ pub(super) fn algorithm(asked: Option<&ChecksumAlgorithm>) -> S3Result<Option<Al
     }
 }
 
+/// Returns the bucket and key of a copy's source.
 pub(super) fn copy_source(source: &CopySource) -> S3Result<(String, String)> {
     match source {
         CopySource::Bucket { bucket, key, version_id } => {

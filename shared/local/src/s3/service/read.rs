@@ -20,10 +20,12 @@ use crate::s3::error::S3ServerError;
 use crate::s3::object::{Content, Object};
 use crate::s3::store::timestamp;
 
+/// How much is read from a blob at a time.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Checks the conditions of a GetObject or HeadObject and returns the range that it asks for. A macro, because the inputs of the two are
-/// types of their own with fields of the same names.
+/// Checks the conditions of a GetObject or HeadObject and returns the range that it asks for.
+///
+/// It is a macro because the two inputs are types of their own with fields of the same names.
 macro_rules! checked {
     ($input:ident, $object:ident) => {{
         let condition = ReadCondition {
@@ -38,7 +40,7 @@ macro_rules! checked {
     }};
 }
 
-/// What both operations say about an object.
+/// Returns what both operations say about an object.
 macro_rules! described {
     ($Output:ident, $input:ident, $object:ident, $range:ident) => {{
         let mut output = $Output {
@@ -65,6 +67,7 @@ macro_rules! described {
 }
 
 impl Service {
+    /// Returns an object with its content or a range of it.
     pub(super) async fn get_object(
         &self,
         request: S3Request<GetObjectInput>,
@@ -80,6 +83,7 @@ impl Service {
         Ok(output)
     }
 
+    /// Returns what is known of an object, without its content.
     pub(super) async fn head_object(
         &self,
         request: S3Request<HeadObjectInput>,
@@ -93,7 +97,7 @@ impl Service {
     }
 }
 
-/// Returns the part of the object that is asked for, or `None` for the whole.
+/// Returns the part of the object that the client asks for, or `None` for the whole object.
 pub(super) fn requested(
     object: &Object,
     range: Option<s3s::dto::Range>,
@@ -107,7 +111,7 @@ pub(super) fn requested(
             Err(s3_error!(NotImplemented, "an object cannot be read by part number"))
         }
         (None, None) => Ok(None),
-        // An empty object has no satisfiable range, and a suffix of it no first byte to name.
+        // An empty object has no range to satisfy: even a suffix of it has no first byte.
         (Some(_), None) if object.bytes == 0 => Err(s3_error!(InvalidRange)),
         (Some(range), None) => Ok(Some(range.check(object.bytes)?)),
     }
@@ -120,7 +124,7 @@ pub(super) async fn body(
 ) -> Result<StreamingBlob, S3ServerError> {
     match content {
         Content::Inline(content) => {
-            // A range was checked against the object's size, which is the content's.
+            // The range was checked against the object's size, which is the content's.
             let at = |position: u64| {
                 usize::try_from(position).unwrap_or(content.len()).min(content.len())
             };
@@ -148,7 +152,7 @@ fn checksum_type(object: &Object) -> Option<ChecksumType> {
     object.attributes.checksum_type.clone().map(ChecksumType::from)
 }
 
-/// S3's answer for an object that was stored without a type.
+/// Returns the object's type, or S3's default for an object that was stored without one.
 fn content_type(object: &Object) -> String {
     object.attributes.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Multipart uploads.
+//! Multipart uploads: begin one, add parts, abort it.
 
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
@@ -23,6 +23,7 @@ use crate::s3::upload::Part;
 const PART_NUMBER_MAX: i32 = 10_000;
 
 impl Service {
+    /// Begins an upload.
     pub(super) async fn create_multipart_upload(
         &self,
         mut request: S3Request<CreateMultipartUploadInput>,
@@ -49,6 +50,7 @@ impl Service {
         Ok(CreateMultipartUploadOutput { upload_id: Some(upload_id), ..output })
     }
 
+    /// Reads the body and adds it as a part.
     pub(super) async fn upload_part(
         &self,
         mut request: S3Request<UploadPartInput>,
@@ -73,6 +75,7 @@ impl Service {
         Ok(output)
     }
 
+    /// Adds a range of another object as a part.
     pub(super) async fn upload_part_copy(
         &self,
         request: S3Request<UploadPartCopyInput>,
@@ -113,6 +116,7 @@ impl Service {
         })
     }
 
+    /// Adds a part to an upload.
     async fn put_part(
         &self,
         bucket: String,
@@ -131,6 +135,7 @@ impl Service {
         Ok(put)
     }
 
+    /// Removes an upload with its parts.
     pub(super) async fn abort_multipart_upload(
         &self,
         request: S3Request<AbortMultipartUploadInput>,

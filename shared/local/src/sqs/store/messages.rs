@@ -1,4 +1,4 @@
-//! Messages: sent, received, given back, deleted.
+//! Messages in the store: sent, received, given back, deleted.
 
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use crate::sqs::message::{NewMessage, Received, Sent};
 use crate::sqs::queue::{DELAY_SECONDS, in_range};
 
 impl Store {
+    /// Adds a message.
     pub(in crate::sqs) fn send(
         &self,
         name: &str,
@@ -19,8 +20,8 @@ impl Store {
         let connection = self.lock();
         let settings = find(&connection, name)?;
         message.check(settings.maximum_message_size)?;
-        let delay = message.delay_seconds;
-        let delay = in_range("DelaySeconds", delay, settings.delay_seconds, DELAY_SECONDS)?;
+        let asked = message.delay_seconds;
+        let delay = in_range("DelaySeconds", asked, settings.delay_seconds, DELAY_SECONDS)?;
         let (id, sent_ms) = (Uuid::new_v4().to_string(), now_ms());
         connection
             .prepare_cached(
@@ -41,7 +42,9 @@ impl Store {
         Ok(Sent { id, md5_of_body, md5_of_attributes })
     }
 
-    /// Takes up to `limit` visible messages and hides them for `visibility` seconds; `None`: as the queue says.
+    /// Takes up to `limit` visible messages and hides them for `visibility` seconds.
+    ///
+    /// Without a `visibility` the queue's setting applies.
     pub(in crate::sqs) fn receive(
         &self,
         name: &str,
@@ -97,7 +100,7 @@ impl Store {
         Ok(received.into_iter().map(|(_, message)| message).collect())
     }
 
-    /// When the next message becomes visible, in milliseconds since 1970.
+    /// Returns when the next message becomes visible, in milliseconds since 1970.
     pub(in crate::sqs) fn next_visible_ms(
         &self,
         name: &str,
@@ -110,7 +113,9 @@ impl Store {
         Ok(next)
     }
 
-    /// Deletes messages that are held by these receipts, in one transaction. After a power loss they may come again.
+    /// Deletes the messages that these receipts hold, in one transaction.
+    ///
+    /// After a power loss they may come again.
     pub(in crate::sqs) fn delete_all(
         &self,
         name: &str,
@@ -131,7 +136,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a message that is held by this receipt; one that was received again since stays.
+    /// Deletes the message that this receipt holds. A message that was received again since stays.
     pub(in crate::sqs) fn delete(&self, name: &str, handle: &str) -> Result<(), SqsServerError> {
         let connection = self.lock();
         find(&connection, name)?;
@@ -143,6 +148,7 @@ impl Store {
         Ok(())
     }
 
+    /// Hides a message that is in flight for `seconds` from now.
     pub(in crate::sqs) fn change_visibility(
         &self,
         name: &str,
@@ -162,7 +168,7 @@ impl Store {
     }
 }
 
-/// A receipt handle begins with the message's number.
+/// Returns the message's number, with which a receipt handle begins.
 fn sequence(handle: &str) -> Result<i64, SqsServerError> {
     let sequence = handle.split_once('.').and_then(|(sequence, _)| sequence.parse().ok());
     let invalid =

@@ -1,7 +1,8 @@
 //! Queues and messages in SQLite.
 //!
-//! A message is visible when its `visible_ms` has come: sending with a delay, receiving and changing the visibility all only set it. A
-//! receipt handle is good until the message is received again.
+//! A message is visible when its `visible_ms` has come. Sending with a delay, receiving and
+//! changing the visibility all only set it. A receipt handle is good until the message is received
+//! again.
 
 mod messages;
 
@@ -16,7 +17,8 @@ use super::error::SqsServerError;
 use super::queue::QueueSettings;
 use crate::s3::now_ms;
 
-/// Raised with every change of the schema; an older program refuses a newer file.
+/// The version of the schema. It grows with every change, and an older program refuses a newer
+/// file.
 const FORMAT: i64 = 1;
 
 const SCHEMA: &str = "
@@ -50,16 +52,18 @@ pub(super) struct QueueState {
     pub(super) delayed: i64,
 }
 
+/// The queues of one server.
 #[derive(Debug)]
 pub(super) struct Store {
     connection: Mutex<Connection>,
-    /// What the URLs of queues begin with.
+    /// The start of the queues' URLs.
     url_prefix: String,
-    /// Counts what may make a message visible sooner than somebody waits for.
+    /// Counts changes that may make a message visible sooner than a waiting receive expects.
     changed: watch::Sender<u64>,
 }
 
 impl Store {
+    /// Opens the file and creates it if needed.
     pub(super) fn open(path: &Path, url_prefix: String) -> Result<Self, SqsServerError> {
         let connection = connect(path).map_err(|error| match error {
             SqsServerError::Index { source } => {
@@ -70,15 +74,18 @@ impl Store {
         Ok(Self { connection: Mutex::new(connection), url_prefix, changed: watch::Sender::new(0) })
     }
 
+    /// Returns the URL of a queue.
     pub(super) fn url(&self, name: &str) -> String {
         format!("{}/{name}", self.url_prefix)
     }
 
+    /// Returns a receiver of the count of changes.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
-    /// Runs `work` where it may block on the disk. Once begun it finishes, also when the caller is dropped.
+    /// Runs `work` on a thread that may block. Once begun it finishes, even if the caller is
+    /// dropped.
     pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, SqsServerError> + Send + 'static,
@@ -93,12 +100,15 @@ impl Store {
         }
     }
 
-    /// A panic elsewhere has rolled its transaction back, so the lock outlives it.
+    /// Locks the store.
+    ///
+    /// A panic under the lock has rolled its transaction back, so the store is whole for the next
+    /// caller.
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock()
     }
 
-    /// Creates a queue; again with the same attributes is fine.
+    /// Creates a queue. One that exists with the same attributes is no error.
     pub(super) fn create_queue(
         &self,
         name: &str,
@@ -120,6 +130,7 @@ impl Store {
         }
     }
 
+    /// Changes the attributes of a queue.
     pub(super) fn set_settings(
         &self,
         name: &str,
@@ -131,19 +142,21 @@ impl Store {
         Ok(())
     }
 
-    /// Names of queues that begin with `prefix`.
+    /// Returns the names of queues that begin with `prefix`.
     pub(super) fn names(&self, prefix: &str) -> Result<Vec<String>, SqsServerError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached("SELECT name FROM queue ORDER BY name")?;
-        let names = statement.query_map([], |row| row.get::<_, String>(0))?;
-        let names: Vec<_> = names.collect::<rusqlite::Result<_>>()?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let names: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
         Ok(names.into_iter().filter(|name| name.starts_with(prefix)).collect())
     }
 
+    /// Returns the attributes of a queue.
     pub(super) fn settings(&self, name: &str) -> Result<QueueSettings, SqsServerError> {
         find(&self.lock(), name)
     }
 
+    /// Returns the attributes of a queue and how many messages it has.
     pub(super) fn state(&self, name: &str) -> Result<QueueState, SqsServerError> {
         let connection = self.lock();
         let settings = find(&connection, name)?;
@@ -172,6 +185,7 @@ impl Store {
         }
     }
 
+    /// Removes the messages of a queue.
     pub(super) fn purge(&self, name: &str) -> Result<(), SqsServerError> {
         let connection = self.lock();
         find(&connection, name)?;
@@ -180,6 +194,7 @@ impl Store {
     }
 }
 
+/// Returns the attributes of a queue. Fails if it does not exist.
 fn find(connection: &Connection, name: &str) -> Result<QueueSettings, SqsServerError> {
     let settings: Option<String> = connection
         .prepare_cached("SELECT settings FROM queue WHERE name = ?1")?
@@ -191,6 +206,7 @@ fn find(connection: &Connection, name: &str) -> Result<QueueSettings, SqsServerE
     }
 }
 
+/// Removes messages that are older than the queue keeps them.
 fn forget_old(
     connection: &Connection,
     name: &str,
@@ -203,6 +219,7 @@ fn forget_old(
     Ok(())
 }
 
+/// Opens the file, sets SQLite up and creates the tables.
 fn connect(path: &Path) -> Result<Connection, SqsServerError> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -1,13 +1,14 @@
-//! Problems while they are collected: a draft knows its node or offset, and gets its pointer, line and column at the end.
+//! Problems while they are collected: a finding knows its node or offset, and gets its pointer,
+//! line and column at the end.
 
 use crate::limits;
 use crate::parse::problem::{Code, Problem, Severity};
 
-use super::{Document, Node, Slot};
+use super::document::{Document, Node};
 
 /// A problem before its place is worked out.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct Finding {
     node: Option<u32>,
     at: At,
     severity: Severity,
@@ -24,7 +25,7 @@ enum At {
     Offset(usize),
 }
 
-impl Draft {
+impl Finding {
     fn new(node: Option<u32>, at: At, code: Code, message: impl Into<String>) -> Self {
         let severity = match code {
             Code::NeverCached | Code::UnusedParameter | Code::NoEffect | Code::NeverRuns => {
@@ -35,12 +36,12 @@ impl Draft {
         Self { node, at, severity, code, message: message.into(), allowed: None, hint: None }
     }
 
-    /// At the value of a node.
+    /// Makes a finding at the value of a node.
     pub(crate) fn at(node: Node<'_>, code: Code, message: impl Into<String>) -> Self {
         Self::new(Some(node.id()), At::Value, code, message)
     }
 
-    /// At the key of a node; at its value where it has no key.
+    /// Makes a finding at the key of a node; at its value if it has no key.
     pub(crate) fn at_key(node: Node<'_>, code: Code, message: impl Into<String>) -> Self {
         Self::new(Some(node.id()), At::Key, code, message)
     }
@@ -53,7 +54,7 @@ impl Draft {
         Self::new(None, At::Offset(offset), code, message)
     }
 
-    /// The same node, another place in the text.
+    /// Keeps the node and moves to another place in the text.
     pub(super) fn moved_to(mut self, offset: usize) -> Self {
         self.at = At::Offset(offset);
         self
@@ -75,44 +76,45 @@ impl Draft {
     }
 }
 
-/// What was found so far, bounded by [`limits::PROBLEMS`].
+/// The findings so far, at most [`limits::PROBLEMS`].
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
-    drafts: Vec<Draft>,
+    findings: Vec<Finding>,
     errors: usize,
     dropped: usize,
 }
 
 impl Problems {
-    pub(crate) fn add(&mut self, draft: Draft) {
-        self.errors += usize::from(draft.severity == Severity::Error);
-        if self.drafts.len() < limits::PROBLEMS {
-            self.drafts.push(draft);
+    pub(crate) fn add(&mut self, finding: Finding) {
+        self.errors += usize::from(finding.severity == Severity::Error);
+        if self.findings.len() < limits::PROBLEMS {
+            self.findings.push(finding);
         } else {
             self.dropped += 1;
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.drafts.len() >= limits::PROBLEMS
+        self.findings.len() >= limits::PROBLEMS
     }
 
     pub(crate) fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
-    /// The problems in order of their places. `step_of` names the step that a node stands for.
+    /// Returns the problems in order of their places. `step_of` names the step that a node stands
+    /// for.
     pub(crate) fn finish<'d>(
         self,
         document: &'d Document<'d>,
         step_of: impl Fn(Node<'d>) -> Option<&'d str>,
     ) -> Vec<Problem> {
         let mut placed: Vec<_> = self
-            .drafts
+            .findings
             .into_iter()
-            .map(|draft| {
-                let offset = offset(&draft, document);
-                (offset, problem(draft, offset, document, &step_of))
+            .map(|finding| {
+                let offset = offset(&finding, document);
+                (offset, problem(finding, offset, document, &step_of))
             })
             .collect();
         // Stable: problems of one place keep the order in which they were found.
@@ -122,53 +124,51 @@ impl Problems {
             // Errors beyond the bound must not turn into a success.
             let code = Code::TooManyProblems;
             let message = format!("{} more problems are not listed", self.dropped);
-            let mut draft = Draft::new(None, At::Offset(0), code, message);
+            let mut finding = Finding::new(None, At::Offset(0), code, message);
             if self.errors == 0 {
-                draft = draft.warning();
+                finding = finding.warning();
             }
-            problems.push(problem(draft, usize::MAX, document, &step_of));
+            problems.push(problem(finding, usize::MAX, document, &step_of));
         }
         problems
     }
 }
 
-fn offset(draft: &Draft, document: &Document<'_>) -> usize {
-    let entry = draft.node.map(|id| &document.entries[id as usize]);
-    match (draft.at, entry) {
+/// Returns the place of a finding, in bytes.
+fn offset(finding: &Finding, document: &Document<'_>) -> usize {
+    match (finding.at, finding.node.map(|id| document.node(id))) {
         (At::Offset(offset), _) => offset,
-        (At::Key, Some(entry)) => match &entry.slot {
-            Slot::Member { key_offset, .. } => *key_offset,
-            Slot::Root | Slot::Element { .. } => entry.offset,
-        },
-        (At::Value, Some(entry)) => entry.offset,
+        (At::Key, Some(node)) => node.key_offset(),
+        (At::Value, Some(node)) => node.offset(),
         (_, None) => 0,
     }
 }
 
 fn problem<'d>(
-    draft: Draft,
+    finding: Finding,
     offset: usize,
     document: &'d Document<'d>,
     step_of: &impl Fn(Node<'d>) -> Option<&'d str>,
 ) -> Problem {
-    let (line, column) = document.lines.place(offset);
-    let node = draft.node.map(|id| document.node(id));
+    let (line, column) = document.place(offset);
+    let node = finding.node.map(|id| document.node(id));
     let mut around = std::iter::successors(node, |node| node.parent());
     let step = around.find_map(step_of).map(|name| printable(name.chars().take(80).collect()));
     Problem {
-        severity: draft.severity,
-        code: draft.code,
+        severity: finding.severity,
+        code: finding.code,
         pointer: node.map(Node::pointer).unwrap_or_default(),
         step,
-        message: printable(draft.message),
-        allowed: draft.allowed.map(printable),
-        hint: draft.hint.map(printable),
+        message: printable(finding.message),
+        allowed: finding.allowed.map(printable),
+        hint: finding.hint.map(printable),
         line,
         column,
     }
 }
 
-/// Texts quote the definition, which may hold what a terminal obeys; pointers stay exact.
+/// Escapes control characters, because a text quotes the definition, which may hold what a terminal
+/// obeys. Pointers stay exact.
 fn printable(text: String) -> String {
     if !text.contains(char::is_control) {
         return text;

@@ -1,0 +1,296 @@
+//! The step types: one row each says which keys a type takes and what it can have.
+//!
+//! SageMaker knows more types than sidestep can run. All of them are parsed, so that a definition
+//! can be checked as a whole; those that cannot run are [`StepKind::Job`] and refused at the start.
+//! CONTRIBUTING lists the files that a new type touches.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::definition::condition::Condition;
+use crate::definition::expression::Expression;
+use crate::definition::function_ref::FunctionRef;
+use crate::definition::output::OutputParameter;
+
+/// The keys and features of a step type.
+#[derive(Debug, Clone, Copy)]
+pub struct StepRules {
+    /// The keys that not every step has.
+    own_keys: &'static [&'static str],
+    /// Other keys are SageMaker's. They are searched for references and otherwise not checked.
+    pub is_open: bool,
+    /// `OutputParameters`, which other steps can read.
+    pub has_outputs: bool,
+    pub has_retries: bool,
+    pub has_timeout: bool,
+    pub has_on_failure: bool,
+    pub caching: Caching,
+}
+
+/// The meaning of `CacheConfig` for a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caching {
+    /// The key is unknown.
+    Refused,
+    /// The key is allowed and has no effect, because the result comes from outside. Warned of.
+    NoEffect,
+    /// The step's own setting counts.
+    Own,
+    /// The step's own setting counts, else the pipeline's. The key includes the code's digest.
+    OwnOrDefault,
+}
+
+/// The keys of every step. `OnFailure` is not among them, because a Fail step does not have it.
+const FIRST_KEYS: [&str; 6] =
+    ["Name", "Type", "DisplayName", "Description", "DependsOn", "Arguments"];
+
+const LAMBDA: StepRules = StepRules {
+    own_keys: &[
+        "FunctionArn",
+        "OutputParameters",
+        "CacheConfig",
+        "RetryPolicies",
+        "TimeoutSeconds",
+        "CodeVersion",
+        "ExactlyOnceStart",
+    ],
+    is_open: false,
+    has_outputs: true,
+    has_retries: true,
+    has_timeout: true,
+    has_on_failure: true,
+    caching: Caching::OwnOrDefault,
+};
+const CALLBACK: StepRules = StepRules {
+    own_keys: &[
+        "SqsQueueUrl",
+        "OutputParameters",
+        "CacheConfig",
+        "RetryPolicies",
+        "TimeoutSeconds",
+    ],
+    caching: Caching::NoEffect,
+    ..LAMBDA
+};
+const CONDITION: StepRules = StepRules {
+    own_keys: &[],
+    is_open: false,
+    has_outputs: false,
+    has_retries: false,
+    has_timeout: false,
+    has_on_failure: true,
+    caching: Caching::Refused,
+};
+const FAIL: StepRules = StepRules { has_on_failure: false, ..CONDITION };
+const JOB: StepRules = StepRules {
+    own_keys: &["CacheConfig", "RetryPolicies", "PropertyFiles"],
+    is_open: true,
+    has_outputs: false,
+    has_retries: true,
+    has_timeout: false,
+    has_on_failure: true,
+    caching: Caching::Own,
+};
+
+impl StepRules {
+    /// The rules for a type that SageMaker does not have. The type is reported, and the rest of the
+    /// step is read as far as possible.
+    pub const UNKNOWN: Self = JOB;
+
+    /// Returns every key that the type has, in the order in which messages list them.
+    pub fn keys(&self) -> Vec<&'static str> {
+        let on_failure = self.has_on_failure.then_some("OnFailure");
+        let extensions = ["Tags", "TriggerRule"].into_iter().chain(on_failure).chain(["When"]);
+        FIRST_KEYS.into_iter().chain(self.own_keys.iter().copied()).chain(extensions).collect()
+    }
+
+    /// Returns true if the steps of the type run a function, whose code can change.
+    pub fn has_code(&self) -> bool {
+        self.caching == Caching::OwnOrDefault
+    }
+}
+
+macro_rules! step_types {
+    ($($variant:ident = $name:literal: $rules:ident,)*) => {
+        /// `Type` of a step.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum StepType { $($variant,)* }
+
+        impl StepType {
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Returns the name as it stands in the definition.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Returns the keys and features of the type.
+            pub const fn rules(self) -> StepRules {
+                match self { $(Self::$variant => $rules,)* }
+            }
+        }
+    };
+}
+
+step_types! {
+    Lambda = "Lambda": LAMBDA,
+    Condition = "Condition": CONDITION,
+    Fail = "Fail": FAIL,
+    Callback = "Callback": CALLBACK,
+    // SageMaker's other types, of its SDK and its service model [reference, section 2].
+    Processing = "Processing": JOB,
+    Training = "Training": JOB,
+    Tuning = "Tuning": JOB,
+    AutoMl = "AutoML": JOB,
+    Transform = "Transform": JOB,
+    Model = "Model": JOB,
+    RegisterModel = "RegisterModel": JOB,
+    QualityCheck = "QualityCheck": JOB,
+    ClarifyCheck = "ClarifyCheck": JOB,
+    Emr = "EMR": JOB,
+    EmrServerless = "EMRServerless": JOB,
+    EndpointConfig = "EndpointConfig": JOB,
+    Endpoint = "Endpoint": JOB,
+    InferenceComponent = "InferenceComponent": JOB,
+    Lineage = "Lineage": JOB,
+    ForEach = "ForEach": JOB,
+    Cleanup = "Cleanup": JOB,
+    Athena = "Athena": JOB,
+    Job = "Job": JOB,
+    HubContent = "HubContent": JOB,
+    BedrockCustomModel = "BedrockCustomModel": JOB,
+    BedrockCustomModelDeployment = "BedrockCustomModelDeployment": JOB,
+    BedrockProvisionedModelThroughput = "BedrockProvisionedModelThroughput": JOB,
+    BedrockModelImport = "BedrockModelImport": JOB,
+}
+
+impl StepType {
+    /// Reads a type, or returns `None` for one that SageMaker does not have.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|step_type| step_type.name() == text)
+    }
+
+    /// Returns true if this version can execute steps of the type. SageMaker's jobs are open types,
+    /// whose keys are not checked.
+    pub fn is_runnable(self) -> bool {
+        !self.rules().is_open
+    }
+}
+
+impl fmt::Display for StepType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for StepType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The work of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepKind {
+    Lambda(LambdaStep),
+    Callback(CallbackStep),
+    Condition {
+        conditions: Vec<Condition>,
+    },
+    Fail {
+        message: Expression,
+    },
+    /// A type that SageMaker knows and sidestep parses, but cannot run yet.
+    Job {
+        step_type: StepType,
+    },
+}
+
+/// Invokes a Lambda function with `arguments` as its event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LambdaStep {
+    pub function_arn: FunctionRef,
+    /// Always an object.
+    pub arguments: Expression,
+    pub outputs: Vec<OutputParameter>,
+    /// Stands for the code's digest in the cache key; the author says when the code has changed.
+    pub code_version: Option<String>,
+    /// An attempt that may have begun and was lost is not followed by another one.
+    pub exactly_once_start: bool,
+}
+
+/// Sends a message to a queue and waits for the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallbackStep {
+    pub sqs_queue_url: String,
+    /// Always an object.
+    pub arguments: Expression,
+    pub outputs: Vec<OutputParameter>,
+}
+
+impl StepKind {
+    pub fn step_type(&self) -> StepType {
+        match self {
+            Self::Lambda(_) => StepType::Lambda,
+            Self::Callback(_) => StepType::Callback,
+            Self::Condition { .. } => StepType::Condition,
+            Self::Fail { .. } => StepType::Fail,
+            Self::Job { step_type } => *step_type,
+        }
+    }
+
+    /// Returns true if this version can execute the step. Others are refused at the start.
+    pub fn is_runnable(&self) -> bool {
+        self.step_type().is_runnable()
+    }
+
+    /// Returns the declared outputs; none for types that declare none.
+    pub fn outputs(&self) -> &[OutputParameter] {
+        match self {
+            Self::Lambda(step) => &step.outputs,
+            Self::Callback(step) => &step.outputs,
+            Self::Condition { .. } | Self::Fail { .. } | Self::Job { .. } => &[],
+        }
+    }
+
+    /// Calls `visit` for each expression: in arguments, conditions and message.
+    pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
+        match self {
+            Self::Lambda(lambda) => visit(&lambda.arguments),
+            Self::Callback(callback) => visit(&callback.arguments),
+            Self::Fail { message } => visit(message),
+            Self::Condition { conditions } => {
+                for condition in conditions {
+                    condition.expressions(visit);
+                }
+            }
+            Self::Job { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_reads_back_as_written() {
+        for step_type in StepType::ALL {
+            assert_eq!(StepType::parse(step_type.name()), Some(*step_type));
+        }
+        assert_eq!(StepType::parse("lambda"), None);
+    }
+
+    #[test]
+    fn what_a_type_can_have_has_a_key() {
+        for step_type in StepType::ALL {
+            let (rules, keys) = (step_type.rules(), step_type.rules().keys());
+            let has = |key| keys.contains(&key) || rules.is_open;
+            assert!(!rules.has_outputs || has("OutputParameters"), "{step_type}");
+            assert!(!rules.has_retries || has("RetryPolicies"), "{step_type}");
+            assert!(!rules.has_timeout || has("TimeoutSeconds"), "{step_type}");
+            assert_eq!(rules.caching != Caching::Refused, has("CacheConfig"), "{step_type}");
+        }
+    }
+}

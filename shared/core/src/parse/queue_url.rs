@@ -1,0 +1,26 @@
+//! URLs of queues, which Callback steps name literally.
+
+/// Returns true for `http://` or `https://` and a host, without white space.
+pub(super) fn is_queue_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let host = rest.split('/').next().unwrap_or_default();
+        !host.is_empty() && !rest.chars().any(|c| c.is_whitespace() || c.is_control())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_http_urls() {
+        assert!(is_queue_url("https://sqs.us-east-1.amazonaws.com/123456789012/work"));
+        assert!(is_queue_url("http://127.0.0.1:4566/000000000000/q"));
+        for text in
+            ["", "https://", "sqs://a/b", "arn:aws:sqs:us-east-1:1:q", "https://a b", "https:///q"]
+        {
+            assert!(!is_queue_url(text), "{text}");
+        }
+    }
+}
