@@ -1,5 +1,8 @@
-//! `cargo bench -p sidestep-cli --bench emulator`: a chain of 20 no-op steps, its repeat and a fan, deployed to an emulator of AWS by the command itself. Its
-//! times are mostly the emulator's; what they show is what a step waits for there.
+//! Measures deployed executions: `cargo bench -p sidestep-cli --bench emulator`.
+//!
+//! A chain of 20 no-op steps, its repeat and a fan-out, deployed to an emulator of AWS by the
+//! command itself. Its times are mostly the emulator's; what they show is what a step waits for
+//! there.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
 use std::fs;
@@ -30,7 +33,7 @@ impl Stack {
         output.stdout
     }
 
-    /// How long an execution was on its way, by its own times.
+    /// Returns how long an execution took, by its own times.
     fn run(&self, pipeline: &str, round: usize, running: u32) -> Duration {
         let value = format!("Value={round}");
         let out = self.sidestep(&["run", pipeline, "--target", "aws", "--json", "-p", &value]);
@@ -43,7 +46,7 @@ impl Stack {
     }
 }
 
-/// Each step reads the one before it.
+/// Returns a definition in which each step reads the one before it.
 fn chain(is_cached: bool) -> Value {
     let step = |n: u32| {
         let value = match n {
@@ -59,7 +62,7 @@ fn chain(is_cached: bool) -> Value {
         "Steps": (0..STEPS).map(step).collect::<Vec<_>>()})
 }
 
-/// The same number of steps, but for one all beside each other.
+/// Returns a definition of the same number of steps, all but one side by side.
 fn fan() -> Value {
     let mut chain = chain(false);
     let steps = chain["Steps"].as_array_mut().unwrap();
@@ -70,7 +73,7 @@ fn fan() -> Value {
     chain
 }
 
-/// A project in a folder of the workspace, where cargo knows the function's package.
+/// Creates a project in a folder of the workspace, where cargo knows the function's package.
 fn project(handoff: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulator-{handoff}"));
     fs::create_dir_all(&folder).unwrap();

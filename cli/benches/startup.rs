@@ -1,4 +1,6 @@
-//! `cargo bench -p sidestep-cli`: the command from outside. On `examples/flights`: a repeat in which nothing runs, and the time until a step is
+//! Measures the command from outside: `cargo bench -p sidestep-cli`.
+//!
+//! On `examples/flights`: a repeat in which nothing runs, and the time until a step is
 //! invoked. On 200 steps, 20 deep and 10 wide: a repeat, and a change of one step.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
@@ -21,7 +23,7 @@ struct Project {
 }
 
 impl Project {
-    /// The whole command, and what it printed.
+    /// Runs the whole command, and returns its time and what it printed.
     fn run(&self, arguments: &[&str]) -> (Duration, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
         command.args(["run", self.pipeline, "--json", "--project"]).arg(&self.folder);
@@ -34,7 +36,7 @@ impl Project {
         (took, parsed.unwrap_or_else(|error| panic!("{error}: {said}")))
     }
 
-    /// As [`Project::run`], where so many steps are to run.
+    /// Runs the command as [`Project::run`] does, and checks how many steps have run.
     fn timed(&self, arguments: &[&str], running: u64) -> Duration {
         let (took, execution) = self.run(arguments);
         assert_eq!(execution["PipelineExecutionStatus"], "Succeeded");
@@ -47,7 +49,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// When the step was claimed, which is when its function is invoked, in milliseconds since 1970.
+/// Returns when the step was claimed and its function invoked, in milliseconds since 1970.
 fn claimed_ms(execution: &Value, step: &str) -> f64 {
     let steps = execution["Steps"].as_array().unwrap();
     let step = steps.iter().find(|found| found["StepName"] == step).unwrap();
@@ -87,8 +89,8 @@ fn flights(state: &Path) {
     print("flights start", "from command to first invocation, median", median(starts));
 }
 
-/// 200 steps of the no-op function; each reads the one before it and that one's neighbour. `Note` is an argument of one in the middle that its
-/// result does not depend on.
+/// Returns 200 steps of the no-op function; each reads the one before it and that one's neighbour.
+/// `Note` is an argument of one in the middle that its result does not depend on.
 fn grid() -> Value {
     let (depth, width) = (20, 10);
     let name = |layer: usize, column: usize| format!("S{layer}-{}", column % width);
@@ -115,7 +117,7 @@ fn grid() -> Value {
         "Steps": (0..depth * width).map(step).collect::<Vec<_>>()})
 }
 
-/// A project in a folder of the workspace, where cargo knows the function's package.
+/// Creates a project in a folder of the workspace, where cargo knows the function's package.
 fn grids(state: &Path, handoff: &str) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("grid-{handoff}"));
     fs::create_dir_all(&folder).unwrap();

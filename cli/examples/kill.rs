@@ -1,4 +1,6 @@
-//! `cargo run -p sidestep-cli --example kill -- --rounds N [--seed S]`: kills `sidestep` and its functions at random moments, for hours if need be.
+//! Kills `sidestep` and its functions at random moments, for hours if need be.
+//!
+//! `cargo run -p sidestep-cli --example kill -- --rounds N [--seed S]`
 //!
 //! The command has to be built in the same profile: `cargo build -p sidestep-cli`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for by hand")]

@@ -1,4 +1,6 @@
-//! The command and a project's functions are built by two calls of cargo. Where they ask for different features of a crate, that crate and
+//! The command and a project's functions ask for the same features of every shared crate.
+//!
+//! Two calls of cargo build them. If they ask for different features of a crate, that crate and
 //! all above it are compiled twice, and the SDK of S3 alone takes a minute.
 
 use std::collections::{BTreeMap, BTreeSet};

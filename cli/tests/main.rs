@@ -1,4 +1,6 @@
-//! The command, started as a process of its own. The tests of `kill` are another binary: they need the machine for themselves.
+//! The command, started as a process of its own.
+//!
+//! The tests of `kill` are another binary: they need the machine for themselves.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 mod cache;
@@ -12,3 +14,4 @@ mod recovery;
 mod sagemaker;
 mod selection;
 mod synth;
+mod what_if;

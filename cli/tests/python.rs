@@ -1,6 +1,7 @@
 //! Steps in Python: the package `sidestep_step`, and what a function's `requirements.txt` asks for.
 //!
-//! All of it needs Python and a package index. Where they cannot be had the tests say so; with `CI` set that fails.
+//! All of it needs Python and a package index. Where they cannot be had the tests say so; with `CI`
+//! set that fails.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -99,7 +100,7 @@ fn python_steps_train_with_scikit_learn_and_only_what_a_change_touches_runs_agai
 const DEFINITION: &str = r#"{"Version": "2020-12-01", "Steps": [
     {"Name": "Work", "Type": "Lambda", "FunctionArn": "work", "Arguments": {"Text": "s3://inbox/none.txt"}}]}"#;
 
-/// A project of one Python function.
+/// Creates a project of one Python function.
 fn project(code: &str, requirements: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let work = folder.path().join("work");

@@ -1,4 +1,6 @@
-//! `run`, `plan` and `explain` with every way to choose, through the command: what is said, the statuses, and that a plan writes nothing.
+//! `run`, `plan` and `explain` with every way to select steps, through the command.
+//!
+//! The tests hold the texts, the statuses, and that a plan writes nothing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +34,8 @@ fn reason<'a>(document: &'a Value, step: &str) -> &'a str {
     steps.iter().find(|found| found["StepName"] == step).unwrap()["Reason"].as_str().unwrap()
 }
 
-/// Everything that a state folder holds beside built functions, logs and lock files, by path and length.
+/// Returns the files of a state folder by path and length, without built functions, logs and lock
+/// files.
 fn stored(state: &Path) -> BTreeMap<PathBuf, u64> {
     let mut found = BTreeMap::new();
     let mut folders = vec![state.join("s3")];
@@ -125,7 +128,11 @@ fn a_plan_says_what_the_run_does_and_a_wrong_selection_says_what_would_work() {
         ["run", "flights", "--select", "Evaluate", "--supply", &model, "--inherit-parameters"];
     let supplied = json(&state, &supplied, 0);
     assert_eq!(supplied["PipelineParameters"]["Alpha"], 100.0);
-    assert_eq!(decisions(&supplied)["Evaluate"], "CacheHit", "by content, whoever gave it");
+    assert_eq!(
+        decisions(&supplied)["Evaluate"],
+        "CacheHit",
+        "the content decides, not who supplied it"
+    );
 
     let failed = json(&state, &["run", "flights", "-p", "MaxRmse=1"], 1);
     let reject = failed["Steps"].as_array().unwrap().iter().find(|s| s["StepName"] == "Reject");

@@ -1,6 +1,8 @@
-//! `cargo bench -p sidestep-tests --bench growth`: 200 steps, 20 deep and 10 wide: a first run, a repeat, a change in the middle, with what
-//! they ask of the services; a plan of 1,000 steps, with nothing cached and with everything; chains of up to 1,000 steps, a fan of 1,000, 200
-//! executions at once.
+//! Measures growth: `cargo bench -p sidestep-tests --bench growth`.
+//!
+//! 200 steps, 20 deep and 10 wide: a first run, a repeat, a change in the middle, with what they
+//! ask of the services; a plan of 1,000 steps, with nothing cached and with everything; chains of
+//! up to 1,000 steps, a fan of 1,000, 200 executions at once.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
 #[allow(dead_code, reason = "each benchmark uses a part of it")]
@@ -29,7 +31,7 @@ enum Middle {
     Changed(u32),
 }
 
-/// Each step reads the step before it and that one's neighbour.
+/// Returns steps of which each reads the step before it and that one's neighbour.
 fn grid(depth: usize, width: usize, middle: Middle) -> StartRequest {
     let name = |layer: usize, column: usize| format!("S{layer}-{}", column % width);
     let of = |name: String| json!({"Get": format!("Steps.{name}.OutputParameters['Value']")});
@@ -80,7 +82,7 @@ async fn runs() {
     bench.cloud.shutdown(Duration::ZERO).await;
 }
 
-/// The median of five plans, each by an engine that has nothing in memory.
+/// Measures the median of five plans, each by an engine that has nothing in memory.
 async fn plan(bench: &Bench, name: &str, request: StartRequest) {
     let mut times = Vec::new();
     for _ in 0..5 {
@@ -105,7 +107,7 @@ async fn plans() {
     bench.cloud.shutdown(Duration::ZERO).await;
 }
 
-/// What a step takes and asks for, the longer the execution is.
+/// Measures what a step takes and asks for, the longer the execution is.
 async fn sizes(handoff: Handoff) {
     let chains = [10, 100, 400, 1_000].map(|steps| ("chain", steps, steps, chain(1, steps)));
     let fans = [10, 200, 1_000].map(|width| ("1 to n to 1", width, width + 2, fan(width, 1)));

@@ -1,4 +1,6 @@
-//! `cargo bench -p sidestep-tests --bench load`: 1 to 200 to 1, 20 chains at once, many past executions, on both roads; and the floor.
+//! Measures load: `cargo bench -p sidestep-tests --bench load`.
+//!
+//! 1 to 200 to 1, 20 chains at once, many past executions, on both roads; and the floor.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
 #[allow(dead_code, reason = "each benchmark uses a part of it")]
@@ -66,7 +68,7 @@ async fn chains(handoff: Handoff) {
     bench.cloud.shutdown(Duration::ZERO).await;
 }
 
-/// Whether what is over slows what is new.
+/// Measures whether many ended executions slow down a new one.
 async fn past() {
     const PAST: usize = 10_000;
     let folder = tempfile::tempdir().unwrap();

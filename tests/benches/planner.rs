@@ -1,4 +1,6 @@
-//! `cargo bench -p sidestep-tests --bench planner`: the planner alone, in memory: whole executions of 10 to 1,000 steps, decisions per second.
+//! Measures the planner alone: `cargo bench -p sidestep-tests --bench planner`.
+//!
+//! In memory: whole executions of 10 to 1,000 steps, decisions per second.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
 #[allow(dead_code, reason = "each benchmark uses a part of it")]
@@ -104,7 +106,8 @@ fn answer(pipeline: &Pipeline, effect: &Effect) -> Event {
 /// Executions of which `callgrind` counts the instructions.
 const COUNTED: &str = "--executions";
 
-/// Counts the instructions of a decision, which depend on no clock: those of two executions less those of one.
+/// Counts the instructions of a decision, which depend on no clock: those of two executions less
+/// those of one.
 fn instructions(steps: usize) -> Option<f64> {
     let of = |executions: u32| {
         let program = std::env::current_exe().ok()?;

@@ -1,4 +1,6 @@
-//! The functions that the definitions of the corpus name, as one program: plain Lambda functions whose results follow from what they are given.
+//! The functions that the definitions of the corpus name, as one program.
+//!
+//! They are plain Lambda functions whose results follow from their inputs.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};

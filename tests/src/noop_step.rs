@@ -1,4 +1,6 @@
-//! A step that does nothing, counts its runs, or writes one artifact, on the step SDK: what is measured with it is sidestep itself.
+//! A step on the step SDK that does nothing, counts its runs, or writes one artifact.
+//!
+//! What is measured with it is sidestep itself.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

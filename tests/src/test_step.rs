@@ -1,4 +1,6 @@
-//! A step function for tests, without the step SDK: an ordinary Lambda function that does what its arguments say.
+//! A step function for tests, without the step SDK.
+//!
+//! It is an ordinary Lambda function that does what its arguments say.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
-//! Whole executions on the embedded cloud, with a plain Lambda function as the step and the planner as its deployed binary.
+//! Whole executions on the embedded cloud.
+//!
+//! The step is a plain Lambda function, and the planner is the binary that is deployed.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -43,7 +45,7 @@ fn step(name: &str, arguments: &Value) -> Value {
         "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
 }
 
-/// A chain of three whose values go from step to step.
+/// Returns a chain of three steps that pass their values on.
 fn chain() -> Value {
     // Equal steps share a result, so each says which it is.
     let value = |name: &str, of: &str| {
@@ -57,12 +59,12 @@ async fn run(setup: &Setup, steps: &Value) -> ExecutionDescription {
     setup.run(request(steps)).await
 }
 
-/// What cargo tells a test about its own package.
+/// Returns true for a variable by which cargo tells a test about its own package.
 fn is_of_package(name: &str) -> bool {
     name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
-/// The deployed planner, built by cargo as a user would.
+/// Builds the deployed planner by cargo, as a user would.
 fn binary(package: &str) -> Command {
     let mut cargo = Process::new(env!("CARGO"));
     // A build script that heeds these, as `ring`'s does, would run again.
@@ -99,7 +101,7 @@ async fn the_planners_binary_runs_a_pipeline_of_plain_lambda_functions() {
     setup.cloud.shutdown(Duration::ZERO).await;
 }
 
-/// Forty steps, one after the other, of one function: the planner is visited after each of them.
+/// Returns forty steps of one function in a chain: the planner is invoked after each of them.
 fn long_chain() -> Value {
     let one = |number: usize| {
         let mut one = step(&format!("S{number}"), &json!({"Value": number}));

@@ -1,4 +1,4 @@
-//! The direct road: finished steps commit and invoke what follows by themselves, in processes of their own.
+//! The direct road: finished steps commit and invoke the next steps from their own processes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use sidestep_local::lambda::Code;
 
 use crate::setup::{self, Setup};
 
-/// A cloud that counts what both the planner and the steps ask of the services.
+/// Starts a cloud that counts what both the planner and the steps ask of the services.
 async fn setup(handoff: Handoff, counter: &Counter) -> Setup {
     let step = setup::function("step", env!("CARGO_BIN_EXE_noop-step"));
     // Without the step SDK: it reports by Lambda's destination, whatever the road.
@@ -54,7 +54,7 @@ fn assert_succeeded(execution: &ExecutionDescription, runs: usize) {
     assert_eq!(execution.summary.run, runs, "{execution:#?}");
 }
 
-/// What `caller` asked for, as soon as it is `wanted`: steps say so only after they have answered.
+/// Waits until `caller` has asked for what is `wanted`: steps report it only after their answer.
 async fn usage(counter: &Counter, caller: &str, wanted: &Usage) -> Usage {
     let until = Instant::now() + Duration::from_mins(1);
     loop {
@@ -84,8 +84,8 @@ async fn a_chain_by_the_direct_road_asks_for_a_write_and_an_invocation_a_step() 
     let setup = setup(Handoff::Direct, &counter).await;
     let steps = chain(STEPS);
 
-    // A commit for every step, HEAD after eight commits and at the end, there also the list's line, and one from the index of live executions.
-    // No read, and no manifest.
+    // A commit for every step, HEAD after eight commits and at the end, there also the list's line,
+    // and one from the index of live executions. No read, and no manifest.
     assert_succeeded(&setup.run(request(&steps, false)).await, STEPS);
     let wanted = Usage {
         write_units: 14.0,
@@ -144,7 +144,7 @@ async fn branches_that_end_together_join_once_on_every_road() {
     }
 }
 
-/// All that an execution asked for, but for the objects that each process reads once.
+/// Counts all that an execution asked for, without the objects that each process reads once.
 async fn whole_usage(setup: &Setup, counter: &Counter, steps: &[Value]) -> Usage {
     counter.take();
     assert_succeeded(&setup.run(request(steps, false)).await, steps.len());
@@ -174,7 +174,8 @@ async fn branches_in_a_crowd_leave_their_results_to_the_planner_and_seldom_lose_
     let all: Vec<_> = names.iter().map(|name| of(name)).collect();
     steps.push(step("Join", "step", &json!({"Value": of("B2"), "All": all})));
     let fan = whole_usage(&setup, &counter, &steps).await;
-    // Alone in a commit each would write two, and when they race three. The execution itself writes eight.
+    // Alone in a commit each would write two, and when they race three. The execution itself writes
+    // eight.
     assert!(fan.write_units <= f64::from(2 * STEPS + 8), "{fan:#?}");
     assert!(fan.count("SQS", "SendMessage") > 0, "the planner's queue has results: {fan:#?}");
     assert_eq!(chain.count("SQS", "SendMessage"), 0, "{chain:#?}");

@@ -1,4 +1,4 @@
-//! Lists of executions and remembered answers in the table, against the embedded DynamoDB: what is read, and what is told.
+//! Lists of executions and remembered answers in the table, against the embedded DynamoDB.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -33,7 +33,7 @@ struct World {
 }
 
 impl World {
-    /// A table, and the API over it, whose requests are counted.
+    /// Creates a table, and the API over it, whose requests are counted.
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = DynamoDbServer::open(Some(&folder.path().join("state.db"))).unwrap();
@@ -80,7 +80,7 @@ impl World {
         self.api.answer("ListPipelineExecutions", body.as_bytes()).await.unwrap()
     }
 
-    /// The ids of all pages, and the requests to DynamoDB that each took.
+    /// Returns the ids of all pages, and the requests to DynamoDB that each took.
     async fn pages(&self, request: &Value) -> (Vec<Vec<String>>, Vec<u64>) {
         let (mut pages, mut requests, mut token) = (Vec::new(), Vec::new(), None::<Value>);
         loop {
@@ -106,7 +106,7 @@ impl World {
     }
 }
 
-/// Two at the same time, then two that are 2 ms later.
+/// Returns two starts at the same time, then two that are 2 ms later.
 fn starts(count: u8) -> Vec<Start> {
     (0..count).map(|n| start(n, FIRST_MS + 2 * u64::from(n / 2))).collect()
 }

@@ -1,4 +1,6 @@
-//! End to end on the embedded cloud, and the rules of the house. `burst` is another binary: it loads the machine for minutes.
+//! End to end on the embedded cloud, and the rules of the house.
+//!
+//! `burst` is another binary: it loads the machine for minutes.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 mod corpus;

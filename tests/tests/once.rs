@@ -1,4 +1,5 @@
-//! `ExactlyOnceStart`, end to end: a function that counts its runs in a file, delivered again and again.
+//! `ExactlyOnceStart`, end to end: a function counts its runs in a file, however often it is
+//! invoked.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use sidestep_local::lambda::{Code, InvocationType};
 
 use crate::setup::{self, Setup};
 
-/// A cloud with a function on the step SDK, which says so, and one without.
+/// Starts a cloud with a function that declares the step SDK, and one that does not.
 async fn setup(handoff: Handoff) -> Setup {
     let mut step = setup::function("step", env!("CARGO_BIN_EXE_noop-step"));
     if let Code::Process(command) = &mut step.code {
@@ -29,7 +30,7 @@ fn request(function: &str, file: &Path) -> StartRequest {
     setup::request(&json!({"Version": "2020-12-01", "Steps": [step]}))
 }
 
-/// One more delivery of the step's first attempt.
+/// Delivers the step's first attempt once more.
 async fn deliver(setup: &Setup, id: &str, file: &Path) -> Value {
     let prefix = format!("s3://sidestep-artifacts/runs/test/{id}/Pay/1/");
     let event = json!({"CountIn": file, "Sidestep": {"ExecutionId": id, "PipelineName": "test", "StepName": "Pay",

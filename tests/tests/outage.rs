@@ -1,4 +1,4 @@
-//! The services answer errors for a while: DynamoDB and S3 to the planner, Lambda to its invocations.
+//! Services that answer errors for a while: DynamoDB and S3 to the planner, Lambda to invocations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use sidestep_engine::options::EngineOptions;
 use sidestep_engine::sweep::Leases;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{Planner, create_resources, deploy, local_engine, register_step};
-use sidestep_testkit::proxy::{Fate, Proxy};
+use sidestep_testkit::proxy::{Proxy, RequestFault};
 
 use crate::setup;
 
@@ -60,7 +60,7 @@ fn step(name: &str, value: &Value) -> Value {
         "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
 }
 
-/// Of four steps beside each other and four that follow them.
+/// Returns four steps side by side and four that follow them.
 fn steps() -> Vec<Value> {
     let first = (0..4).map(|n| step(&format!("A{n}"), &json!(n)));
     let second = (0..4).map(|n| {
@@ -79,15 +79,15 @@ async fn an_execution_outlives_errors_of_dynamodb_and_s3_and_no_finished_step_ru
         let mut dice = fastrand::Rng::with_seed(seed);
         let (is_down, suffered) = (Arc::clone(&is_down), Arc::clone(&suffered));
         proxy.set(move |_| {
-            let fate = match dice.u8(0..4) {
-                _ if !is_down.load(Ordering::SeqCst) => Fate::Pass,
-                0 => Fate::Pass,
+            let fault = match dice.u8(0..4) {
+                _ if !is_down.load(Ordering::SeqCst) => RequestFault::Pass,
+                0 => RequestFault::Pass,
                 // The client cannot know whether it was done.
-                1 => Fate::Lose(StatusCode::INTERNAL_SERVER_ERROR),
-                _ => Fate::Refuse(StatusCode::SERVICE_UNAVAILABLE),
+                1 => RequestFault::Lose(StatusCode::INTERNAL_SERVER_ERROR),
+                _ => RequestFault::Refuse(StatusCode::SERVICE_UNAVAILABLE),
             };
-            suffered.fetch_add(u32::from(fate != Fate::Pass), Ordering::SeqCst);
-            fate
+            suffered.fetch_add(u32::from(fault != RequestFault::Pass), Ordering::SeqCst);
+            fault
         });
     }
     // More than one call's own tries get over.
@@ -104,8 +104,9 @@ async fn an_execution_outlives_errors_of_dynamodb_and_s3_and_no_finished_step_ru
     };
     let before = finished(&world.engine.describe(&id).await.unwrap());
 
-    // What nobody tells again is found by the sweep, and a claim whose planner failed before it invoked lapses: here as soon as nothing has
-    // run for a while, for the leases of these functions are longer than a test should take.
+    // The sweep finds what no event reports again, and a claim whose planner failed before it
+    // invoked lapses: here as soon as nothing has run for a while, for the leases of these
+    // functions are longer than a test should take.
     let begun = Instant::now();
     let mut last_busy = Instant::now();
     while !world.engine.load(&id).await.unwrap().execution.status.is_over() {
@@ -148,9 +149,9 @@ async fn a_throttle_of_the_function_service_is_told_apart_and_retried() {
         let is_left =
             left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if is_invocation && is_left.is_ok() {
-            return Fate::Error(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException");
+            return RequestFault::Error(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException");
         }
-        Fate::Pass
+        RequestFault::Pass
     });
     let id = world.begin(&[step("A", &json!(7))]).await;
     let execution = setup::end(&world.engine, &id).await;

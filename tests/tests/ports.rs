@@ -1,4 +1,6 @@
-//! The adapters over S3, Lambda and SQS pass the suites of their ports, against the embedded services over HTTP.
+//! The adapters over S3, Lambda and SQS pass the suites of their ports.
+//!
+//! The services are the embedded ones, over HTTP.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -21,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// Long enough for a busy machine; nothing is asserted on the time itself.
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// An embedded S3 with one bucket, for as long as the folder lives.
+/// Serves an embedded S3 with one bucket, for as long as the folder lives.
 async fn serve() -> (S3ObjectStore, S3Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let server = S3Server::open(folder.path(), "us-east-1", "000000000000").unwrap();
@@ -151,8 +153,7 @@ async fn sqs_passes_the_suite_of_queues() {
     let url = |name: &str| format!("https://sqs.us-east-1.amazonaws.com/000000000000/{name}");
     let (known, timers) = (url("known"), url("timers"));
     let config = local_config("us-east-1").into_builder().endpoint_url(&sqs).build();
-    let queues = SqsQueues::new(&config, Some(timers.clone()));
-    let queues = queues.reporting_to(Some(timers.clone()));
+    let queues = SqsQueues::new(&config, Some(timers.clone())).reporting_to(Some(timers.clone()));
     queues.create(&known).await.unwrap();
     queues.create(&timers).await.unwrap();
     let received = async || receive(&sqs, &known).await;

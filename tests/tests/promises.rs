@@ -19,14 +19,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// All code, without what `cargo fmt` may put between a name and its bracket.
+/// Returns all code of the workspace.
 fn code() -> String {
     let mut files = Vec::new();
     sources(root(), &mut files);
     files.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
-/// Whether there is a test of this name, or a part of a suite that is called.
+/// Returns true if there is a test of this name, or a part of a suite that is called.
 fn is_test(code: &str, name: &str) -> bool {
     let definition = format!("fn {name}(");
     let Some(at) = code.find(&definition) else { return false };

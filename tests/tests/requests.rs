@@ -36,15 +36,15 @@ fn chains(count: usize, changed: Option<usize>) -> StartRequest {
     )
 }
 
-/// What the planner asked for during one execution, in which `runs` functions ran.
+/// Counts what the planner asked for during one execution, in which `runs` functions ran.
 async fn usage(setup: &Setup, counter: &Counter, request: StartRequest, runs: usize) -> Usage {
     counter.take();
     let before = setup.invocations();
     let prepared = setup.engine.prepare(request).await.unwrap();
     let id = setup.engine.begin(prepared).await.unwrap();
-    // Whoever looks on is not counted.
-    let execution =
-        setup::end(&local_engine(setup.cloud.endpoints(), EngineOptions::default()), &id).await;
+    // Requests of the test itself are not counted.
+    let engine = local_engine(setup.cloud.endpoints(), EngineOptions::default());
+    let execution = setup::end(&engine, &id).await;
     assert_eq!(setup.invocations() - before, u64::try_from(runs).unwrap());
     assert_eq!(execution.pipeline_execution_status, "Succeeded", "{execution:#?}");
     assert_eq!(execution.summary.run, runs);
@@ -61,7 +61,8 @@ async fn a_repeat_asks_for_the_same_few_things_however_many_steps_there_are() {
         usage(&setup, &counter, chains(chains_beside, None), runs).await;
         let again = usage(&setup, &counter, chains(chains_beside, None), 0).await;
         let writes = ["PutItem", "UpdateItem"].map(|operation| again.count("DynamoDB", operation));
-        // START, HEAD, the list's line, the pipeline's name; the commit, the line again; HEAD again.
+        // START, HEAD, the list's line, the pipeline's name; the commit, the line again; HEAD
+        // again.
         assert_eq!(writes, [6, 1], "{steps} steps: {again:#?}");
         let reads = again.count("DynamoDB", "BatchGetItem");
         assert!(reads <= u64::try_from(steps.div_ceil(100)).unwrap(), "{steps} steps: {again:#?}");

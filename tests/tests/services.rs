@@ -1,4 +1,6 @@
-//! The stores over services that are not ours: the same suites as in memory and on the embedded cloud, on an emulator and in an account.
+//! The stores over services that are not ours: an emulator, and an account.
+//!
+//! They pass the same suites as in memory and on the embedded cloud.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -30,7 +32,7 @@ const ACCOUNT: &str = "SIDESTEP_TEST_AWS";
 const BUCKET: &str = r#"{"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain",
     "UpdateReplacePolicy": "Retain"}}, "Outputs": {"Bucket": {"Value": {"Ref": "Bucket"}}}}"#;
 
-/// A name that no other test run has.
+/// Returns a name that no other test run has.
 fn unique(name: &str) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     format!("{name}-{}-{}", std::process::id(), now.expect("after 1970").as_millis())
@@ -66,7 +68,7 @@ async fn the_stores_pass_their_suites_on_the_emulator() {
     tables(&config).await;
 }
 
-/// The template of a project that starts for uploads, without what needs IAM, DynamoDB or Lambda.
+/// Returns the template of a project with uploads, without what needs IAM, DynamoDB or Lambda.
 fn uploads_template() -> Value {
     let definition = br#"{"Version": "2020-12-01", "Steps": [{"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "so"}}]}"#;
     let pipeline = parse(definition, Format::Json).expect("a definition").pipeline;
@@ -173,8 +175,9 @@ fn received(emulator: &Emulator, queue: &Value) -> Vec<Value> {
     }
 }
 
-/// `SIDESTEP_TEST_AWS=1 cargo test -p sidestep-tests services:: -- --ignored`, with credentials and a region as the AWS CLI takes them.
-/// It makes one bucket, one stack and three tables, and removes them. Never run yet.
+/// `SIDESTEP_TEST_AWS=1 cargo test -p sidestep-tests services:: -- --ignored`, with credentials and
+/// a region as the AWS CLI takes them. It makes one bucket, one stack and three tables, and removes
+/// them. Never run yet.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs an AWS account, and costs a cent"]
 async fn the_stores_pass_their_suites_in_an_account() {

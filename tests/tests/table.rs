@@ -8,7 +8,7 @@ use sidestep_testkit::table::{
 };
 use tokio::net::TcpListener;
 
-/// An embedded DynamoDB with a table, for as long as the folder lives.
+/// Serves an embedded DynamoDB with a table, for as long as the folder lives.
 async fn serve() -> (DynamoTable, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let server = DynamoDbServer::open(Some(&folder.path().join("state.db"))).unwrap();

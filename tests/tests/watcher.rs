@@ -1,4 +1,4 @@
-//! Whoever watches executions is told of every change, and holds nothing up.
+//! A watcher of executions is told of every change, and delays nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

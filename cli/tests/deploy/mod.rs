@@ -1,8 +1,11 @@
-//! A project deployed to an emulator of AWS by the command itself: the same planner, trigger and functions that AWS would run.
+//! A project that the command deploys to an emulator of AWS.
 //!
-//! boto3 stands for whoever listens to its events, and for SageMaker's clients.
+//! The planner, the trigger and the functions are those that AWS would run.
 //!
-//! Not covered, because the emulator cannot: what roles may do, OnSuccess records, `RecursiveLoop`, alarms on metric math.
+//! boto3 plays the listener to its events, and SageMaker's clients.
+//!
+//! Not covered, because the emulator cannot: what roles may do, OnSuccess records, `RecursiveLoop`,
+//! alarms on metric math.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -22,7 +25,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The example without its Python step, whose result the emulator never reports.
+/// Writes the example without its Python step, whose result the emulator never reports.
 fn project(folder: &Path) {
     let example = workspace().join("examples/flights");
     let definition = fs::read_to_string(example.join("pipeline.yaml")).expect("the example");
@@ -46,7 +49,7 @@ fn project(folder: &Path) {
     fs::write(folder.join("approve.json"), APPROVE).expect("write");
 }
 
-/// Somebody is asked, then a function runs.
+/// A pipeline that asks a person, then runs a function.
 const APPROVE: &str = r#"{"Version": "2020-12-01", "Steps": [
     {"Name": "Ask", "Type": "Callback", "Arguments": {"Question": "now?"},
         "SqsQueueUrl": "https://sqs.us-east-1.amazonaws.com/000000000000/questions"},
@@ -96,7 +99,7 @@ impl World {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// SageMaker's API over the stack, until the end of what is returned.
+    /// Serves SageMaker's API over the stack, until the returned value is dropped.
     fn serve(&self) -> Serve {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
         command.arg("--project").arg(self.project.path());
@@ -143,7 +146,7 @@ impl World {
         format!("{}/000000000000/{name}", self.emulator.endpoint())
     }
 
-    /// The token of the next question that was asked.
+    /// Returns the token of the next question.
     fn token(&self) -> String {
         let deadline = Instant::now() + RUN;
         loop {
@@ -157,7 +160,7 @@ impl World {
                 let body: Value = serde_json::from_str(body).expect("JSON");
                 return body["token"].as_str().expect("a token").to_owned();
             }
-            assert!(Instant::now() < deadline, "nobody is asked");
+            assert!(Instant::now() < deadline, "no question is asked");
         }
     }
 
@@ -225,8 +228,8 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     assert_eq!(first.len(), 1, "the weather starts nothing: {first:?}");
     assert_eq!(first[0]["PipelineExecutionStatus"], "Succeeded", "{first:?}");
 
-    // The same content as a new version of the object, which has no digest that S3 would tell: it is read again, yields the same,
-    // and the wave stops there.
+    // The same content as a new version of the object, which has no digest that S3 would tell: it
+    // is read again, yields the same, and the wave stops there.
     upload(&world, bucket, "flights/2013-01.csv.gz", "flights/2013-01.csv.gz");
     let second = world.ended(2);
     assert_eq!(second.len(), 2, "{second:?}");
@@ -269,7 +272,7 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     assert_eq!(gone.status.code(), Some(2), "{}", String::from_utf8_lossy(&gone.stderr));
 }
 
-/// What was given up on is seen, and sent again.
+/// Checks that dead letters are listed, and sent again.
 fn dead_letters(world: &World, bucket: &str) {
     let before = world.executions().len();
     let event = json!({"detail-type": "Object Created", "detail": {"bucket": {"name": bucket},
@@ -292,7 +295,7 @@ fn dead_letters(world: &World, bucket: &str) {
     assert!(out.contains("0 of air-upload-dead-letters"), "{out}");
 }
 
-/// An execution that waits for an answer is stopped, and taken up again.
+/// Stops an execution that waits for an answer, and resumes it.
 fn stop_and_retry(world: &World) {
     world.emulator.sqs("CreateQueue", &json!({"QueueName": "questions"}));
     let (out, _) = world.succeeds(&["run", "approve", "--detach", "--target", "aws"]);
@@ -316,7 +319,8 @@ fn stop_and_retry(world: &World) {
     assert_eq!(repaired["DroppedCommits"], 0, "{repaired}");
 }
 
-/// A deployed step in Python finds the package that its zip holds, writes artifacts and reports by its manifest.
+/// Runs a deployed step in Python: it finds the package in its zip, writes artifacts and reports by
+/// its manifest.
 fn python_step(world: &World, bucket: &str) {
     let wines = fs::read(workspace().join("examples/sklearn/data/wine.csv")).expect("the example");
     world.emulator.put_object(bucket, "wine.csv", &wines);

@@ -106,7 +106,7 @@ fn a_reader_that_leaves_changes_no_status() {
     ] {
         let mut command = project.command(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Nobody reads either from now on.
+        // From now on no process reads either.
         drop((child.stdout.take(), child.stderr.take()));
         assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments:?}");
     }

@@ -1,4 +1,4 @@
-//! A few rounds of what `cargo run -p sidestep-cli --example kill` does for as long as one likes.
+//! A few rounds of the program `cargo run -p sidestep-cli --example kill`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 #[allow(dead_code, reason = "the program uses all of it")]
@@ -8,7 +8,8 @@ use std::path::Path;
 
 use rounds::{Subject, Tried, Way};
 
-/// Tries rounds with seeds until `enough`, which a few are; more only on a machine that is too busy to be hit at a good moment.
+/// Tries rounds with seeds until `enough`, which a few are; more only on a machine that is too busy
+/// to be hit at a good moment.
 fn rounds(subject: &Subject, way: Way, enough: impl Fn(Tried) -> bool) {
     let mut sum = Tried::default();
     for seed in 0..20 {

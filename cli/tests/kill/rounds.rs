@@ -1,7 +1,8 @@
 //! Kills `sidestep` at random moments, starts it again, and looks at what comes of it.
 //!
-//! A seed draws the moments; what happens between them is up to the machine, so a seed does not repeat a round to the byte. What is held
-//! in every round: the execution comes to its end, no step that had finished runs again, and the outputs are those of a clean run.
+//! A seed draws the moments; what happens between them is up to the machine, so a seed does not
+//! repeat a round to the byte. What is held in every round: the execution comes to its end, no step
+//! that had finished runs again, and the outputs are those of a clean run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,12 +57,13 @@ pub(crate) enum Way {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Tried {
     pub(crate) kills: u64,
-    /// Steps that had finished when something was killed, over all kills: they had something to lose.
+    /// Steps that had finished when something was killed, over all kills: they had something to
+    /// lose.
     pub(crate) at_stake: u64,
     pub(crate) executions: u64,
 }
 
-/// 40 steps beside each other, and one that waits for all of them.
+/// Returns 40 steps side by side, and one that waits for all of them.
 fn fan_out() -> Value {
     let retry = json!([{"ExceptionType": ["Sidestep.FunctionError"], "IntervalSeconds": 1,
         "BackoffRate": 1.0, "MaxAttempts": 20}]);
@@ -96,7 +98,7 @@ const PACKAGE: &str =
     "[package]\nname = \"step\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
 
 impl Subject {
-    /// A fan-out of 40 small functions.
+    /// Returns a fan-out of 40 small functions.
     pub(crate) fn fan_out(program: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |file: &str, text: &str| {
@@ -114,7 +116,7 @@ impl Subject {
         Self::of(program, project, "fan", upload, target, Some(folder))
     }
 
-    /// The example `flights`.
+    /// Returns the example `flights`.
     pub(crate) fn flights(program: &Path) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let project = root.join("examples/flights");
@@ -164,7 +166,7 @@ impl Subject {
         command
     }
 
-    /// A `sidestep run`, of which the first step was heard, or which has ended.
+    /// Starts `sidestep run` and waits until it names its first step, or ends.
     fn run(&self, state: &Path) -> Killed {
         let mut command = self.command(state, &["run", self.pipeline]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -191,7 +193,7 @@ impl Subject {
         serde_json::from_slice(&shown).unwrap()
     }
 
-    /// All executions: their ids, newest first, and whether they are over.
+    /// Returns all executions: their ids, newest first, and whether they have ended.
     fn list(&self, state: &Path) -> Vec<(String, bool)> {
         let list = self.expect(state, &["list", "--json"]);
         let list: Value = serde_json::from_slice(&list).unwrap();
@@ -205,7 +207,7 @@ impl Subject {
         lines.map(line).collect()
     }
 
-    /// One round.
+    /// Runs one round.
     pub(crate) fn round(&self, way: Way, dice: &mut fastrand::Rng) -> Tried {
         let state = tempfile::tempdir().unwrap();
         let state = state.path();
@@ -241,7 +243,8 @@ impl Subject {
                 let mut run = Killed::quiet(run);
                 run.kill_within(dice, Duration::from_millis(200));
                 tried.kills += 1;
-                // Or in the middle of their end, where little was left to do: the next would begin anew.
+                // Or in the middle of their end, where little was left to do: the next would begin
+                // anew.
                 if self.list(state).iter().any(|(_, is_over)| *is_over) {
                     break;
                 }
@@ -326,7 +329,7 @@ impl Subject {
     }
 }
 
-/// The processes of functions below a `sidestep`: not its watchdog, which is a shell.
+/// Returns the processes of functions below a `sidestep`: not its watchdog, which is a shell.
 fn functions_of(parent: u32) -> Vec<u32> {
     let path = format!("/proc/{parent}/task/{parent}/children");
     let mut found: Vec<u32> = Vec::new();
@@ -352,7 +355,8 @@ impl Killed {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap(), None)
     }
 
-    /// Kills it at some moment of the time that it would need, and a little more. `false`: it had ended well before.
+    /// Kills it at some moment of the time that it would need, and a little more. `false`: it had
+    /// ended well before.
     fn kill_within(&mut self, dice: &mut fastrand::Rng, time: Duration) -> bool {
         let most = u64::try_from(time.as_micros()).unwrap() * 5 / 4;
         std::thread::sleep(Duration::from_micros(dice.u64(0..most)));
@@ -411,7 +415,7 @@ impl Up {
     }
 }
 
-/// What a step gave, without the places that differ from execution to execution.
+/// Returns the outputs of each step, without the URIs that differ from execution to execution.
 fn outputs(execution: &Value) -> BTreeMap<String, Value> {
     let steps = execution["Steps"].as_array().unwrap().iter();
     let step = |step: &Value| {
@@ -467,7 +471,8 @@ impl Finished {
     }
 }
 
-/// A step without its reason: that compares with whatever execution there is to compare with by now.
+/// Returns a step without its reason, which compares with the execution before it, and that may be
+/// another one by now.
 fn result(step: &Value) -> Value {
     let mut step = step.clone();
     step["Reason"].take();
@@ -480,7 +485,7 @@ fn key(execution: &Value, step: &Value) -> (String, String) {
     (id.to_owned(), step["StepName"].as_str().unwrap().to_owned())
 }
 
-/// How often a step's function was handed an event, as its logs tell.
+/// Returns how often a step's function was handed an event, by its logs.
 fn invocations(state: &Path, (execution, step): &(String, String)) -> usize {
     let log = fs::read_to_string(state.join("logs").join(format!("{execution}.log")));
     let attempts = format!("\t{step}/");

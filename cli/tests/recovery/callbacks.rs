@@ -6,7 +6,7 @@ use super::project::{Project, lambda, status, step};
 
 const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/approvals";
 
-/// The definition of the corpus, with functions for its steps.
+/// Creates a project of the corpus's definition, with functions for its steps.
 fn approval() -> Project {
     let project = Project::new(&json!([]));
     let corpus = include_str!("../../../tests/fixtures/corpus/callback-approval.json");
@@ -20,7 +20,7 @@ fn approval() -> Project {
     project
 }
 
-/// A lone Callback step `Ask` with one output, and what follows it.
+/// Creates a project of a Callback step `Ask` with one output, and the steps in `more`.
 fn ask(more: &Value) -> Project {
     let mut ask = json!({"Name": "Ask", "Type": "Callback", "SqsQueueUrl": QUEUE, "Arguments": {"n": 1},
         "OutputParameters": [{"OutputName": "n", "OutputType": "Integer"}]});

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::project::{Project, lambda, status, step};
 
-/// A waits for a file, B follows it.
+/// Returns two steps: A waits for a file, B follows it.
 fn two_steps(project: &Project) -> Value {
     let waits = json!({"Until": project.path("go")});
     let after = json!({"DependsOn": ["A"]});

@@ -1,8 +1,12 @@
-//! A Lambda function without dependencies, over the bare Runtime API: it does what its arguments say.
+//! A Lambda function without dependencies, over the bare Runtime API.
 //!
-//! `Fail`: fails as often, counting in the file `Count`. `Until`: waits for a file. `Exit`: ends its process. `Kill`: is killed, as when
-//! memory runs out. `Grow` and `Huge`: takes ever more memory, or very much at once, the first time. `Sleep`: takes as many milliseconds. `Answer`: returns that as its value. Otherwise it returns the text in its environment
-//! variable `ANSWER`, or `{"Value": 7}`.
+//! It does what its arguments say.
+//!
+//! `Fail`: fails as often, counting in the file `Count`. `Until`: waits for a file. `Exit`: ends
+//! its process. `Kill`: is killed, as when memory runs out. `Grow` and `Huge`: takes ever more
+//! memory, or very much at once, the first time. `Sleep`: takes as many milliseconds. `Answer`:
+//! returns that as its value. Otherwise it returns the text in its environment variable `ANSWER`,
+//! or `{"Value": 7}`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -71,7 +75,7 @@ fn handle(event: &str) -> Result<String, String> {
     Ok(std::env::var("ANSWER").unwrap_or_else(|_| r#"{"Value":7}"#.to_owned()))
 }
 
-/// The string under a key. The tests' arguments hold no escapes.
+/// Returns the string under a key. The tests' arguments hold no escapes.
 fn text(event: &str, key: &str) -> Option<String> {
     let (_, rest) = event.split_once(&format!("\"{key}\":\""))?;
     Some(rest.split('"').next()?.to_owned())

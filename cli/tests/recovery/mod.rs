@@ -2,6 +2,6 @@
 
 mod callbacks;
 mod control;
-mod project;
+pub(crate) mod project;
 mod repair;
 mod retries;

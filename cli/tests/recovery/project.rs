@@ -27,7 +27,7 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// A project whose pipeline `test` has these steps.
+    /// Creates a project whose pipeline `test` has these steps.
     pub(crate) fn new(steps: &Value) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
         project.define(&json!({"Version": "2020-12-01", "Steps": steps}));
@@ -50,7 +50,7 @@ impl Project {
         fs::write(path, text).unwrap();
     }
 
-    /// The path of a file of the project, for arguments.
+    /// Returns the path of a file of the project, for arguments.
     pub(crate) fn path(&self, file: &str) -> String {
         self.folder.path().join(file).to_str().unwrap().to_owned()
     }
@@ -83,7 +83,7 @@ impl Project {
         Running { child, lines }
     }
 
-    /// The latest execution, or nothing while there is none.
+    /// Returns the latest execution, or null while there is none.
     pub(crate) fn show(&self) -> Value {
         let output = self.sidestep(&["show", "latest", "--json"]);
         serde_json::from_slice(&output.stdout).unwrap_or_default()
@@ -102,7 +102,7 @@ impl Project {
         }
     }
 
-    /// The body of the next message of a queue, which must come.
+    /// Waits for the next message of a queue, and returns its body.
     pub(crate) fn message(&self, queue: &str) -> Value {
         let endpoints = fs::read_to_string(self.path(".sidestep/endpoints.json")).unwrap();
         let endpoints: Value = serde_json::from_str(&endpoints).unwrap();
@@ -151,7 +151,7 @@ impl Running {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Its exit status; `None` when it was killed.
+    /// Waits for the end, and returns the exit status; `None` if a signal ended it.
     pub(crate) fn end(mut self) -> Option<i32> {
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest).unwrap();

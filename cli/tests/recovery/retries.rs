@@ -119,5 +119,9 @@ fn a_function_that_runs_out_of_memory_is_told_apart_and_retried() {
         assert_eq!((&step["AttemptCount"], &step["StepStatus"]), (&json!(2), &json!("Succeeded")));
         assert_eq!(failed["FailureType"], "Runtime.OutOfMemory", "{step:#}");
     }
-    assert_eq!(step(&execution, "Kill")["FailureType"], "Runtime.ExitError", "by somebody else");
+    assert_eq!(
+        step(&execution, "Kill")["FailureType"],
+        "Runtime.ExitError",
+        "the host did not kill it"
+    );
 }

@@ -1,6 +1,9 @@
-//! SageMaker's own clients, unmodified, against `sidestep serve`: the Python SDK, boto3, the AWS CLI, and a fuzzer.
+//! SageMaker's own clients, unmodified, against `sidestep serve`.
 //!
-//! They live in a virtual environment below `target/` that is made once. Where it cannot be had the tests say so; with `CI` set that fails.
+//! They are the Python SDK, boto3, the AWS CLI, and a fuzzer.
+//!
+//! They live in a virtual environment below `target/` that is made once. Where it cannot be had the
+//! tests say so; with `CI` set that fails.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -20,7 +23,7 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sagemaker")
 }
 
-/// A project with one function and one pipeline.
+/// Creates a project with one function and one pipeline.
 fn project(functions: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let code = folder.path().join("work");

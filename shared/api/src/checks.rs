@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn all_violations_are_told_at_once_in_the_words_of_the_service() {
+    fn all_violations_are_reported_at_once_in_the_words_of_aws() {
         let mut checks = Checks::default();
         checks.required::<String>("pipelineName", None);
         checks.page(Some(0), None);

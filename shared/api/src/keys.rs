@@ -20,17 +20,17 @@ pub struct AccessKeys(BTreeMap<String, String>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccessKeysError {
-    #[error("there is no access key in it")]
+    #[error("no access key found")]
     Empty,
-    #[error("line {0} is not `ACCESS_KEY_ID SECRET_ACCESS_KEY`, two words")]
+    #[error("invalid line {0}: expected two words, `ACCESS_KEY_ID SECRET_ACCESS_KEY`")]
     NotTwoWords(usize),
-    #[error("the id in line {0} is not 16 to 128 of letters, digits and `_`")]
+    #[error("invalid id in line {0}: expected 16 to 128 letters, digits or `_`")]
     Id(usize),
-    #[error("the secret in line {0} is not 32 to 256 visible ASCII characters")]
+    #[error("invalid secret in line {0}: expected 32 to 256 visible ASCII characters")]
     Secret(usize),
-    #[error("line {0} has an id that an earlier line has")]
+    #[error("line {0} repeats the id of an earlier line")]
     Twice(usize),
-    #[error("it has over {KEYS} access keys")]
+    #[error("more than {KEYS} access keys")]
     TooMany,
 }
 
@@ -89,7 +89,7 @@ mod tests {
     const SECRET: &str = "a-secret-of-thirty-two-characters";
 
     #[test]
-    fn a_file_of_keys_is_two_words_a_line_and_what_is_wrong_is_told_by_its_line() {
+    fn a_file_of_keys_is_two_words_a_line_and_an_error_names_its_line() {
         let id = "AKIDEXAMPLE00001";
         let keys = AccessKeys::parse(&format!("# ours\n\n{id}\t{SECRET}\r\n")).expect("right");
         assert_eq!(keys.secret(id), Some(SECRET));

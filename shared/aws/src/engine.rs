@@ -14,7 +14,7 @@ use sidestep_engine::ports::{Deployment, Ports};
 
 use crate::counter::Counter;
 use crate::lambda::LambdaFunctions;
-use crate::object::{S3ObjectStore, config_from_env};
+use crate::object::{S3ObjectStore, config_from_env, variable};
 use crate::queue::SqsQueues;
 use crate::table::DynamoTable;
 
@@ -49,8 +49,8 @@ impl ServiceEndpoints {
     /// Reads `AWS_ENDPOINT_URL_S3` and so on, else `AWS_ENDPOINT_URL`, as AWS's own tools do.
     pub fn from_env() -> Self {
         let url = |service: &str| {
-            optional(&format!("AWS_ENDPOINT_URL_{service}"))
-                .or_else(|| optional("AWS_ENDPOINT_URL"))
+            variable(&format!("AWS_ENDPOINT_URL_{service}"))
+                .or_else(|| variable("AWS_ENDPOINT_URL"))
         };
         Self {
             s3: url("S3"),
@@ -156,7 +156,7 @@ impl Adapters {
 pub fn engine_from_env(options: EngineOptions) -> Result<Engine, MissingSetting> {
     let (adapters, settings) = adapters_from_env(options)?;
     #[cfg(feature = "events")]
-    if let Some(name) = optional("SIDESTEP_EVENT_BUS") {
+    if let Some(name) = variable("SIDESTEP_EVENT_BUS") {
         let watcher = event_bus(&config_from_env(), &ServiceEndpoints::from_env(), &name);
         let options = EngineOptions { watcher: Some(watcher), ..settings.options };
         return Ok(adapters.engine(Settings { options, ..settings }));
@@ -183,20 +183,15 @@ pub fn counted_engine_from_env(
 
 /// Reads which roads results take from `SIDESTEP_HANDOFF`. If it is not set, they go by event.
 pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
-    optional("SIDESTEP_HANDOFF").map_or(Ok(Handoff::Event), |text| text.parse())
-}
-
-/// Returns a variable. An empty one counts as absent, as it does in AWS's own tools.
-fn optional(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    variable("SIDESTEP_HANDOFF").map_or(Ok(Handoff::Event), |text| text.parse())
 }
 
 fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
     let settings = Settings {
         table: get("SIDESTEP_TABLE")?,
-        timers: optional("SIDESTEP_TIMERS"),
-        reports: optional("SIDESTEP_REPORTS"),
+        timers: variable("SIDESTEP_TIMERS"),
+        reports: variable("SIDESTEP_REPORTS"),
         deployment: Deployment {
             artifact_bucket: get("SIDESTEP_BUCKET")?,
             region: get("AWS_REGION")?,
@@ -205,7 +200,7 @@ fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), Mis
         options,
     };
     let mut adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
-    if let Some(stack) = optional("SIDESTEP_STACK") {
+    if let Some(stack) = variable("SIDESTEP_STACK") {
         adapters.functions = adapters.functions.of_stack(stack);
     }
     Ok((adapters, settings))

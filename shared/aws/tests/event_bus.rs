@@ -76,7 +76,7 @@ async fn changes_of_status_are_put_on_the_bus_ten_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_the_bus_refuses_is_told_and_the_rest_is_sent() {
+async fn refused_events_are_reported_and_the_rest_is_sent() {
     let (bus, requests) = bus().await;
     let detail = |n: usize| if n.is_multiple_of(8) { json!({}) } else { json!({ "number": n }) };
     let changes: Vec<_> = (0..12).map(|n| change(n, detail(n))).collect();
@@ -89,10 +89,10 @@ async fn what_the_bus_refuses_is_told_and_the_rest_is_sent() {
 }
 
 #[tokio::test]
-async fn a_bus_that_is_not_there_is_an_error_and_no_more() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+async fn a_bus_that_cannot_be_reached_is_an_error() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
     let config = local_config("eu-west-1").into_builder().endpoint_url(endpoint).build();
     let bus = EventBus::new(&config, "pipelines");
     bus.changed(&[change(1, json!({}))]).await.unwrap_err();

@@ -1,4 +1,6 @@
-//! Definitions as the SageMaker Python SDK prints them: all of them parse, and mean what they mean there.
+//! Definitions as the SageMaker Python SDK prints them.
+//!
+//! All of them parse, and mean what they mean there.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,8 @@ fn corpus(name: &str) -> Parsed {
     parse(&bytes, Format::Json).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"))
 }
 
-/// Every step as `NAME <- what it waits for`, in running order; the enclosing condition in brackets.
+/// Returns every step as `NAME <- what it waits for`, in running order; the enclosing condition is
+/// in brackets.
 fn edges(pipeline: &Pipeline) -> Vec<String> {
     let name = |index: &StepIndex| pipeline.step(*index).name.to_string();
     let lines = pipeline.topological_order.iter().map(|index| {

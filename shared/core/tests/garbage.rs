@@ -24,7 +24,7 @@ fn step(number: u8) -> StepName {
     StepName::parse(&format!("S{number}")).unwrap()
 }
 
-/// An object of an attempt of an execution's step.
+/// Returns an object of an attempt of an execution's step.
 fn object(execution: u8, of: u8, name: &str) -> S3Uri {
     S3Uri::new(BUCKET, format!("runs/p/{}/{}/1/{name}", id(execution), step(of)))
 }
@@ -140,7 +140,7 @@ impl RandomResult {
         needs
     }
 
-    /// The rules once more, by comparing texts.
+    /// Applies the rules once more, by comparing texts.
     fn needs_object(&self, uri: &S3Uri) -> bool {
         let text = uri.to_string();
         let is_named = self.artifacts.iter().chain(&self.outputs).any(|named| {
@@ -160,7 +160,7 @@ fn uri() -> impl Strategy<Value = S3Uri> {
     (0..5_u8, 0..3_u8, 0..NAMES.len()).prop_map(|(e, s, name)| object(e, s, NAMES[name]))
 }
 
-/// An object's URI, or a prefix of one.
+/// Returns an object's URI, or a prefix of one.
 fn named() -> impl Strategy<Value = S3Uri> {
     (uri(), 0..12_usize, any::<bool>()).prop_map(|(uri, levels, has_slash)| {
         let parts: Vec<_> = uri.key().split('/').collect();

@@ -1,4 +1,6 @@
-//! Text made to hurt: huge, deep, wide, cyclic, or random. Each is answered with a problem, without a panic or a stack overflow.
+//! Text made to hurt: huge, deep, wide, cyclic, or random.
+//!
+//! The parser answers each with a problem, without a panic or a stack overflow.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,7 +22,7 @@ fn only(text: impl AsRef<[u8]>, format: Format) -> Problem {
 
 const BOTH: [Format; 2] = [Format::Json, Format::Yaml];
 
-/// A definition of Lambda steps, each `(name, depends on)`.
+/// Returns a definition of Lambda steps, each `(name, depends on)`.
 fn steps<'a>(steps: impl Iterator<Item = (String, Vec<String>)> + 'a) -> String {
     let step = |(name, depends_on): (String, Vec<String>)| {
         serde_json::json!({"Name": name, "Type": "Lambda", "FunctionArn": "f", "Arguments": {},
@@ -166,7 +168,7 @@ fn yaml_that_would_multiply_itself_is_refused() {
     assert!(problems.iter().any(|problem| problem.code == Code::UnsupportedYaml));
 }
 
-/// The problems of any bytes have places inside the text.
+/// Checks that the problems of any bytes have places inside the text.
 fn check(bytes: &[u8], format: Format) -> Result<(), TestCaseError> {
     let problems = match parse(bytes, format) {
         Ok(parsed) => parsed.warnings,

@@ -1,4 +1,5 @@
-//! Broken definitions, one file per kind of mistake, and what is said about each: a snapshot beside the file.
+//! Broken definitions, one file per kind of mistake, and the problems of each: a snapshot beside
+//! it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/invalid")
 }
 
-/// Name, format and bytes of every broken definition.
+/// Returns name, format and bytes of every broken definition.
 fn fixtures() -> Vec<(String, Format, Vec<u8>)> {
     let paths = std::fs::read_dir(folder()).expect("the folder");
     let mut paths: Vec<_> = paths.map(|entry| entry.expect("an entry").path()).collect();

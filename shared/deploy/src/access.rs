@@ -1,8 +1,13 @@
-//! What a function may touch, derived from the definitions that use it.
+//! What a function may read and write, derived from the definitions that use it.
 //!
-//! A step writes below `runs/PIPELINE/*/STEP/`. It reads the `s3://` URIs that its arguments write out (of a `Std:Join`, what stands before the
-//! first reference), those of the parameters it takes, and, if its arguments hold another step's output, all artifacts below `runs/`: a cache
-//! hit can be of any pipeline and step that did the same work before. What cannot be seen in a definition is said in `sidestep.toml`.
+//! A step writes below `runs/PIPELINE/*/STEP/`. It reads:
+//!
+//! - the `s3://` URIs in its arguments (of a `Std:Join`, the text before the first reference);
+//! - those of the parameters that it takes;
+//! - all artifacts below `runs/`, if an argument holds another step's output: a cache hit can come
+//!   from any pipeline and step that did the same work before.
+//!
+//! `sidestep.toml` names what a definition does not show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +22,11 @@ use sidestep_core::uri::S3Uri;
 
 use crate::blueprint::{Blueprint, PipelineUse};
 
-/// Visits of one function in a chain of requests after which Lambda drops the next one
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
+/// The number of visits of one function in a chain of requests after which Lambda drops the next
+/// one (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
 pub const RECURSION_VISITS: u64 = 16;
 
-/// Keys of a bucket: one, or all that begin with it.
+/// One key of a bucket, or all keys that begin with it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reach {
     pub bucket: String,
@@ -34,7 +39,8 @@ impl Reach {
         Self { bucket: uri.bucket().into(), key: uri.key().into(), is_prefix: uri.is_prefix() }
     }
 
-    /// The key as IAM's pattern. What means something in a pattern is matched by `?`, one character of any kind.
+    /// Returns the key as IAM's pattern. A character that is special in a pattern becomes `?`,
+    /// which matches any one character.
     pub fn pattern(&self) -> String {
         let plain = |c: char| if matches!(c, '*' | '?' | '$') { '?' } else { c };
         let star = if self.is_prefix { "*" } else { "" };
@@ -42,29 +48,29 @@ impl Reach {
     }
 }
 
-/// What one function may touch.
+/// What one function may read and write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Steps that it runs, whose prefixes it writes.
+    /// The steps that it runs, and whose prefixes it writes.
     pub steps: BTreeSet<(PipelineName, StepName)>,
     pub reads: BTreeSet<Reach>,
     pub writes: BTreeSet<Reach>,
-    /// Whether an argument holds another step's output.
+    /// True if an argument holds another step's output.
     pub reads_artifacts: bool,
-    /// Whether an argument holds a batch's listing.
+    /// True if an argument holds a batch's listing.
     pub reads_listings: bool,
-    /// How often it can be visited in one chain of requests, at most.
+    /// The most visits in one chain of requests.
     pub visits: u64,
 }
 
 impl Access {
-    /// Whether Lambda's recursion guard would stop a healthy execution.
+    /// Returns true if Lambda's recursion guard would stop a healthy execution.
     pub fn needs_recursion(&self) -> bool {
         self.visits >= RECURSION_VISITS
     }
 }
 
-/// What every function of the project may touch, those without a step included.
+/// Returns the access of every function of the project, including those without a step.
 pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
     let mut accesses: BTreeMap<String, Access> = BTreeMap::new();
     for (name, function) in &blueprint.functions {
@@ -93,7 +99,9 @@ pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
     accesses
 }
 
-/// What any function reads outside the artifact bucket: its content is part of cache keys, so the planner reads it too.
+/// Returns what any function reads outside the artifact bucket.
+///
+/// The planner reads it too, because its content is part of cache keys.
 pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
     let mut inputs: BTreeSet<Reach> =
         accesses(blueprint).into_values().flat_map(|access| access.reads).collect();
@@ -101,15 +109,15 @@ pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
         let mut access = Access::default();
         for step in &pipeline_use.pipeline.steps {
             match &step.kind {
-                // Steps of functions that are not ours have arguments too.
+                // Steps that use functions of other stacks have arguments too.
                 StepKind::Lambda(lambda) => read(&lambda.arguments, pipeline_use, &mut access),
                 StepKind::Condition { conditions, .. } => {
-                    look(conditions, pipeline_use, &mut access);
+                    read_conditions(conditions, pipeline_use, &mut access);
                 }
                 _ => {}
             }
             if let Some(when) = &step.when {
-                look(&when.conditions, pipeline_use, &mut access);
+                read_conditions(&when.conditions, pipeline_use, &mut access);
             }
         }
         inputs.extend(access.reads);
@@ -117,37 +125,39 @@ pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
     inputs
 }
 
-/// What the planner reads to decide conditions: documents, and content that is compared with an earlier execution's.
-fn look(conditions: &[Condition], pipeline_use: &PipelineUse, access: &mut Access) {
+/// Adds what the planner reads to decide conditions: documents, and content that is compared with
+/// an earlier execution's.
+fn read_conditions(conditions: &[Condition], pipeline_use: &PipelineUse, access: &mut Access) {
     for condition in conditions {
         match condition {
             Condition::Changed { value, .. } => read(value, pipeline_use, access),
             Condition::Compare { left, right, .. } => {
-                look_into(left, pipeline_use, access);
-                look_into(right, pipeline_use, access);
+                read_document(left, pipeline_use, access);
+                read_document(right, pipeline_use, access);
             }
             Condition::In { query, values } => {
-                look_into(query, pipeline_use, access);
+                read_document(query, pipeline_use, access);
                 for value in values {
-                    look_into(value, pipeline_use, access);
+                    read_document(value, pipeline_use, access);
                 }
             }
             Condition::Not(condition) => {
-                look(std::slice::from_ref(condition), pipeline_use, access);
+                read_conditions(std::slice::from_ref(condition), pipeline_use, access);
             }
-            Condition::Or(conditions) => look(conditions, pipeline_use, access),
+            Condition::Or(conditions) => read_conditions(conditions, pipeline_use, access),
             Condition::CodeChanged { .. } => {}
         }
     }
 }
 
-/// A URI that is compared is a text; only the one of a document is read.
-fn look_into(expression: &Expression, pipeline_use: &PipelineUse, access: &mut Access) {
+/// Adds the URI of a document. A URI that is only compared is a text and not read.
+fn read_document(expression: &Expression, pipeline_use: &PipelineUse, access: &mut Access) {
     if let Expression::JsonGet { uri, .. } = expression {
         read(uri, pipeline_use, access);
     }
 }
 
+/// Adds what an expression reads.
 fn read(expression: &Expression, pipeline_use: &PipelineUse, access: &mut Access) {
     match expression {
         Expression::Literal(value) => read_literal(value, access),
@@ -163,7 +173,7 @@ fn read(expression: &Expression, pipeline_use: &PipelineUse, access: &mut Access
                     Expression::Literal(Value::String(text)) if position == 0 => {
                         joined.reads.extend(S3Uri::parse(text).ok().map(|uri| Reach::exact(&uri)));
                     }
-                    // A part of a text is not a URI; a reference in it may still be one.
+                    // A literal part of a text is not a URI. A reference in it may still be one.
                     Expression::Literal(_) => {}
                     value => read(value, pipeline_use, &mut joined),
                 }
@@ -198,19 +208,16 @@ fn read_literal(value: &Value, access: &mut Access) {
     }
 }
 
-/// A parameter's default, and the objects by which a trigger feeds it.
+/// Adds a parameter's default, and the objects that a trigger sets it to.
 fn read_parameter(name: &ParameterName, pipeline_use: &PipelineUse, access: &mut Access) {
     let PipelineUse { pipeline: Pipeline { parameters, .. }, uploads, .. } = pipeline_use;
     let parameter = parameters.iter().find(|parameter| parameter.name == *name);
     if let Some(default) = parameter.and_then(|parameter| parameter.default.as_ref()) {
         read_literal(default, access);
     }
-    let feeds = uploads.iter().filter(|upload| {
-        upload.object_parameters.iter().any(|parameter| parameter == name.as_str())
-    });
-    access.reads_listings |= uploads
-        .iter()
-        .any(|upload| upload.listing_parameters.iter().any(|parameter| parameter == name.as_str()));
+    let is_named = |names: &[String]| names.iter().any(|other| other == name.as_str());
+    let feeds = uploads.iter().filter(|upload| is_named(&upload.object_parameters));
+    access.reads_listings |= uploads.iter().any(|upload| is_named(&upload.listing_parameters));
     access.reads.extend(feeds.map(|upload| Reach {
         bucket: upload.bucket.clone(),
         key: upload.prefix.clone(),

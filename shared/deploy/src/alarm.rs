@@ -1,11 +1,12 @@
-//! Alarms about step functions, and where all alarms are sent.
+//! Alarms about step functions, and the topic that all alarms are sent to.
 
 use serde_json::{Map, Value, json};
 
 use crate::name::LogicalId;
 use crate::resource::{reference, sub};
 
-/// CloudWatch takes ten metrics in one alarm's expression, and each function brings two.
+/// The number of functions per alarm. CloudWatch takes ten metrics in an alarm's expression, and
+/// each function brings two.
 const FUNCTIONS_PER_ALARM: usize = 5;
 
 /// Adds alarms on events that Lambda dropped before a step function saw them.
@@ -45,7 +46,7 @@ pub(crate) fn add_dropped<'a>(
                 "Type": "AWS::CloudWatch::Alarm",
                 "Properties": {
                     "AlarmName": sub(format!("${{AWS::StackName}}-steps-dropped-{number}")),
-                    "AlarmDescription": "Lambda dropped invocations of steps: too old, or taken for a loop. The planner tries them again when their lease lapses.",
+                    "AlarmDescription": "Lambda dropped invocations of steps as too old or as a loop. The planner retries them when their lease expires.",
                     "Metrics": metrics,
                     "EvaluationPeriods": 1,
                     "Threshold": 0,

@@ -1,4 +1,5 @@
-//! The blocks of `infra/`, read as they lie there, so that what a person reads is what is deployed.
+//! The blocks of `infra/`, read as they are, so that the files which people read are what is
+//! deployed.
 
 use serde_json::{Map, Value};
 
@@ -6,13 +7,13 @@ const STATE: &str = include_str!("../../../infra/state.yaml");
 const ENGINE: &str = include_str!("../../../infra/engine.yaml");
 const ALARMS: &str = include_str!("../../../infra/alarms.yaml");
 
-/// The template of the bucket for code, a stack of its own.
+/// The template of the bucket for code, which is a stack of its own.
 pub const CODE_TEMPLATE: &str = include_str!("../../../infra/code.yaml");
 
-/// Sections of a template that blocks may have.
+/// The sections of a template that blocks may have.
 const SECTIONS: [&str; 3] = ["Parameters", "Resources", "Outputs"];
 
-/// The engine's own stack: table, bucket, planner, trigger, and with `alarms` what watches over them.
+/// Returns the engine's own part: table, bucket, planner, trigger, and their alarms if asked for.
 pub(crate) fn engine(alarms: bool) -> Map<String, Value> {
     let mut template = Map::new();
     template.insert("AWSTemplateFormatVersion".to_owned(), "2010-09-09".into());
@@ -20,8 +21,11 @@ pub(crate) fn engine(alarms: bool) -> Map<String, Value> {
         let block = parse(text);
         for section in SECTIONS {
             let Some(Value::Object(entries)) = block.get(section) else { continue };
-            let merged = template.entry(section).or_insert_with(|| Map::new().into());
-            let merged = merged.as_object_mut().expect("a section is a map");
+            let merged = template
+                .entry(section)
+                .or_insert_with(|| Map::new().into())
+                .as_object_mut()
+                .expect("a section is a map");
             for (name, entry) in entries {
                 let before = merged.insert(name.clone(), entry.clone());
                 assert!(before.is_none(), "`{name}` is in two blocks");

@@ -1,4 +1,4 @@
-//! What a project has, as the template needs to know it.
+//! The parts of a project, as the template needs to know them.
 
 use std::collections::BTreeMap;
 
@@ -21,29 +21,30 @@ pub struct Blueprint {
     pub options: Options,
 }
 
-/// A step function that the stack has.
+/// A step function of the stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Function {
     pub code: Code,
-    /// Whether it is built on the step SDK, and reports its results itself.
+    /// True if it is built on the step SDK and reports its results itself.
     pub has_sdk: bool,
-    /// Whether its handler renews leases and heeds `ExactlyOnceStart`: those with a step SDK, in Python too.
+    /// True if its handler renews leases and obeys `ExactlyOnceStart`: all functions with a step
+    /// SDK, including Python's.
     pub renews_leases: bool,
     pub memory_mb: u32,
     pub timeout_seconds: u32,
     pub environment: BTreeMap<String, String>,
-    /// What it reads besides what its steps' arguments name.
+    /// The objects that it reads besides those that its steps' arguments name.
     pub reads: Vec<S3Uri>,
-    /// What it writes besides its steps' own prefixes.
+    /// The objects that it writes besides its steps' own prefixes.
     pub writes: Vec<S3Uri>,
 }
 
-/// How a function is entered.
+/// How Lambda runs a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Code {
     /// A binary called `bootstrap`.
     Binary,
-    /// A runtime of Lambda's, `python3.13` say.
+    /// A runtime of Lambda's, such as `python3.13`.
     Runtime { runtime: String, handler: String },
 }
 
@@ -52,20 +53,20 @@ pub enum Code {
 pub struct PipelineUse {
     pub pipeline: Pipeline,
     pub uploads: Vec<Upload>,
-    /// Expressions of EventBridge Scheduler, `rate(1 day)` say.
+    /// Expressions of EventBridge Scheduler, such as `rate(1 day)`.
     pub schedules: Vec<String>,
 }
 
 /// Uploads that start a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// As the project calls it, see [`Buckets`].
+    /// The bucket's name in the project, see [`Buckets`].
     pub bucket: String,
     pub prefix: String,
     pub suffix: String,
-    /// Parameters whose value names the uploaded object.
+    /// The parameters that are set to the URI of the uploaded object.
     pub object_parameters: Vec<String>,
-    /// Parameters that are fed with the URI of a batch's listing.
+    /// The parameters that are set to the URI of a batch's listing.
     pub listing_parameters: Vec<String>,
 }
 
@@ -78,7 +79,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// Lambda's word for it.
+    /// Returns Lambda's name for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Arm64 => "arm64",
@@ -91,19 +92,19 @@ impl Architecture {
     }
 }
 
-/// What a user may choose about the stack.
+/// The user's choices about the stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Which roads the results of steps take.
+    /// The roads that results of steps take.
     pub handoff: Handoff,
     pub architecture: Architecture,
-    /// Days that the artifacts of runs are kept.
+    /// The number of days that the artifacts of runs are kept.
     pub artifact_days: u32,
-    /// Days that logs are kept; one of the numbers that CloudWatch takes.
+    /// The number of days that logs are kept: one of the numbers that CloudWatch takes.
     pub log_days: u32,
-    /// Concurrency that is reserved for the planner, and its bound.
+    /// The concurrency that is reserved for the planner, which is also its limit.
     pub planner_concurrency: Option<u32>,
-    /// Whether functions send traces to X-Ray.
+    /// True if functions send traces to X-Ray.
     pub xray: bool,
     pub alarms: bool,
     /// The ARN of an SNS topic that alarms are sent to.

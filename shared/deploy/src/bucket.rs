@@ -1,7 +1,9 @@
-//! Buckets: how the project calls them, and what they are called in an account.
+//! Buckets: their names in the project, and their names in an account.
 //!
-//! A bucket's name is taken in the whole world, so `inbox` of a project is another bucket in every account. Either the user says which one
-//! it is, or the stack creates `STACK-inbox-ACCOUNT-REGION`. A bucket that the project neither maps nor starts from is taken by its own name.
+//! A bucket's name is unique in the whole world, so `inbox` of a project is another bucket in every
+//! account. Either the user names an existing bucket, or the stack creates
+//! `STACK-inbox-ACCOUNT-REGION`. A bucket that the project neither maps nor uses as a trigger keeps
+//! its own name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +12,14 @@ use crate::name::StackName;
 /// The project's buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Buckets {
-    /// By the project's name: the name in the account of a bucket that exists.
+    /// The names in the account of existing buckets, by the project's name.
     pub existing: BTreeMap<String, String>,
-    /// By the project's name: buckets that the stack creates.
+    /// The buckets that the stack creates, by the project's name.
     pub created: BTreeSet<String>,
 }
 
 impl Buckets {
-    /// The bucket's name as text for `Fn::Sub`.
+    /// Returns the bucket's name as text for `Fn::Sub`.
     pub fn template_name(&self, bucket: &str) -> String {
         if self.created.contains(bucket) {
             format!("${{AWS::StackName}}-{bucket}-${{AWS::AccountId}}-${{AWS::Region}}")
@@ -26,7 +28,7 @@ impl Buckets {
         }
     }
 
-    /// The bucket's name in an account.
+    /// Returns the bucket's name in an account.
     pub fn account_name(
         &self,
         bucket: &str,
@@ -40,7 +42,8 @@ impl Buckets {
             .replace("${AWS::Region}", region)
     }
 
-    /// A definition's text with the `s3://` URIs of the project's buckets pointing at those of an account.
+    /// Returns a definition's text with the `s3://` URIs of the project's buckets pointing at an
+    /// account's.
     pub fn rename_in(&self, text: &str, name: impl Fn(&str) -> String) -> String {
         let mut renamed = String::with_capacity(text.len());
         let mut rest = text;

@@ -1,4 +1,5 @@
-//! The direct road on AWS: what a step function needs so that it can commit its result and invoke what follows by itself.
+//! The direct road on AWS: what a step function needs to commit its result and to invoke the next
+//! steps.
 
 use serde_json::{Map, Value, json};
 use sidestep_core::definition::StepKind;
@@ -7,15 +8,14 @@ use sidestep_core::plan::handoff::Handoff;
 
 use crate::access::Access;
 use crate::blueprint::{Blueprint, Function};
-use crate::function::ARTIFACTS;
-use crate::resource::{allow, arn, one_or_many, reference, sub};
+use crate::resource::{ARTIFACTS, allow, arn, one_or_many, reference, sub};
 
-/// Whether `function` goes the direct road.
+/// Returns true if the results of `function` take the direct road.
 pub(crate) fn is_direct(blueprint: &Blueprint, function: &Function, access: &Access) -> bool {
     blueprint.options.handoff.is_direct() && function.has_sdk && !access.steps.is_empty()
 }
 
-/// What tells the step SDK so.
+/// Returns the variables that tell the step SDK to commit directly, and where.
 pub(crate) fn environment(handoff: Handoff) -> Map<String, Value> {
     let artifacts = ARTIFACTS.rsplit(":::").next().unwrap_or_default();
     [
@@ -31,7 +31,8 @@ pub(crate) fn environment(handoff: Handoff) -> Map<String, Value> {
     .collect()
 }
 
-/// The rights: executions, cache entries and its own pipelines' list in the table, definitions, and the functions of its pipelines.
+/// Returns the rights: executions, cache entries and its own pipelines' list in the table,
+/// definitions, and the functions of its pipelines.
 pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     let mut lists: Vec<_> = access.steps.iter().map(|(name, _)| format!("P#{name}")).collect();
     lists.dedup();
@@ -57,7 +58,10 @@ pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     ]
 }
 
-/// Any step of a pipeline can be what follows: a slot that is free under `MaxParallelExecutionSteps` is taken by whichever waits.
+/// Returns the functions that the function may invoke: all of its pipelines.
+///
+/// Any step can come next, because under `MaxParallelExecutionSteps` any waiting step may take a
+/// free slot.
 fn successors(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     let mut functions: Vec<&FunctionRef> = Vec::new();
     for (name, _) in &access.steps {

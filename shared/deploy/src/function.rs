@@ -1,20 +1,16 @@
-//! The resources of one step function: its code's place, its role, its log, and where Lambda reports how it ended.
+//! The resources of one step function: its code's place, its role, its log, and where Lambda
+//! reports its results.
 
 use serde_json::{Map, Value, json};
-
 use sidestep_core::plan::lease::SDK_VARIABLE;
 
 use crate::access::{Access, Reach};
 use crate::blueprint::{Blueprint, Code, Function};
 use crate::direct::{self, is_direct};
 use crate::name::LogicalId;
-use crate::resource::{allow, arn, assumed_by, document, one_or_many, reference, sub};
+use crate::resource::{ARTIFACTS, allow, arn, assumed_by, document, one_or_many, reference, sub};
 
-/// The artifact bucket's ARN, spelled out: a reference would make bucket and functions wait for each other.
-pub(crate) const ARTIFACTS: &str =
-    "arn:${AWS::Partition}:s3:::${AWS::StackName}-artifacts-${AWS::AccountId}-${AWS::Region}";
-
-/// The template's parameter that holds the key of a function's zip.
+/// Returns the name of the template's parameter that holds the key of a function's zip.
 pub(crate) fn code_parameter(id: &LogicalId) -> String {
     id.with("Code")
 }
@@ -93,11 +89,12 @@ pub(crate) fn add(
         }),
     );
     let mut destinations = json!({ "OnFailure": { "Destination": arn("Reports") } });
-    // The step SDK reports by the manifest or the commit, and a second report would only cost.
+    // The step SDK reports by the manifest or the commit. A second report would only cost money.
     if !function.has_sdk {
         destinations["OnSuccess"] = json!({ "Destination": arn("Reports") });
     }
-    // Retries are the planner's, so that a crash is seen at once. A published version needs its own copy of this.
+    // The planner retries, so Lambda must not: a crash is then seen at once. A published version
+    // needs its own copy of this.
     resources.insert(
         id.with("Reports"),
         json!({
@@ -113,6 +110,7 @@ pub(crate) fn add(
     );
 }
 
+/// Returns the statements of the function's role.
 fn statements(
     blueprint: &Blueprint,
     function: &Function,
@@ -124,10 +122,11 @@ fn statements(
         allow("Reports", &["sqs:SendMessage"], &arn("Reports")),
     ];
     if !access.steps.is_empty() {
-        let own = access.steps.iter();
-        let own =
-            own.map(|(pipeline, step)| sub(format!("{ARTIFACTS}/runs/{pipeline}/*/{step}/*")));
-        // Reading its own: a repeated upload compares what is there.
+        let own = access
+            .steps
+            .iter()
+            .map(|(pipeline, step)| sub(format!("{ARTIFACTS}/runs/{pipeline}/*/{step}/*")));
+        // A repeated upload compares itself with the existing object, so the step reads its own.
         let actions = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"];
         statements.push(allow("Outputs", &actions, &one_or_many(own.collect())));
     }
@@ -165,17 +164,17 @@ fn statements(
     statements
 }
 
-/// X-Ray's actions know no resources.
+/// Returns the right to send traces. X-Ray's actions have no resources.
 pub(crate) fn xray() -> Value {
     allow("Traces", &["xray:PutTelemetryRecords", "xray:PutTraceSegments"], &json!("*"))
 }
 
-/// The bucket's ARN as text for `Fn::Sub`.
+/// Returns the bucket's ARN as text for `Fn::Sub`.
 pub(crate) fn bucket_arn(blueprint: &Blueprint, bucket: &str) -> String {
     format!("arn:${{AWS::Partition}}:s3:::{}", blueprint.buckets.template_name(bucket))
 }
 
-/// The ARN of the objects that `reach` covers.
+/// Returns the ARN of the objects that `reach` covers.
 pub(crate) fn objects(blueprint: &Blueprint, reach: &Reach) -> Value {
     sub(format!("{}/{}", bucket_arn(blueprint, &reach.bucket), reach.pattern()))
 }

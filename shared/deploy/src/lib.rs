@@ -1,10 +1,12 @@
 //! From a project to a CloudFormation template. Pure: no file, network, clock or AWS call.
 //!
-//! A [`Blueprint`] says what a project has: functions, pipelines, what starts them. [`synthesise`] puts the blocks of `infra/`, which are the
-//! engine's own resources and are read as they lie there, together with what is per function and per trigger. Roles follow from the definitions:
-//! a step may write below its own prefix and read what its arguments name, see [`access`].
+//! A [`Blueprint`] lists the parts of a project: functions, pipelines, and what starts them.
+//! [`synthesise`] joins the blocks of `infra/`, which are the engine's own resources and are read
+//! as they are, with the resources of each function and each trigger. Roles follow from the
+//! definitions: a step may write below its own prefix and read what its arguments name, see
+//! [`access`].
 //!
-//! Building code, uploading it and applying the template is the command's business.
+//! The command builds code, uploads it and applies the template.
 
 pub mod access;
 mod alarm;
@@ -24,7 +26,7 @@ pub use self::bucket::Buckets;
 pub use self::name::{LogicalId, StackName};
 pub use self::template::{SynthesisError, synthesise};
 
-/// The template's parameter that holds the key of a function's code.
+/// Returns the name of the template's parameter that holds the key of a function's code.
 pub fn code_parameter(function: &str) -> String {
     function::code_parameter(&LogicalId::of_function(function))
 }

@@ -1,27 +1,29 @@
-//! Names in a template: the stack's, from which all others begin, and the ids of resources.
+//! Names in a template: the stack's, with which all others begin, and the ids of resources.
 
 use std::fmt;
 
-/// The longest stack's name: its bucket is called `STACK-artifacts-ACCOUNT-REGION`, and S3 takes 63 characters.
+/// The longest name of a stack. Its bucket is called `STACK-artifacts-ACCOUNT-REGION`, and S3
+/// allows 63 characters.
 pub const STACK_NAME_CHARACTERS: usize = 25;
-/// Lambda's limit for a function's name, stack included.
+/// Lambda's limit for a function's name, which includes the stack's.
 pub const FUNCTION_NAME_CHARACTERS: usize = 64;
-/// Names of functions that the engine itself has.
+/// The names of the engine's own functions.
 pub const RESERVED: [&str; 2] = ["planner", "trigger"];
 
-/// The name of a stack, and what everything in it is called first.
+/// The name of a stack, with which the names of its resources begin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StackName(String);
 
 /// A text that cannot name a stack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "stack name `{0}` is not 1 to {STACK_NAME_CHARACTERS} of lower case letters, digits and `-`, beginning with a letter and not ending in `-`"
+    "invalid stack name `{0}`: expected 1 to {STACK_NAME_CHARACTERS} lower case letters, digits or `-`, beginning with a letter and not ending in `-`"
 )]
 pub struct StackNameError(pub String);
 
 impl StackName {
-    /// Narrower than CloudFormation's own rule, because buckets carry the name too.
+    /// Parses a name. The rule is narrower than CloudFormation's, because buckets carry the name
+    /// too.
     pub fn parse(text: &str) -> Result<Self, StackNameError> {
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let begins = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
@@ -36,7 +38,7 @@ impl StackName {
         &self.0
     }
 
-    /// The name in the account of a function of the project.
+    /// Returns the name in the account of a function of the project.
     pub fn function(&self, name: &str) -> String {
         format!("{}-{name}", self.0)
     }
@@ -53,22 +55,23 @@ impl fmt::Display for StackName {
 pub struct LogicalId(String);
 
 impl LogicalId {
-    /// `Step` and the function's name without what an id may not hold: `train-model` becomes `StepTrainModel`.
+    /// Returns `Step` and the function's name without characters that an id may not hold:
+    /// `train-model` becomes `StepTrainModel`.
     pub fn of_function(name: &str) -> Self {
         Self(format!("Step{}", pascal(name)))
     }
 
-    /// The id of the `number`th `kind` (from 0) of `name`.
+    /// Returns the id of the `number`th `kind` (from 0) of `name`.
     pub fn numbered(name: &str, kind: &str, number: usize) -> Self {
         Self(format!("{}{kind}{number}", pascal(name)))
     }
 
-    /// The id of `kind` for `name`.
+    /// Returns the id of `kind` for `name`.
     pub fn of(name: &str, kind: &str) -> Self {
         Self(format!("{kind}{}", pascal(name)))
     }
 
-    /// The id of what belongs to this: `StepTrainRole`.
+    /// Returns the id of a part of this: `StepTrainRole`.
     pub fn with(&self, part: &str) -> String {
         format!("{}{part}", self.0)
     }

@@ -1,6 +1,6 @@
-//! Puts the template of a project together.
+//! Builds the template of a project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use sidestep_core::definition::function_ref::FunctionRef;
@@ -14,10 +14,11 @@ use crate::name::{FUNCTION_NAME_CHARACTERS, LogicalId, RESERVED};
 use crate::resource::{allow, one_or_many, sub};
 use crate::{alarm, block, function, trigger};
 
-/// The planner's role names every function, and IAM takes 10,240 characters of inline policy in a role.
+/// The most functions of a stack. The planner's role names every one, and IAM allows 10,240
+/// characters of inline policies in a role.
 pub(crate) const FUNCTIONS: usize = 60;
 
-/// A project that no stack can hold.
+/// A project that does not fit into a stack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SynthesisError {
@@ -25,19 +26,19 @@ pub enum SynthesisError {
         "step `{step}` of pipeline `{pipeline}` uses function `{function}`, which is not defined"
     )]
     UnknownFunction { pipeline: PipelineName, step: StepName, function: String },
-    #[error("function name `{0}` is the engine's own")]
+    #[error("function name `{0}` is reserved for the engine")]
     Reserved(String),
     #[error(
-        "function name `{0}` is too long: with the stack's name it has over {FUNCTION_NAME_CHARACTERS} characters"
+        "function name `{0}` is too long: with the stack's name it has more than {FUNCTION_NAME_CHARACTERS} characters"
     )]
     LongName(String),
     #[error("`{one}` and `{other}` would get the same id in the template")]
     SameId { one: String, other: String },
-    #[error("project has {count} functions, over the limit of {FUNCTIONS} of one stack")]
+    #[error("the project has {count} functions, but a stack can have at most {FUNCTIONS}")]
     TooManyFunctions { count: usize },
 }
 
-/// The template as JSON, complete and the same for the same blueprint.
+/// Returns the template as JSON. The same blueprint always gives the same template.
 pub fn synthesise(blueprint: &Blueprint) -> Result<Value, SynthesisError> {
     check(blueprint)?;
     let accesses = accesses(blueprint);
@@ -70,7 +71,7 @@ pub fn synthesise(blueprint: &Blueprint) -> Result<Value, SynthesisError> {
     Ok(Value::Object(template))
 }
 
-/// What the engine's own resources take from the project.
+/// Adds the project's choices to the engine's own resources.
 fn configure_engine(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
     let options = &blueprint.options;
     for id in ["Planner", "Trigger"] {
@@ -95,10 +96,10 @@ fn configure_engine(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
     }
 }
 
-/// The planner's and the trigger's rights on the project's functions and inputs.
+/// Returns the rights of the planner and the trigger on the project's functions and inputs.
 fn project_statements(blueprint: &Blueprint) -> Vec<Value> {
     let mut statements = Vec::new();
-    // Versions only: an execution never runs code that may still change.
+    // They may invoke versions only, so that an execution never runs code that can still change.
     let versions = blueprint.functions.keys().map(|name| {
         sub(format!(
             "arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:${{AWS::StackName}}-{name}:*"
@@ -134,7 +135,7 @@ fn project_statements(blueprint: &Blueprint) -> Vec<Value> {
     statements
 }
 
-/// The ARNs of functions that are used but not deployed here, each as it is written and with any version.
+/// Returns the ARNs of functions that are used but not deployed here, as definitions write them.
 fn foreign_functions(blueprint: &Blueprint) -> Vec<Value> {
     let steps = blueprint.pipelines.values().flat_map(|used| &used.pipeline.steps);
     let arns = steps.filter_map(|step| match &step.kind {
@@ -143,18 +144,17 @@ fn foreign_functions(blueprint: &Blueprint) -> Vec<Value> {
         }
         _ => None,
     });
-    let arns: std::collections::BTreeSet<_> = arns.collect();
-    arns.into_iter().map(|arn| json!(arn)).collect()
+    arns.collect::<BTreeSet<_>>().into_iter().map(|arn| json!(arn)).collect()
 }
 
-/// The ARNs of the queues that Callback steps send to.
+/// Returns the ARNs of the queues that Callback steps send to.
 fn callback_queues(blueprint: &Blueprint) -> Vec<Value> {
     let urls = blueprint.pipelines.values().flat_map(|used| used.pipeline.queue_urls());
-    let arns: std::collections::BTreeSet<_> = urls.filter_map(queue_arn).collect();
-    arns.into_iter().map(sub).collect()
+    urls.filter_map(queue_arn).collect::<BTreeSet<_>>().into_iter().map(sub).collect()
 }
 
-/// `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME` as an ARN. What a URL does not say is the stack's own.
+/// Converts `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME` to an ARN. What the URL does not say is
+/// the stack's own.
 fn queue_arn(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let mut parts = rest.trim_end_matches('/').split('/');
@@ -164,8 +164,10 @@ fn queue_arn(url: &str) -> Option<String> {
     if parts.next().is_some() || name.is_empty() || !name.chars().all(is_name) {
         return None;
     }
-    let region = host.strip_prefix("sqs.").and_then(|host| host.split('.').next());
-    let region = region.unwrap_or("${AWS::Region}");
+    let region = host
+        .strip_prefix("sqs.")
+        .and_then(|host| host.split('.').next())
+        .unwrap_or("${AWS::Region}");
     let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let account = if is_account { account } else { "${AWS::AccountId}" };
     Some(format!("arn:${{AWS::Partition}}:sqs:{region}:{account}:{name}"))

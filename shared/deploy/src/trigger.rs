@@ -1,7 +1,8 @@
-//! What starts pipelines: uploads through EventBridge, and schedules. Both end in the trigger's queue.
+//! What starts pipelines: uploads through EventBridge, and schedules. Both go to the trigger's
+//! queue.
 //!
-//! S3's own notifications would be quicker, but a bucket has one document of them with one owner, whereas any number of EventBridge rules
-//! may listen to one bucket, and to one that is not ours.
+//! S3's own notifications would be faster. But a bucket has one document of them with one owner,
+//! whereas any number of EventBridge rules may listen to one bucket, even to one of another owner.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +106,8 @@ fn rule(blueprint: &Blueprint, pipeline: &PipelineName, upload: &Upload) -> Valu
     })
 }
 
-/// EventBridge's filter of keys. The trigger looks again, so it may let more through, but never less.
+/// Returns EventBridge's filter of keys. The trigger checks again, so the filter may let more keys
+/// through, but never fewer.
 fn key_pattern(prefix: &str, suffix: &str) -> Option<Value> {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('*', "\\*");
     match (prefix, suffix) {
@@ -119,7 +121,7 @@ fn key_pattern(prefix: &str, suffix: &str) -> Option<Value> {
 }
 
 fn schedule(pipeline: &PipelineName, number: usize, expression: &str) -> Value {
-    // Scheduler puts the time in, the same one when it delivers twice.
+    // Scheduler fills in the time, and gives the same one if it delivers twice.
     let input = json!({ "Schedule": {
         "PipelineName": pipeline, "Number": number, "Time": "<aws.scheduler.scheduled-time>"
     } });

@@ -1,4 +1,4 @@
-//! Least privilege, held by walking every statement of the template.
+//! Least privilege: every statement of the template is checked.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,8 @@ use sidestep_deploy::synthesise;
 
 use crate::fixture;
 
-/// Resources with a `*` that are meant, and why. `ID` of the resource, the statement, the end of the resource's text.
+/// Resources with a `*` that are intended, and why: the resource's id, the statement, and the end
+/// of its text.
 const WIDE: [(&str, &str, &str); 19] = [
     // X-Ray's actions know no resources.
     ("EnginePolicy", "Traces", "*"),
@@ -36,7 +37,8 @@ const WIDE: [(&str, &str, &str); 19] = [
     ("EnginePolicy", "Inputs", "acme-lake/a?b/*"),
     // `writes` of `sidestep.toml` names a prefix.
     ("StepWorkErRole", "Writes", "results/daily/*"),
-    // Every step: executions and attempts of its own, and artifacts of whoever did the work before.
+    // Every step: its own executions and attempts, and artifacts of the step that did the work
+    // before.
     ("Step*", "Outputs", "/*"),
     ("Step*", "Artifacts", "/runs/*"),
 ];
@@ -46,7 +48,7 @@ fn nothing_is_wider_than_the_checked_in_list() {
     for blueprint in [fixture::flights(), fixture::everything()] {
         let template = synthesise(&blueprint).expect("a template");
         for (id, statement) in statements(&template) {
-            // Who may take a role is the next test's matter.
+            // The next test checks who may assume a role.
             if statement["Effect"] == "Deny" || statement.get("Resource").is_none() {
                 continue;
             }
@@ -77,7 +79,8 @@ fn every_principal_is_a_service_that_is_pinned_to_its_source() {
                 continue;
             }
             let service = principal["Service"].as_str().expect("a service");
-            // Lambda takes only the roles of functions that were given them, and has no source to pin.
+            // Lambda assumes only the roles of functions that they were given to, and has no source
+            // to pin.
             let is_pinned = service == "lambda.amazonaws.com"
                 || (statement["Condition"]["StringEquals"]["aws:SourceAccount"]["Ref"]
                     == "AWS::AccountId"
@@ -164,7 +167,7 @@ fn a_step_writes_only_below_its_own_prefix() {
     assert!(written.ends_with("/runs/flights/*/Train/*"), "{written}");
 }
 
-/// Every policy statement with the id of its resource, wherever it stands in it.
+/// Returns every policy statement in the template with the id of its resource.
 fn statements(template: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (id, resource) in template["Resources"].as_object().expect("resources") {
@@ -198,7 +201,8 @@ fn of_type<'t>(
     resources.iter().filter(move |(_, resource)| resource["Type"] == kind)
 }
 
-/// The texts of a statement's actions or resources; those of `Fn::Sub` too, and `Fn::GetAtt` as a name without `*`.
+/// Returns the texts of a statement's actions or resources, including those of `Fn::Sub`.
+/// `Fn::GetAtt` gives none, because it holds no `*`.
 fn texts(value: &Value) -> Box<dyn Iterator<Item = String> + '_> {
     match value {
         Value::String(text) => Box::new(std::iter::once(text.clone())),

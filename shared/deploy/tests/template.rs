@@ -1,4 +1,4 @@
-//! What a template must say for a deployment to work.
+//! What a template must contain for a deployment to work.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use sidestep_testkit::python::{environment, program, target_folder};
 
 use crate::fixture;
 
-/// The version that the templates are clean under.
+/// The version of cfn-lint under which the templates are clean.
 const CFN_LINT: &str = "cfn-lint==1.58.0";
 
 fn template(blueprint: &Blueprint) -> Value {
@@ -63,7 +63,7 @@ fn no_resource_waits_for_itself() {
     }
 }
 
-/// Names of resources that a resource refers to.
+/// Returns the names of resources that a resource refers to.
 fn mentions(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     match value {
@@ -186,6 +186,7 @@ fn the_engine_may_put_events_on_the_bus_that_is_named_and_on_none_otherwise() {
 #[test]
 fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
     let template = template(&fixture::everything());
+    let mut count = 0;
     for (id, resource) in template["Resources"].as_object().expect("resources") {
         let names = resource["Properties"].as_object().expect("properties").iter();
         let own = [
@@ -203,12 +204,22 @@ fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
             let has_prefix = text.starts_with("${AWS::StackName}-")
                 || text.starts_with("/aws/lambda/${AWS::StackName}-");
             assert!(is_reference || has_prefix, "{id} {property} {name}");
+            count += usize::from(has_prefix);
         }
     }
+    assert!(count >= 10, "only {count} names begin with the stack's");
 }
 
 #[test]
-fn what_no_stack_can_hold_is_refused() {
+fn the_alarm_about_stuck_executions_counts_a_line_that_the_sweep_logs() {
+    let template = template(&fixture::flights());
+    let pattern = template["Resources"]["StuckFilter"]["Properties"]["FilterPattern"].as_str();
+    let sweep = include_str!("../../engine/src/sweep/mod.rs");
+    assert!(sweep.contains(pattern.expect("a pattern")), "{pattern:?}");
+}
+
+#[test]
+fn a_project_that_does_not_fit_into_a_stack_is_refused() {
     let with = |name: &str| {
         let mut blueprint = fixture::flights();
         blueprint.functions.insert(name.to_owned(), fixture::function(fixture::python()));

@@ -18,9 +18,9 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What happens to a request.
+/// What the proxy does to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum RequestFault {
     Pass,
     /// The request never reaches the service, which seems to answer with this status.
     Refuse(StatusCode),
@@ -52,7 +52,7 @@ impl Asked<'_> {
     }
 }
 
-type Rule = Box<dyn FnMut(&Asked<'_>) -> Fate + Send>;
+type Rule = Box<dyn FnMut(&Asked<'_>) -> RequestFault + Send>;
 
 /// A running proxy. Clones are handles to the same one.
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl Proxy {
 
     /// Serves like [`Proxy::serve`], at a given address.
     pub async fn serve_at(to: &str, address: SocketAddr) -> std::io::Result<Self> {
-        let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| Fate::Pass)));
+        let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| RequestFault::Pass)));
         let listener = TcpListener::bind(address).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let client = Client::builder(TokioExecutor::new()).build_http();
@@ -110,7 +110,7 @@ impl Proxy {
     }
 
     /// Sets what happens to each request from now on.
-    pub fn set(&self, rule: impl FnMut(&Asked<'_>) -> Fate + Send + 'static) {
+    pub fn set(&self, rule: impl FnMut(&Asked<'_>) -> RequestFault + Send + 'static) {
         *self.rule.lock() = Box::new(rule);
     }
 }
@@ -121,17 +121,17 @@ async fn pass(State(wire): State<Wire>, request: Request) -> Response {
         // The client left.
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let fate = {
+    let fault = {
         let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
         let asked = Asked { method, uri, headers, body: &body };
         (wire.rule.lock())(&asked)
     };
-    match fate {
-        Fate::Refuse(status) => return refusal(status),
-        Fate::Error(status, code) => {
+    match fault {
+        RequestFault::Refuse(status) => return refusal(status),
+        RequestFault::Error(status, code) => {
             return ([("x-amzn-errortype", code)], refusal(status)).into_response();
         }
-        Fate::HangBefore => return wire.hang().await,
+        RequestFault::HangBefore => return wire.hang().await,
         _ => {}
     }
     let request = Request::from_parts(parts, Body::from(body));
@@ -139,12 +139,12 @@ async fn pass(State(wire): State<Wire>, request: Request) -> Response {
     // or leaves.
     let done = tokio::spawn(async move {
         let answer = wire.forward(request).await;
-        match fate {
-            Fate::Lose(status) => {
+        match fault {
+            RequestFault::Lose(status) => {
                 drop(to_bytes(answer.into_body(), usize::MAX).await);
                 refusal(status)
             }
-            Fate::HangAfter => {
+            RequestFault::HangAfter => {
                 drop(to_bytes(answer.into_body(), usize::MAX).await);
                 wire.hang().await
             }

@@ -1,5 +1,6 @@
-//! The fuzz targets' functions on stable Rust: for a bounded number of inputs, made from nothing
-//! and from the fixtures.
+//! The fuzz targets' functions on stable Rust, for a bounded number of inputs.
+//!
+//! The inputs are random, or fixtures that were tampered with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use sidestep_testkit::fuzz;
 
-/// The files below a folder, in order, without very large ones.
+/// Reads the files below a folder, in order, without very large ones.
 fn files(folder: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
     let (mut folders, mut found): (Vec<PathBuf>, Vec<Vec<u8>>) = (vec![folder], Vec::new());

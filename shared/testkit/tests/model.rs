@@ -1,5 +1,6 @@
-//! A model of the protocol, checked exhaustively for small sizes: claim, complete, join, lease and
-//! cache publication.
+//! A model of the protocol, checked exhaustively for small sizes.
+//!
+//! It covers claim, complete, join, lease and cache publication.
 //!
 //! Two planners act on one execution of three steps, `A` and `B` side by side and `C` after both,
 //! with at most two attempts of `A` and of `C`. Each planner works in the code's own order and may
@@ -9,13 +10,13 @@
 //! | here | in the code |
 //! |---|---|
 //! | `Action::Load` | `Engine::load` (`engine/src/engine.rs`): `HEAD`, which may lag |
-//! | `plan` | `plan()` (`core/src/plan.rs`): fold a report in, claim what is ready |
+//! | `plan` | `plan()` (`core/src/plan/mod.rs`): fold a report in, claim what is ready |
 //! | `Action::Publish` | `Engine::write_records`: the cache entry goes out before the commit |
 //! | `Action::Commit` | `ExecutionStore::commit`: created once for each revision; the loser folds the winner's |
 //! | `Action::Head` | `ExecutionStore::advance_head`: only forward |
 //! | `Action::Invoke` | `Engine::perform`: after the commit |
-//! | `Action::Lapse` | `Engine::resume` (`engine/src/sweep.rs`): catch up with the commits, then a new attempt |
-//! | `Action::Report` | `judge` (`core/src/report.rs`): only the claimed attempt's first report counts |
+//! | `Action::Lapse` | `Engine::resume` (`engine/src/sweep/mod.rs`): catch up with the commits, then a new attempt |
+//! | `Action::Report` | `judge` (`core/src/plan/report.rs`): only the claimed attempt's first report counts |
 //!
 //! Left out: values, conditions and retry policies, which the simulator tries, and time: a lease
 //! may lapse at any moment.
@@ -361,8 +362,8 @@ impl Model for Protocol {
 }
 
 impl Protocol {
-    /// A report that its state knows nothing of: the planner looks whether `HEAD` lags before it
-    /// discards it.
+    /// Returns the state after catching up: the planner checks if `HEAD` lags before it discards a
+    /// report that its state does not know.
     fn caught_up(
         &self,
         state: &State,

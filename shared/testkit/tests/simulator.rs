@@ -1,5 +1,4 @@
-//! The simulator: what it tries at every build, that a seed gives the same run, and that it finds
-//! mistakes.
+//! The simulator: the seeds of every build, the same run for a seed, and planted mistakes.
 
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_testkit::simulator::{Bug, Example, Fault, Options, Outcome, run, run_example};
@@ -49,7 +48,7 @@ fn planted_mistakes_are_found() {
     }
 }
 
-/// For every effect of some small pipelines, on every road: it fails, fails after success, happens
+/// Every effect of some small pipelines, on every road: it fails, fails after success, happens
 /// twice, or the planner dies before or after it.
 #[test]
 fn any_one_fault_at_any_effect_changes_no_result() {

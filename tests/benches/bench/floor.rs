@@ -8,7 +8,8 @@ use sidestep_local::lambda::InvocationType;
 
 use super::{Bench, median, print};
 
-/// What one write and one invocation take here without anything of sidestep's planner around them, in milliseconds together.
+/// Measures one write and one invocation without sidestep's planner around them, in milliseconds
+/// together.
 pub(crate) async fn floor(request: StartRequest) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::start(folder.path(), Handoff::Event, None, false).await;

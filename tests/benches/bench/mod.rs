@@ -1,4 +1,4 @@
-//! What benchmarks share: an embedded cloud with the no-op step, requests of whole definitions, and figures as lines of JSON.
+//! What benchmarks share: a cloud with the no-op step, requests, and figures as lines of JSON.
 
 pub(crate) mod floor;
 pub(crate) mod shape;
@@ -82,12 +82,13 @@ impl Bench {
         Self { cloud, engine, watcher }
     }
 
-    /// The time from the request to the end of the execution.
+    /// Returns the time from the request to the end of the execution.
     pub(crate) async fn run(&self, request: StartRequest) -> Duration {
         self.run_among(1, request).await
     }
 
-    /// As [`Bench::run`] where so many run at once: the less often each is looked at, since looking takes the same two cores.
+    /// Measures as [`Bench::run`] while so many run at once. The more there are, the less often
+    /// each is polled, because polling takes the same two cores.
     pub(crate) async fn run_among(&self, count: u32, request: StartRequest) -> Duration {
         let start = Instant::now();
         let prepared = self.engine.prepare(request).await.unwrap();
@@ -103,7 +104,7 @@ pub(crate) fn whole(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap())
 }
 
-/// Whether the command line names this part of a benchmark, or none.
+/// Returns true if the command line names this part of a benchmark, or none.
 pub(crate) fn is_asked(part: &str) -> bool {
     let arguments = std::env::args().skip(1);
     let mut named = arguments.filter(|argument| !argument.starts_with('-')).peekable();
@@ -135,7 +136,8 @@ pub(crate) fn table() {
     println!("{table}");
 }
 
-/// What an execution asks of the services: the engine's requests as its adapters count them, S3's as S3 does, so those of the functions too.
+/// Counts what an execution asks of the services: the engine's requests by its adapters, S3's by
+/// S3, so those of the functions too.
 pub(crate) async fn usage(bench: &Bench, counter: &Counter, request: StartRequest) -> Usage {
     counter.take();
     let before = bench.cloud.s3().counts();

@@ -13,7 +13,7 @@ fn step(name: &str, arguments: &Value) -> Value {
         "OutputParameters": [{"OutputName": "Value", "OutputType": "Integer"}]})
 }
 
-/// One step, `width` that read it, one that waits for all.
+/// Returns one step, `width` that read it, and one that waits for all.
 pub(crate) fn fan(width: usize, round: usize) -> StartRequest {
     let mut steps = vec![step("Root", &json!({"Value": round}))];
     let names: Vec<_> = (0..width).map(|n| format!("B{n}")).collect();

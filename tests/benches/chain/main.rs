@@ -1,5 +1,7 @@
-//! `cargo bench -p sidestep-tests`: a chain of 50 no-op steps by event, and its no-op repeat; what both ask of the services; where the time
-//! of a step goes.
+//! Measures a chain: `cargo bench -p sidestep-tests`.
+//!
+//! A chain of 50 no-op steps by event, and its no-op repeat; what both ask of the services; where
+//! the time of a step goes.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a benchmark")]
 
 #[allow(dead_code, reason = "each benchmark uses a part of it")]

@@ -1,4 +1,7 @@
-//! Where the time of a step goes: the spans of the planner and of its requests, and the moments at which the function was entered.
+//! Where the time of a step goes.
+//!
+//! It is read from the spans of the planner and of its requests, and from the moments at which the
+//! function was entered.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -44,8 +47,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Timeline {
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let span = context.span(&id).unwrap();
         if let Some(Started(start)) = span.extensions().get() {
-            let planner = span.scope().find(|outer| outer.name() == PLANNER);
-            let planner = planner.map(|outer| outer.id().into_u64());
+            let mut outer = span.scope().filter(|outer| outer.name() == PLANNER);
+            let planner = outer.next().map(|outer| outer.id().into_u64());
             let ended = Span { name: span.name(), planner, start: *start, end: now_us() };
             self.0.lock().unwrap().push(ended);
         }
@@ -68,8 +71,9 @@ impl Timeline {
         self.0.lock().unwrap().clear();
     }
 
-    /// The parts of a step's time in a chain, each as the median over its steps, in milliseconds; `entered` are the moments at which the
-    /// function was entered. The parts are in the order in which they happen, requests of the planner by name.
+    /// Returns the parts of a step's time in a chain, each as the median over its steps, in
+    /// milliseconds. `entered` are the moments at which the function was entered. The parts are in
+    /// the order in which they happen, requests of the planner by name.
     pub(crate) fn parts(&self, mut entered: Vec<f64>) -> Vec<(String, f64)> {
         let spans = self.0.lock().unwrap().clone();
         let named = |name: &str| {

@@ -1,4 +1,6 @@
-//! The native definitions of the corpus, executed on the embedded cloud with small functions: what is decided, why, and what comes out.
+//! The native definitions of the corpus, executed on the embedded cloud with small functions.
+//!
+//! The tests hold what is decided, why, and the outputs.
 
 mod branches;
 mod selection;
@@ -58,7 +60,7 @@ impl Corpus {
         self.setup.run(self.request(parameters)).await
     }
 
-    /// The message of what is refused before it starts.
+    /// Returns the error of a request that is refused before it starts.
     async fn refusal(&self, request: StartRequest) -> String {
         let error = self.setup.engine.prepare(request).await.unwrap_err();
         assert!(matches!(error, EngineError::Start(_)), "{error}");
@@ -79,7 +81,7 @@ fn functions(steps: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
-/// `STEP DECISION STATUS` for each step.
+/// Returns `STEP DECISION STATUS` for each step.
 fn decisions(execution: &ExecutionDescription) -> Vec<String> {
     let steps = execution.steps.iter().map(|step| {
         let (decision, status) = (step.decision.unwrap_or("-"), step.step_status.unwrap_or("-"));
@@ -103,7 +105,7 @@ fn id(execution: &ExecutionDescription) -> ExecutionId {
     ExecutionId::parse(id).unwrap()
 }
 
-/// The declared outputs of all steps.
+/// Returns the declared outputs of all steps.
 fn outputs(execution: &ExecutionDescription) -> Vec<(&str, &Map<String, Value>)> {
     let steps = execution.steps.iter();
     steps.map(|step| (step.step_name.as_str(), &step.output_parameters)).collect()

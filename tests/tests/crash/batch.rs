@@ -1,4 +1,6 @@
-//! Batches whose trigger or planner dies at any request: every upload is in one execution, and in no other.
+//! Batches whose trigger or planner dies at any request.
+//!
+//! Every upload is in one execution, and in no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,7 @@ use sidestep_engine::ports::batches::BatchStore as _;
 use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_engine::ports::triggers::Trigger;
 use sidestep_engine::sweep::Leases;
-use sidestep_testkit::proxy::Fate;
+use sidestep_testkit::proxy::RequestFault;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -23,7 +25,7 @@ use super::world::World;
 const MOST: u32 = 200;
 const SECONDS: u32 = 60;
 
-/// A world with a trigger whose batches begin a pipeline without functions.
+/// Creates a world with a trigger whose batches start a pipeline without functions.
 async fn world() -> World {
     let world = World::new().await;
     let gate = json!({"Name": "Gate", "Type": "Condition", "Arguments": {"IfSteps": [], "ElseSteps": [],
@@ -57,7 +59,7 @@ fn upload(key: &str, at_ms: u64) -> Value {
         "s3": {"bucket": {"name": "inbox"}, "object": object}}]})
 }
 
-/// The objects that each execution was started for, of those that are not in `seen`, which they join.
+/// Returns the objects of each execution that is not in `seen`, and adds the execution to `seen`.
 async fn started(world: &World, seen: &mut BTreeSet<ExecutionId>) -> Vec<Vec<String>> {
     let mut batches = Vec::new();
     for line in world.table.list(None, 10_000).await.unwrap() {
@@ -80,11 +82,11 @@ async fn whoever_dies_at_any_request_of_a_batch_every_upload_is_in_exactly_one_e
     let world = world().await;
     let mut seen = BTreeSet::new();
     let (mut deaths, mut begins_ms) = (0, 1_700_000_040_000);
-    for fate in [Fate::HangBefore, Fate::HangAfter] {
+    for fault in [RequestFault::HangBefore, RequestFault::HangAfter] {
         for position in 0..MOST {
             let (at_ms, due_ms) = (begins_ms + 1_000, begins_ms + 63_000);
             begins_ms += 120_000;
-            let key = |number: u32| format!("{fate:?}/{position}/{number}");
+            let key = |number: u32| format!("{fault:?}/{position}/{number}");
             let events: Vec<_> = (0..4).map(|number| upload(&key(number), at_ms)).collect();
             let all = async |engine: &Engine| {
                 world.clock.set(at_ms);
@@ -97,7 +99,7 @@ async fn whoever_dies_at_any_request_of_a_batch_every_upload_is_in_exactly_one_e
                 engine.consume(Consumer::Trigger, events[3].clone()).await.unwrap();
                 engine.sweep(Leases::ByTime).await.unwrap();
             };
-            let died = world.dies(position, fate, async |engine| all(&engine).await).await;
+            let died = world.dies(position, fault, async |engine| all(&engine).await).await;
             // What was not handled comes again, and so does what was.
             for event in &events {
                 world.sound().consume(Consumer::Trigger, event.clone()).await.unwrap();
@@ -110,8 +112,8 @@ async fn whoever_dies_at_any_request_of_a_batch_every_upload_is_in_exactly_one_e
             objects.sort_unstable();
             let expected: Vec<_> =
                 (0..4).map(|number| format!("s3://inbox/{}", key(number))).collect();
-            assert_eq!(objects, expected, "{fate:?} {position}: {batches:?}");
-            assert_eq!(world.table.open_windows().await.unwrap(), [], "{fate:?} {position}");
+            assert_eq!(objects, expected, "{fault:?} {position}: {batches:?}");
+            assert_eq!(world.table.open_windows().await.unwrap(), [], "{fault:?} {position}");
             if !died {
                 assert_eq!(batches.len(), 2, "the late one has an execution of its own");
                 break;

@@ -1,4 +1,6 @@
-//! Attempts of which nothing is heard: they are begun again soon where their handlers renew, and never while they do.
+//! Attempts that do not report.
+//!
+//! The sweep starts another one soon if their handlers renew leases, and never while they renew.
 
 use serde_json::{Value, json};
 use sidestep_core::plan::lease::{RENEWED_LEASE_MS, STARTED_NAME, renewal};
@@ -12,7 +14,8 @@ use crate::setup;
 /// Twice the pause between two sweeps.
 const SWEEPS_MS: u64 = 120_000;
 
-/// Begins an execution of one step of the function `renewing`, and returns the payload of its first attempt.
+/// Begins an execution of one step of the function `renewing`, and returns the payload of its first
+/// attempt.
 async fn begin(world: &World, more: &Value) -> Value {
     world.functions.deploy_with_sdk("renewing", "code", 900);
     let mut step =
@@ -76,7 +79,7 @@ async fn a_lost_attempt_that_may_start_once_is_fenced_off_or_fails_the_step() {
         }
         let again = after(&world, RENEWED_LEASE_MS + 1).await;
         if has_begun {
-            assert_eq!(again, None, "nobody knows how far it came");
+            assert_eq!(again, None, "no process knows how far it came");
             let only = world.only().await;
             assert_eq!(only.pipeline_execution_status, "Failed");
             let reason = only.failure_reason.unwrap_or_default();

@@ -1,6 +1,9 @@
-//! What goes wrong between a planner and its table and bucket, over the real adapters: planners die at every request, events and clocks lie.
+//! Faults between a planner and its table and bucket, over the real adapters.
 //!
-//! The simulator does this in memory, where an adapter's call is one step. Here a call is as many requests as it takes, in their order.
+//! Planners die at every request, events come twice, clocks go back.
+//!
+//! The simulator does this in memory, where an adapter's call is one step. Here a call is as many
+//! requests as it takes, in their order.
 
 mod batch;
 mod delivery_faults;
@@ -11,7 +14,7 @@ use sidestep_core::execution::ExecutionStatus;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::ports::executions::ExecutionStore as _;
 use sidestep_engine::sweep::Leases;
-use sidestep_testkit::proxy::Fate;
+use sidestep_testkit::proxy::RequestFault;
 
 use self::world::{World, ended};
 
@@ -22,15 +25,16 @@ const MOST: u32 = 100;
 async fn a_planner_that_dies_at_any_request_of_the_last_turn_leaves_a_list_that_comes_right() {
     let world = World::new().await;
     let mut deaths = 0;
-    for fate in [Fate::HangBefore, Fate::HangAfter] {
+    for fault in [RequestFault::HangBefore, RequestFault::HangAfter] {
         for position in 0..MOST {
             let (id, payload) = world.begin(position).await;
             let event = ended(&payload, "Success");
             let last = async |engine: Engine| drop(engine.handle(event.clone()).await.unwrap());
-            let died = world.dies(position, fate, last).await;
-            let place = format!("{fate:?} {position}");
+            let died = world.dies(position, fault, last).await;
+            let place = format!("{fault:?} {position}");
             world.assert_listed(&id, &place).await;
-            // The event comes again, as after any failure of the planner, or the sweep finds the commit.
+            // The event comes again, as after any failure of the planner, or the sweep finds the
+            // commit.
             world.sound().sweep(Leases::ByTime).await.unwrap();
             world.sound().handle(event.clone()).await.unwrap();
             let (status, line) = (world.status(&id).await, world.line(&id).await);
@@ -50,23 +54,23 @@ async fn a_planner_that_dies_at_any_request_of_the_last_turn_leaves_a_list_that_
 async fn a_retry_whose_planner_dies_is_carried_out_once_it_is_noted() {
     let world = World::new().await;
     let (mut deaths, mut unnoted) = (0, 0);
-    for fate in [Fate::HangBefore, Fate::HangAfter] {
+    for fault in [RequestFault::HangBefore, RequestFault::HangAfter] {
         for position in 0..MOST {
             let (id, payload) = world.begin(position).await;
             world.sound().handle(ended(&payload, "RetriesExhausted")).await.unwrap();
             assert_eq!(world.status(&id).await, ExecutionStatus::Failed);
             let retry = async |engine: Engine| assert!(!engine.retry(&id).await.unwrap().is_over());
-            let died = world.dies(position, fate, retry).await;
-            let place = format!("{fate:?} {position}");
+            let died = world.dies(position, fault, retry).await;
+            let place = format!("{fault:?} {position}");
             let is_noted = world.table.live().await.unwrap().contains(&id);
             world.sound().sweep(Leases::ByTime).await.unwrap();
             let line = world.line(&id).await.status;
             if is_noted {
                 assert_eq!(world.status(&id).await, ExecutionStatus::Executing, "{place}");
                 assert_eq!(line, ExecutionStatus::Executing, "{place}");
-                // Its attempt may have been claimed by the planner that died before it invoked: then the lease lapses.
-                let begun = world.invoked();
-                let begun = if let Some(begun) = begun {
+                // Its attempt may have been claimed by the planner that died before it invoked:
+                // then the lease lapses.
+                let begun = if let Some(begun) = world.invoked() {
                     begun
                 } else {
                     world.clock.advance(3_600_000);

@@ -20,14 +20,14 @@ use sidestep_engine::ports::{Deployment, Ports};
 use sidestep_local::dynamodb::DynamoDbServer;
 use sidestep_local::s3::S3Server;
 use sidestep_testkit::memory::{ManualClock, MemoryFunctions, MemoryQueues};
-use sidestep_testkit::proxy::{Fate, Proxy};
+use sidestep_testkit::proxy::{Proxy, RequestFault};
 use tokio::net::TcpListener;
 
 use crate::setup;
 
 pub(crate) const BUCKET: &str = "artifacts";
 
-/// DynamoDB and S3, each behind a proxy for whoever is to die.
+/// DynamoDB and S3, each behind a proxy for the planner that is to die.
 pub(crate) struct World {
     pub(crate) table: DynamoTable,
     services: [String; 2],
@@ -56,7 +56,7 @@ impl World {
         Self { table, services: [dynamodb, s3], proxies, functions, clock, _folder: folder }
     }
 
-    /// A planner of its own process.
+    /// Creates an engine as another process would have it.
     fn engine(&self, [dynamodb, s3]: [&str; 2]) -> Engine {
         let table = Arc::new(table(dynamodb));
         let config = local_config("us-east-1").into_builder().endpoint_url(s3).build();
@@ -81,17 +81,17 @@ impl World {
         )
     }
 
-    /// One that lives.
+    /// Creates an engine whose requests all pass.
     pub(crate) fn sound(&self) -> Engine {
         self.engine([&self.services[0], &self.services[1]])
     }
 
-    /// Lets a planner die at its request number `position`: just before it is sent, or when it is done and the answer is under way.
-    /// `false`: it came to its end before.
+    /// Lets a planner die at its request number `position`: just before it is sent, or when it is
+    /// done and the answer is under way. `false`: it came to its end before.
     pub(crate) async fn dies(
         &self,
         position: u32,
-        fate: Fate,
+        fault: RequestFault,
         what: impl AsyncFnOnce(Engine),
     ) -> bool {
         let count = Arc::new(AtomicU32::new(0));
@@ -100,7 +100,7 @@ impl World {
             let count = Arc::clone(&count);
             proxy.set(move |_| {
                 let is_before = count.fetch_add(1, Ordering::SeqCst) < position;
-                if is_before { Fate::Pass } else { fate }
+                if is_before { RequestFault::Pass } else { fault }
             });
             hanging.push(proxy.hanging());
         }
@@ -123,12 +123,12 @@ impl World {
         (id, self.invoked().expect("it has nothing to wait for"))
     }
 
-    /// The payload of the last invocation since the last look.
+    /// Takes the payload of the last invocation since the last call.
     pub(crate) fn invoked(&self) -> Option<Value> {
         self.functions.take().pop().map(|invoked| invoked.payload)
     }
 
-    /// What lies in the bucket as JSON.
+    /// Reads a JSON object of the bucket.
     pub(crate) async fn document(&self, uri: &S3Uri) -> Value {
         let config = local_config("us-east-1").into_builder().endpoint_url(&self.services[1]);
         let store = S3ObjectStore::new(&config.build());
@@ -143,7 +143,7 @@ impl World {
         store.create(uri, "{}".into(), "application/json").await.unwrap();
     }
 
-    /// The one execution that there is.
+    /// Describes the one execution that there is.
     pub(crate) async fn only(&self) -> ExecutionDescription {
         let lines = self.table.list(None, 2).await.unwrap();
         assert_eq!(lines.len(), 1, "{lines:?}");
@@ -159,11 +159,11 @@ impl World {
         lines.into_iter().find(|line| line.execution_id == *id).unwrap()
     }
 
-    /// What is over is not swept any more, so the list has to say so before.
+    /// Asserts that the list says what `HEAD` says: the sweep passes over an ended execution.
     pub(crate) async fn assert_listed(&self, id: &ExecutionId, place: &str) {
         let (status, line) = (self.status(id).await, self.line(id).await);
         if status.is_over() && !self.table.live().await.unwrap().contains(id) {
-            assert_eq!(line.status, status, "{place}: nobody will ever correct the list");
+            assert_eq!(line.status, status, "{place}: no sweep will correct the list");
         }
     }
 }
@@ -179,7 +179,7 @@ fn table(endpoint: &str) -> DynamoTable {
     DynamoTable::new(&config, "state")
 }
 
-/// What Lambda's destination says of an invocation.
+/// Returns the record that Lambda's destination sends for an invocation.
 pub(crate) fn ended(payload: &Value, condition: &str) -> Value {
     let response = match condition {
         "Success" => json!({}),

@@ -54,8 +54,8 @@ impl Imports {
                 graph.add_edge(nodes[from.as_str()], nodes[to.as_str()], ());
             }
         }
-        let circles = tarjan_scc(&graph).into_iter().filter(|group| group.len() > 1);
-        let mut circles: Vec<Vec<String>> = circles
+        let groups = tarjan_scc(&graph).into_iter().filter(|group| group.len() > 1);
+        let mut circles: Vec<Vec<String>> = groups
             .map(|group| group.into_iter().map(|node| graph[node].to_owned()).collect())
             .collect();
         for circle in &mut circles {

@@ -34,7 +34,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// A cloud in a folder of its own.
+    /// Starts a cloud in a folder of its own.
     pub(crate) async fn new(
         planner: Planner,
         handoff: Handoff,
@@ -52,7 +52,7 @@ impl Setup {
         end(&self.engine, &id).await
     }
 
-    /// How often functions were invoked; the planner does not count.
+    /// Returns how often functions were invoked; the planner does not count.
     pub(crate) fn invocations(&self) -> u64 {
         let counts = self.cloud.lambda().counts().invocations;
         self.functions.iter().filter_map(|name| counts.get(name)).sum()
@@ -67,7 +67,8 @@ pub(crate) async fn start(
     functions: Vec<FunctionConfig>,
 ) -> (Cloud, Arc<Engine>) {
     let until = Instant::now() + DEADLINE;
-    // A child that is just being forked elsewhere in this process holds a dropped lock for a moment.
+    // A child that is just being forked elsewhere in this process holds a dropped lock for a
+    // moment.
     let mut cloud = loop {
         match Cloud::start(folder, Ports::default()).await {
             Ok(cloud) => break cloud,
@@ -89,7 +90,7 @@ pub(crate) async fn start(
     (cloud, engine)
 }
 
-/// The description of an execution when it is over.
+/// Waits for the end of an execution, and describes it.
 pub(crate) async fn end(engine: &Engine, id: &ExecutionId) -> ExecutionDescription {
     let until = Instant::now() + DEADLINE;
     loop {
@@ -102,7 +103,7 @@ pub(crate) async fn end(engine: &Engine, id: &ExecutionId) -> ExecutionDescripti
     }
 }
 
-/// A function that `program` is.
+/// Returns a function whose code is `program`.
 pub(crate) fn function(name: &str, program: &str) -> FunctionConfig {
     let command = Command { program: PathBuf::from(program), ..Command::default() };
     let mut function =

@@ -151,7 +151,7 @@ fn a_request_that_was_changed_after_it_was_signed_is_refused() {
 }
 
 #[test]
-fn what_could_be_exchanged_unnoticed_must_be_signed() {
+fn headers_with_a_meaning_must_be_signed() {
     for left_out in ["host", "x-amz-date", "x-amz-target"] {
         let mut head = signed(|_| {});
         edit(&mut head, &format!(";{left_out}"), "");
@@ -179,7 +179,7 @@ fn a_signature_is_good_for_fifteen_minutes_around_its_date() {
 }
 
 #[test]
-fn what_is_missing_unreadable_or_unknown_has_the_code_that_aws_gives_it() {
+fn missing_unreadable_and_unknown_parts_have_the_codes_of_aws() {
     type Case = (fn(&mut Parts), &'static str);
     let cases: [Case; 13] = [
         (|head| drop(head.headers.remove("authorization")), "MissingAuthenticationTokenException"),

@@ -26,7 +26,7 @@ pub fn config_from_env() -> SdkConfig {
     builder.build()
 }
 
-/// An empty variable counts as absent, as it does in AWS's own tools.
-fn variable(name: &str) -> Option<String> {
+/// Returns a variable. An empty one counts as absent, as it does in AWS's own tools.
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

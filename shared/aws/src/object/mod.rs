@@ -29,6 +29,8 @@ use tokio_util::io::ReaderStream;
 
 use self::digest::{digest, to_base64};
 pub use self::environment::config_from_env;
+#[cfg(feature = "planner")]
+pub(crate) use self::environment::variable;
 use self::error::{classify, is_absent, status};
 #[cfg(feature = "planner")]
 use crate::counter::Counter;

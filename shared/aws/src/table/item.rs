@@ -134,8 +134,10 @@ mod tests {
     use sidestep_core::uri::S3Uri;
     use sidestep_engine::ports::objects::sha256_hex;
 
+    use crate::table::key::commit_key;
+
     #[test]
-    fn documents_read_back_whether_they_were_compressed_or_not() {
+    fn documents_read_back_compressed_or_not() {
         let small = json!({"a": 1});
         let large = json!({"list": vec!["the same words again"; 1_000]});
         for (value, name) in [(small, "Body"), (large, "Deflated")] {
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_unfolded_is_an_error_that_names_the_item() {
+    fn a_document_that_cannot_be_decompressed_names_its_item() {
         let mut item = document("P", "S", &json!("x".repeat(5_000)));
         item.insert("Deflated".to_owned(), AttributeValue::B(Blob::new(vec![1, 2, 3])));
         let error = body::<Value>(&item).expect_err("damaged").to_string();

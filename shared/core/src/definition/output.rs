@@ -98,17 +98,15 @@ mod tests {
     #[test]
     fn what_does_not_convert_is_named_with_its_type() {
         let cases = [
-            (json!(3.5), ScalarType::Integer),
-            (json!("x"), ScalarType::Float),
-            (json!(null), ScalarType::String),
-            (json!([1]), ScalarType::Integer),
-            (json!(1), ScalarType::Boolean),
-            (json!(1e300), ScalarType::Integer),
+            (json!(3.5), ScalarType::Integer, "3.5 (Float) is not of type Integer"),
+            (json!("x"), ScalarType::Float, "\"x\" (String) is not of type Float"),
+            (json!(null), ScalarType::String, "null (Null) is not of type String"),
+            (json!([1]), ScalarType::Integer, "[1] (List) is not of type Integer"),
+            (json!(1), ScalarType::Boolean, "1 (Integer) is not of type Boolean"),
+            (json!(1e300), ScalarType::Integer, "1e+300 (Float) is not of type Integer"),
         ];
-        for (value, output_type) in cases {
-            assert!(convert_output(&value, output_type).is_err(), "{value}");
+        for (value, output_type, expected) in cases {
+            assert_eq!(convert_output(&value, output_type), Err(expected.to_owned()));
         }
-        let error = convert_output(&json!(3.5), ScalarType::Integer);
-        assert_eq!(error, Err("3.5 (Float) is not of type Integer".to_owned()));
     }
 }

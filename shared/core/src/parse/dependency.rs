@@ -22,7 +22,7 @@ pub(super) struct Site<'d> {
     pub(super) waits_for: BTreeMap<StepIndex, Node<'d>>,
 }
 
-impl<'d> Site<'d> {
+impl Site<'_> {
     pub(super) fn experiment() -> Self {
         Self { step: None, step_type: None, is_cached: false, waits_for: BTreeMap::new() }
     }

@@ -5,7 +5,7 @@ use sidestep_core::execution::ExecutionStatus;
 
 use super::world::World;
 
-/// A condition on a parameter, a step in each branch, and one that rejoins.
+/// Returns a condition on a parameter, a step in each branch, and one that rejoins.
 fn rejoin(rule: &str, parameter: i64) -> World {
     let text = format!(
         "
@@ -133,7 +133,7 @@ fn no_more_steps_run_at_a_time_than_max_parallel_execution_steps() {
     assert_eq!(second.invoked(), ["B"]);
 }
 
-/// One step with a `When`.
+/// Returns one step with a `When`.
 fn when(conditions: &str, otherwise: &str) -> String {
     format!(
         "

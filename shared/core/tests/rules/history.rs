@@ -1,7 +1,8 @@
-//! Histories of executions as they were written once, in `tests/fixtures/history`: they read, fold and plan the same for ever.
+//! Histories of executions in `tests/fixtures/history`: they read, fold and plan the same for ever.
 //!
 //! A history is never edited. One of a newer layout of state gets a folder of its own, by
-//! `SIDESTEP_WRITE_HISTORY=1 cargo test -p sidestep-core rules::history`, which writes what is not there.
+//! `SIDESTEP_WRITE_HISTORY=1 cargo test -p sidestep-core rules::history`, which writes what is not
+//! there.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,7 +46,8 @@ struct History {
     description: Value,
 }
 
-/// An execution with a retry, a loss, a stop, and its taking up again; then one that finds results in the cache.
+/// Returns an execution with a retry, a lost attempt, a stop and a resumption; then one that finds
+/// results in the cache.
 fn executions() -> Vec<World> {
     let mut first = World::new(STEPS);
     first.advance(&[]);

@@ -1,4 +1,6 @@
-//! Random pipelines against a reference model that knows nothing of plans: a memo table from (code, argument, contents read) to content.
+//! Random pipelines against a reference model that knows nothing of plans.
+//!
+//! The model is a memo table from (code, argument, contents read) to content.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +12,8 @@ use sidestep_core::selection::{SelectionError, check_connected};
 
 use super::world::World;
 
-/// A pipeline of steps `S0`, `S1`...: each reads the artifacts of some before it, and one external object.
+/// A pipeline of steps `S0`, `S1`...: each reads the artifacts of some before it, and one external
+/// object.
 #[derive(Debug, Clone)]
 struct Model {
     /// For each step the earlier ones that it reads.
@@ -33,13 +36,14 @@ enum Change {
 type Memo = BTreeMap<(usize, u32, u32, u32, Vec<u32>), u32>;
 
 impl Model {
-    /// Few different contents, so that a step that runs again often yields what it yielded before.
+    /// Returns one of few contents, so that a step that runs again often yields what it yielded
+    /// before.
     fn content(&self, step: usize, read: &[u32]) -> u32 {
         let own = self.arguments[step] + 3 * self.codes[step] + 5 * self.inputs[step];
         (own + read.iter().sum::<u32>()) % 3
     }
 
-    /// The steps that have to run, and the memo table after it.
+    /// Returns the steps that have to run, and adds their results to the memo table.
     fn run(&self, memo: &mut Memo) -> BTreeSet<String> {
         let mut contents: Vec<u32> = Vec::new();
         let mut ran = BTreeSet::new();
@@ -139,8 +143,8 @@ fn change((kind, step): (u8, usize), model: &Model) -> Change {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
-    /// Over a history of changes, exactly those steps run whose key is new under early cut-off, and the plan made before
-    /// each run agrees with the run.
+    /// Over a history of changes, exactly those steps run whose key is new under early cut-off, and
+    /// the plan made before each run agrees with the run.
     #[test]
     fn a_change_runs_exactly_the_steps_whose_key_changes(
         mut model in model(),

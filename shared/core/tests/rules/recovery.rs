@@ -247,7 +247,8 @@ Steps:
     assert!(description.contains("****") && !description.contains("hunter2"), "{description}");
 }
 
-/// Two steps, of which the second runs whatever the first comes to, while its data differs from the last succeeded execution.
+/// Two steps: the second runs however the first ends, if its data differs from the last succeeded
+/// execution.
 const WHEN_CHANGED: &str = "
   - { Name: First, Type: Lambda, FunctionArn: f, Arguments: { k: 1 } }
   - Name: A
@@ -308,7 +309,7 @@ fn a_lease_is_short_only_where_the_handler_renews_it_and_another_attempt_may_fol
         world.advance(&[]);
         world
     };
-    assert_eq!(lease_s(&begin(false)), 960, "nobody renews it");
+    assert_eq!(lease_s(&begin(false)), 960, "no handler renews it");
     let mut world = begin(true);
     assert_eq!(lease_s(&world), 180);
     world.fail("A");

@@ -50,7 +50,7 @@ fn a_report_is_noted_as_late_only_when_its_attempt_was_given_up() {
     );
 }
 
-/// What the functions of `world` left in S3, as their wrapper writes it.
+/// Returns what the functions of `world` left in S3, as the step SDK writes it.
 fn found(world: &World, names: &[&str], outputs: &serde_json::Value) -> Found {
     let mut found = Found::default();
     for name in names {

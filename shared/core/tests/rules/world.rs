@@ -137,7 +137,7 @@ impl World {
         }
     }
 
-    /// Plans, folds and performs.
+    /// Makes a plan, folds its commit in and performs its effects.
     pub(crate) fn advance(&mut self, events: &[Event]) -> Plan {
         let plan = self.plan(events);
         if !plan.commit.is_empty() {
@@ -206,7 +206,7 @@ impl World {
         self.advance(&[event])
     }
 
-    /// Answers the last callback message, as somebody who knows its token.
+    /// Answers the last callback message with its token.
     pub(crate) fn answer(&mut self, outputs: Value) -> Plan {
         let token = self.sent.last().expect("a message")["token"].as_str().expect("a token");
         let record = self.callbacks[token].clone();
@@ -228,7 +228,7 @@ impl World {
         self.invoked.iter().map(|(i, ..)| self.pipeline.step(*i).name.to_string()).collect()
     }
 
-    /// The next execution of the same pipeline: new id, same cache and contents.
+    /// Returns the next execution of the same pipeline: new id, same cache and contents.
     pub(crate) fn again(&self, steps: &str, code: &str) -> World {
         let mut next =
             World::with_id(steps, 2 + u8::try_from(self.earlier.len()).expect("few"), code);
@@ -250,14 +250,15 @@ impl World {
         self.start.selection = Some(Selection { selected, source, ..Selection::default() });
     }
 
-    /// The payload of a step's last invocation.
+    /// Returns the payload of a step's last invocation.
     pub(crate) fn payload(&self, name: &str) -> &Value {
         let step = self.index(name);
         let last = self.invoked.iter().rev().find(|(index, ..)| *index == step);
         &last.expect("invoked").2
     }
 
-    /// Lets every invoked step succeed, writing `content(step)` to an artifact of its own, until the execution is over.
+    /// Lets every invoked step succeed, writing `content(step)` to an artifact of its own, until
+    /// the execution is over.
     pub(crate) fn finish(&mut self, content: &dyn Fn(&str) -> String) {
         self.advance(&[]);
         while !self.execution.status.is_over() {
@@ -269,7 +270,7 @@ impl World {
         assert_eq!(self.execution.status, ExecutionStatus::Succeeded);
     }
 
-    /// The last decision about a step, and its reason.
+    /// Returns the last decision about a step, and its reason.
     pub(crate) fn decided(&self, name: &str) -> (&'static str, String) {
         let decision = self.decision(name);
         (kind(&decision), decision.reason)
