@@ -134,7 +134,7 @@ fn record(alias: &str) -> PipelineRecord {
 }
 
 #[tokio::test]
-async fn a_part_of_the_list_is_the_same_whoever_sorts_it() {
+async fn a_part_of_the_list_is_the_same_in_every_store() {
     let world = World::new().await;
     world.started(9).await;
     let name = PipelineName::parse(PIPELINE).unwrap();

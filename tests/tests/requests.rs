@@ -19,7 +19,7 @@ fn of(name: &str) -> Value {
     json!({"Get": format!("Steps.{name}.OutputParameters['Value']")})
 }
 
-/// Chains of ten beside each other, without anything at their ends.
+/// Returns chains of ten side by side, without anything at their ends.
 fn chains(count: usize, changed: Option<usize>) -> StartRequest {
     let step = |n: usize| {
         let value = match n % 10 {

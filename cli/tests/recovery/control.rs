@@ -32,7 +32,7 @@ fn a_stop_from_another_terminal_lets_the_running_step_finish() {
     assert_eq!(step(&execution, "A")["StepStatus"], "Succeeded");
     assert!(step(&execution, "B").get("StepStatus").is_none(), "{execution:#}");
     let said = project.expect(2, &["stop", "latest"]);
-    assert!(said.contains("it is over already: Stopped"), "{said}");
+    assert!(said.contains("it has already ended (Stopped)"), "{said}");
 
     project.expect(0, &["retry", "latest"]);
     let execution = project.show();

@@ -78,7 +78,7 @@ async fn started(world: &World, seen: &mut BTreeSet<ExecutionId>) -> Vec<Vec<Str
 }
 
 #[tokio::test]
-async fn whoever_dies_at_any_request_of_a_batch_every_upload_is_in_exactly_one_execution() {
+async fn a_death_at_any_request_of_a_batch_leaves_every_upload_in_exactly_one_execution() {
     let world = world().await;
     let mut seen = BTreeSet::new();
     let (mut deaths, mut begins_ms) = (0, 1_700_000_040_000);

@@ -1,7 +1,7 @@
 //! Files below a `tests` folder that no test binary compiles, and the binaries themselves.
 //!
-//! `autotests` is off where a crate has one binary, so a new file that `main.rs` does not name would
-//! be silently left out.
+//! `autotests` is off where a crate has one binary, so a new file that `main.rs` does not name
+//! would be silently left out.
 
 use std::collections::BTreeSet;
 use std::fs;

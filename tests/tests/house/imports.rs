@@ -2,9 +2,9 @@
 //!
 //! An edge is a path that begins with `crate`, `super`, `self` or the name of a child module, in a
 //! `use` or anywhere in the code, also inside macros. A path is followed through the `use` of the
-//! module that it names: `super::Facts` that the parent only passes on from `facts.rs` is an edge to
-//! `facts.rs`, and an item that stands in the parent's own file is an edge to the parent. Methods are
-//! not seen, because their calls name no path. Code for unit tests does not count.
+//! module that it names: `super::Facts` that the parent only passes on from `facts.rs` is an edge
+//! to `facts.rs`, and an item that stands in the parent's own file is an edge to the parent.
+//! Methods are not seen, because their calls name no path. Code for unit tests does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -143,7 +143,7 @@ fn list(text: &mut String, places: &[String]) {
 mod tests {
     use super::*;
 
-    /// A crate of these files below `src`.
+    /// Returns a crate of these files below `src`.
     fn part(files: &[(&str, &str)]) -> Part {
         let file = |(path, text): &(&str, &str)| sources::SourceFile {
             path: format!("src/{path}").into(),

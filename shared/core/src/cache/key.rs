@@ -80,6 +80,12 @@ pub(crate) fn canonical_sha256(value: &Value) -> String {
     hex::encode(Sha256::digest(canonical.to_string()))
 }
 
+/// Returns the first eight digits of a digest, which are enough for people.
+pub(crate) fn short_digest(digest: &str) -> &str {
+    let start = digest.find(':').map_or(0, |colon| colon + 1);
+    digest.get(start..start + 8).unwrap_or(digest)
+}
+
 /// What an S3 URI holds, as far as a key is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {

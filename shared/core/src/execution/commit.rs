@@ -136,8 +136,8 @@ pub struct Decision {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observed: BTreeMap<String, String>,
     /// Attempts begun so far, of a step that does not begin another now: their numbers are used, whenever it runs again.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub begun: u32,
+    #[serde(default, rename = "Begun", skip_serializing_if = "is_zero")]
+    pub attempts_begun: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -147,7 +147,7 @@ fn is_zero(count: &u32) -> bool {
 
 impl Decision {
     pub fn new(step: StepIndex, verdict: Verdict, reason: String) -> Self {
-        Self { step, verdict, reason, warning: None, observed: BTreeMap::new(), begun: 0 }
+        Self { step, verdict, reason, warning: None, observed: BTreeMap::new(), attempts_begun: 0 }
     }
 }
 
@@ -318,7 +318,7 @@ impl Commit {
         let decided = self.decision(step).map(|decision| match &decision.verdict {
             Verdict::Stopped { attempt_count } => *attempt_count,
             Verdict::Run(claim) => claim.attempt_count,
-            _ => decision.begun,
+            _ => decision.attempts_begun,
         });
         let kept = self.retry.as_ref().and_then(|retry| retry.attempts.get(&step).copied());
         completed.max(kept).max(decided).unwrap_or_default()

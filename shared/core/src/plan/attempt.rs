@@ -1,4 +1,4 @@
-//! Attempts: they are claimed, end in a failure that may be retried, run out of time, or are lost.
+//! Attempts: how they are claimed, and how they end in a failure, run out of time, or get lost.
 
 use serde_json::{Value, json};
 
@@ -7,57 +7,58 @@ use crate::definition::{CallbackStep, LambdaStep, StepIndex, StepKind};
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Retried, Verdict};
 use crate::execution::invocation::{Invocation, RESERVED_KEY};
 use crate::execution::phase::Phase;
+use crate::execution::start::Function;
 use crate::failure::FailureType;
 use crate::limits::{LEASE_ATTEMPTS, PAYLOAD_BYTES, json_bytes};
 use crate::name::StepName;
 use crate::plan::draft::Draft;
 use crate::plan::effect::{CallbackRecord, Discarded, Effect, UNKNOWN_STEP};
 use crate::plan::lease::RENEWED_LEASE_MS;
-
+use crate::plan::resolver::{Pending, Planned};
 use crate::plan::retry::{Tried, next_attempt};
 
-/// How long an attempt may stay in Lambda's queue before its function's own timeout begins to count, in seconds.
+/// How long an attempt may stay in Lambda's queue before its function's own timeout begins to count,
+/// in seconds.
 const QUEUE_SECONDS: u64 = 900;
-/// The lease of a Callback step whose message was sent: nothing but its answer or its `TimeoutSeconds` ends it.
+/// The lease of a Callback step whose message was sent: nothing but its answer or its
+/// `TimeoutSeconds` ends it.
 const NO_LEASE_MS: u64 = u64::MAX;
 
 /// An attempt that is about to begin.
 pub(crate) struct Attempt {
     pub(crate) count: u32,
+    /// When the step's first attempt began.
     pub(crate) started_at_ms: u64,
+    /// Where a success is published, if the step is cached.
     pub(crate) cache: Option<KeyParts>,
     pub(crate) reason: String,
-    /// Whether it stands in for one that was lost.
+    /// If true, it replaces an attempt that was lost.
     pub(crate) is_after_loss: bool,
 }
 
 impl Draft<'_> {
-    /// The first attempt of a waiting step; after a retry of the execution the numbers go on. `None` while facts are missing.
-    pub(crate) fn first(&mut self, step: StepIndex, reason: String) -> Option<Attempt> {
-        let revision = self.states[step.0].revision;
-        let begun = if revision == 0 {
-            0
-        } else {
-            match self.resolver().commit(revision) {
-                Ok(commit) => commit.attempts(step),
-                Err(need) => {
-                    self.need([need]);
-                    return None;
-                }
-            }
+    /// Returns the attempt with which a waiting step begins. Its number is 1, or goes on where the
+    /// execution was resumed.
+    pub(crate) fn next_attempt(&self, step: StepIndex, reason: String) -> Planned<Attempt> {
+        let begun = match self.states[step.0].revision {
+            0 => 0,
+            revision => self.resolver().commit(revision)?.attempts(step),
         };
         let started_at_ms = self.facts.now_ms;
-        Some(Attempt { count: begun + 1, started_at_ms, cache: None, reason, is_after_loss: false })
+        Ok(Attempt { count: begun + 1, started_at_ms, cache: None, reason, is_after_loss: false })
     }
 
-    /// Whether one more step may run beside those that do. Cached, reused and skipped steps and conditions take no slot.
-    fn has_slot(&self) -> bool {
+    /// Returns true if the step may run beside those that do. Cached, reused and skipped steps and
+    /// conditions take no slot; a step that runs already keeps its own.
+    fn has_slot(&self, step: StepIndex) -> bool {
         let Some(limit) = self.start.max_parallel_execution_steps else { return true };
-        let running = self.states.iter().filter(|state| state.phase == Phase::Executing).count();
-        running < limit as usize
+        let is_executing = |phase| phase == Phase::Executing;
+        let running = self.states.iter().filter(|state| is_executing(state.phase)).count();
+        is_executing(self.states[step.0].phase) || running < limit as usize
     }
 
-    /// Claims a Lambda step for an attempt and asks for its invocation. Without a free slot it goes on waiting.
+    /// Claims a Lambda step for an attempt, and asks for its invocation. Without a free slot the step
+    /// goes on waiting.
     pub(crate) fn claim(
         &mut self,
         index: StepIndex,
@@ -65,29 +66,23 @@ impl Draft<'_> {
         arguments: &Value,
         attempt: Attempt,
     ) {
-        let Some(function) = self.start.functions.get(&lambda.function_arn) else { return };
-        if self.states[index.0].phase != Phase::Executing && !self.has_slot() {
+        let start = self.start;
+        let Some(function) = start.functions.get(&lambda.function_arn) else { return };
+        if !self.has_slot(index) {
             return;
         }
         let deadline_ms = self.deadline(index);
-        let longest_ms = (u64::from(function.timeout_seconds) + QUEUE_SECONDS) * 1000;
-        // An account that is throttled keeps a whole attempt in Lambda's queue: that costs one invocation more, never the step. So the lease is
-        // long where the last one was lost, and where no other may follow.
-        let is_renewed =
-            function.has_sdk && !attempt.is_after_loss && attempt.count < LEASE_ATTEMPTS;
-        let lease_ms = if is_renewed { RENEWED_LEASE_MS.min(longest_ms) } else { longest_ms };
-        let lease_until_ms = self.facts.now_ms + lease_ms;
+        let attempt_count = attempt.count;
         let revision = self.plan.commit.revision;
-        let start = self.start;
         let step_name = &self.pipeline.step(index).name;
         let invocation = Invocation {
             execution_id: start.execution_id.clone(),
             pipeline_name: start.pipeline_name.clone(),
             step_name: step_name.clone(),
-            attempt_count: attempt.count,
-            output_prefix: start.attempt_prefix(step_name, attempt.count),
-            token: start.secret.token(&start.execution_id, index, attempt.count, revision),
-            deadline_ms: deadline_ms.unwrap_or(self.facts.now_ms + longest_ms),
+            attempt_count,
+            output_prefix: start.attempt_prefix(step_name, attempt_count),
+            token: start.secret.token(&start.execution_id, index, attempt_count, revision),
+            deadline_ms: deadline_ms.unwrap_or(self.facts.now_ms + longest_ms(function)),
             exactly_once_start: lambda.exactly_once_start,
         };
         let mut payload = arguments.clone();
@@ -98,22 +93,26 @@ impl Draft<'_> {
                 format!("the arguments have {size} bytes, over the limit of {PAYLOAD_BYTES}");
             return self.fail(index, FailureType::PayloadTooLarge, text);
         }
-        let attempt_count = attempt.count;
         let claim = Claim {
             attempt_count,
-            lease_until_ms,
+            lease_until_ms: self.facts.now_ms + lease_ms(function, &attempt),
             started_at_ms: attempt.started_at_ms,
             deadline_ms,
             callback_token: None,
             cache: attempt.cache,
         };
-        self.push(index, Verdict::Run(claim), attempt.reason);
+        self.record(index, Verdict::Run(claim), attempt.reason);
         let function_arn = function.invoke_arn.clone();
-        let step = index;
-        self.plan.effects.push(Effect::InvokeStep { step, attempt_count, function_arn, payload });
+        self.plan.effects.push(Effect::InvokeStep {
+            step: index,
+            attempt_count,
+            function_arn,
+            payload,
+        });
     }
 
-    /// Claims a Callback step for an attempt and asks for its message.
+    /// Claims a Callback step for an attempt, and asks for its message. Without a free slot the step
+    /// goes on waiting.
     pub(crate) fn claim_callback(
         &mut self,
         index: StepIndex,
@@ -121,7 +120,7 @@ impl Draft<'_> {
         arguments: Value,
         attempt: Attempt,
     ) {
-        if self.states[index.0].phase != Phase::Executing && !self.has_slot() {
+        if !self.has_slot(index) {
             return;
         }
         let start = self.start;
@@ -136,7 +135,7 @@ impl Draft<'_> {
             callback_token: Some(token.clone()),
             cache: None,
         };
-        self.push(index, Verdict::Run(claim), attempt.reason);
+        self.record(index, Verdict::Run(claim), attempt.reason);
         let record = CallbackRecord {
             execution_id: id.clone(),
             step: index,
@@ -148,7 +147,7 @@ impl Draft<'_> {
         self.send(index, attempt_count, callback, &token, Some(arguments), "Executing");
     }
 
-    /// SageMaker's message to the queue of a Callback step.
+    /// Asks for SageMaker's message to the queue of a Callback step.
     pub(crate) fn send(
         &mut self,
         step: StepIndex,
@@ -170,7 +169,8 @@ impl Draft<'_> {
         self.plan.effects.push(Effect::SendCallback { step, attempt_count, queue_url, body });
     }
 
-    /// When the step's `TimeoutSeconds` are over for an attempt that begins now; the planner is to be woken then.
+    /// Returns when the step's `TimeoutSeconds` are over for an attempt that begins now, and asks for
+    /// the planner to be called then.
     fn deadline(&mut self, index: StepIndex) -> Option<u64> {
         let seconds = self.pipeline.step(index).timeout_seconds?;
         let at_ms = self.facts.now_ms + u64::from(seconds) * 1000;
@@ -178,7 +178,7 @@ impl Draft<'_> {
         Some(at_ms)
     }
 
-    /// Ends an attempt that failed: with another one to follow if the step's policies say so.
+    /// Ends an attempt that failed. Another one follows if the step's policies say so.
     pub(crate) fn end_failed(&mut self, step: StepIndex, claim: Claim, failure: Failure) {
         let attempt_count = claim.attempt_count;
         let seed = format!("{}/{}", self.start.execution_id, step.0);
@@ -200,50 +200,48 @@ impl Draft<'_> {
         self.complete(Completion { step, attempt_count, result });
     }
 
-    /// The claim on a step that executes; `None` while its commit is missing.
-    fn claim_of(&mut self, step: StepIndex) -> Option<Claim> {
-        match self.resolver().commit(self.states[step.0].revision) {
-            Ok(commit) => commit.claim(step).cloned(),
-            Err(need) => {
-                self.need([need]);
-                None
-            }
-        }
+    /// Returns the claim on a step that executes.
+    fn claim_of(&self, step: StepIndex) -> Planned<Option<Claim>> {
+        let commit = self.resolver().commit(self.states[step.0].revision)?;
+        Ok(commit.claim(step).cloned())
     }
 
-    /// Begins a new attempt in place of one that was lost, or gives up.
-    pub(crate) fn attempt_lost(&mut self, name: &StepName, last_attempt: u32) {
+    /// Begins a new attempt in place of one that was lost, or gives the step up.
+    pub(crate) fn attempt_lost(&mut self, name: &StepName, last_attempt: u32) -> Planned<()> {
         let Some(step) = self.pipeline.find(name) else {
             let (step, reason) = (name.clone(), UNKNOWN_STEP);
-            return self.plan.discarded.push(Discarded { step, attempt_count: 0, reason });
+            self.plan.discarded.push(Discarded { step, attempt_count: 0, reason });
+            return Ok(());
         };
         if self.states[step.0].phase != Phase::Executing {
-            return;
+            return Ok(());
         }
-        let Some(claim) = self.claim_of(step) else { return };
+        let Some(claim) = self.claim_of(step)? else { return Ok(()) };
+        let attempt_count = claim.attempt_count;
         if self.is_stopping {
-            let reason =
-                format!("attempt {} was lost while the execution stopped", claim.attempt_count);
-            return self.push(
-                step,
-                Verdict::Stopped { attempt_count: claim.attempt_count },
-                reason,
-            );
+            let reason = format!("attempt {attempt_count} was lost while the execution stopped");
+            self.record(step, Verdict::Stopped { attempt_count }, reason);
+        } else if self.facts.is_held {
+            // A process that has the functions takes care of it.
+        } else if attempt_count < last_attempt {
+            let reason = format!("attempt {attempt_count} was lost");
+            self.try_again(step, &claim, reason, true)?;
+        } else {
+            let message = format!("nothing was heard of {attempt_count} attempts");
+            let failure = Failure::new(FailureType::AttemptLost, message);
+            self.end_failed(step, claim, failure);
         }
-        if self.facts.is_held {
-            return;
-        }
-        if claim.attempt_count < last_attempt {
-            let reason = format!("attempt {} was lost", claim.attempt_count);
-            return self.try_again(step, &claim, reason, true);
-        }
-        let message = format!("nothing was heard of {} attempts", claim.attempt_count);
-        let failure = Failure::new(FailureType::AttemptLost, message);
-        self.end_failed(step, claim, failure);
+        Ok(())
     }
 
-    /// The next attempt of a step. Does nothing while facts are missing.
-    fn try_again(&mut self, step: StepIndex, claim: &Claim, reason: String, is_after_loss: bool) {
+    /// Begins the next attempt of a step.
+    fn try_again(
+        &mut self,
+        step: StepIndex,
+        claim: &Claim,
+        reason: String,
+        is_after_loss: bool,
+    ) -> Planned<()> {
         let attempt = Attempt {
             count: claim.attempt_count + 1,
             started_at_ms: claim.started_at_ms,
@@ -251,64 +249,75 @@ impl Draft<'_> {
             reason,
             is_after_loss,
         };
-        let pipeline = self.pipeline;
-        let arguments = match &pipeline.step(step).kind {
+        let kind = &self.pipeline.step(step).kind;
+        let arguments = match kind {
             StepKind::Lambda(lambda) => &lambda.arguments,
             StepKind::Callback(callback) => &callback.arguments,
-            _ => return,
+            _ => return Ok(()),
         };
-        let arguments = match self.evaluate(step, arguments) {
-            None => return,
-            Some(Ok(arguments)) => arguments,
-            Some(Err(why)) => return self.fail(step, FailureType::Arguments, why),
-        };
-        match &pipeline.step(step).kind {
-            StepKind::Lambda(lambda) => self.claim(step, lambda, &arguments, attempt),
-            StepKind::Callback(callback) => {
+        match (self.evaluate(step, arguments)?, kind) {
+            (Err(why), _) => self.fail(step, FailureType::Arguments, why),
+            (Ok(arguments), StepKind::Lambda(lambda)) => {
+                self.claim(step, lambda, &arguments, attempt);
+            }
+            (Ok(arguments), StepKind::Callback(callback)) => {
                 self.claim_callback(step, callback, arguments, attempt);
             }
             _ => {}
         }
+        Ok(())
     }
 
-    /// Begins the next attempts of steps whose delay is over.
+    /// Begins the next attempts of the steps whose delay is over.
     pub(crate) fn retry_due(&mut self) {
         for step in self.pipeline.indexes() {
-            let state = self.states[step.0];
-            if state.phase != Phase::Retrying {
-                continue;
-            }
-            let commit = match self.resolver().commit(state.revision) {
-                Ok(commit) => commit,
-                Err(need) => {
-                    self.need([need]);
-                    continue;
-                }
-            };
-            let result = commit.completion(step).map(|completion| &completion.result);
-            let Some(AttemptResult::Retried(retried)) = result.cloned() else { continue };
-            if retried.at_ms <= self.facts.now_ms {
-                let Failure { error_type, message } = &retried.failure;
-                let count = retried.claim.attempt_count;
-                let reason = format!("attempt {count} failed: {error_type}: {message}");
-                self.try_again(step, &retried.claim, reason, false);
+            if self.states[step.0].phase == Phase::Retrying {
+                let (Ok(()) | Err(Pending)) = self.retry_step_if_due(step);
             }
         }
+    }
+
+    fn retry_step_if_due(&mut self, step: StepIndex) -> Planned<()> {
+        let commit = self.resolver().commit(self.states[step.0].revision)?;
+        let result = commit.completion(step).map(|completion| &completion.result);
+        let Some(AttemptResult::Retried(retried)) = result.cloned() else { return Ok(()) };
+        if retried.at_ms <= self.facts.now_ms {
+            let Failure { error_type, message } = &retried.failure;
+            let count = retried.claim.attempt_count;
+            let reason = format!("attempt {count} failed: {error_type}: {message}");
+            self.try_again(step, &retried.claim, reason, false)?;
+        }
+        Ok(())
     }
 
     /// Fails the attempts whose `TimeoutSeconds` are over.
     pub(crate) fn time_out(&mut self) {
         for step in self.pipeline.indexes() {
-            let Some(seconds) = self.pipeline.step(step).timeout_seconds else { continue };
-            if self.states[step.0].phase != Phase::Executing {
-                continue;
-            }
-            let Some(claim) = self.claim_of(step) else { continue };
-            if claim.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= self.facts.now_ms) {
+            let timeout = self.pipeline.step(step).timeout_seconds;
+            if let Some(seconds) = timeout
+                && self.states[step.0].phase == Phase::Executing
+                && let Ok(Some(claim)) = self.claim_of(step)
+                && claim.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= self.facts.now_ms)
+            {
                 let message = format!("no result within {seconds} s (`TimeoutSeconds`)");
-                let failure = Failure::new(FailureType::Timeout, message);
-                self.end_failed(step, claim, failure);
+                self.end_failed(step, claim, Failure::new(FailureType::Timeout, message));
             }
         }
     }
+}
+
+/// Returns the longest time from an invocation to its function's end: Lambda's queue and then the
+/// function's timeout.
+fn longest_ms(function: &Function) -> u64 {
+    (u64::from(function.timeout_seconds) + QUEUE_SECONDS) * 1000
+}
+
+/// Returns how long an attempt's lease is good.
+///
+/// It is short where the function's handler renews it. An account that is throttled keeps a whole
+/// attempt in Lambda's queue: a lease that lapses there costs one invocation more, but must never
+/// cost the step. So the lease is long after a lost attempt, and where no other attempt may follow.
+fn lease_ms(function: &Function, attempt: &Attempt) -> u64 {
+    let is_renewed = function.has_sdk && !attempt.is_after_loss && attempt.count < LEASE_ATTEMPTS;
+    if is_renewed { RENEWED_LEASE_MS.min(longest_ms(function)) } else { longest_ms(function) }
 }

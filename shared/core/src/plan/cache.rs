@@ -1,4 +1,4 @@
-//! Whether an earlier result can stand in for a step: its cache key, and the entry under it.
+//! Cache hits: whether an earlier result can stand in for a step that would run now.
 
 use std::collections::BTreeSet;
 
@@ -8,84 +8,120 @@ use crate::cache::key::{Content, KeyParts, replace_content};
 use crate::definition::expression::Unresolved;
 use crate::definition::extension::CacheScope;
 use crate::definition::{CacheConfig, LambdaStep, StepIndex};
-use crate::execution::result::{Hit, Produced};
+use crate::execution::result::{CacheEntry, Hit, Produced};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
+use crate::plan::redact::secret_parameter;
+use crate::plan::resolver::{Pending, Planned};
 use crate::uri::S3Uri;
 
+/// Whether a step runs or a cached result stands in.
+pub(crate) enum CacheDecision {
+    /// This result stands in.
+    Hit(Hit),
+    /// The step runs, for this reason. Its success is published under `publish`, if it is cached.
+    Run { publish: Option<KeyParts>, reason: String },
+}
+
 impl Draft<'_> {
-    /// The parts of the step's cache key, or why there can be none. `None` while a content digest is missing.
+    /// Decides whether a cached result stands in for a step.
+    pub(crate) fn decide_cache(
+        &self,
+        step: StepIndex,
+        lambda: &LambdaStep,
+        cache: Option<&CacheConfig>,
+        arguments: &Value,
+    ) -> Planned<CacheDecision> {
+        let run = |publish, reason: String| Ok(CacheDecision::Run { publish, reason });
+        let Some(config) = cache else {
+            return run(None, "caching is off for this step".to_owned());
+        };
+        if let Some(name) = secret_parameter(self.pipeline, step) {
+            let reason = format!("not cached: its arguments hold the NoEcho parameter `{name}`");
+            return run(None, reason);
+        }
+        let parts = match self.key_parts(step, lambda, config, arguments)? {
+            Ok(parts) => parts,
+            Err(why) => return run(None, format!("not cached: {why}")),
+        };
+        if self.start.forced.contains(&step) {
+            return run(Some(parts), "forced".to_owned());
+        }
+        if !self.start.use_cache {
+            return run(Some(parts), "cached results are not used in this execution".to_owned());
+        }
+        match self.look_up(&parts, config)? {
+            Ok(hit) => Ok(CacheDecision::Hit(hit)),
+            Err(reason) => run(Some(parts), reason),
+        }
+    }
+
+    /// Returns the parts of the step's cache key, or why it can have none. Asks for all contents that
+    /// are missing at once.
     pub(crate) fn key_parts(
-        &mut self,
-        index: StepIndex,
+        &self,
+        step: StepIndex,
         lambda: &LambdaStep,
         config: &CacheConfig,
         arguments: &Value,
-    ) -> Option<Result<KeyParts, String>> {
-        let mut needs = BTreeSet::new();
-        let mut unknown = None;
-        let resolver = self.resolver_of(index);
+    ) -> Planned<Result<KeyParts, String>> {
+        let resolver = self.resolver_of(step);
+        let (mut pending, mut unknown) = (None, None);
         let replaced = replace_content(arguments, &mut |uri| {
             resolver.content(uri).map_err(|why| match why {
-                Unresolved::Missing(need) => drop(needs.insert(need)),
+                Unresolved::Missing(missing) => pending = Some(missing),
                 Unresolved::Absent(why) => unknown = Some(why),
             })
         });
-        if !needs.is_empty() {
-            self.plan.needs.append(&mut needs);
-            return None;
+        if let Some(Pending) = pending {
+            return Err(Pending);
         }
-        if let Some(why) = unknown {
-            return Some(Err(why));
-        }
+        let Ok(arguments) = replaced else { return Ok(Err(unknown.unwrap_or_default())) };
         let code = match &lambda.code_version {
-            // Two functions may well have the same version text, so the function's name stands beside it.
+            // Two functions may well have the same version text, so the function's name stands
+            // beside it.
             Some(version) => format!("version:{}:{version}", lambda.function_arn),
-            None => self.start.functions.get(&lambda.function_arn)?.code_digest.clone(),
+            None => match self.start.functions.get(&lambda.function_arn) {
+                Some(function) => function.code_digest.clone(),
+                None => {
+                    return Ok(Err(format!("function `{}` is not known", lambda.function_arn)));
+                }
+            },
         };
-        let parts = KeyParts::lambda(&code, replaced.ok()?);
-        Some(Ok(match config.scope {
-            CacheScope::Deployment => parts,
-            CacheScope::Pipeline => {
-                let scope = Some(format!("pipeline:{}", self.start.pipeline_name));
-                KeyParts { scope, ..parts }
-            }
-        }))
+        let scope = match config.scope {
+            CacheScope::Deployment => None,
+            CacheScope::Pipeline => Some(format!("pipeline:{}", self.start.pipeline_name)),
+        };
+        Ok(Ok(KeyParts { scope, ..KeyParts::lambda(&code, arguments) }))
     }
 
-    /// The entry under the key if it can stand in, or why it cannot. `None` while facts are missing.
-    pub(crate) fn look_up(
-        &mut self,
-        parts: &KeyParts,
-        config: &CacheConfig,
-    ) -> Option<Result<Hit, String>> {
+    /// Returns the entry under the key as a hit, or why it cannot stand in.
+    fn look_up(&self, parts: &KeyParts, config: &CacheConfig) -> Planned<Result<Hit, String>> {
         let key = parts.key();
         // What a step of this very plan leaves behind is not in the index yet.
-        let fresh = self.plan.publish.iter().find(|fresh| fresh.entry.key() == key);
-        let fresh = fresh.map(|fresh| fresh.entry.clone());
-        let entry = match (fresh, self.facts.cache.get(&key)) {
-            (Some(entry), _) => entry,
-            (None, Some(Some(entry))) => entry.clone(),
-            (None, Some(None)) => {
-                let reason = "no result of this code with these arguments is cached";
-                return Some(Err(reason.to_owned()));
-            }
-            (None, None) => {
-                self.plan.needs.insert(Need::CacheEntry(key));
-                return None;
-            }
+        let mut fresh = self.plan.publish.iter().map(|fresh| &fresh.entry);
+        let entry: &CacheEntry = match fresh.find(|entry| entry.key() == key) {
+            Some(entry) => entry,
+            None => match self.facts.cache.get(&key) {
+                Some(Some(entry)) => entry,
+                Some(None) => {
+                    let reason = "no result of this code with these arguments is cached";
+                    return Ok(Err(reason.to_owned()));
+                }
+                None => return Err(self.resolver().pending(Need::CacheEntry(key))),
+            },
         };
         if entry.is_expired(self.facts.now_ms, config.expire_after) {
-            return Some(Err("the cached result has expired".to_owned()));
+            return Ok(Err("the cached result has expired".to_owned()));
         }
-        let damaged = match damage(&entry.produced, self.facts) {
-            Ok(damaged) => damaged,
-            Err(needs) => {
-                self.need(needs);
-                return None;
-            }
-        };
-        Some(match damaged {
+        let damage = damage(&entry.produced, self.facts).map_err(|needs| {
+            let resolver = self.resolver();
+            needs.into_iter().for_each(|need| {
+                resolver.pending(need);
+            });
+            Pending
+        })?;
+        Ok(match damage {
             Some((uri, how)) => Err(format!("`{uri}` of the cached result {how}")),
             None => Ok(Hit {
                 parts: parts.clone(),
@@ -97,7 +133,8 @@ impl Draft<'_> {
     }
 }
 
-/// An artifact of a result that is gone or overwritten, and how; or what has to be looked at first.
+/// Returns an artifact of a result that is gone or overwritten, and how. Fails with the contents that
+/// have to be looked at first.
 pub fn damage(
     produced: &Produced,
     facts: &Facts,
@@ -112,7 +149,8 @@ pub fn damage(
             }
             Some(Err(why)) => why.clone(),
             Some(Ok(Content::Nothing)) => "is gone".to_owned(),
-            // A digest of another kind (the ETag of a large upload) cannot be compared, but the object is there.
+            // A digest of another kind (the ETag of a large upload) cannot be compared, but the
+            // object is there.
             Some(Ok(Content::Digest(digest))) => match digest.strip_prefix("sha256:") {
                 Some(found) if found != artifact.sha256 => "was overwritten".to_owned(),
                 _ => continue,

@@ -1,19 +1,20 @@
-//! Stopping an execution, and taking one up again.
+//! Stopping an execution, and resuming one that failed or was stopped.
 
 use std::collections::BTreeMap;
 
 use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::Execution;
-use crate::execution::commit::{Commit, Retry, Verdict};
+use crate::execution::commit::{Retry, Verdict};
 use crate::execution::phase::{ExecutionStatus, Phase, StepState};
 use crate::plan::draft::Draft;
 use crate::plan::readiness::failed_fail_step;
+use crate::plan::resolver::{Pending, Planned};
 
-/// Why an execution cannot be stopped or taken up again.
+/// Why an execution cannot be stopped or resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
-    #[error("it is over already: {}", .0.name())]
+    #[error("it has already ended ({})", .0.name())]
     Over(ExecutionStatus),
     #[error("it is {}; only one that Failed or Stopped can be retried", .0.name())]
     NotRetryable(ExecutionStatus),
@@ -21,12 +22,12 @@ pub enum ControlError {
     FailStep,
 }
 
-/// Whether an execution can be stopped; twice is fine.
+/// Checks that an execution can be stopped. One that is stopping already can be.
 pub fn check_stop(execution: &Execution) -> Result<(), ControlError> {
     if execution.status.is_over() { Err(ControlError::Over(execution.status)) } else { Ok(()) }
 }
 
-/// Whether an execution can be taken up again.
+/// Checks that an execution can be resumed.
 pub fn check_retry(pipeline: &Pipeline, execution: &Execution) -> Result<(), ControlError> {
     if !matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Stopped) {
         return Err(ControlError::NotRetryable(execution.status));
@@ -38,64 +39,52 @@ pub fn check_retry(pipeline: &Pipeline, execution: &Execution) -> Result<(), Con
 }
 
 impl Draft<'_> {
-    /// Nothing new starts from here on. What runs goes on to its end, as in SageMaker; a callback is told.
+    /// Stops the execution: nothing new starts from here on. Running steps go on to their end, as in
+    /// SageMaker. Callback steps are told by a message.
     pub(crate) fn stop(&mut self) {
         if self.is_stopping {
             return;
         }
         self.is_stopping = true;
         self.plan.commit.stop = true;
-        let pipeline = self.pipeline;
-        for step in pipeline.indexes() {
-            let state = self.states[step.0];
-            match state.phase {
-                Phase::Retrying => self.stop_retrying(step, state),
-                Phase::Executing => {
-                    if let StepKind::Callback(callback) = &pipeline.step(step).kind {
-                        let commit = match self.resolver().commit(state.revision) {
-                            Ok(commit) => commit,
-                            Err(need) => {
-                                self.need([need]);
-                                continue;
-                            }
-                        };
-                        let Some(claim) = commit.claim(step).cloned() else { continue };
-                        let token = claim.callback_token.unwrap_or_default();
-                        self.send(step, claim.attempt_count, callback, &token, None, "Stopping");
-                    }
-                }
-                _ => {}
-            }
+        for step in self.pipeline.indexes() {
+            let (Ok(()) | Err(Pending)) = self.stop_step(step);
         }
     }
 
-    fn stop_retrying(&mut self, step: StepIndex, state: StepState) {
-        match self.resolver().commit(state.revision) {
-            Err(need) => self.need([need]),
-            Ok(commit) => {
-                let attempt_count = commit.attempts(step);
+    fn stop_step(&mut self, step: StepIndex) -> Planned<()> {
+        let StepState { phase, revision } = self.states[step.0];
+        match (phase, &self.pipeline.step(step).kind) {
+            (Phase::Retrying, _) => {
+                let attempt_count = self.resolver().commit(revision)?.attempts(step);
                 let reason = "the execution was stopped before its next attempt".to_owned();
-                self.push(step, Verdict::Stopped { attempt_count }, reason);
+                self.record(step, Verdict::Stopped { attempt_count }, reason);
             }
+            (Phase::Executing, StepKind::Callback(callback)) => {
+                let claim = self.resolver().commit(revision)?.claim(step).cloned();
+                if let Some(claim) = claim {
+                    let token = claim.callback_token.unwrap_or_default();
+                    self.send(step, claim.attempt_count, callback, &token, None, "Stopping");
+                }
+            }
+            _ => {}
         }
+        Ok(())
     }
 
-    /// Lets what failed, was stopped or never started wait once more.
+    /// Resumes the execution: what failed, was stopped or never started waits once more. The numbers
+    /// of attempts go on.
     pub(crate) fn retry(&mut self) {
         let mut attempts = BTreeMap::new();
         for step in self.pipeline.indexes() {
-            let state = self.states[step.0];
-            if !state.phase.is_retried() {
+            let StepState { phase, revision } = self.states[step.0];
+            if !phase.is_retried() {
                 continue;
             }
-            match self.resolver().commit(state.revision) {
-                Err(need) => self.need([need]),
-                Ok(commit) => {
-                    let begun = Commit::attempts(commit, step);
-                    if begun > 0 {
-                        attempts.insert(step, begun);
-                    }
-                }
+            // While the commit is missing the number does not matter: the plan is made again.
+            let begun = self.resolver().commit(revision).map_or(0, |it| it.attempts(step));
+            if begun > 0 {
+                attempts.insert(step, begun);
             }
         }
         let revision = self.plan.commit.revision;

@@ -14,29 +14,31 @@ use crate::name::{ExecutionId, StepName};
 use crate::plan::facts::Need;
 use crate::uri::S3Uri;
 
-/// The decision about one call.
+/// The decisions of one call of `plan()`. Its fields are written and performed in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// To be created at its revision; nothing to do when it [is empty](Commit::is_empty).
+    /// The commit to create at its revision. An [empty](Commit::is_empty) one is not written.
     pub commit: Commit,
-    /// To be written before the commit: harmless if the commit is lost.
+    /// Cache entries to write before the commit: they do no harm if the commit is lost.
     pub publish: Vec<Publication>,
-    /// To be created before the commit: manifests of large outputs whose functions write none.
+    /// Manifests to create before the commit: those of large outputs whose functions write none.
     pub manifests: Vec<(S3Uri, Manifest)>,
-    /// To be written before the commit: what the tokens of Callback steps stand for.
+    /// Records to write before the commit: the attempts that the tokens of Callback steps stand for.
     pub callbacks: Vec<(String, CallbackRecord)>,
-    /// To be performed after the commit.
+    /// Effects to perform after the commit.
     pub effects: Vec<Effect>,
-    /// Facts to gather first. While there are any, nothing of this plan may be written.
+    /// Facts to gather first. As long as there are any, nothing of this plan may be written.
     pub needs: BTreeSet<Need>,
-    /// The commit is full: plan again after it.
+    /// If true, the commit is full: plan again after it.
     pub is_partial: bool,
-    /// How many of the events are in it; the others come with the next one.
+    /// The number of events that the commit covers. The others go into the next one.
     pub taken: usize,
+    /// Events that change nothing.
     pub discarded: Vec<Discarded>,
 }
 
-/// What the token of a Callback step stands for. One whose commit was lost stands for nothing.
+/// The attempt that the token of a Callback step stands for. The token of a lost commit stands for
+/// nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CallbackRecord {
@@ -44,7 +46,7 @@ pub struct CallbackRecord {
     pub step: StepIndex,
     pub attempt_count: u32,
     pub revision: Revision,
-    /// Its message is not known to be in the queue.
+    /// If true, the step's message is not known to be in its queue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unsent: bool,
 }
@@ -56,26 +58,26 @@ pub struct Publication {
     pub entry: CacheEntry,
 }
 
-/// What the world must do next.
+/// Something that the engine must do after the commit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Invokes the step's function, asynchronously.
     ///
-    /// Twice: of one attempt the first report counts, later ones are discarded. Never, because the planner died first: the lease
-    /// lapses and the sweep begins a new attempt.
+    /// Twice: the first report of an attempt counts, later ones are discarded. Never, because the
+    /// planner died first: the lease lapses and the sweep begins a new attempt.
     InvokeStep { step: StepIndex, attempt_count: u32, function_arn: String, payload: Value },
     /// Sends the message of a Callback step to its queue.
     ///
-    /// Twice: two messages with one token, of which one answer counts. Never, because the planner died first: its record says so, and the
-    /// sweep begins a new attempt.
+    /// Twice: two messages carry one token, and one answer counts. Never, because the planner died
+    /// first: the callback's record says so, and the sweep begins a new attempt.
     SendCallback { step: StepIndex, attempt_count: u32, queue_url: String, body: Value },
     /// Calls the planner at this time, in milliseconds since 1970.
     ///
-    /// Twice or early: it finds nothing due. Never: the sweep finds it.
+    /// Twice or early: the planner finds nothing due. Never: the sweep finds what is due.
     Wake { at_ms: u64 },
 }
 
-/// A report that changes nothing, and why: late, repeated, forged, or about an unknown step.
+/// An event that changes nothing, and why: late, repeated, forged, or about an unknown step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discarded {
     pub step: StepName,

@@ -1,7 +1,8 @@
-//! What only the world knows, and the questions that `plan()` asks it.
+//! Facts: what only the world knows, and the questions that `plan()` asks about it.
 //!
-//! `plan()` runs over the facts it is given. What it lacks it names as a [`Need`]; the engine gathers all of them in parallel and plans
-//! again, until nothing is missing. So the rules stay free of I/O, and a plan asks for no more than it uses.
+//! `plan()` runs over the facts it is given. What it lacks it names as a [`Need`]. The engine gathers
+//! all needs in parallel and plans again, until nothing is missing. So the rules stay free of I/O, and
+//! a plan asks for no more than it uses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,21 +33,23 @@ pub enum Need {
     PastExecution(ExecutionId),
 }
 
-/// Answers, by question. An absent key means "not asked yet".
+/// The answers so far. A key that is absent means "not asked yet".
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// In milliseconds since 1970.
     pub now_ms: u64,
-    /// Nothing may begin: whoever plans has not the functions at hand. What ended is taken in all the same.
+    /// If true, the plan records finished attempts but starts none, because this process cannot
+    /// invoke the execution's functions.
     pub is_held: bool,
     pub commits: BTreeMap<Revision, Commit>,
     /// A claim that is known without its commit.
     pub claimed: Option<(StepIndex, Claimed)>,
+    /// Cache entries; `None` if there is none under the key.
     pub cache: BTreeMap<CacheKey, Option<CacheEntry>>,
-    /// What a URI holds, or why that cannot be told.
+    /// What each URI holds, or why that cannot be told.
     pub contents: BTreeMap<S3Uri, Result<Content, String>>,
-    /// The document, or why it cannot be read.
+    /// The documents, or why they cannot be read.
     pub documents: BTreeMap<S3Uri, Result<Value, String>>,
-    /// `None`: it is gone.
+    /// Earlier executions; `None` if one is gone.
     pub earlier: BTreeMap<ExecutionId, Option<Arc<PastExecution>>>,
 }

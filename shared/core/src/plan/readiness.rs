@@ -1,4 +1,5 @@
-//! Whether a waiting step may start: the one place that knows branches, dependencies, trigger rules and failures.
+//! Readiness: whether a waiting step may start. This is the one place that knows branches,
+//! dependencies, trigger rules and failures.
 
 use crate::definition::extension::{OnFailure, TriggerRule};
 use crate::definition::{Branch, Parent, Pipeline, StepIndex, StepKind};
@@ -7,44 +8,49 @@ use crate::execution::phase::{Phase, StepState};
 /// What a waiting step may do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Readiness {
+    /// Something before it has not ended yet.
     Wait,
     Ready,
-    /// It will never run because of a branch; the reason in words.
+    /// It will never run because of a branch, for this reason.
     Skip(String),
-    /// It will never run because of a failure; the reason in words.
-    Never(String),
+    /// It will never run because of a failure, for this reason.
+    Blocked(String),
 }
 
-/// The readiness of a waiting step. `fired` is the Fail step that was reached, if one was.
+/// Returns the readiness of a waiting step.
 pub(crate) fn readiness(
     pipeline: &Pipeline,
     states: &[StepState],
-    fired: Option<StepIndex>,
+    failed_fail_step: Option<StepIndex>,
     index: StepIndex,
 ) -> Readiness {
     let step = pipeline.step(index);
     let name = |index: StepIndex| &pipeline.step(index).name;
-    if let Some(fired) = fired {
-        return Readiness::Never(format!("Fail step `{}` ended the execution", name(fired)));
+    if let Some(failed) = failed_fail_step {
+        return Readiness::Blocked(format!("Fail step `{}` ended the execution", name(failed)));
     }
     if let Some(parent) = step.parent {
         let condition = name(parent.condition);
         match branch(states[parent.condition.0].phase, parent) {
-            Taken::Yes => {}
-            Taken::NotYet => return Readiness::Wait,
-            Taken::No(outcome) => {
+            BranchOutcome::Taken => {}
+            BranchOutcome::Undecided => return Readiness::Wait,
+            BranchOutcome::NotTaken(outcome) => {
                 return Readiness::Skip(format!("condition `{condition}` was {outcome}"));
             }
-            Taken::Skipped => {
+            BranchOutcome::Skipped => {
                 return Readiness::Skip(format!("condition `{condition}` was skipped"));
             }
-            Taken::Never => {
-                return Readiness::Never(format!("condition `{condition}` did not start"));
+            BranchOutcome::NotStarted => {
+                return Readiness::Blocked(format!("condition `{condition}` did not start"));
             }
-            Taken::Failed => {
+            BranchOutcome::Failed => {
                 let continues = pipeline.step(parent.condition).on_failure == OnFailure::Continue;
                 let reason = format!("condition `{condition}` failed");
-                return if continues { Readiness::Skip(reason) } else { Readiness::Never(reason) };
+                return if continues {
+                    Readiness::Skip(reason)
+                } else {
+                    Readiness::Blocked(reason)
+                };
             }
         }
     }
@@ -84,17 +90,17 @@ pub(crate) fn readiness(
     match step.trigger_rule {
         TriggerRule::AllDone => Readiness::Ready,
         TriggerRule::AllSucceeded => match (failure(), absence()) {
-            (Some(reason), _) => Readiness::Never(reason),
+            (Some(reason), _) => Readiness::Blocked(reason),
             (None, Some(reason)) => Readiness::Skip(reason),
             (None, None) => Readiness::Ready,
         },
-        TriggerRule::NoneFailed => failure().map_or(Readiness::Ready, Readiness::Never),
+        TriggerRule::NoneFailed => failure().map_or(Readiness::Ready, Readiness::Blocked),
         TriggerRule::AnySucceeded => {
             if ends.succeeded.is_some() || step.dependencies.is_empty() {
                 return Readiness::Ready;
             }
             match (failure(), absence()) {
-                (Some(reason), _) => Readiness::Never(format!("none succeeded: {reason}")),
+                (Some(reason), _) => Readiness::Blocked(format!("none succeeded: {reason}")),
                 (None, reason) => {
                     Readiness::Skip(format!("none succeeded: {}", reason.unwrap_or_default()))
                 }
@@ -103,18 +109,18 @@ pub(crate) fn readiness(
     }
 }
 
-/// For each way to end, the first dependency that ended so.
+/// The first dependency of each way to end.
 #[derive(Debug, Default)]
 struct Ends {
     succeeded: Option<StepIndex>,
     failed: Option<StepIndex>,
-    /// Failed, with `OnFailure: Continue`.
+    /// It failed, with `OnFailure: Continue`.
     tolerated: Option<StepIndex>,
     not_started: Option<StepIndex>,
     skipped: Option<StepIndex>,
 }
 
-/// Of `among`, the step that failed first; those that may fail do not count.
+/// Returns the step of `among` that failed first. Steps with `OnFailure: Continue` do not count.
 pub(crate) fn first_failed(
     pipeline: &Pipeline,
     states: &[StepState],
@@ -127,6 +133,7 @@ pub(crate) fn first_failed(
     among.filter(counts).min_by_key(|index| (states[index.0].revision, *index))
 }
 
+/// Returns `from` and everything upstream of it, nearest first.
 fn upstream(pipeline: &Pipeline, from: StepIndex) -> Vec<StepIndex> {
     let mut is_found = vec![false; pipeline.steps.len()];
     let mut found = vec![from];
@@ -143,29 +150,32 @@ fn upstream(pipeline: &Pipeline, from: StepIndex) -> Vec<StepIndex> {
     found
 }
 
-enum Taken {
-    Yes,
-    NotYet,
-    No(&'static str),
+/// What the state of a condition means for a step in one of its branches.
+enum BranchOutcome {
+    Taken,
+    /// The condition was this, so the other branch was taken.
+    NotTaken(&'static str),
+    Undecided,
     Skipped,
     Failed,
-    /// Something failed before the condition, whatever its own failure would mean.
-    Never,
+    /// Something failed before the condition, so it did not start.
+    NotStarted,
 }
 
-fn branch(condition: Phase, parent: Parent) -> Taken {
+fn branch(condition: Phase, parent: Parent) -> BranchOutcome {
+    use BranchOutcome::{Failed, NotStarted, NotTaken, Skipped, Taken, Undecided};
     match (condition, parent.branch) {
-        (Phase::ConditionTrue, Branch::If) | (Phase::ConditionFalse, Branch::Else) => Taken::Yes,
-        (Phase::ConditionTrue, Branch::Else) => Taken::No("true"),
-        (Phase::ConditionFalse, Branch::If) => Taken::No("false"),
-        (Phase::Skipped | Phase::NotSelected, _) => Taken::Skipped,
-        (Phase::Waiting | Phase::Executing, _) => Taken::NotYet,
-        (Phase::NotStarted, _) => Taken::Never,
-        _ => Taken::Failed,
+        (Phase::ConditionTrue, Branch::If) | (Phase::ConditionFalse, Branch::Else) => Taken,
+        (Phase::ConditionTrue, Branch::Else) => NotTaken("true"),
+        (Phase::ConditionFalse, Branch::If) => NotTaken("false"),
+        (Phase::Skipped | Phase::NotSelected, _) => Skipped,
+        (Phase::Waiting | Phase::Executing, _) => Undecided,
+        (Phase::NotStarted, _) => NotStarted,
+        _ => Failed,
     }
 }
 
-/// A Fail step that has been reached: after it nothing new starts.
+/// Returns a Fail step that was reached. After it nothing new starts.
 pub(crate) fn failed_fail_step(pipeline: &Pipeline, states: &[StepState]) -> Option<StepIndex> {
     pipeline.indexes().find(|index| {
         let is_fail = matches!(pipeline.step(*index).kind, StepKind::Fail { .. });

@@ -1,36 +1,39 @@
-//! Parameters marked `NoEcho`: their values reach the functions that take them and nobody else.
+//! Redaction: the values of `NoEcho` parameters reach the functions that take them, and no text that
+//! people read.
 
 use serde_json::Value;
 
 use crate::definition::graph::parameters_read;
 use crate::definition::{Pipeline, StepIndex};
-use crate::execution::commit::{AttemptResult, Commit};
+use crate::execution::commit::{AttemptResult, Commit, Verdict};
 use crate::execution::start::Start;
 use crate::name::ParameterName;
 
-/// What stands in a value's place.
+/// The text that stands in a secret value's place.
 pub const MASK: &str = "****";
 
-/// The texts that must not be shown, longest first.
-pub(crate) fn secrets(pipeline: &Pipeline, start: &Start) -> Vec<String> {
+/// Returns the texts that must not be shown. The longest come first, so that a value that contains
+/// another one is replaced as a whole.
+pub(crate) fn secret_values(pipeline: &Pipeline, start: &Start) -> Vec<String> {
     let marked = pipeline.parameters.iter().filter(|parameter| parameter.no_echo);
     let values = marked.filter_map(|parameter| start.parameters.get(&parameter.name));
-    let mut texts: Vec<_> = values.map(text).filter(|text| !text.is_empty()).collect();
+    let mut texts: Vec<_> = values.map(shown).filter(|text| !text.is_empty()).collect();
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
     texts
 }
 
-fn text(value: &Value) -> String {
+/// Returns the text of a value as messages show it.
+fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Takes the secrets out of every text of a commit that people read.
-pub(crate) fn mask(commit: &mut Commit, secrets: &[String]) {
-    if secrets.is_empty() {
+/// Takes `secret_values` out of every text of a commit that people read.
+pub(crate) fn redact(commit: &mut Commit, secret_values: &[String]) {
+    if secret_values.is_empty() {
         return;
     }
     let hide = |text: &mut String| {
-        for secret in secrets {
+        for secret in secret_values {
             if text.contains(secret) {
                 *text = text.replace(secret, MASK);
             }
@@ -46,7 +49,7 @@ pub(crate) fn mask(commit: &mut Commit, secrets: &[String]) {
     for decision in &mut commit.decisions {
         hide(&mut decision.reason);
         decision.warning.iter_mut().for_each(hide);
-        if let crate::execution::commit::Verdict::Failed(failure) = &mut decision.verdict {
+        if let Verdict::Failed(failure) = &mut decision.verdict {
             hide(&mut failure.message);
         }
     }

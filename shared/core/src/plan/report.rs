@@ -1,4 +1,4 @@
-//! Reports: what arrives when an attempt ends, and whether it counts.
+//! Reports: whether the claimed end of an attempt counts, and what is made of it.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use crate::definition::output::{convert_output, is_within_depth};
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure};
 use crate::execution::invocation::MANIFEST_NAME;
-use crate::execution::manifest::{self, Artifact, Manifest};
+use crate::execution::manifest::{Artifact, Manifest, VERSION};
 use crate::execution::phase::Phase;
 use crate::execution::result::{CacheEntry, Outputs, Produced, Source};
 use crate::failure::FailureType;
@@ -17,127 +17,46 @@ use crate::limits::{
 use crate::plan::draft::Draft;
 use crate::plan::effect::{Discarded, Publication, UNKNOWN_STEP};
 use crate::plan::event::{Event, Report, ReportedResult};
-use crate::plan::facts::Need;
-use crate::plan::resolver::Resolver;
+use crate::plan::resolver::{Planned, Resolver};
 use crate::uri::S3Uri;
 
-/// What a report comes to when it counts.
-pub(crate) struct Accepted {
-    pub(crate) completion: Completion,
-    pub(crate) publish: Option<CacheEntry>,
-    /// A manifest to write on behalf of a function that does not, because its outputs are too large for a commit.
-    pub(crate) manifest: Option<(S3Uri, Manifest)>,
-}
+/// Characters of a failure type that a function may make up.
+const FAILURE_TYPE_CHARS: usize = 128;
 
-pub(crate) enum ReportOutcome {
+/// What becomes of a report.
+enum ReportOutcome {
     /// The claimed attempt failed.
     Failed(StepIndex, Box<Claim>, Failure),
+    /// The claimed attempt succeeded.
     Accepted(Box<Accepted>),
-    Discarded(Discarded),
-    Needs(Need),
+    /// The report changes nothing, for this reason.
+    Discarded(&'static str),
 }
 
-/// Judges a report by the state of its step. The first report of the claimed attempt counts.
-pub(crate) fn judge(report: &Report, resolver: &Resolver<'_>) -> ReportOutcome {
-    let Report { step: name, attempt_count, token, result } = report;
-    let discarded = |reason| {
-        let step = name.clone();
-        ReportOutcome::Discarded(Discarded { step, attempt_count: *attempt_count, reason })
-    };
-    let Some(step) = resolver.pipeline.find(name) else { return discarded(UNKNOWN_STEP) };
-    let state = resolver.states[step.0];
-    if state.phase != Phase::Executing {
-        return discarded("the step is not executing");
-    }
-    let id = &resolver.start.execution_id;
-    if !resolver.start.secret.verifies(token, id, step, *attempt_count, state.revision) {
-        return discarded("the token is not the claimed attempt's");
-    }
-    let (claim, claimed_at_ms) = match resolver.claim(step, state.revision) {
-        Ok(Some(claimed)) => claimed,
-        Ok(None) => return discarded("the claim is not in its commit"),
-        Err(need) => return ReportOutcome::Needs(need),
-    };
-    let completion = |result| Completion { step: step, attempt_count: *attempt_count, result };
-    match result {
-        ReportedResult::Failed(failure) => {
-            ReportOutcome::Failed(step, Box::new(claim.clone()), shorten(failure))
-        }
-        ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
-            let since_claim = resolver.facts.now_ms.saturating_sub(claimed_at_ms);
-            let duration_ms = duration_ms.unwrap_or(since_claim);
-            let prefix = resolver.start.attempt_prefix(name, *attempt_count);
-            let checked = check_outputs(resolver.pipeline, step, outputs)
-                .and_then(|()| check_artifacts(&prefix, artifacts));
-            if let Err(failure) = checked {
-                return ReportOutcome::Failed(step, Box::new(claim.clone()), failure);
-            }
-            let mut to_write = None;
-            let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
-            let kept = if size <= INLINE_OUTPUT_BYTES {
-                Outputs::Inline(outputs.clone())
-            } else if let Some(uri) = manifest {
-                Outputs::Stored(uri.clone())
-            } else {
-                let uri = prefix.join(MANIFEST_NAME);
-                to_write = Some((
-                    uri.clone(),
-                    Manifest {
-                        version: manifest::VERSION,
-                        token: token.clone(),
-                        outputs: outputs.clone(),
-                        artifacts: artifacts.clone(),
-                        started_at_ms: resolver.facts.now_ms.saturating_sub(duration_ms),
-                        duration_ms,
-                    },
-                ));
-                Outputs::Stored(uri)
-            };
-            let produced = Produced { outputs: kept, artifacts: artifacts.clone(), duration_ms };
-            let publish = claim.cache.as_ref().map(|parts| CacheEntry {
-                parts: parts.clone(),
-                source: Source {
-                    pipeline_execution_arn: resolver.start.execution_arn(),
-                    execution_id: id.clone(),
-                    step_name: resolver.pipeline.step(step).name.clone(),
-                },
-                produced: produced.clone(),
-                memory_mb: resolver.start.memory_mb(resolver.pipeline.step(step)),
-                created_at_ms: resolver.facts.now_ms,
-            });
-            let completion = completion(AttemptResult::Succeeded(produced));
-            ReportOutcome::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
-        }
-    }
+/// A success that counts.
+struct Accepted {
+    completion: Completion,
+    publish: Option<CacheEntry>,
+    /// A manifest to write on behalf of a function that writes none, because its outputs are too
+    /// large for a commit.
+    manifest: Option<(S3Uri, Manifest)>,
 }
 
 impl Draft<'_> {
-    pub(crate) fn discard_all(&mut self, events: &[Event]) {
-        for event in events {
-            if let Event::Reported(report) = event {
-                self.plan.discarded.push(Discarded {
-                    step: report.step.clone(),
-                    attempt_count: report.attempt_count,
-                    reason: "the execution is over",
-                });
+    /// Takes in a report.
+    pub(crate) fn report(&mut self, report: &Report) -> Planned<()> {
+        match judge(report, &self.resolver())? {
+            ReportOutcome::Discarded(reason) => {
+                self.plan.discarded.push(discarded(report, reason));
             }
-        }
-    }
-
-    pub(crate) fn report(&mut self, report: &Report) {
-        match judge(report, &self.resolver()) {
-            ReportOutcome::Needs(need) => {
-                self.plan.needs.insert(need);
-            }
-            ReportOutcome::Discarded(discarded) => self.plan.discarded.push(discarded),
             ReportOutcome::Failed(step, claim, failure) => {
                 self.end_failed(step, *claim, failure);
             }
             ReportOutcome::Accepted(accepted) => {
                 let Accepted { completion, publish, manifest } = *accepted;
                 if !self.fits(json_bytes(&completion)) {
-                    self.is_full = true;
-                    return;
+                    self.has_deferred_result = true;
+                    return Ok(());
                 }
                 let step = completion.step;
                 self.plan.publish.extend(publish.map(|entry| Publication { step, entry }));
@@ -145,7 +64,98 @@ impl Draft<'_> {
                 self.complete(completion);
             }
         }
+        Ok(())
     }
+
+    /// Discards every report among `events`: the execution is over.
+    pub(crate) fn discard_reports(&mut self, events: &[Event]) {
+        for event in events {
+            if let Event::Reported(report) = event {
+                self.plan.discarded.push(discarded(report, "the execution is over"));
+            }
+        }
+    }
+}
+
+fn discarded(report: &Report, reason: &'static str) -> Discarded {
+    Discarded { step: report.step.clone(), attempt_count: report.attempt_count, reason }
+}
+
+/// Judges a report by the state of its step. The first report of the claimed attempt counts.
+fn judge(report: &Report, resolver: &Resolver<'_>) -> Planned<ReportOutcome> {
+    let Report { step: name, attempt_count, token, .. } = report;
+    let discarded = |reason| Ok(ReportOutcome::Discarded(reason));
+    let Some(step) = resolver.pipeline.find(name) else { return discarded(UNKNOWN_STEP) };
+    let state = resolver.states[step.0];
+    if state.phase != Phase::Executing {
+        return discarded("the step is not executing");
+    }
+    let start = resolver.start;
+    if !start.secret.verifies(token, &start.execution_id, step, *attempt_count, state.revision) {
+        return discarded("the token is not the claimed attempt's");
+    }
+    let Some((claim, claimed_at_ms)) = resolver.claim(step, state.revision)? else {
+        return discarded("the claim is not in its commit");
+    };
+    Ok(conclude(report, step, claim, claimed_at_ms, resolver))
+}
+
+/// Concludes from a report that counts.
+fn conclude(
+    report: &Report,
+    step: StepIndex,
+    claim: &Claim,
+    claimed_at_ms: u64,
+    resolver: &Resolver<'_>,
+) -> ReportOutcome {
+    let (start, now_ms) = (resolver.start, resolver.facts.now_ms);
+    let attempt_count = report.attempt_count;
+    let failed = |failure| ReportOutcome::Failed(step, Box::new(claim.clone()), failure);
+    let (outputs, artifacts, duration_ms, manifest) = match &report.result {
+        ReportedResult::Failed(failure) => return failed(shorten(failure)),
+        ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => (
+            outputs,
+            artifacts,
+            duration_ms.unwrap_or(now_ms.saturating_sub(claimed_at_ms)),
+            manifest,
+        ),
+    };
+    let prefix = start.attempt_prefix(&report.step, attempt_count);
+    let checked = check_outputs(resolver.pipeline, step, outputs)
+        .and_then(|()| check_artifacts(&prefix, artifacts));
+    if let Err(failure) = checked {
+        return failed(failure);
+    }
+    let (kept, to_write) = match manifest {
+        _ if json_bytes(outputs) <= INLINE_OUTPUT_BYTES => (Outputs::Inline(outputs.clone()), None),
+        Some(uri) => (Outputs::Stored(uri.clone()), None),
+        None => {
+            let uri = prefix.join(MANIFEST_NAME);
+            let manifest = Manifest {
+                version: VERSION,
+                token: report.token.clone(),
+                outputs: outputs.clone(),
+                artifacts: artifacts.clone(),
+                started_at_ms: now_ms.saturating_sub(duration_ms),
+                duration_ms,
+            };
+            (Outputs::Stored(uri.clone()), Some((uri, manifest)))
+        }
+    };
+    let produced = Produced { outputs: kept, artifacts: artifacts.clone(), duration_ms };
+    let publish = claim.cache.as_ref().map(|parts| CacheEntry {
+        parts: parts.clone(),
+        source: Source {
+            pipeline_execution_arn: start.execution_arn(),
+            execution_id: start.execution_id.clone(),
+            step_name: report.step.clone(),
+        },
+        produced: produced.clone(),
+        memory_mb: start.memory_mb(resolver.pipeline.step(step)),
+        created_at_ms: now_ms,
+    });
+    let completion = Completion { step, attempt_count, result: AttemptResult::Succeeded(produced) };
+    ReportOutcome::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
 }
 
 /// Checks that a commit can hold these artifacts. The attempt wrote them below `prefix`.
@@ -179,7 +189,7 @@ pub(crate) fn check_outputs(
     step: StepIndex,
     outputs: &Map<String, Value>,
 ) -> Result<(), Failure> {
-    let size = serde_json::to_vec(outputs).map_or(0, |bytes| bytes.len());
+    let size = json_bytes(outputs);
     if size > OUTPUT_BYTES {
         let message = format!("the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}");
         return Err(Failure::new(FailureType::OutputTooLarge, message));
@@ -200,7 +210,7 @@ pub(crate) fn check_outputs(
 fn shorten(failure: &Failure) -> Failure {
     let cut = |text: &str, limit| text.chars().take(limit).collect::<String>();
     Failure {
-        error_type: cut(&failure.error_type, 128),
+        error_type: cut(&failure.error_type, FAILURE_TYPE_CHARS),
         message: cut(&failure.message, FAILURE_REASON_CHARS),
     }
 }

@@ -1,5 +1,12 @@
-//! Looks names up in one execution: parameters, outputs of finished steps, execution variables, S3 content.
+//! Answers the planner's questions about one execution: parameters, outputs of finished steps,
+//! execution variables, S3 content.
+//!
+//! A question whose answer is not among the facts records a [`Need`] and returns [`Pending`]. So a
+//! rule asks with `?` and stops where it cannot go on; the plan is made again when the needs have
+//! been gathered.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -7,7 +14,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cache::key::{Content, canonical_sha256, listing_digest, replace_content};
-use crate::definition::condition::{ChangeScope, Verdict};
 use crate::definition::expression::{
     ExecutionVariable, ExperimentVariable, Expression, Reference, Scope, Unresolved,
 };
@@ -21,9 +27,32 @@ use crate::execution::past::PastExecution;
 use crate::execution::phase::{Phase, Revision, StepState};
 use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
-use crate::name::{ExecutionId, StepName};
+use crate::name::ExecutionId;
 use crate::plan::facts::{Facts, Need};
 use crate::uri::S3Uri;
+
+/// The mark of a decision that has to wait for a fact. The fact is recorded among the draft's needs,
+/// so the caller only has to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pending;
+
+/// The answer to a question, or [`Pending`].
+pub(crate) type Planned<T> = Result<T, Pending>;
+
+impl From<Pending> for Unresolved<Pending> {
+    fn from(pending: Pending) -> Self {
+        Self::Missing(pending)
+    }
+}
+
+/// Tells a value that can never exist, which is an answer in words, from one that is pending.
+pub(crate) fn answered<T>(result: Result<T, Unresolved<Pending>>) -> Planned<Result<T, String>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(Unresolved::Absent(why)) => Ok(Err(why)),
+        Err(Unresolved::Missing(pending)) => Err(pending),
+    }
+}
 
 /// The state of an execution while a commit is being drafted.
 #[derive(Debug, Clone, Copy)]
@@ -33,24 +62,35 @@ pub(crate) struct Resolver<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) states: &'a [StepState],
     pub(crate) draft: &'a Commit,
+    /// The facts that were asked for and are missing.
+    pub(crate) needs: &'a RefCell<BTreeSet<Need>>,
     /// The step that reads.
     pub(crate) reader: Option<StepIndex>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(crate) fn commit(&self, revision: Revision) -> Result<&'a Commit, Need> {
+    /// Records that a fact is missing.
+    pub(crate) fn pending(&self, need: Need) -> Pending {
+        self.needs.borrow_mut().insert(need);
+        Pending
+    }
+
+    /// Returns the commit at `revision`, which may be the one that is being drafted.
+    pub(crate) fn commit(&self, revision: Revision) -> Planned<&'a Commit> {
         if revision == self.draft.revision {
             return Ok(self.draft);
         }
-        self.facts.commits.get(&revision).ok_or(Need::Commit(revision))
+        let known = self.facts.commits.get(&revision);
+        known.ok_or_else(|| self.pending(Need::Commit(revision)))
     }
 
-    /// The claim on `step` that was made at `revision`, and when; `None` if that commit makes none.
+    /// Returns the claim on `step` that was made at `revision`, and when it was made. Returns `None`
+    /// if that commit makes none.
     pub(crate) fn claim(
         &self,
         step: StepIndex,
         revision: Revision,
-    ) -> Result<Option<(&'a Claim, u64)>, Need> {
+    ) -> Planned<Option<(&'a Claim, u64)>> {
         if let Some((of, known)) = &self.facts.claimed
             && (*of, known.revision) == (step, revision)
         {
@@ -60,19 +100,20 @@ impl<'a> Resolver<'a> {
         Ok(commit.claim(step).map(|claim| (claim, commit.at_ms)))
     }
 
-    /// What a step that succeeded left behind; `None` for steps without outputs.
-    fn produced(&self, step: StepIndex) -> Result<Option<&'a Produced>, Need> {
+    /// Returns what a step that succeeded left behind, and `None` for steps without outputs.
+    fn produced(&self, step: StepIndex) -> Planned<Option<&'a Produced>> {
         Ok(self.commit(self.states[step.0].revision)?.produced(step))
     }
 
-    /// What `uri` holds, as the reading step sees it.
+    /// Returns what `uri` holds, as the reading step sees it.
     ///
-    /// The digest of an artifact is taken from the manifest of the step that wrote it, without a request.
-    pub(crate) fn content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Need>> {
+    /// The digest of an artifact is taken from the manifest of the step that wrote it, without a
+    /// request.
+    pub(crate) fn content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Pending>> {
         let mut artifacts: Vec<&Artifact> = Vec::new();
         let reader = self.reader.map(|reader| &self.pipeline.step(reader).dependencies);
         for step in reader.into_iter().flatten().copied() {
-            if let Some(produced) = self.produced(step).map_err(Unresolved::Missing)? {
+            if let Some(produced) = self.produced(step)? {
                 artifacts.extend(&produced.artifacts);
             }
         }
@@ -92,49 +133,61 @@ impl<'a> Resolver<'a> {
         self.stored_content(uri)
     }
 
-    /// What `uri` holds in S3 right now.
-    pub(crate) fn stored_content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Need>> {
+    /// Returns what `uri` holds in S3 right now.
+    pub(crate) fn stored_content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Pending>> {
         match self.facts.contents.get(uri) {
             Some(Ok(content)) => Ok(content.clone()),
             Some(Err(why)) => Err(Unresolved::Absent(why.clone())),
-            None => Err(Unresolved::Missing(Need::Content(uri.clone()))),
+            None => Err(self.pending(Need::Content(uri.clone())).into()),
         }
     }
 
-    fn outputs(&self, produced: &Produced) -> Result<Map<String, Value>, Unresolved<Need>> {
+    fn outputs(&self, produced: &Produced) -> Result<Map<String, Value>, Unresolved<Pending>> {
         match &produced.outputs {
             Outputs::Inline(outputs) => Ok(outputs.clone()),
             Outputs::Stored(uri) => self.stored_outputs(uri),
         }
     }
 
-    /// The outputs in a manifest.
+    /// Returns the outputs in the manifest at `uri`.
     pub(crate) fn stored_outputs(
         &self,
         uri: &S3Uri,
-    ) -> Result<Map<String, Value>, Unresolved<Need>> {
+    ) -> Result<Map<String, Value>, Unresolved<Pending>> {
         match self.document(uri)?.get("Outputs") {
             Some(Value::Object(outputs)) => Ok(outputs.clone()),
             _ => Err(Unresolved::Absent(format!("`{uri}` is not a manifest"))),
         }
     }
 
-    /// An earlier execution; `None` when it is gone.
-    pub(crate) fn earlier(&self, id: &ExecutionId) -> Result<Option<&'a Arc<PastExecution>>, Need> {
+    /// Returns an earlier execution, and `None` if it is gone.
+    pub(crate) fn earlier(&self, id: &ExecutionId) -> Planned<Option<&'a Arc<PastExecution>>> {
         match self.facts.earlier.get(id) {
             Some(earlier) => Ok(earlier.as_ref()),
-            None => Err(Need::PastExecution(id.clone())),
+            None => Err(self.pending(Need::PastExecution(id.clone()))),
         }
     }
 
-    /// The digest of a value in which every S3 URI stands for what it holds.
-    pub(crate) fn content_digest(&self, value: &Expression) -> Result<String, Unresolved<Need>> {
-        let value = value.evaluate(self)?;
-        let value = replace_content(&value, &mut |uri| self.content(uri))?;
-        Ok(canonical_sha256(&value))
+    /// Returns the digest of a value in which every S3 URI stands for what it holds.
+    pub(crate) fn content_digest(&self, value: &Expression) -> Result<String, Unresolved<Pending>> {
+        let evaluated = value.evaluate(self)?;
+        let replaced = replace_content(&evaluated, &mut |uri| self.content(uri))?;
+        Ok(canonical_sha256(&replaced))
     }
 
-    /// Whether a step that reads another one which did not succeed finds `null` there: where its trigger rule lets it start all the same.
+    /// Evaluates `expression`. Asks for every fact that is missing, and not only for the first.
+    pub(crate) fn evaluate(&self, expression: &Expression) -> Planned<Result<Value, String>> {
+        let value = answered(expression.evaluate(self));
+        if value.is_err() {
+            expression.references(&mut |reference| {
+                let _recorded = self.reference(reference);
+            });
+        }
+        value
+    }
+
+    /// Returns true if the reading step finds `null` in a step of this phase: the step did not
+    /// succeed, and the reader's trigger rule lets it start all the same.
     fn reads_null(&self, phase: Phase) -> bool {
         let rule = self.reader.map(|reader| self.pipeline.step(reader).trigger_rule);
         !phase.has_succeeded() && rule.is_some_and(|rule| rule != TriggerRule::AllSucceeded)
@@ -145,7 +198,7 @@ impl<'a> Resolver<'a> {
         reference: &Reference,
         step: StepIndex,
         path: &PropertyPath,
-    ) -> Result<Value, Unresolved<Need>> {
+    ) -> Result<Value, Unresolved<Pending>> {
         let absent =
             |why: String| Err(Unresolved::Absent(format!("`{reference}` has no value: {why}")));
         let definition = self.pipeline.step(step);
@@ -166,7 +219,7 @@ impl<'a> Resolver<'a> {
             (kind, _, [Segment::Key(root), Segment::Key(name)])
                 if kind.step_type().rules().has_outputs && root == "OutputParameters" =>
             {
-                let Some(produced) = self.produced(step).map_err(Unresolved::Missing)? else {
+                let Some(produced) = self.produced(step)? else {
                     return absent(format!("step `{}` has no outputs", definition.name));
                 };
                 let Some(declared) = definition.outputs().iter().find(|out| out.name == *name)
@@ -182,12 +235,14 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn variable(&self, variable: ExecutionVariable) -> Result<Value, Unresolved<Need>> {
+    fn variable(&self, variable: ExecutionVariable) -> Result<Value, Unresolved<Pending>> {
         let start = self.start;
         let time = |at_ms: u64| {
             let nanoseconds = i128::from(at_ms) * 1_000_000;
-            let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
-            time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+            OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
+                .ok()
+                .and_then(|time| time.format(&Rfc3339).ok())
+                .unwrap_or_default()
         };
         Ok(Value::String(match variable {
             ExecutionVariable::StartDateTime => time(start.started_at_ms),
@@ -206,9 +261,9 @@ impl<'a> Resolver<'a> {
 }
 
 impl Scope for Resolver<'_> {
-    type Need = Need;
+    type Need = Pending;
 
-    fn reference(&self, reference: &Reference) -> Result<Value, Unresolved<Need>> {
+    fn reference(&self, reference: &Reference) -> Result<Value, Unresolved<Pending>> {
         let absent = || Unresolved::Absent(format!("`{reference}` does not exist"));
         match reference {
             Reference::Parameter(name) => {
@@ -229,82 +284,11 @@ impl Scope for Resolver<'_> {
         }
     }
 
-    fn document(&self, uri: &S3Uri) -> Result<Value, Unresolved<Need>> {
+    fn document(&self, uri: &S3Uri) -> Result<Value, Unresolved<Pending>> {
         match self.facts.documents.get(uri) {
             Some(Ok(document)) => Ok(document.clone()),
             Some(Err(why)) => Err(Unresolved::Absent(why.clone())),
-            None => Err(Unresolved::Missing(Need::Document(uri.clone()))),
+            None => Err(self.pending(Need::Document(uri.clone())).into()),
         }
     }
-}
-
-impl ChangeScope for Resolver<'_> {
-    fn changed(&self, value: &Expression, text: &str) -> Result<Verdict, Unresolved<Need>> {
-        let shown: String = text.chars().take(80).collect();
-        let changed = |because| Ok(Verdict { holds: true, because });
-        let now = self.content_digest(value)?;
-        let Some(baseline) = &self.start.baseline else {
-            return changed(format!("{shown} is new: no execution has succeeded yet"));
-        };
-        let earlier = self.earlier(baseline).map_err(Unresolved::Missing)?;
-        match earlier.and_then(|earlier| earlier.observed(text)) {
-            None => changed(format!("{shown} was not looked at in execution {baseline}")),
-            Some(then) if *then == now => {
-                let because = format!("{shown} is as it was in execution {baseline}");
-                Ok(Verdict { holds: false, because })
-            }
-            Some(_) => changed(format!("{shown} differs from execution {baseline}")),
-        }
-    }
-
-    fn code_changed(&self, step: &StepName) -> Result<Verdict, Unresolved<Need>> {
-        let changed = |because| Ok(Verdict { holds: true, because });
-        let Some(baseline) = &self.start.baseline else {
-            return changed(format!("the code of `{step}` is new: no execution has succeeded yet"));
-        };
-        let function = self.pipeline.find(step).and_then(|index| {
-            let StepKind::Lambda(lambda) = &self.pipeline.step(index).kind else { return None };
-            self.start.functions.get(&lambda.function_arn)
-        });
-        let now = function.map(|function| function.code_digest.as_str());
-        let earlier = self.earlier(baseline).map_err(Unresolved::Missing)?;
-        let then = earlier.and_then(|earlier| earlier.code_digest(step));
-        match (then, now) {
-            (Some(then), Some(now)) if then == now => {
-                let because = format!("the code of `{step}` is as it was in execution {baseline}");
-                Ok(Verdict { holds: false, because })
-            }
-            (Some(then), Some(now)) => changed(format!(
-                "the code of `{step}` went from {} to {} since execution {baseline}",
-                short_digest(then),
-                short_digest(now)
-            )),
-            _ => changed(format!("execution {baseline} had no code of `{step}`")),
-        }
-    }
-}
-
-/// The first digits of a digest, enough for people.
-pub(crate) fn short_digest(digest: &str) -> &str {
-    let start = digest.find(':').map_or(0, |colon| colon + 1);
-    digest.get(start..start + 8).unwrap_or(digest)
-}
-
-/// Evaluates and collects every fact that is missing, not only the first.
-pub(crate) fn evaluate_all(
-    expression: &Expression,
-    resolver: &Resolver<'_>,
-    needs: &mut std::collections::BTreeSet<Need>,
-) -> Option<Result<Value, String>> {
-    match expression.evaluate(resolver) {
-        Ok(value) => return Some(Ok(value)),
-        Err(Unresolved::Absent(why)) => return Some(Err(why)),
-        Err(Unresolved::Missing(need)) => needs.insert(need),
-    };
-    expression.references(&mut |reference| {
-        if let Err(Unresolved::Missing(need)) = resolver.reference(reference) {
-            needs.insert(need);
-        }
-    });
-    None
 }

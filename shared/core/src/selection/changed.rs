@@ -15,6 +15,7 @@ use crate::execution::result::Reuse;
 use crate::execution::start::Start;
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
+use crate::plan::resolver::Planned;
 
 /// The steps whose code, arguments or inputs differ from `earlier`, or what has to be known first.
 pub fn changed_steps(
@@ -30,8 +31,9 @@ pub fn changed_steps(
         draft.states[decision.step.0].phase = decision.verdict.phase();
         draft.states[decision.step.0].revision = 1;
     }
-    let changed = pipeline.indexes().filter(|index| draft.is_changed(*index, earlier)).collect();
-    if draft.plan.needs.is_empty() { Ok(changed) } else { Err(draft.plan.needs) }
+    let is_changed = |step: &StepIndex| draft.is_changed(*step, earlier) == Ok(true);
+    let changed = pipeline.indexes().filter(is_changed).collect();
+    if draft.has_needs() { Err(draft.into_plan().needs) } else { Ok(changed) }
 }
 
 /// The results of the earlier execution, as if every step had been reused.
@@ -54,23 +56,22 @@ fn results_of(pipeline: &Pipeline, earlier: &PastExecution) -> Commit {
 }
 
 impl Draft<'_> {
-    fn is_changed(&mut self, index: StepIndex, earlier: &PastExecution) -> bool {
+    fn is_changed(&self, index: StepIndex, earlier: &PastExecution) -> Planned<bool> {
         let step = self.pipeline.step(index);
-        let Some(then) = earlier.pipeline.find(&step.name) else { return true };
+        let Some(then) = earlier.pipeline.find(&step.name) else { return Ok(true) };
         let (StepKind::Lambda(lambda), Some(config), Some(parts)) =
             (&step.kind, &step.cache, earlier.parts(&step.name))
         else {
-            return self.reads_otherwise(index, then, earlier);
+            return Ok(self.reads_otherwise(index, then, earlier));
         };
-        match self.evaluate(index, &lambda.arguments) {
-            // What it reads is not there: only the texts can be compared.
-            Some(Err(_)) => self.reads_otherwise(index, then, earlier),
-            Some(Ok(arguments)) => match self.key_parts(index, lambda, config, &arguments) {
-                Some(now) => now.as_ref() != Ok(parts),
-                None => false,
-            },
-            None => false,
-        }
+        // What the step reads may not exist; then only the texts can be compared.
+        let Ok(arguments) = self.evaluate(index, &lambda.arguments)? else {
+            return Ok(self.reads_otherwise(index, then, earlier));
+        };
+        // The code of a function that is left out here cannot be compared.
+        let has_code = lambda.code_version.is_some()
+            || self.start.functions.contains_key(&lambda.function_arn);
+        Ok(self.key_parts(index, lambda, config, &arguments)?.as_ref() != Ok(parts) && has_code)
     }
 
     /// Compares definition, code and parameters, where there is no key to compare.

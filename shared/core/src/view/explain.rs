@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cache::key::{CONTENT_MARK, KeyParts};
+use crate::cache::key::{CONTENT_MARK, KeyParts, short_digest};
 use crate::definition::expression::Expression;
 use crate::definition::{StepIndex, StepKind, StepType};
 use crate::execution::commit::Verdict;
 use crate::execution::past::PastExecution;
 use crate::plan::draft::Draft;
 use crate::plan::facts::Facts;
-use crate::plan::resolver::short_digest;
 
 /// Why one step was decided as it was.
 #[derive(Debug, Clone, PartialEq, Serialize)]
