@@ -8,7 +8,7 @@ use sidestep_deploy::blueprint::Architecture;
 use sidestep_deploy::{
     Blueprint, Buckets, Code, Function, Options, PipelineUse, StackName, Upload,
 };
-use sidestep_engine::engine::EngineError;
+use sidestep_engine::error::EngineError;
 
 use crate::build::sdk_packages::packages_with_sdk;
 use crate::output::error::user;

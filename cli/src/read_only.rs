@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{create_resources, local_engine, register_step};
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
@@ -60,7 +61,11 @@ impl Look {
         for function in functions {
             register_step(&cloud, function.clone())?;
         }
-        Ok(Self { engine: local_engine(&endpoints), cloud, _scratch: scratch })
+        Ok(Self {
+            engine: local_engine(&endpoints, EngineOptions::default()),
+            cloud,
+            _scratch: scratch,
+        })
     }
 
     /// Makes files of the project stand in S3 without writing them there.

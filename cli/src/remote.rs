@@ -6,10 +6,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config};
 use sidestep_aws::object::S3ObjectStore;
-use sidestep_aws::{ServiceEndpoints, stack_engine, tell_bus};
+use sidestep_aws::{EngineOptions, ServiceEndpoints, stack_engine};
 use sidestep_deploy::{Buckets, StackName};
-use sidestep_engine::engine::{Deployment, Engine};
+use sidestep_engine::engine::Engine;
 use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::Deployment;
 
 use crate::blueprint::{buckets, event_bus, stack_name};
 use crate::output::error::user;
@@ -111,15 +112,21 @@ impl Remote {
         };
         // A stack of an earlier version has none: then the sweep finds what is due.
         let timers = stack.outputs.get("TimersUrl").cloned();
-        let settings =
-            sidestep_aws::Settings { table: table.clone(), timers, reports: None, deployment };
         let endpoints = account.endpoints();
-        let engine = stack_engine(&account.config, &endpoints, settings, stack_name.as_str());
-        let engine = engine.with_handoff(project.settings.engine.handoff);
-        let engine = match event_bus(&project.settings.deploy)? {
-            Some(name) => tell_bus(engine, &account.config, &endpoints, &name),
-            None => engine,
+        let bus = event_bus(&project.settings.deploy)?;
+        let options = EngineOptions {
+            handoff: project.settings.engine.handoff,
+            watcher: bus.map(|name| sidestep_aws::event_bus(&account.config, &endpoints, &name)),
+            ..EngineOptions::default()
         };
+        let settings = sidestep_aws::Settings {
+            table: table.clone(),
+            timers,
+            reports: None,
+            deployment,
+            options,
+        };
+        let engine = stack_engine(&account.config, &endpoints, settings, stack_name.as_str());
         Ok(Self {
             engine: Arc::new(engine),
             buckets: buckets(project)?,

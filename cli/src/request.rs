@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::parse::parse;
-use sidestep_engine::engine::EngineError;
+use sidestep_engine::error::EngineError;
 use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 use sidestep_engine::start::{Prepared, StartRequest};
 

@@ -11,6 +11,7 @@ use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
     Planner, cloud_engine, counted_cloud_engine, create_queues, create_resources, deploy,
@@ -57,7 +58,7 @@ impl Session {
                 Ok(cloud) => {
                     // Without functions nothing may begin, and what waits to be delivered waits for a command that has them.
                     create_resources(&cloud).await?;
-                    let engine = watched(cloud_engine(&cloud), &state);
+                    let engine = Arc::new(cloud_engine(&cloud, watched(&state)));
                     let endpoints = Some(cloud.endpoints().clone());
                     return Ok(Self {
                         engine,
@@ -115,15 +116,14 @@ impl Session {
         let mut cloud = Cloud::start(&state, ports).await?;
         remove(&state.join(SERVED))?;
         let handoff = project.settings.engine.handoff;
-        let make = |caller: &str| {
-            let engine = match counter {
-                Some(counter) => counted_cloud_engine(&cloud, &counter.for_caller(caller)),
-                None => cloud_engine(&cloud),
-            };
-            engine.with_handoff(handoff)
+        let make = |caller: &str, options: EngineOptions| match counter {
+            Some(counter) => counted_cloud_engine(&cloud, &counter.for_caller(caller), options),
+            None => cloud_engine(&cloud, options),
         };
-        let planner = watched(make("planner").alone(), &state);
-        let starter = counter.map(|_| make(STARTER));
+        let options = EngineOptions { handoff, is_sole_planner: true, ..watched(&state) };
+        let planner = Arc::new(make("planner", options));
+        let options = EngineOptions { handoff, ..EngineOptions::default() };
+        let starter = counter.map(|_| make(STARTER, options));
         for function in functions {
             let mut function = with_handoff(function.clone(), handoff);
             if let (Some(_), Code::Process(command)) = (counter, &mut function.code) {
@@ -147,7 +147,7 @@ impl Session {
         let endpoints = Some(cloud.endpoints().clone());
         // Whoever looks on is not counted.
         let engine = match counter {
-            Some(_) => watched(cloud_engine(&cloud), &state),
+            Some(_) => Arc::new(cloud_engine(&cloud, watched(&state))),
             None => planner,
         };
         Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter })
@@ -178,8 +178,9 @@ impl Session {
 
     fn joined(project: &Project, endpoints: Endpoints) -> Self {
         let state = project.state_folder();
-        let engine = local_engine(&endpoints).with_handoff(project.settings.engine.handoff);
-        let engine = watched(engine, &state);
+        let handoff = project.settings.engine.handoff;
+        let options = EngineOptions { handoff, ..watched(&state) };
+        let engine = Arc::new(local_engine(&endpoints, options));
         Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None }
     }
 
@@ -218,9 +219,9 @@ impl Session {
     }
 }
 
-/// An engine that writes down what changes in its executions.
-fn watched(engine: Engine, state: &Path) -> Arc<Engine> {
-    Arc::new(engine.watched(Arc::new(EventLog::new(state))))
+/// Options of an engine that writes down what changes in its executions.
+fn watched(state: &Path) -> EngineOptions {
+    EngineOptions { watcher: Some(Arc::new(EventLog::new(state))), ..EngineOptions::default() }
 }
 
 pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {

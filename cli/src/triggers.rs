@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use sidestep_core::parse::parse;
-use sidestep_engine::engine::EngineError;
-use sidestep_engine::handle::trigger::Trigger;
+use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::triggers::Trigger;
 
 use crate::project::Project;
 

@@ -14,6 +14,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
 use sidestep_core::plan::handoff::Handoff;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::local_engine;
 
@@ -85,7 +86,7 @@ async fn runs() {
 async fn plan(bench: &Bench, name: &str, request: StartRequest) {
     let mut times = Vec::new();
     for _ in 0..5 {
-        let engine = local_engine(bench.cloud.endpoints());
+        let engine = local_engine(bench.cloud.endpoints(), EngineOptions::default());
         let start = Instant::now();
         let prepared = engine.prepare(request.clone()).await.unwrap();
         let (forecast, _) = engine.preview(&prepared).await.unwrap();

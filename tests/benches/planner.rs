@@ -6,23 +6,20 @@
 #[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod bench;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
-use sidestep_core::execution::start::{Function, STATE_VERSION, Start};
-use sidestep_core::execution::token::Secret;
-use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::execution::start::{Function, Start};
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::plan::facts::{Facts, Need};
 use sidestep_core::plan::{Effect, plan};
 use sidestep_core::plan::{Event, Report, ReportedResult};
-use sidestep_core::uri::S3Uri;
 
 use bench::{median, print, table};
+use sidestep_testkit::fixture;
 
 /// Steps in layers of ten, each of which reads two of the layer before.
 fn definition(steps: usize) -> Pipeline {
@@ -50,26 +47,8 @@ fn start() -> Start {
         timeout_seconds: 60,
         has_sdk: false,
     };
-    Start {
-        state_version: STATE_VERSION,
-        execution_id: ExecutionId::from_bytes([7; 16]),
-        pipeline_name: PipelineName::parse("bench").unwrap(),
-        definition_digest: "sha256:d".to_owned(),
-        definition_format: Format::Json,
-        parameters: BTreeMap::new(),
-        functions: [("noop".parse().expect("legal"), function)].into(),
-        left_out: BTreeMap::new(),
-        started_at_ms: 1,
-        use_cache: true,
-        selection: None,
-        forced: BTreeSet::new(),
-        baseline: None,
-        max_parallel_execution_steps: None,
-        output_prefix: S3Uri::parse("s3://bucket/runs/bench/e/").unwrap(),
-        pipeline_arn: "arn".to_owned(),
-        trigger: "a benchmark".to_owned(),
-        secret: Secret::from_bytes([1; 32]),
-    }
+    let functions = [("noop".parse().expect("legal"), function)].into();
+    Start { functions, ..fixture::start("bench", 7, 1) }
 }
 
 /// Runs an execution whose functions answer at once; returns the time that the planner took.

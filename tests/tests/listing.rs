@@ -1,6 +1,6 @@
 //! Lists of executions and remembered answers in the table, against the embedded DynamoDB.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,15 +11,14 @@ use sidestep_api::Api;
 use sidestep_aws::counter::Counter;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_aws::{ServiceEndpoints, Settings, counted_engine, local_config};
-use sidestep_core::execution::start::{STATE_VERSION, Start};
-use sidestep_core::execution::token::Secret;
+use sidestep_core::execution::start::Start;
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::parse::Format;
-use sidestep_core::uri::S3Uri;
-use sidestep_engine::engine::Deployment;
+use sidestep_engine::options::EngineOptions;
+use sidestep_engine::ports::Deployment;
 use sidestep_engine::ports::executions::{ExecutionStore as _, ListRange, Summary};
 use sidestep_engine::ports::pipelines::{Label, PipelineRecord, PipelineStore as _};
 use sidestep_local::dynamodb::DynamoDbServer;
+use sidestep_testkit::fixture;
 use sidestep_testkit::memory::MemoryTable;
 use tokio::net::TcpListener;
 
@@ -50,8 +49,13 @@ impl World {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
         };
-        let settings =
-            Settings { table: "state".to_owned(), timers: None, reports: None, deployment };
+        let settings = Settings {
+            table: "state".to_owned(),
+            timers: None,
+            reports: None,
+            deployment,
+            options: EngineOptions::default(),
+        };
         let all = Some(endpoint);
         let endpoints = ServiceEndpoints {
             s3: all.clone(),
@@ -108,27 +112,7 @@ fn starts(count: u8) -> Vec<Start> {
 }
 
 fn start(id: u8, started_at_ms: u64) -> Start {
-    let execution_id = ExecutionId::from_bytes([id.wrapping_mul(101); 16]);
-    Start {
-        state_version: STATE_VERSION,
-        output_prefix: S3Uri::new("artifacts", format!("runs/{PIPELINE}/{execution_id}/")),
-        execution_id,
-        pipeline_name: PipelineName::parse(PIPELINE).unwrap(),
-        definition_digest: "digest".to_owned(),
-        definition_format: Format::Yaml,
-        parameters: BTreeMap::new(),
-        functions: BTreeMap::new(),
-        left_out: BTreeMap::new(),
-        started_at_ms,
-        use_cache: true,
-        selection: None,
-        forced: BTreeSet::new(),
-        baseline: None,
-        max_parallel_execution_steps: None,
-        pipeline_arn: format!("arn:aws:sagemaker:us-east-1:000000000000:pipeline/{PIPELINE}"),
-        trigger: "a test".to_owned(),
-        secret: Secret::from_bytes([id; 32]),
-    }
+    fixture::start(PIPELINE, id.wrapping_mul(101), started_at_ms)
 }
 
 fn record(alias: &str) -> PipelineRecord {

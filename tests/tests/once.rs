@@ -7,8 +7,8 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::plan::lease::SDK_VARIABLE;
-use sidestep_engine::engine::EngineError;
-use sidestep_engine::start::{StartError, StartRequest};
+use sidestep_engine::error::{EngineError, StartError};
+use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::Planner;
 use sidestep_local::lambda::{Code, InvocationType};
 

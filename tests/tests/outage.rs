@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::sweep::Leases;
 use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::{Planner, create_resources, deploy, local_engine, register_step};
@@ -39,7 +40,8 @@ impl World {
         dynamodb.endpoint().clone_into(&mut endpoints.dynamodb);
         s3.endpoint().clone_into(&mut endpoints.s3);
         lambda.endpoint().clone_into(&mut endpoints.lambda);
-        let engine = Arc::new(local_engine(&endpoints).alone());
+        let options = EngineOptions { is_sole_planner: true, ..EngineOptions::default() };
+        let engine = Arc::new(local_engine(&endpoints, options));
         register_step(&cloud, setup::function("step", env!("CARGO_BIN_EXE_noop-step"))).unwrap();
         deploy(&mut cloud, &engine, &[], Planner::InProcess).await.unwrap();
         Self { cloud, engine, dynamodb, s3, lambda, _folder: folder }

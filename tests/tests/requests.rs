@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::view::price::Usage;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::{Planner, local_engine};
 
@@ -42,7 +43,8 @@ async fn usage(setup: &Setup, counter: &Counter, request: StartRequest, runs: us
     let prepared = setup.engine.prepare(request).await.unwrap();
     let id = setup.engine.begin(prepared).await.unwrap();
     // Requests of the test itself are not counted.
-    let execution = setup::end(&local_engine(setup.cloud.endpoints()), &id).await;
+    let engine = local_engine(setup.cloud.endpoints(), EngineOptions::default());
+    let execution = setup::end(&engine, &id).await;
     assert_eq!(setup.invocations() - before, u64::try_from(runs).unwrap());
     assert_eq!(execution.pipeline_execution_status, "Succeeded", "{execution:#?}");
     assert_eq!(execution.summary.run, runs);

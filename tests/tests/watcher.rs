@@ -8,11 +8,12 @@ use serde_json::json;
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::Format;
 use sidestep_core::view::status_change::StatusChange;
-use sidestep_engine::engine::{Deployment, Engine, Ports};
+use sidestep_engine::engine::Engine;
 use sidestep_engine::memory::definitions::Definition;
-use sidestep_engine::ports::BoxError;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 use sidestep_engine::ports::watcher::Watcher;
+use sidestep_engine::ports::{BoxError, Deployment, Ports};
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_testkit::memory::{
@@ -62,7 +63,8 @@ async fn a_watcher_that_is_slow_and_fails_holds_no_step_up() {
         region: "us-east-1".to_owned(),
         account_id: "000000000000".to_owned(),
     };
-    let engine = Engine::new(deployment, ports).watched(slow.clone());
+    let options = EngineOptions { watcher: Some(slow.clone()), ..EngineOptions::default() };
+    let engine = Engine::new(deployment, ports, options);
     let definition = json!({
         "Version": "2020-12-01",
         "Steps": [{"Name": "Work", "Type": "Lambda", "FunctionArn": "work", "Arguments": {}}],

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sidestep_aws::deploy::Releases;
 use sidestep_engine::handle::schedule::SCHEDULES;
-use sidestep_engine::handle::trigger::Trigger;
+use sidestep_engine::ports::triggers::Trigger;
 
 use crate::build::sdk_packages::packages_with_sdk;
 use crate::output::error::exit;

@@ -9,7 +9,7 @@ use serde_json::json;
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::parse::parse;
-use sidestep_engine::engine::EngineError;
+use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::sweep::Leases;
 use sidestep_local::cloud::{CloudError, Ports};

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use sidestep_engine::engine::EngineError;
-use sidestep_engine::start::StartError;
+use sidestep_engine::error::{EngineError, StartError};
 use sidestep_local::cloud::CloudError;
 use sidestep_local::folder::FolderError;
 use sidestep_local::s3::S3ServerError;

@@ -2,7 +2,7 @@
 
 use sidestep_core::event::batch::BATCH_SECONDS;
 use sidestep_core::name::{PipelineName, StepName};
-use sidestep_engine::handle::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
+use sidestep_engine::ports::triggers::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 
 use super::Settings;
 use crate::output::error::user;

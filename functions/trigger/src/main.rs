@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
-use sidestep_aws::Consumer;
+use sidestep_aws::{Consumer, EngineOptions};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     // Once, at cold start.
-    let engine =
-        Arc::new(sidestep_aws::engine_from_env()?.with_handoff(sidestep_aws::handoff_from_env()?));
+    let handoff = sidestep_aws::handoff_from_env()?;
+    let options = EngineOptions { handoff, ..EngineOptions::default() };
+    let engine = Arc::new(sidestep_aws::engine_from_env(options)?);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let engine = Arc::clone(&engine);
         async move { engine.consume(Consumer::Trigger, event.payload).await.map_err(Error::from) }

@@ -1,11 +1,9 @@
 //! The errors of the API, with the codes and texts that clients of SageMaker look at.
 
 use sidestep_core::parse::problem::Problem;
-use sidestep_engine::control::RequestError;
-use sidestep_engine::engine::{EngineError, error_chain};
+use sidestep_engine::error::{EngineError, RequestError, StartError, error_chain};
 use sidestep_engine::ports::executions::TableError;
 use sidestep_engine::ports::objects::StoreError;
-use sidestep_engine::start::StartError;
 
 /// The most problems of a definition in one message.
 const PROBLEMS: usize = 20;
@@ -123,7 +121,7 @@ impl From<EngineError> for ApiError {
 
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
-        let text = error.to_string();
+        let text = error_chain(&error);
         match error {
             RequestError::UnknownToken { .. } => Self::NotFound(text),
             RequestError::Control { .. }

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use sidestep_core::plan::handoff::{Handoff, UnknownHandoff};
-use sidestep_engine::engine::{Deployment, Engine, Ports};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::clock::SystemClock;
+#[cfg(feature = "events")]
+use sidestep_engine::ports::watcher::Watcher;
+use sidestep_engine::ports::{Deployment, Ports};
 
 use crate::counter::Counter;
 use crate::lambda::LambdaFunctions;
@@ -15,7 +19,7 @@ use crate::queue::SqsQueues;
 use crate::table::DynamoTable;
 
 /// The settings of a deployment's engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     pub table: String,
     /// The URL of the queue that wakes the planner.
@@ -23,6 +27,7 @@ pub struct Settings {
     /// The URL of the queue where steps leave results to the planner.
     pub reports: Option<String>,
     pub deployment: Deployment,
+    pub options: EngineOptions,
 }
 
 /// An environment variable that is not set.
@@ -69,7 +74,7 @@ pub fn local_config(region: &str) -> SdkConfig {
 
 /// Makes the engine over AWS or over other endpoints. No request is made.
 pub fn engine(config: &SdkConfig, endpoints: &ServiceEndpoints, settings: Settings) -> Engine {
-    Adapters::new(config, endpoints, &settings).engine(settings.deployment)
+    Adapters::new(config, endpoints, &settings).engine(settings)
 }
 
 /// Makes the engine of a stack: bare names mean its functions, see [`LambdaFunctions::of_stack`].
@@ -81,7 +86,7 @@ pub fn stack_engine(
 ) -> Engine {
     let adapters = Adapters::new(config, endpoints, &settings);
     let functions = adapters.functions.of_stack(stack);
-    Adapters { functions, ..adapters }.engine(settings.deployment)
+    Adapters { functions, ..adapters }.engine(settings)
 }
 
 /// Makes the same engine as [`engine()`], with its requests counted.
@@ -91,7 +96,7 @@ pub fn counted_engine(
     settings: Settings,
     counter: &Counter,
 ) -> Engine {
-    Adapters::new(config, endpoints, &settings).counted(counter).engine(settings.deployment)
+    Adapters::new(config, endpoints, &settings).counted(counter).engine(settings)
 }
 
 struct Adapters {
@@ -126,7 +131,7 @@ impl Adapters {
         }
     }
 
-    fn engine(self, deployment: Deployment) -> Engine {
+    fn engine(self, settings: Settings) -> Engine {
         let table = Arc::new(self.table);
         let ports = Ports {
             executions: table.clone(),
@@ -138,7 +143,7 @@ impl Adapters {
             queues: Arc::new(self.queues),
             clock: Arc::new(SystemClock),
         };
-        Engine::new(deployment, ports)
+        Engine::new(settings.deployment, ports, settings.options)
     }
 }
 
@@ -148,34 +153,32 @@ impl Adapters {
 /// Lambda sets. On AWS it also reads `SIDESTEP_STACK`, `SIDESTEP_TIMERS` and, in a step,
 /// `SIDESTEP_REPORTS` (the URLs of queues), and `SIDESTEP_EVENT_BUS` if changes of status are sent
 /// to a bus.
-pub fn engine_from_env() -> Result<Engine, MissingSetting> {
-    let (adapters, deployment) = adapters_from_env()?;
-    let engine = adapters.engine(deployment);
+pub fn engine_from_env(options: EngineOptions) -> Result<Engine, MissingSetting> {
+    let (adapters, settings) = adapters_from_env(options)?;
     #[cfg(feature = "events")]
     if let Some(name) = variable("SIDESTEP_EVENT_BUS") {
-        let endpoints = ServiceEndpoints::from_env();
-        return Ok(tell_bus(engine, &config_from_env(), &endpoints, &name));
+        let watcher = event_bus(&config_from_env(), &ServiceEndpoints::from_env(), &name);
+        let options = EngineOptions { watcher: Some(watcher), ..settings.options };
+        return Ok(adapters.engine(Settings { options, ..settings }));
     }
-    Ok(engine)
+    Ok(adapters.engine(settings))
 }
 
-/// Returns the same engine, which sends changes of status to the EventBridge bus `name`.
+/// Returns a watcher that sends changes of status to the EventBridge bus `name`.
 #[cfg(feature = "events")]
-pub fn tell_bus(
-    engine: Engine,
-    config: &SdkConfig,
-    endpoints: &ServiceEndpoints,
-    name: &str,
-) -> Engine {
+pub fn event_bus(config: &SdkConfig, endpoints: &ServiceEndpoints, name: &str) -> Arc<dyn Watcher> {
     let mut config = config.clone().into_builder();
     config.set_endpoint_url(endpoints.eventbridge.clone());
-    engine.watched(Arc::new(crate::event_bus::EventBus::new(&config.build(), name)))
+    Arc::new(crate::event_bus::EventBus::new(&config.build(), name))
 }
 
 /// Makes the same engine as [`engine_from_env`], without a bus and with its requests counted.
-pub fn counted_engine_from_env(counter: &Counter) -> Result<Engine, MissingSetting> {
-    let (adapters, deployment) = adapters_from_env()?;
-    Ok(adapters.counted(counter).engine(deployment))
+pub fn counted_engine_from_env(
+    counter: &Counter,
+    options: EngineOptions,
+) -> Result<Engine, MissingSetting> {
+    let (adapters, settings) = adapters_from_env(options)?;
+    Ok(adapters.counted(counter).engine(settings))
 }
 
 /// Reads which roads results take from `SIDESTEP_HANDOFF`. If it is not set, they go by event.
@@ -183,7 +186,7 @@ pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
     variable("SIDESTEP_HANDOFF").map_or(Ok(Handoff::Event), |text| text.parse())
 }
 
-fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
+fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
     let settings = Settings {
         table: get("SIDESTEP_TABLE")?,
@@ -194,10 +197,11 @@ fn adapters_from_env() -> Result<(Adapters, Deployment), MissingSetting> {
             region: get("AWS_REGION")?,
             account_id: get("SIDESTEP_ACCOUNT_ID")?,
         },
+        options,
     };
     let mut adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
     if let Some(stack) = variable("SIDESTEP_STACK") {
         adapters.functions = adapters.functions.of_stack(stack);
     }
-    Ok((adapters, settings.deployment))
+    Ok((adapters, settings))
 }

@@ -23,9 +23,10 @@ pub mod table;
 
 #[cfg(feature = "planner")]
 pub use sidestep_engine::handle::sqs_batch::Consumer;
+pub use sidestep_engine::options::EngineOptions;
 
 #[cfg(feature = "events")]
-pub use self::engine::tell_bus;
+pub use self::engine::event_bus;
 #[cfg(feature = "planner")]
 pub use self::engine::{
     ServiceEndpoints, Settings, counted_engine, counted_engine_from_env, engine, engine_from_env,

@@ -84,14 +84,11 @@ where
     if code.ends_with("QueueDoesNotExist") || code.ends_with("NonExistentQueue") {
         return QueueError::NotFound { queue_url };
     }
-    // The SDK has used up its own retries, and a request that the service refused stays refused.
-    let retryable = error.as_service_error().is_none();
     let message = error.as_service_error().and_then(ProvideErrorMetadata::message);
     let is_disk_full = message == Some(DISK_FULL);
     let source: BoxError = Box::new(error);
     QueueError::Unavailable {
         queue_url,
-        retryable,
         source: if is_disk_full { Box::new(DiskFull { source }) } else { source },
     }
 }

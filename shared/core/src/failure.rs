@@ -70,6 +70,8 @@ failure_types! {
     NoOutputPrefix = "Sidestep.NoOutputPrefix",
     /// The function returned something that is not a JSON object, or used the reserved key.
     OutputNotObject = "Sidestep.OutputNotObject",
+    /// The step's outputs are nested too deep to be read back.
+    OutputTooDeep = "Sidestep.OutputTooDeep",
     /// The step's outputs are over the limit.
     OutputTooLarge = "Sidestep.OutputTooLarge",
     /// A declared output does not convert to its declared type.

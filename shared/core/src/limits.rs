@@ -47,13 +47,23 @@ pub const PAYLOAD_BYTES: usize = 1_000_000;
 pub const INLINE_OUTPUT_BYTES: usize = 8_192;
 /// Bytes of a step's outputs altogether.
 pub const OUTPUT_BYTES: usize = 1_000_000;
+/// Nesting of a step's outputs, the object that holds them included. JSON is read back up to 128
+/// levels, and a result is stored and sent inside of up to 17 more.
+pub const OUTPUT_DEPTH: usize = 100;
 /// Bytes of a document that `Std:JsonGet` reads.
 pub const JSON_DOCUMENT_BYTES: usize = 4_194_304;
 /// Bytes of one commit record. A DynamoDB item may have 400 KB; decisions that do not fit go into
 /// the next commit.
 pub const COMMIT_BYTES: usize = 300_000;
+/// Bytes of a manifest that the planner reads.
+pub const MANIFEST_BYTES: usize = JSON_DOCUMENT_BYTES;
 /// Artifacts of one step.
-pub const ARTIFACTS: usize = 10_000;
+pub const ARTIFACTS: usize = 5_000;
+/// Bytes that the list of a step's artifacts takes, see [`artifact_bytes`]. The list is part of a
+/// commit record, and a DynamoDB item may have 409,600 bytes.
+pub const ARTIFACT_LIST_BYTES: usize = 350_000;
+/// Objects below a prefix that a step reads as its input.
+pub const LISTED_OBJECTS: usize = 10_000;
 /// Attempts of one step, the first included, before the step fails because its lease lapsed.
 pub const LEASE_ATTEMPTS: u32 = 3;
 /// Tags of one step.
@@ -68,6 +78,14 @@ pub const SELECTORS: usize = 1_000;
 pub const SOURCE_CANDIDATES: usize = 50;
 /// Seconds after which an attempt fails. At most a year, because a person may have to answer.
 pub const TIMEOUT_SECONDS: u64 = 31_536_000;
+
+/// Returns how much of [`ARTIFACT_LIST_BYTES`] an artifact of this name takes.
+///
+/// It counts the name and 52 bytes: the digest, which cannot be compressed below 32, the size, and
+/// the JSON around them, as the adapter for DynamoDB stores them.
+pub const fn artifact_bytes(name: &str) -> usize {
+    name.len() + 52
+}
 
 /// Returns how many bytes `value` has as compact JSON, which is the form that is stored and sent.
 pub(crate) fn json_bytes(value: &impl serde::Serialize) -> usize {

@@ -1,4 +1,4 @@
-//! Stopping executions, taking them up again, answering callbacks, waking up.
+//! Requests about existing executions: stop, retry, wake up, answer a callback.
 
 use serde_json::{Map, Value};
 use sidestep_core::definition::StepKind;
@@ -6,35 +6,12 @@ use sidestep_core::definition::output::convert_output;
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::failure::FailureType;
-use sidestep_core::name::{ExecutionId, StepName};
+use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
 use sidestep_core::plan::{Event, Report, ReportedResult};
 
-use crate::engine::{Engine, EngineError};
-
-/// Why a request about an execution is refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    #[error("execution `{execution_id}`: {source}")]
-    Control { execution_id: ExecutionId, source: ControlError },
-    #[error(
-        "execution `{execution_id}` used other code of function `{function}`; start a new one, which takes finished steps from the cache"
-    )]
-    OtherCode { execution_id: ExecutionId, function: String },
-    #[error(
-        "the start of execution `{execution_id}` is gone, and with it its definition, parameters, code and secret: nothing can be derived without them"
-    )]
-    StartGone { execution_id: ExecutionId },
-    #[error("no callback step waits for token `{token}`")]
-    UnknownToken { token: String },
-    #[error("callback step `{step}` is not waiting any more")]
-    NotWaiting { step: StepName },
-    #[error("callback step `{step}` has no output `{output}` (outputs: {outputs})")]
-    UnknownOutput { step: StepName, output: String, outputs: String },
-    #[error("output `{output}` of callback step `{step}`: {why}")]
-    WrongOutput { step: StepName, output: String, why: String },
-}
+use crate::engine::Engine;
+use crate::error::{EngineError, RequestError};
 
 /// The answer to a Callback step.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,17 +22,21 @@ pub enum Answer {
 }
 
 impl Engine {
-    /// Asks that nothing new starts. Running steps go on; the status is Stopping, then Stopped. Twice is fine.
+    /// Stops an execution: running steps finish, and no new ones start.
+    ///
+    /// The status is Stopping, then Stopped. Twice is fine.
     pub async fn stop(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
         let loaded = self.load(id).await?;
         check_stop(&loaded.execution).map_err(|source| refused(id, source))?;
-        self.advance(id, |_| vec![Event::StopRequested]).await
+        self.advance(id, vec![Event::StopRequested]).await
     }
 
-    /// Takes up an execution that failed or was stopped: what succeeded stays, everything else runs with the same definition, parameters
-    /// and code.
+    /// Resumes an execution that failed or was stopped.
     ///
-    /// Twice is once. Stopped half-way: once it is noted, the sweep takes the execution up.
+    /// Succeeded steps are kept. Everything else runs with the same definition, parameters and
+    /// code.
+    ///
+    /// Twice is once. Stopped half-way: once the retry is noted, the sweep resumes the execution.
     pub async fn retry(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
         loop {
             let loaded = self.load(id).await?;
@@ -68,27 +49,28 @@ impl Engine {
                     return Err(RequestError::OtherCode { execution_id, function }.into());
                 }
             }
-            // What is over is not swept: without this, a planner that dies right after its commit leaves it to whoever asks again.
+            // The sweep skips executions that have ended. Without this note, an execution would
+            // stay unfinished if the planner died right after its commit.
             if self.executions.ask_retry(id, loaded.execution.revision).await? {
                 break;
             }
         }
-        self.advance(id, |_| vec![Event::RetryRequested]).await
+        self.advance(id, vec![Event::RetryRequested]).await
     }
 
-    /// Looks whether time-outs or delays are over.
+    /// Applies time-outs and delays that are over.
     pub async fn wake(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
-        self.advance(id, |_| vec![Event::Woken]).await
+        self.advance(id, vec![Event::Woken]).await
     }
 
-    /// Answers a Callback step, by the token of its message.
+    /// Answers a Callback step. `token` is from its message.
     pub async fn answer(&self, token: &str, answer: Answer) -> Result<(), EngineError> {
         let unknown = || RequestError::UnknownToken { token: token.chars().take(80).collect() };
         let record = self.executions.callback(token).await?.ok_or_else(unknown)?;
         let id = &record.execution_id;
         let mut loaded = self.load(id).await?;
         if loaded.execution.revision < record.revision {
-            // The message may be faster than `HEAD`.
+            // The message may arrive before `HEAD` is written.
             self.catch_up(&mut loaded).await?;
         }
         let state = loaded.execution.steps.get(record.step.0).ok_or_else(unknown)?;
@@ -130,7 +112,7 @@ impl Engine {
         let attempt_count = record.attempt_count;
         let token = loaded.start.secret.token(id, record.step, attempt_count, record.revision);
         let report = Report { step: step.name.clone(), attempt_count, token, result };
-        self.advance(id, move |_| vec![Event::Reported(report.clone())]).await?;
+        self.advance(id, vec![Event::Reported(report)]).await?;
         Ok(())
     }
 }

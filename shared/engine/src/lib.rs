@@ -1,13 +1,30 @@
-//! The ports of sidestep and the one interpreter that stands between them and `sidestep-core`.
+//! The interpreter of sidestep: it stands between the planner of `sidestep-core`, which holds every
+//! rule, and the ports, which reach the world.
 //!
-//! The engine handles an event in this order: load, gather facts, `plan()`, write records, create
-//! the commit, perform the effects. Core holds every rule.
+//! An event takes this way: [`handle`] turns bytes into a call, [`advance`] loads the execution,
+//! gathers the facts that `plan()` asks for, writes the records, creates the commit and performs
+//! its effects. The commit is the point of no return: before it nothing has happened, and after it
+//! the [`sweep`] makes up for anything that was not done.
+//!
+//! To read the crate, begin with [`ports`], then `advance/settle.rs`, and the rest as needed:
+//!
+//! - [`engine`], [`options`], [`error`] and [`loaded`]: the engine, how it is made, how it fails, and
+//!   an execution in its hands.
+//! - [`ports`]: the traits behind which AWS, the embedded cloud and the simulator stand.
+//! - [`memory`]: what a process remembers.
+//! - [`handle`]: events from AWS.
+//! - [`start`], [`control`] and [`read`]: what a user asks for.
+//! - [`advance`]: one turn of an execution.
+//! - [`sweep`]: lost messages, lost attempts and damaged executions.
 
 pub mod advance;
 pub mod control;
 pub mod engine;
+pub mod error;
 pub mod handle;
+pub mod loaded;
 pub mod memory;
+pub mod options;
 pub mod ports;
 pub mod read;
 pub mod start;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use sidestep_core::definition::output::is_within_depth;
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
 use sidestep_core::execution::manifest::{self, Manifest};
 use sidestep_core::failure::FailureType;
@@ -171,6 +172,11 @@ fn object(outputs: &impl Serialize) -> Result<Map<String, Value>, StepError> {
         let message =
             format!("the outputs have {bytes} bytes, over the limit of {limit}: write an artifact");
         return Err(StepError::new(FailureType::OutputTooLarge, message));
+    }
+    if !is_within_depth(&outputs) {
+        let limit = limits::OUTPUT_DEPTH;
+        let message = format!("the outputs are nested deeper than {limit} levels");
+        return Err(StepError::new(FailureType::OutputTooDeep, message));
     }
     Ok(outputs)
 }

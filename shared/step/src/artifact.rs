@@ -9,7 +9,7 @@ use serde::Serialize;
 use sidestep_core::execution::invocation::MANIFEST_NAME;
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::failure::FailureType;
-use sidestep_core::limits;
+use sidestep_core::limits::{self, artifact_bytes};
 use sidestep_core::plan::lease;
 use sidestep_engine::ports::objects::{ObjectStream, stream_of};
 use tokio::io::AsyncRead;
@@ -84,6 +84,16 @@ impl Artifacts {
         }
         if self.by_name.len() == limits::ARTIFACTS {
             let message = format!("more than {} artifacts", limits::ARTIFACTS);
+            return Err(StepError::new(FailureType::Artifact, message));
+        }
+        let names = self.by_name.keys().map(String::as_str).chain([name]);
+        let (bytes, limit) =
+            (names.map(artifact_bytes).sum::<usize>(), limits::ARTIFACT_LIST_BYTES);
+        if bytes > limit {
+            let message = format!(
+                "the list of artifacts takes {bytes} bytes, over the limit of {limit}: write fewer \
+                 artifacts, or give them shorter names"
+            );
             return Err(StepError::new(FailureType::Artifact, message));
         }
         self.by_name.insert(name.to_owned(), None);

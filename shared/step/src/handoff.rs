@@ -11,7 +11,9 @@ use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::limits::INLINE_OUTPUT_BYTES;
 use sidestep_core::plan::handoff::{CarriedState, Handoff};
 use sidestep_engine::advance::handoff::HandoffOutcome;
-use sidestep_engine::engine::{Engine, error_chain};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::error::error_chain;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::objects::ObjectStore;
 
 use crate::error::StepError;
@@ -36,12 +38,13 @@ impl Direct {
         if !handoff.is_direct() {
             return Ok(None);
         }
+        let options = EngineOptions { handoff, ..EngineOptions::default() };
         let counter = std::env::var_os(COUNT).map(|_| Counter::new("step"));
         let engine = match &counter {
-            Some(counter) => sidestep_aws::counted_engine_from_env(counter)?,
-            None => sidestep_aws::engine_from_env()?,
+            Some(counter) => sidestep_aws::counted_engine_from_env(counter, options)?,
+            None => sidestep_aws::engine_from_env(options)?,
         };
-        Ok(Some(Self { engine: engine.with_handoff(handoff), handoff, counter }))
+        Ok(Some(Self { engine, handoff, counter }))
     }
 
     /// Returns true if a commit can hold these outputs.
@@ -59,7 +62,7 @@ impl Direct {
         self.engine.hand_off(invocation, carried, manifest).await.unwrap_or_else(|error| {
             let error = error_chain(&error);
             tracing::warn!(error, "could not commit the result: the planner has to");
-            HandoffOutcome::Left
+            HandoffOutcome::LeftToPlanner
         })
     }
 }
@@ -77,9 +80,9 @@ pub(crate) async fn report(
         return publish(store, invocation, manifest).await;
     };
     let mark = match direct.commit(invocation, carried, &manifest).await {
-        HandoffOutcome::Done => COMMITTED,
+        HandoffOutcome::Committed => COMMITTED,
         HandoffOutcome::Reported => REPORTED,
-        HandoffOutcome::Left => return publish(store, invocation, manifest).await,
+        HandoffOutcome::LeftToPlanner => return publish(store, invocation, manifest).await,
     };
     let wants_manifest = direct.handoff == Handoff::Both || !manifest.artifacts.is_empty();
     let mut answer = Value::Object(manifest.outputs.clone());

@@ -13,11 +13,6 @@ use sidestep_engine::ports::objects::{Created, ObjectStore};
 
 use crate::error::StepError;
 
-/// The size of the largest manifest.
-///
-/// It holds the outputs, and at most 2 KiB for each artifact, whose key has 1 KiB at most.
-const MANIFEST_BYTES: u64 = (limits::OUTPUT_BYTES + limits::ARTIFACTS * 2048) as u64;
-
 /// Writes the manifest and returns the function's answer.
 ///
 /// If the same attempt has reported before (Lambda delivered the invocation twice), the first
@@ -30,11 +25,20 @@ pub(crate) async fn publish(
     let uri = invocation.output_prefix.join(MANIFEST_NAME);
     let unwritten = |error| StepError::caused(FailureType::Report, &error);
     let text = serde_json::to_vec(&manifest)?;
+    if text.len() > limits::MANIFEST_BYTES {
+        let (bytes, limit) = (text.len(), limits::MANIFEST_BYTES);
+        let message = format!("the manifest has {bytes} bytes, over the limit of {limit}");
+        return Err(StepError::new(FailureType::OutputTooLarge, message));
+    }
     let created = store.create(&uri, text.into(), "application/json").await.map_err(unwritten)?;
     if created == Created::New {
         return Ok(answer(invocation, manifest.outputs));
     }
-    let text = store.get(&uri, MANIFEST_BYTES).await.map_err(unwritten)?.unwrap_or_default();
+    let text = store
+        .get(&uri, limits::MANIFEST_BYTES as u64)
+        .await
+        .map_err(unwritten)?
+        .unwrap_or_default();
     match serde_json::from_slice::<Manifest>(&text) {
         Ok(first) if first.token == manifest.token => Ok(answer(invocation, first.outputs)),
         _ => {

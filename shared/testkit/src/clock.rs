@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sidestep_engine::ports::clock::Clock;
 
-/// Holds a clock to its promises: milliseconds since 1970, and bytes that never come again.
+/// Checks the promises of a clock: milliseconds since 1970, and bytes that never repeat.
 pub fn suite(clock: &dyn Clock) {
     // From 2020 to 2100: neither seconds nor microseconds.
     assert!((1_577_836_800_000..4_102_444_800_000).contains(&clock.now_ms()));

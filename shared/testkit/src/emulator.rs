@@ -1,8 +1,9 @@
-//! Emulators of AWS for tests, which need Python but no Docker: MiniStack, or whatever answers at `SIDESTEP_E2E_ENDPOINT`; and those services of
-//! LocalStack that do without containers.
+//! Emulators of AWS for tests, which need Python but no Docker: MiniStack, or the service at
+//! `SIDESTEP_E2E_ENDPOINT`, and those services of LocalStack that need no containers.
 //!
-//! MiniStack runs native functions, S3 events, EventBridge, queues, schedules and CloudFormation. It never sends OnSuccess records, ignores
-//! `RecursiveLoop` and cannot make alarms on metric math. It checks no credentials and no policies: what a role may do is not tested here.
+//! MiniStack runs native functions, S3 events, EventBridge, queues, schedules and CloudFormation.
+//! It never sends OnSuccess records, ignores `RecursiveLoop` and cannot make alarms on metric math.
+//! It checks no credentials and no policies, so what a role may do is not tested here.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -16,15 +17,17 @@ use crate::python::{
     environment, environment_of, newer_python, not_tested, program, target_folder,
 };
 
-/// The version that the tests pass on.
+/// The version of MiniStack on which the tests pass.
 const MINISTACK: &str = "ministack==1.5.33";
-/// It runs Python functions in its own environment, and Lambda's has boto3: of the version that fits its own botocore.
+/// MiniStack runs Python functions in its own environment, and Lambda's has boto3, so the version
+/// here fits its botocore.
 const BOTO3: &str = "boto3==1.43.106";
-/// Names an emulator that runs already, LocalStack say.
+/// Names an emulator that runs already, such as LocalStack.
 pub const ENDPOINT: &str = "SIDESTEP_E2E_ENDPOINT";
-/// The region of everything in it.
+/// The region of everything in the emulator.
 pub const REGION: &str = "us-east-1";
-/// LocalStack and what it does not pin itself: newer ones of these do not go with it.
+/// LocalStack, and packages that it does not pin itself and whose newer versions do not work with
+/// it.
 const LOCALSTACK: [&str; 6] = [
     "localstack-core[runtime]==2026.3.0",
     "cbor2<5.8",
@@ -35,10 +38,10 @@ const LOCALSTACK: [&str; 6] = [
 ];
 /// The Python that LocalStack needs, 3.12.
 const LOCALSTACK_PYTHON: u32 = 12;
-/// How long it may take to come up on a busy machine.
+/// How long the emulator may take to start on a busy machine.
 const START: Duration = Duration::from_mins(2);
 
-/// A running emulator. It ends with this.
+/// A running emulator, which ends when this is dropped.
 #[derive(Debug)]
 pub struct Emulator {
     process: Option<Child>,
@@ -46,7 +49,8 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts one with its files in `folder`, or takes the one that is named. `None`: it cannot be had here, and that was said.
+    /// Starts an emulator with its files in `folder`, or takes the one that is named. Returns
+    /// `None` if there can be none here, after saying so.
     pub fn start(folder: &Path) -> Option<Self> {
         if let Ok(endpoint) = std::env::var(ENDPOINT) {
             return Some(Self {
@@ -66,8 +70,10 @@ impl Emulator {
         Some(Self::launch(command, endpoint, "/_ministack/health"))
     }
 
-    /// Starts LocalStack with these services, of those that need no container and no Java. `None`: it cannot be had here, and that was said;
-    /// a machine whose Python is older than LocalStack's is no failure of CI.
+    /// Starts LocalStack with these services, of those that need no container and no Java.
+    ///
+    /// Returns `None` if it cannot be started here, after saying so. A machine whose Python is
+    /// older than LocalStack's does not fail CI.
     pub fn localstack(folder: &Path, services: &str) -> Option<Self> {
         let Some(python) = newer_python(LOCALSTACK_PYTHON) else {
             not_tested("localstack", &format!("there is no Python 3.{LOCALSTACK_PYTHON} or newer"));
@@ -98,12 +104,13 @@ impl Emulator {
         emulator
     }
 
-    /// Where all services answer.
+    /// Returns the endpoint of all services.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// What a program needs in its environment to talk to it and to nothing else.
+    /// Returns the environment variables with which a program talks to the emulator and to nothing
+    /// else.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let mut variables = credentials().to_vec();
         variables.push(("AWS_ENDPOINT_URL", self.endpoint.clone()));
@@ -116,16 +123,17 @@ impl Emulator {
         assert_eq!(answer.map(|(status, _)| status), Some(200), "bucket {bucket}");
     }
 
-    /// Puts an object. The emulator does not ask who does it.
+    /// Puts an object, without credentials.
     pub fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
         let answer = self.request("PUT", &format!("/{bucket}/{key}"), &[], bytes);
         assert_eq!(answer.map(|(status, _)| status), Some(200), "object {key}");
     }
 
-    /// Performs an operation of SQS, `ReceiveMessage` say.
+    /// Performs an operation of SQS, such as `ReceiveMessage`.
     pub fn sqs(&self, operation: &str, request: &Value) -> Value {
         let target = format!("AmazonSQS.{operation}");
-        // The emulator finds the service in the name of the signature's scope, which it does not check.
+        // The emulator finds the service in the name of the signature's scope, which it does not
+        // check.
         let scope = format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/sqs/aws4_request");
         let headers = [
             ("X-Amz-Target", target.as_str()),
@@ -138,7 +146,7 @@ impl Emulator {
         serde_json::from_str(&body).unwrap_or(Value::Null)
     }
 
-    /// Status and body of an answer; `None` where nobody answers.
+    /// Returns the status and the body of an answer, or `None` if there is none.
     fn request(
         &self,
         method: &str,
@@ -186,7 +194,7 @@ fn credentials() -> [(&'static str, String); 4] {
     ]
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener.local_addr().expect("it is bound").port()

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use sidestep_core::failure::FailureType;
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 
-/// Holds `functions` to its promises, with a function of the name `known`. `invoked` waits for as many of its invocations and takes them;
-/// `deploy` gives it other code.
+/// Checks the promises of `functions`, with a function of the name `known`.
+///
+/// `invoked` waits for so many of its invocations and takes them, and `deploy` gives it other code.
 pub async fn suite(
     functions: &dyn Functions,
     known: &str,

@@ -1,7 +1,7 @@
-//! What the fuzz targets call: any bytes in, and nothing but a typed refusal may come of them.
+//! The fuzz targets: any bytes must give a result or a typed error.
 //!
-//! Two drivers call them, both from the seeds in `fuzz/seeds`: `tests/fuzz.rs` with a bounded number of mutations, and libFuzzer, which is
-//! guided by coverage, by the script `fuzz/run`.
+//! Two drivers call them, both from the seeds in `fuzz/seeds`: `tests/fuzz.rs` with a bounded
+//! number of mutations, and libFuzzer, which is guided by coverage, by the script `fuzz/run`.
 
 use sidestep_core::definition::property_path::PropertyPath;
 use sidestep_core::event::planner_events;
@@ -10,10 +10,10 @@ use sidestep_core::event::sqs::queue_messages;
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::selection::selector::Selector;
 
-/// Its name, and what is tried on any bytes.
+/// A target's name, and the function that takes any bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them, by the names of their seeds' folders.
+/// All targets, by the names of their seeds' folders.
 pub const TARGETS: [Target; 4] = [
     ("definition", definition),
     ("event", event),
@@ -21,11 +21,11 @@ pub const TARGETS: [Target; 4] = [
     ("expression", expression),
 ];
 
-/// Reads a definition in both formats; what is accepted has an order of all its steps.
+/// Reads a definition in both formats. An accepted one has an order of all its steps.
 ///
 /// # Panics
 ///
-/// Where an accepted definition has no order of all its steps.
+/// Panics if an accepted definition has no order of all its steps.
 pub fn definition(bytes: &[u8]) {
     for format in [Format::Json, Format::Yaml] {
         if let Ok(parsed) = parse(bytes, format) {

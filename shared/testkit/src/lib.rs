@@ -1,7 +1,9 @@
-//! What tests share: ports in memory, suites that every port passes, the simulator, and tools of other worlds.
+//! Shared by tests: ports in memory, suites that every port passes, the simulator, and tools
+//! written in other languages.
 
 pub mod clock;
 pub mod emulator;
+pub mod fixture;
 pub mod function;
 pub mod fuzz;
 pub mod memory;

@@ -1,4 +1,5 @@
-//! Runs the simulator: `sweep --seeds N [--from S]` tries seeds, `replay SEED` prints what one of them does.
+//! Runs the simulator: `sweep --seeds N [--from S]` tries seeds, and `replay SEED` prints the trace
+//! of one.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks")]
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
-//! Objects for tests: the in-memory store, and the suite that every object store passes.
+//! The suite that every object store passes, and the store in memory.
 //!
-//! [`suite`] takes any store and a bucket of its own, so that S3, an emulator of it and the in-memory store are held to the
-//! same promises: a fake that lies fails.
+//! [`suite`] takes any store and a bucket of its own, so that S3, an emulator of it and the store
+//! in memory keep the same promises. A fake that lies fails.
 
 #![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
 
@@ -14,7 +14,8 @@ use sidestep_engine::ports::objects::{
 
 pub use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 
-/// Runs every case of the suite below `s3://BUCKET/suite/`, which must be empty. Panics at the first promise broken.
+/// Runs every case of the suite below `s3://BUCKET/suite/`, which must be empty. Panics at the
+/// first broken promise.
 pub async fn suite(store: &dyn ObjectStore, bucket: &str) {
     let at = |case: &str| S3Uri::new(bucket, format!("suite/{case}/"));
     what_is_absent_is_none(store, &at("absent")).await;
@@ -100,7 +101,7 @@ async fn get_refuses_what_is_too_large(store: &dyn ObjectStore, prefix: &S3Uri) 
     assert!(!refused.retryable());
 }
 
-/// Across the size where S3 needs several parts, and in pieces that fit none.
+/// Checks uploads that need several parts on S3, in pieces that fit none of them.
 async fn an_upload_has_the_digest_of_its_content(store: &dyn ObjectStore, prefix: &S3Uri) {
     for length in [0, 1, 8 << 20, (8 << 20) + 1, (24 << 20) + 7] {
         let content = Bytes::from(b"0123456789".repeat(length / 10 + 1)).slice(..length);

@@ -1,9 +1,9 @@
-//! A server between a client and a service: it passes requests on, and lets them suffer as a test says.
+//! A proxy between a client and a service. It passes requests on, or breaks them as a test says.
 //!
-//! What is in front of it need not know: the real adapters and the real commands are tried with it.
+//! The client does not know of it, so tests use the real adapters and the real commands.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -21,15 +22,16 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestFault {
     Pass,
-    /// It never reaches the service, which seems to answer with this status.
+    /// The request never reaches the service, which seems to answer with this status.
     Refuse(StatusCode),
-    /// It never reaches the service, which seems to answer with this status and error code, as AWS's JSON services do.
+    /// The request never reaches the service, which seems to answer with this status and error
+    /// code, as AWS's JSON services do.
     Error(StatusCode, &'static str),
-    /// The service does it, and the answer says that it failed.
+    /// The service handles the request, and the answer says that it failed.
     Lose(StatusCode),
-    /// It never reaches the service, and no answer comes.
+    /// The request never reaches the service, and no answer comes.
     HangBefore,
-    /// The service does it, and no answer comes.
+    /// The service handles the request, and no answer comes.
     HangAfter,
 }
 
@@ -43,7 +45,7 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// `DynamoDB_20120810.PutItem`: the operation, where it is a header.
+    /// The operation, if a header names it, such as `DynamoDB_20120810.PutItem`.
     pub fn operation(&self) -> Option<&str> {
         let target = self.headers.get("x-amz-target")?.to_str().ok()?;
         target.rsplit('.').next()
@@ -52,7 +54,7 @@ impl Asked<'_> {
 
 type Rule = Box<dyn FnMut(&Asked<'_>) -> RequestFault + Send>;
 
-/// A running proxy; a clone is the same one.
+/// A running proxy. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Proxy {
     endpoint: String,
@@ -76,12 +78,13 @@ struct Wire {
 }
 
 impl Proxy {
-    /// Serves on loopback, on any port, for as long as the runtime lives. Everything passes until [`Proxy::set`].
+    /// Serves on loopback, on any port, for as long as the runtime lives. Everything passes until
+    /// [`Proxy::set`].
     pub async fn serve(to: &str) -> std::io::Result<Self> {
         Self::serve_at(to, SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
-    /// As [`Proxy::serve`], at an address that is known before.
+    /// Serves like [`Proxy::serve`], at a given address.
     pub async fn serve_at(to: &str, address: SocketAddr) -> std::io::Result<Self> {
         let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| RequestFault::Pass)));
         let listener = TcpListener::bind(address).await?;
@@ -95,19 +98,20 @@ impl Proxy {
         Ok(Self { endpoint, rule, hanging })
     }
 
-    /// Where it answers.
+    /// Returns the proxy's endpoint.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Counts the requests that hang: before the service, or when it has done what was asked.
+    /// Returns a counter of the requests that hang, before the service or after it has handled
+    /// them.
     pub fn hanging(&self) -> watch::Receiver<u32> {
         self.hanging.subscribe()
     }
 
-    /// Says what becomes of each request from now on.
+    /// Sets what happens to each request from now on.
     pub fn set(&self, rule: impl FnMut(&Asked<'_>) -> RequestFault + Send + 'static) {
-        *self.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
+        *self.rule.lock() = Box::new(rule);
     }
 }
 
@@ -120,7 +124,7 @@ async fn pass(State(wire): State<Wire>, request: Request) -> Response {
     let fault = {
         let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
         let asked = Asked { method, uri, headers, body: &body };
-        (wire.rule.lock().unwrap_or_else(PoisonError::into_inner))(&asked)
+        (wire.rule.lock())(&asked)
     };
     match fault {
         RequestFault::Refuse(status) => return refusal(status),
@@ -131,7 +135,8 @@ async fn pass(State(wire): State<Wire>, request: Request) -> Response {
         _ => {}
     }
     let request = Request::from_parts(parts, Body::from(body));
-    // By a task of its own: what has reached the service is done, whether the client waits for it or leaves.
+    // By a task of its own: what has reached the service is done, whether the client waits for it
+    // or leaves.
     let done = tokio::spawn(async move {
         let answer = wire.forward(request).await;
         match fault {
@@ -170,7 +175,7 @@ impl Wire {
     }
 }
 
-/// Empty, as from a load balancer: the status says all.
+/// Returns an empty answer with this status, as a load balancer does.
 fn refusal(status: StatusCode) -> Response {
     (status, Bytes::new()).into_response()
 }

@@ -1,20 +1,21 @@
-//! Tools of the Python world for tests: a linter, an emulator. Each test that wants one sets it up itself, once, below `target/`.
+//! Tools written in Python for tests, such as a linter or an emulator. A test that wants one
+//! installs it once below `target/`.
 //!
-//! A machine without Python or without a package index runs the other tests and is told aloud what it left out; with `CI` set that is a
-//! failure, so that nothing goes unchecked unnoticed.
+//! A machine without Python or without a package index runs the other tests, and the test prints
+//! what it leaves out. With `CI` set, that is a failure, so that nothing stays unchecked unnoticed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The virtual environment of `name` with `packages`, made when it is not there yet.
+/// Returns the virtual environment `name` with `packages`, and makes it if needed.
 ///
-/// `None`: it cannot be had here, and that was said. Panics instead where `CI` is set.
+/// Returns `None` if it cannot be made here, after saying so. Panics instead if `CI` is set.
 pub fn environment(target: &Path, name: &str, packages: &[&str]) -> Option<PathBuf> {
     environment_of(Path::new("python3"), target, name, packages)
 }
 
-/// The same for a Python of one's own choice.
+/// Returns a virtual environment like [`environment`], for a given Python.
 pub fn environment_of(
     python: &Path,
     target: &Path,
@@ -31,13 +32,13 @@ pub fn environment_of(
     }
 }
 
-/// Says aloud that something is left out here, and why.
+/// Prints that something is left out here, and why.
 #[expect(clippy::print_stderr, reason = "what is not tested is said aloud")]
 pub fn not_tested(name: &str, why: &str) {
     eprintln!("NOT TESTED: {name} cannot be set up: {why}");
 }
 
-/// A Python of this minor version of 3 or a newer one: by its name on the path, or among those that pyenv has.
+/// Returns a Python of this minor version of 3 or a newer one, from the path or from pyenv.
 pub fn newer_python(minor: u32) -> Option<PathBuf> {
     let named = (minor..=minor + 4).rev().map(|minor| PathBuf::from(format!("python3.{minor}")));
     let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
@@ -48,7 +49,7 @@ pub fn newer_python(minor: u32) -> Option<PathBuf> {
     named.chain(known).find(|python| run(Command::new(python).args(["-c", &check])).is_ok())
 }
 
-/// The folder below which cargo builds, seen from a test's program.
+/// Returns the folder below which cargo builds, seen from a test's program.
 pub fn target_folder() -> PathBuf {
     let program = std::env::current_exe().expect("a program has a path");
     let profile = program.ancestors().find(|folder| folder.join(".fingerprint").is_dir());
@@ -74,7 +75,7 @@ fn make(python: &Path, target: &Path, name: &str, packages: &[&str]) -> Result<P
     Ok(folder)
 }
 
-/// A program of the environment.
+/// Returns the path of a program of the environment.
 pub fn program(environment: &Path, name: &str) -> PathBuf {
     environment.join("venv").join("bin").join(name)
 }

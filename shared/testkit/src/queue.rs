@@ -7,8 +7,10 @@ use sidestep_core::failure::FailureType;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::ports::queues::{QueueError, Queues};
 
-/// Holds `queues` to its promises, with a queue of the URL `known`. `received` takes what can be received of it now, `woken` the calls
-/// and the results that the planner would be handed now.
+/// Checks the promises of `queues`, with a queue of the URL `known`.
+///
+/// `received` takes the messages that the queue has now, and `woken` the calls and results that the
+/// planner would get now.
 pub async fn suite(
     queues: &dyn Queues,
     known: &str,

@@ -16,6 +16,7 @@ use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::view::price::{Usage, service};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_local::cloud::{Cloud, Ports};
@@ -59,11 +60,12 @@ impl Bench {
     ) -> Self {
         let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
         create_resources(&cloud).await.unwrap();
+        let options = EngineOptions { handoff, is_sole_planner: true, ..EngineOptions::default() };
         let engine = match counter {
-            Some(counter) => counted_cloud_engine(&cloud, counter),
-            None => cloud_engine(&cloud),
+            Some(counter) => counted_cloud_engine(&cloud, counter, options),
+            None => cloud_engine(&cloud, options),
         };
-        let engine = Arc::new(engine.alone().with_handoff(handoff));
+        let engine = Arc::new(engine);
         let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));
         let asked = [("NOOP_TIMES", times), ("SIDESTEP_COUNT", counter.is_some())];
         let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked);
@@ -76,7 +78,7 @@ impl Bench {
         let planner =
             counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &engine, &[], planner).await.unwrap();
-        let watcher = cloud_engine(&cloud);
+        let watcher = cloud_engine(&cloud, EngineOptions::default());
         Self { cloud, engine, watcher }
     }
 

@@ -14,7 +14,7 @@ use sidestep_core::execution::commit::Outputs;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::view::description::ExecutionDescription;
-use sidestep_engine::engine::{EngineError, error_chain};
+use sidestep_engine::error::{EngineError, error_chain};
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SourceRequest;
 use sidestep_local::deployment::Planner;

@@ -7,11 +7,11 @@ use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
-use sidestep_engine::engine::EngineError;
+use sidestep_engine::error::EngineError;
 use sidestep_engine::handle::sqs_batch::Consumer;
-use sidestep_engine::handle::trigger::Trigger;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::executions::ExecutionStore as _;
+use sidestep_engine::ports::triggers::Trigger;
 use sidestep_engine::sweep::Leases;
 
 use super::world::{World, ended};

@@ -12,9 +12,11 @@ use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use sidestep_core::view::description::ExecutionDescription;
-use sidestep_engine::engine::{Deployment, Engine, Ports};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::executions::{ExecutionStore as _, Summary};
 use sidestep_engine::ports::objects::ObjectStore as _;
+use sidestep_engine::ports::{Deployment, Ports};
 use sidestep_local::dynamodb::DynamoDbServer;
 use sidestep_local::s3::S3Server;
 use sidestep_testkit::memory::{ManualClock, MemoryFunctions, MemoryQueues};
@@ -75,6 +77,7 @@ impl World {
                 queues: Arc::new(MemoryQueues::default()),
                 clock: self.clock.clone(),
             },
+            EngineOptions::default(),
         )
     }
 

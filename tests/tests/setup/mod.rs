@@ -12,6 +12,7 @@ use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::SelectionRequest;
 use sidestep_local::cloud::{Cloud, Ports};
@@ -76,11 +77,12 @@ pub(crate) async fn start(
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     create_resources(&cloud).await.unwrap();
+    let options = EngineOptions { handoff, is_sole_planner: true, ..EngineOptions::default() };
     let engine = match &planner {
-        Planner::Counted(counter) => counted_cloud_engine(&cloud, counter),
-        _ => cloud_engine(&cloud),
+        Planner::Counted(counter) => counted_cloud_engine(&cloud, counter, options),
+        _ => cloud_engine(&cloud, options),
     };
-    let engine = Arc::new(engine.alone().with_handoff(handoff));
+    let engine = Arc::new(engine);
     for function in functions {
         register_step(&cloud, with_handoff(function, handoff)).unwrap();
     }

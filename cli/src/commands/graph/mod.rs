@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::parse::parse;
-use sidestep_engine::engine::EngineError;
+use sidestep_engine::error::EngineError;
 
 use crate::output::error::exit;
 use crate::pipeline_source::PipelineSource;

@@ -18,7 +18,9 @@ from ._uri import S3Uri
 MANIFEST_NAME = "manifest.json"
 STARTED_NAME = "started.json"
 LEASE = "sidestep-lease-"
-ARTIFACTS = 10_000
+ARTIFACTS = 5_000
+# The planner's limit for the list of artifacts. Each takes its name and 52 bytes.
+ARTIFACT_LIST_BYTES = 350_000
 # The largest object that one request to S3 can write. Lambda's /tmp is smaller by default.
 BYTES = 5 * 1024**3
 
@@ -53,6 +55,13 @@ class Artifacts:
             raise StepError(_error.ARTIFACT, f"artifact `{name}` was written before in this attempt")
         if len(self._by_name) == ARTIFACTS:
             raise StepError(_error.ARTIFACT, f"more than {ARTIFACTS} artifacts")
+        taken = sum(len(other.encode()) + 52 for other in [*self._by_name, name])
+        if taken > ARTIFACT_LIST_BYTES:
+            message = (
+                f"the list of artifacts takes {taken} bytes, over the limit of {ARTIFACT_LIST_BYTES}: "
+                "write fewer artifacts, or give them shorter names"
+            )
+            raise StepError(_error.ARTIFACT, message)
         self._by_name[name] = None
 
     def settle(self, name: str, written: Artifact | None) -> None:

@@ -7,6 +7,7 @@ the type; the message is for people.
 ARGUMENTS = "Sidestep.Arguments"
 INVOCATION = "Sidestep.Invocation"
 OUTPUT_NOT_OBJECT = "Sidestep.OutputNotObject"
+OUTPUT_TOO_DEEP = "Sidestep.OutputTooDeep"
 OUTPUT_TOO_LARGE = "Sidestep.OutputTooLarge"
 ARTIFACT = "Sidestep.Artifact"
 ARTIFACT_CONFLICT = "Sidestep.ArtifactConflict"

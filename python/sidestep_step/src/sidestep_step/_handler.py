@@ -25,6 +25,8 @@ from ._uri import S3Uri
 
 RESERVED_KEY = "Sidestep"
 OUTPUT_BYTES = 1_000_000
+OUTPUT_DEPTH = 100
+MANIFEST_BYTES = 4_194_304
 VERSION = 1
 
 Handler = Callable[[Any, StepContext], Any]
@@ -124,7 +126,18 @@ def _checked(outputs: dict[str, Any]) -> dict[str, Any]:
     if size > OUTPUT_BYTES:
         message = f"the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}: write an artifact"
         raise StepError(_error.OUTPUT_TOO_LARGE, message)
+    if not _is_within(outputs, OUTPUT_DEPTH):
+        raise StepError(_error.OUTPUT_TOO_DEEP, f"the outputs are nested deeper than {OUTPUT_DEPTH} levels")
     return outputs
+
+
+def _is_within(value: Any, levels: int) -> bool:
+    """Returns true if `value` is nested at most `levels` deep."""
+    if isinstance(value, dict):
+        return levels > 0 and all(_is_within(member, levels - 1) for member in value.values())
+    if isinstance(value, (list, tuple)):
+        return levels > 0 and all(_is_within(item, levels - 1) for item in value)
+    return True
 
 
 def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -133,8 +146,11 @@ def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> 
     If the same attempt has reported before, the first report stands and its outputs are the answer.
     """
     uri = invocation.output_prefix.join(MANIFEST_NAME)
+    text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(text) > MANIFEST_BYTES:
+        message = f"the manifest has {len(text)} bytes, over the limit of {MANIFEST_BYTES}"
+        raise StepError(_error.OUTPUT_TOO_LARGE, message)
     try:
-        text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False).encode()
         if store.create(uri, text):
             return _answer(invocation, manifest["Outputs"])
         first = json.loads(store.open(uri).read())

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::ReturnValue;
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::CacheEntry;
-use sidestep_engine::ports::executions::{CacheIndex, CachePage, Cursor, TableError};
+use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
+use sidestep_engine::ports::executions::TableError;
 
 use super::DynamoTable;
 use super::error::classify;

@@ -127,6 +127,17 @@ pub(super) fn unreadable(item: &Item, problem: &str) -> TableError {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use sidestep_core::definition::StepIndex;
+    use sidestep_core::execution::commit::{AttemptResult, Commit, Completion};
+    use sidestep_core::execution::manifest::Artifact;
+    use sidestep_core::execution::result::{Outputs, Produced};
+    use sidestep_core::limits::{
+        ARTIFACT_LIST_BYTES, ARTIFACTS, INLINE_OUTPUT_BYTES, artifact_bytes,
+    };
+    use sidestep_core::uri::S3Uri;
+    use sidestep_engine::ports::objects::sha256_hex;
+
+    use crate::table::key::commit_key;
 
     #[test]
     fn savings_read_back_and_those_of_an_earlier_release_read_without_their_price() {
@@ -161,5 +172,57 @@ mod tests {
         let bomb = "0".repeat(usize::try_from(UNFOLDED_BYTES).expect("fits") + 1_000);
         let item = document("P", "S", &json!(bomb));
         assert!(body::<Value>(&item).is_err());
+    }
+
+    /// Text that cannot be compressed below six bits a character.
+    fn noise(seed: usize, length: usize) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let blocks = (0..).map(|block: usize| sha256_hex(format!("{seed}/{block}").as_bytes()));
+        let bytes = blocks.flat_map(|hex| hex::decode(hex).unwrap());
+        bytes.take(length).map(|byte| char::from(DIGITS[usize::from(byte % 64)])).collect()
+    }
+
+    /// The largest list of artifacts whose names have so many characters.
+    fn artifacts(length: usize) -> Vec<Artifact> {
+        let count = (ARTIFACT_LIST_BYTES / artifact_bytes(&noise(0, length))).min(ARTIFACTS);
+        let artifact = |number: usize| Artifact {
+            uri: S3Uri::new("artifacts", format!("runs/p/e/s/1/{}", noise(number, length))),
+            bytes: 1_000_000_000 + number as u64,
+            sha256: sha256_hex(number.to_string().as_bytes()),
+        };
+        (0..count).map(artifact).collect()
+    }
+
+    #[test]
+    fn the_largest_result_fits_into_an_item() {
+        for length in [6, 18, 60, 500] {
+            let outputs = json!({ "o": noise(0, INLINE_OUTPUT_BYTES - 10) });
+            let Value::Object(outputs) = outputs else { unreachable!() };
+            let produced = Produced {
+                outputs: Outputs::Inline(outputs),
+                artifacts: artifacts(length),
+                duration_ms: u64::MAX,
+            };
+            let completion = Completion {
+                step: StepIndex(0),
+                attempt_count: 1,
+                result: AttemptResult::Succeeded(produced),
+            };
+            let mut commit = Commit::new(1, 0);
+            commit.completions.push(completion);
+            let item = document("E#abcdefghijkl".to_owned(), commit_key(1), &commit);
+            let bytes: usize = item.iter().map(|(name, value)| name.len() + size(value)).sum();
+            assert!(bytes > 200_000, "the test tries something large: {bytes}");
+            assert!(bytes < 409_600, "names of {length} characters: {bytes} bytes");
+        }
+    }
+
+    fn size(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::B(blob) => blob.as_ref().len(),
+            AttributeValue::S(text) => text.len(),
+            _ => panic!("no other attributes: {value:?}"),
+        }
     }
 }

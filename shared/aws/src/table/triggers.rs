@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use sidestep_engine::handle::trigger::{Trigger, TriggerStore};
 use sidestep_engine::ports::executions::TableError;
+use sidestep_engine::ports::triggers::{Trigger, TriggerStore};
 
 use super::DynamoTable;
 use super::error::classify;

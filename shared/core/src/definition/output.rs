@@ -1,9 +1,10 @@
 //! Declared outputs, and how a returned value is converted to the declared type.
 
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::definition::expression::type_name;
 use crate::definition::scalar_type::ScalarType;
+use crate::limits::OUTPUT_DEPTH;
 
 /// A declared output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,22 @@ fn integer(number: &Number) -> Option<Value> {
     }
     let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
     format!("{float:.0}").parse::<i64>().ok().map(Value::from)
+}
+
+/// Returns true if outputs can be read back wherever they are stored, see [`OUTPUT_DEPTH`].
+pub fn is_within_depth(outputs: &Map<String, Value>) -> bool {
+    fn is_within(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Array(items) => {
+                levels > 0 && items.iter().all(|item| is_within(item, levels - 1))
+            }
+            Value::Object(members) => {
+                levels > 0 && members.values().all(|member| is_within(member, levels - 1))
+            }
+            _ => true,
+        }
+    }
+    outputs.values().all(|value| is_within(value, OUTPUT_DEPTH - 1))
 }
 
 #[cfg(test)]

@@ -170,6 +170,12 @@ impl StepType {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|step_type| step_type.name() == text)
     }
+
+    /// Returns true if this version can execute steps of the type. SageMaker's jobs are open types,
+    /// whose keys are not checked.
+    pub fn is_runnable(self) -> bool {
+        !self.rules().is_open
+    }
 }
 
 impl fmt::Display for StepType {
@@ -236,7 +242,7 @@ impl StepKind {
 
     /// Returns true if this version can execute the step. Others are refused at the start.
     pub fn is_runnable(&self) -> bool {
-        !matches!(self, Self::Job { .. })
+        self.step_type().is_runnable()
     }
 
     /// Returns the declared outputs; none for types that declare none.

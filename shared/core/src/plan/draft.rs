@@ -28,6 +28,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) states: Vec<StepState>,
     /// The approximate size of the commit so far.
     bytes: usize,
+    /// A result was left for the next commit, because this one has no room for it.
+    pub(crate) has_deferred_result: bool,
     /// Everything upstream of the selected steps, once it was asked for.
     pub(crate) upstream_of_selected: Option<BTreeSet<StepIndex>>,
     /// If true, nothing new starts.
@@ -54,6 +56,7 @@ impl<'a> Draft<'a> {
             facts,
             states: execution.steps.clone(),
             bytes: 0,
+            has_deferred_result: false,
             upstream_of_selected: None,
             is_stopping: execution.status == ExecutionStatus::Stopping,
             failed_fail_step: failed_fail_step(pipeline, &execution.steps),
@@ -92,7 +95,7 @@ impl<'a> Draft<'a> {
 
     /// Returns true if the commit is full and the rest has to go into the next one.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes > COMMIT_BYTES
+        self.has_deferred_result || self.bytes > COMMIT_BYTES
     }
 
     /// Adds facts that have to be gathered first.
@@ -126,7 +129,13 @@ impl<'a> Draft<'a> {
     pub(crate) fn record_decision(&mut self, decision: Decision) {
         let attempts_begun = self.attempts_begun(&decision);
         let recorded = Decision { attempts_begun, ..decision };
-        self.bytes += json_bytes(&recorded);
+        let bytes = json_bytes(&recorded);
+        let holds_result = matches!(recorded.verdict, Verdict::CacheHit(_) | Verdict::Reused(_));
+        if holds_result && !self.fits(bytes) {
+            self.has_deferred_result = true;
+            return;
+        }
+        self.bytes += bytes;
         self.set_phase(recorded.step, recorded.verdict.phase());
         self.plan.commit.decisions.push(recorded);
     }
@@ -142,6 +151,11 @@ impl<'a> Draft<'a> {
         }
         // While the commit is missing the number does not matter: a plan with needs is made again.
         self.resolver().commit(revision).map_or(0, |commit| commit.attempts(decision.step))
+    }
+
+    /// Returns true if the commit has room for a result of this size. One result always fits.
+    pub(crate) fn fits(&self, bytes: usize) -> bool {
+        self.bytes == 0 || self.bytes + bytes <= COMMIT_BYTES
     }
 
     /// Adds the end of an attempt, and moves its step to the phase that follows from it.

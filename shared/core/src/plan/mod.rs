@@ -68,6 +68,11 @@ pub fn plan(
         draft.plan.taken += 1;
         // An event that is pending has named its facts; the others may need more.
         let (Ok(()) | Err(Pending)) = draft.take_in(event);
+        if draft.has_deferred_result {
+            draft.plan.taken -= 1;
+            draft.plan.is_partial = true;
+            return draft.into_plan();
+        }
     }
     // Nothing starts in an execution that stops, or while this process cannot invoke its functions.
     if !draft.is_stopping && !facts.is_held {
@@ -107,5 +112,6 @@ impl Draft<'_> {
                 };
             }
         }
+        self.plan.is_partial |= self.has_deferred_result;
     }
 }

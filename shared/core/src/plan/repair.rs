@@ -16,7 +16,7 @@ use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
 use crate::execution::{Execution, LAST_REVISION};
 use crate::limits::{INLINE_OUTPUT_BYTES, json_bytes};
-use crate::plan::report::check_outputs;
+use crate::plan::report::{check_artifacts, check_outputs};
 use crate::uri::S3Uri;
 
 /// What one step left in S3.
@@ -105,7 +105,10 @@ fn result(
     found.manifests.iter().rev().find_map(|(attempt, (uri, manifest))| {
         let is_ours = (1..=LAST_REVISION)
             .any(|claim| start.secret.verifies(&manifest.token, id, step, *attempt, claim));
-        if !is_ours || check_outputs(pipeline, step, &manifest.outputs).is_err() {
+        let prefix = start.attempt_prefix(&pipeline.step(step).name, *attempt);
+        let is_legal = check_outputs(pipeline, step, &manifest.outputs).is_ok()
+            && check_artifacts(&prefix, &manifest.artifacts).is_ok();
+        if !is_ours || !is_legal {
             return None;
         }
         let outputs = if json_bytes(&manifest.outputs) <= INLINE_OUTPUT_BYTES {

@@ -2,15 +2,18 @@
 
 use serde_json::{Map, Value};
 
-use crate::definition::output::convert_output;
+use crate::definition::output::{convert_output, is_within_depth};
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure};
 use crate::execution::invocation::MANIFEST_NAME;
-use crate::execution::manifest::{Manifest, VERSION};
+use crate::execution::manifest::{Artifact, Manifest, VERSION};
 use crate::execution::phase::Phase;
 use crate::execution::result::{CacheEntry, Outputs, Produced, Source};
 use crate::failure::FailureType;
-use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES, json_bytes};
+use crate::limits::{
+    ARTIFACT_LIST_BYTES, ARTIFACTS, FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES,
+    OUTPUT_DEPTH, artifact_bytes, json_bytes,
+};
 use crate::plan::draft::Draft;
 use crate::plan::effect::{Discarded, Publication, UNKNOWN_STEP};
 use crate::plan::event::{Event, Report, ReportedResult};
@@ -51,6 +54,10 @@ impl Draft<'_> {
             }
             ReportOutcome::Accepted(accepted) => {
                 let Accepted { completion, publish, manifest } = *accepted;
+                if !self.fits(json_bytes(&completion)) {
+                    self.has_deferred_result = true;
+                    return Ok(());
+                }
                 let step = completion.step;
                 self.plan.publish.extend(publish.map(|entry| Publication { step, entry }));
                 self.plan.manifests.extend(manifest);
@@ -113,14 +120,17 @@ fn conclude(
             manifest,
         ),
     };
-    if let Err(failure) = check_outputs(resolver.pipeline, step, outputs) {
+    let prefix = start.attempt_prefix(&report.step, attempt_count);
+    let checked = check_outputs(resolver.pipeline, step, outputs)
+        .and_then(|()| check_artifacts(&prefix, artifacts));
+    if let Err(failure) = checked {
         return failed(failure);
     }
     let (kept, to_write) = match manifest {
         _ if json_bytes(outputs) <= INLINE_OUTPUT_BYTES => (Outputs::Inline(outputs.clone()), None),
         Some(uri) => (Outputs::Stored(uri.clone()), None),
         None => {
-            let uri = start.attempt_prefix(&report.step, attempt_count).join(MANIFEST_NAME);
+            let uri = prefix.join(MANIFEST_NAME);
             let manifest = Manifest {
                 version: VERSION,
                 token: report.token.clone(),
@@ -148,8 +158,32 @@ fn conclude(
     ReportOutcome::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
 }
 
-/// Checks that the outputs are not too large, and that every declared output among them converts to
-/// its type.
+/// Checks that a commit can hold these artifacts. The attempt wrote them below `prefix`.
+pub(crate) fn check_artifacts(prefix: &S3Uri, artifacts: &[Artifact]) -> Result<(), Failure> {
+    let prefix = prefix.to_string();
+    let names = artifacts.iter().map(|artifact| {
+        let uri = artifact.uri.to_string();
+        let name = uri.strip_prefix(&prefix).unwrap_or(&uri);
+        // A digest is 64 digits, unless the function made it up.
+        artifact_bytes(name) + artifact.sha256.len().saturating_sub(64)
+    });
+    let (count, bytes) = (artifacts.len(), names.sum::<usize>());
+    let message = if count > ARTIFACTS {
+        format!("the step has {count} artifacts, over the limit of {ARTIFACTS}")
+    } else if bytes > ARTIFACT_LIST_BYTES {
+        format!(
+            "the list of {count} artifacts takes {bytes} bytes, over the limit of \
+             {ARTIFACT_LIST_BYTES}: write fewer artifacts, or give them shorter names"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(FailureType::Artifact, message))
+}
+
+/// Checks the size, the depth and the types of a step's outputs.
+///
+/// Every declared output that was returned must convert to its type.
 pub(crate) fn check_outputs(
     pipeline: &Pipeline,
     step: StepIndex,
@@ -159,6 +193,10 @@ pub(crate) fn check_outputs(
     if size > OUTPUT_BYTES {
         let message = format!("the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}");
         return Err(Failure::new(FailureType::OutputTooLarge, message));
+    }
+    if !is_within_depth(outputs) {
+        let message = format!("the outputs are nested deeper than {OUTPUT_DEPTH} levels");
+        return Err(Failure::new(FailureType::OutputTooDeep, message));
     }
     for declared in pipeline.step(step).outputs() {
         let Some(value) = outputs.get(&declared.name) else { continue };

@@ -2,6 +2,7 @@
 
 mod condition;
 mod history;
+mod limits;
 mod plan;
 mod properties;
 mod recovery;

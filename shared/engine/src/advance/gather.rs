@@ -1,4 +1,4 @@
-//! Answers what a plan asks: every missing fact, in parallel and in batches.
+//! Gathers the facts that a plan needs, in parallel and in batches.
 
 use std::collections::BTreeSet;
 
@@ -6,19 +6,23 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use sidestep_core::cache::key::{Content, listing_digest};
-use sidestep_core::limits::{ARTIFACTS, JSON_DOCUMENT_BYTES};
+use sidestep_core::limits::{JSON_DOCUMENT_BYTES, LISTED_OBJECTS};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::{Facts, Need};
 use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::ports::objects::StoreError;
 
-/// Requests under way at once for one plan.
+/// Requests at the same time for one plan.
 const PARALLEL: usize = 64;
 
+/// A fact, or the reason why there is none, in words for the user.
+pub(crate) type Answer<T> = Result<T, String>;
+
 impl Engine {
-    /// Adds an answer to `facts` for every one of `needs`.
+    /// Adds the answer to each of `needs` to `facts`.
     pub(crate) async fn gather(
         &self,
         id: &ExecutionId,
@@ -29,9 +33,9 @@ impl Engine {
             (vec![], vec![], vec![], vec![], vec![]);
         for need in needs {
             match need {
-                Need::Commit(revision) => match self.recent.commit(id, *revision) {
+                Need::Commit(revision) => match self.memory.commit(id, *revision) {
                     Some(commit) => {
-                        drop(facts.commits.insert(*revision, commit.as_ref().clone()));
+                        facts.commits.insert(*revision, commit.as_ref().clone());
                     }
                     None => revisions.push(*revision),
                 },
@@ -73,7 +77,7 @@ impl Engine {
 
         let commits = commits?;
         for commit in &commits {
-            self.recent.keep_commit(id, commit);
+            self.memory.keep_commit(id, commit);
         }
         facts.commits.extend(commits.into_iter().map(|commit| (commit.revision, commit)));
         if let Some(missing) =
@@ -92,44 +96,46 @@ impl Engine {
         Ok(())
     }
 
-    /// What `uri` holds: an object, else everything below it, else nothing. The inner error is for people.
-    async fn content(&self, uri: &S3Uri) -> Result<Result<Content, String>, EngineError> {
+    /// Returns the content at `uri`: of the object, or else of everything below it, or else
+    /// nothing.
+    async fn content(&self, uri: &S3Uri) -> Result<Answer<Content>, EngineError> {
         if !uri.is_prefix() {
-            match settle(self.objects.head(uri).await)? {
-                Err(why) => return Ok(Err(why)),
+            match answered(self.objects.head(uri).await)? {
                 Ok(Some(facts)) => return Ok(Ok(Content::Digest(facts.digest))),
                 Ok(None) => {}
+                Err(why) => return Ok(Err(why)),
             }
         }
         let prefix = if uri.is_prefix() { uri.clone() } else { uri.join("") };
-        Ok(settle(self.objects.list(&prefix, ARTIFACTS).await.map(Some))?.map(|objects| {
-            let objects = objects.unwrap_or_default();
-            if objects.is_empty() {
-                return Content::Nothing;
+        let listed = answered(self.objects.list(&prefix, LISTED_OBJECTS).await.map(Some))?;
+        Ok(listed.map(|objects| match objects.unwrap_or_default().as_slice() {
+            [] => Content::Nothing,
+            objects => {
+                let name = |key: &'_ str| {
+                    key.strip_prefix(prefix.key()).map(str::to_owned).unwrap_or_default()
+                };
+                let pairs: Vec<_> =
+                    objects.iter().map(|(key, facts)| (name(key), &facts.digest)).collect();
+                let texts = pairs.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
+                Content::Digest(listing_digest(texts))
             }
-            let name = |key: &'_ str| {
-                key.strip_prefix(prefix.key()).map(str::to_owned).unwrap_or_default()
-            };
-            let pairs: Vec<_> =
-                objects.iter().map(|(key, facts)| (name(key), &facts.digest)).collect();
-            let pairs = pairs.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
-            Content::Digest(listing_digest(pairs))
         }))
     }
 
-    pub(crate) async fn document(&self, uri: &S3Uri) -> Result<Result<Value, String>, EngineError> {
-        let bytes = settle(self.objects.get(uri, JSON_DOCUMENT_BYTES as u64).await)?;
-        Ok(bytes.and_then(|bytes| {
+    /// Returns the JSON document at `uri`.
+    pub(crate) async fn document(&self, uri: &S3Uri) -> Result<Answer<Value>, EngineError> {
+        let read = answered(self.objects.get(uri, JSON_DOCUMENT_BYTES as u64).await)?;
+        Ok(read.and_then(|bytes| {
             let bytes = bytes.ok_or_else(|| format!("`{uri}` does not exist"))?;
             serde_json::from_slice(&bytes).map_err(|error| format!("`{uri}` is not JSON: {error}"))
         }))
     }
 }
 
-/// Tells a failure that may pass (the event is delivered again) from one that is an answer.
-fn settle<T>(
-    result: Result<Option<T>, StoreError>,
-) -> Result<Result<Option<T>, String>, EngineError> {
+/// Returns the answer that a store gave, or an error if the same request may succeed later.
+///
+/// After an error, the event is delivered again.
+fn answered<T>(result: Result<Option<T>, StoreError>) -> Result<Answer<Option<T>>, EngineError> {
     match result {
         Ok(found) => Ok(Ok(found)),
         Err(StoreError::NoSuchBucket { .. }) => Ok(Ok(None)),

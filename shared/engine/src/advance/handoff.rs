@@ -1,6 +1,4 @@
-//! The direct road: a finished step advances its execution by itself.
-
-use std::sync::Arc;
+//! The direct road: a finished step commits its own result and invokes its successors.
 
 use sidestep_core::event::report_event;
 use sidestep_core::execution::Execution;
@@ -8,41 +6,33 @@ use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::Facts;
-use sidestep_core::plan::handoff::{CarriedState, Contention, Handoff};
+use sidestep_core::plan::handoff::CarriedState;
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::debug;
 
-use crate::advance::{Road, Settled};
-use crate::engine::{Engine, EngineError, Loaded, fold};
+use crate::advance::settle::{Outcome, Road};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::loaded::fold;
 
-/// What came of a step's try to go on by itself.
+/// How a step's attempt to commit its own result ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandoffOutcome {
     /// The result is committed, by this call or another one, and what follows was begun.
-    Done,
-    /// Branches are too many to commit one after another: the planner's queue has the result.
+    Committed,
+    /// Too many branches compete for the next commit. The planner's queue has the result.
     Reported,
-    /// Something follows that only the planner may do: nothing was committed, and the manifest has to be written.
-    Left,
+    /// Only the planner may do what follows. Nothing was committed, and the step has to write its
+    /// manifest.
+    LeftToPlanner,
 }
 
 impl Engine {
-    /// Says how results reach this engine's executions; its invocations then take the state along.
-    pub fn with_handoff(mut self, handoff: Handoff) -> Self {
-        self.handoff = handoff;
-        self
-    }
-
-    /// Says from when on branches are too many to commit one after another.
-    pub fn with_contention(mut self, crowd: Contention) -> Self {
-        self.crowd = crowd;
-        self
-    }
-
-    /// Commits the result of an attempt and begins what follows, as the planner would. In a crowd of branches it is left in the planner's queue
-    /// instead, if there is one.
+    /// Commits the result of an attempt and begins what follows, as the planner would.
     ///
-    /// After an error, too, the manifest has to be written: the planner finds what was not done.
+    /// If many branches compete for the next commit, the result goes to the planner's queue
+    /// instead, provided there is one. After an error, the step has to write its manifest as well;
+    /// the planner then finds what was not done.
     pub async fn hand_off(
         &self,
         invocation: &Invocation,
@@ -50,60 +40,69 @@ impl Engine {
         manifest: &Manifest,
     ) -> Result<HandoffOutcome, EngineError> {
         let id = &invocation.execution_id;
-        // An execution's functions may be older than its planner. What they do not know they would not pass on.
+        // An execution's functions may be older than its planner. They would not pass on the parts
+        // of a newer state that they do not know.
         if carried.as_ref().is_some_and(|it| it.start.state_version > self.state_version) {
-            return Ok(HandoffOutcome::Left);
+            return Ok(HandoffOutcome::LeftToPlanner);
         }
         let carried = carried.filter(|carried| carried.start.execution_id == *id);
         let now_ms = self.clock.now_ms();
-        if carried.as_ref().is_some_and(|it| it.is_crowded(self.crowd, now_ms))
+        if carried.as_ref().is_some_and(|it| it.is_crowded(self.contention, now_ms))
             && self.report(invocation, manifest).await?
         {
             return Ok(HandoffOutcome::Reported);
         }
-        let turn = self.turns.of(id);
-        let _turn = turn.alone().await;
-        let event = |loaded: &Loaded| {
-            let step = invocation.step_name.clone();
-            loaded.pipeline.find(&step)?;
-            let (token, attempt_count) = (invocation.token.clone(), invocation.attempt_count);
-            let result = ReportedResult::of_manifest(manifest.clone(), None);
-            Some(Event::Reported(Report { step, attempt_count, token, result }))
-        };
+        let mailbox = self.mailboxes.of(id);
+        let _turn = mailbox.alone().await;
+        let report = Event::Reported(Report {
+            step: invocation.step_name.clone(),
+            attempt_count: invocation.attempt_count,
+            token: invocation.token.clone(),
+            result: ReportedResult::of_manifest(manifest.clone(), None),
+        });
         let mut facts = Facts::default();
         if let Some(carried) = carried {
             let (is_alone, claimed) = (carried.is_alone(), carried.claimed.clone());
             let loaded = self.load_carried(carried).await?;
-            let step = loaded.pipeline.find(&invocation.step_name);
-            facts.claimed = step.map(|step| (step, claimed));
-            let Some(event) = event(&loaded) else { return Ok(HandoffOutcome::Left) };
-            // Where others ran beside it, reading the state costs less than a commit that is lost.
+            let Some(step) = loaded.pipeline.find(&invocation.step_name) else {
+                return Ok(HandoffOutcome::LeftToPlanner);
+            };
+            facts.claimed = Some((step, claimed));
+            // If other steps ran beside this one, reading the state costs less than losing a
+            // commit.
             if is_alone {
-                let road = Road::Direct { may_be_old: true, stays_in_crowd: true };
-                match self.settle(loaded, vec![event], facts.clone(), road).await? {
-                    Settled::At(_) => return Ok(HandoffOutcome::Done),
-                    Settled::Left | Settled::Crowded => return Ok(HandoffOutcome::Left),
-                    Settled::Doubtful => debug!("the state that the invocation took along is old"),
+                let road = Road::Direct { is_from_memory: true, yields: false };
+                match self.settle(loaded, vec![report.clone()], facts.clone(), road).await? {
+                    Outcome::Settled(_) => return Ok(HandoffOutcome::Committed),
+                    Outcome::LeftToPlanner | Outcome::Contended => {
+                        return Ok(HandoffOutcome::LeftToPlanner);
+                    }
+                    Outcome::StaleState => debug!("the state in the invocation is old"),
                 }
             }
         }
-        for stays_in_crowd in [false, true] {
+        for yields in [true, false] {
             let loaded = self.load(id).await?;
-            let Some(event) = event(&loaded) else { return Ok(HandoffOutcome::Left) };
-            let road = Road::Direct { may_be_old: false, stays_in_crowd };
-            match self.settle(loaded, vec![event], facts.clone(), road).await? {
-                Settled::At(_) => return Ok(HandoffOutcome::Done),
-                Settled::Left | Settled::Doubtful => return Ok(HandoffOutcome::Left),
-                Settled::Crowded if self.report(invocation, manifest).await? => {
+            if loaded.pipeline.find(&invocation.step_name).is_none() {
+                return Ok(HandoffOutcome::LeftToPlanner);
+            }
+            let road = Road::Direct { is_from_memory: false, yields };
+            match self.settle(loaded, vec![report.clone()], facts.clone(), road).await? {
+                Outcome::Settled(_) => return Ok(HandoffOutcome::Committed),
+                Outcome::LeftToPlanner | Outcome::StaleState => {
+                    return Ok(HandoffOutcome::LeftToPlanner);
+                }
+                Outcome::Contended if self.report(invocation, manifest).await? => {
                     return Ok(HandoffOutcome::Reported);
                 }
-                // Without a queue it has to go on.
-                Settled::Crowded => {}
+                // Without a queue the step has to go on itself.
+                Outcome::Contended => {}
             }
         }
-        Ok(HandoffOutcome::Left)
+        Ok(HandoffOutcome::LeftToPlanner)
     }
 
+    /// Puts the result into the planner's queue. Returns `false` if there is none.
     async fn report(
         &self,
         invocation: &Invocation,
@@ -112,42 +111,32 @@ impl Engine {
         Ok(self.queues.report(&report_event(invocation, manifest)).await?)
     }
 
-    async fn load_carried(&self, carried: CarriedState) -> Result<Loaded, EngineError> {
-        let id = carried.start.execution_id.clone();
-        let damaged = |source| EngineError::Damaged { execution_id: id, source };
-        let execution = carried.execution().map_err(damaged)?;
-        let start = Arc::new(carried.start);
-        self.keep_start(&start);
-        let pipeline =
-            self.definitions.get(&start.definition_digest, start.definition_format).await?;
-        Ok(Loaded { start, pipeline, execution })
-    }
-
-    /// Takes notice of a commit that a step made: what is remembered of the execution is old, and whoever watches is told.
+    /// Notes a commit that a step made: the remembered state is old, and the watcher has to be
+    /// told.
     pub(crate) async fn on_direct_commit(&self, id: &ExecutionId) -> Result<(), EngineError> {
-        match self.recent.head(id).filter(|_| self.watcher.is_some()) {
+        match self.memory.head(id).filter(|_| self.watcher.is_some()) {
             Some(before) => self.tell_missed(id, before).await?,
-            None => self.recent.forget_head(id),
+            None => self.memory.forget_head(id),
         }
         self.won.send_modify(|count| *count += 1);
         Ok(())
     }
 
+    /// Tells the watcher of the commits after `execution`.
     async fn tell_missed(
         &self,
         id: &ExecutionId,
         mut execution: Execution,
     ) -> Result<(), EngineError> {
-        let turn = self.turns.of(id);
-        let _turn = turn.alone().await;
+        let mailbox = self.mailboxes.of(id);
+        let _turn = mailbox.alone().await;
         let Some(start) = self.start_of(id).await? else { return Ok(()) };
-        let pipeline =
-            self.definitions.get(&start.definition_digest, start.definition_format).await?;
+        let pipeline = self.pipeline_of(&start).await?;
         let mut facts = Facts::default();
         for commit in self.executions.commits_after(id, execution.revision).await? {
             let before = execution.clone();
             fold(id, &mut execution, &commit)?;
-            self.tell(&start, &pipeline, (&before, &execution), &commit, &facts).await;
+            self.tell_watcher(&start, &pipeline, (&before, &execution), &commit, &facts).await;
             self.remember(id, &execution, &commit);
             facts.commits.insert(commit.revision, commit);
         }

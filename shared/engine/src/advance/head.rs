@@ -1,14 +1,18 @@
-//! Brings `HEAD` up to the commits, and a state up to both.
+//! Brings a state up to the commits, and `HEAD` up to the state.
 
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::commit::Commit;
 use sidestep_core::execution::start::Start;
+use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::head::is_too_far_behind;
 
-use crate::engine::{Engine, EngineError, Loaded, fold};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::loaded::{Loaded, fold};
 use crate::ports::executions::HeadChange;
 
 impl Engine {
+    /// Writes `execution`, the state after `commit`, to `HEAD`.
     pub(crate) async fn advance_head(
         &self,
         start: &Start,
@@ -23,7 +27,9 @@ impl Engine {
         Ok(self.executions.advance_head(start, execution, change).await?)
     }
 
-    /// Folds in the commits that `HEAD` does not know, and brings it up to them: what is then asked of the planner is about this state.
+    /// Folds in the commits that `HEAD` lacks, and brings `HEAD` up to them.
+    ///
+    /// Afterwards the planner is asked about the state as it is, not as it was.
     pub(crate) async fn catch_up(&self, loaded: &mut Loaded) -> Result<(), EngineError> {
         let execution = &mut loaded.execution;
         let missed = self.take_in(&loaded.start, execution).await?;
@@ -33,7 +39,9 @@ impl Engine {
         }
     }
 
-    /// Takes in what happened since a commit was lost to `winner`: by `HEAD`, which may be far ahead by now, or by the commits.
+    /// Brings `execution` up to date after a commit was lost to `winner`.
+    ///
+    /// It takes `HEAD`, which may be far ahead by now, or else the commits.
     pub(crate) async fn follow(
         &self,
         start: &Start,
@@ -46,13 +54,17 @@ impl Engine {
                 *execution = head;
                 self.remember(id, execution, winner);
             }
-            _ => drop(self.take_in(start, execution).await?),
+            _ => {
+                self.take_in(start, execution).await?;
+            }
         }
         Ok(())
     }
 
-    /// Folds the commits into `execution` that it lacks, and returns them. `HEAD` is brought up to them where it must not be so far behind:
-    /// their planner may have died before it came to it.
+    /// Folds the commits into `execution` that it lacks, and returns them.
+    ///
+    /// `HEAD` is brought up to them if it must not be so far behind: the planner that made them may
+    /// have died before it did so.
     pub(crate) async fn take_in(
         &self,
         start: &Start,
@@ -63,7 +75,7 @@ impl Engine {
         for (index, commit) in missed.iter().enumerate() {
             fold(id, execution, commit)?;
             self.remember(id, execution, commit);
-            // Also past an end: it may have been taken up again. The list of executions is told of both.
+            // An end may be followed by a retry. The list of executions has to learn of both.
             let is_last = index + 1 == missed.len();
             let is_behind = is_last && is_too_far_behind(missed.len(), execution);
             if is_behind || commit.end.is_some() || commit.retry.is_some() {
@@ -71,5 +83,11 @@ impl Engine {
             }
         }
         Ok(missed)
+    }
+
+    /// Remembers a commit and the state after it.
+    pub(crate) fn remember(&self, id: &ExecutionId, execution: &Execution, commit: &Commit) {
+        self.memory.keep_commit(id, commit);
+        self.memory.keep_head(id, execution);
     }
 }

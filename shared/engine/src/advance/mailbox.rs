@@ -1,122 +1,137 @@
-//! Mailboxes: within one process an execution is advanced by one task at a time, since racing it would only cost lost commits. Events that arrive
-//! while another task has the turn are taken together by the next one: two hundred branches that end at once are a few commits, not two hundred.
+//! Mailboxes: within one process, one task at a time advances an execution.
+//!
+//! A second task could only lose commits to the first. Events that arrive while a task has the turn
+//! are handled together by the next one, so two hundred branches that end at once are a few commits
+//! and not two hundred.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::Event;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{MutexGuard, oneshot};
 
-use crate::engine::Loaded;
+/// Calls that one turn handles at most, so that no call waits for ever longer plans.
+const CALLS_A_TURN: usize = 64;
 
-/// Calls that one turn takes along at most, so that nobody waits for ever longer plans.
-const TOGETHER: usize = 64;
-
-/// Makes a call's events of the loaded state.
-pub(crate) type Events = Arc<dyn Fn(&Loaded) -> Vec<Event> + Send + Sync>;
-
-/// The turns of a process's executions, as long as anybody has or wants one.
+/// The mailboxes of a process's executions, each as long as a task has it or waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Mailboxes {
-    known: Mutex<BTreeMap<ExecutionId, Weak<Turn>>>,
+    known: Mutex<BTreeMap<ExecutionId, Weak<Mailbox>>>,
 }
 
-#[derive(Default)]
-pub(crate) struct Turn {
-    held: tokio::sync::Mutex<()>,
-    inbox: Mutex<VecDeque<Call>>,
+/// The calls that wait for one execution.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    turn: tokio::sync::Mutex<()>,
+    waiting: Mutex<Waiting>,
 }
 
-/// Events on their way, and who waits for them.
+#[derive(Debug, Default)]
+struct Waiting {
+    last_number: u64,
+    calls: VecDeque<Call>,
+}
+
+/// Events on their way, and the task that waits for them.
+#[derive(Debug)]
 struct Call {
-    events: Events,
-    told: oneshot::Sender<ExecutionStatus>,
+    number: u64,
+    events: Vec<Event>,
+    answer: oneshot::Sender<ExecutionStatus>,
 }
 
-/// What became of a call while it waited for its turn.
-pub(crate) enum Place<'a> {
-    /// An earlier turn took it along, and the execution came to this.
-    Taken(ExecutionStatus),
-    /// It has the turn, with all that is to be taken along.
-    Held(Held<'a>),
+/// What became of a call while it waited.
+#[derive(Debug)]
+pub(crate) enum Joined<'a> {
+    /// Another task's turn handled it, and left the execution in this status.
+    Handled(ExecutionStatus),
+    /// The calling task has the turn.
+    Turn(Turn<'a>),
 }
 
-/// A turn, with the calls that it takes along.
-pub(crate) struct Held<'a> {
+/// The right to advance an execution, with the calls to handle.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
     _guard: MutexGuard<'a, ()>,
     calls: Vec<Call>,
 }
 
 impl Mailboxes {
-    pub(crate) fn of(&self, id: &ExecutionId) -> Arc<Turn> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = known.get(id).and_then(Weak::upgrade) {
-            return turn;
+    /// Returns the mailbox of an execution, and forgets those that no task has.
+    pub(crate) fn of(&self, id: &ExecutionId) -> Arc<Mailbox> {
+        let mut known = self.known.lock();
+        if let Some(mailbox) = known.get(id).and_then(Weak::upgrade) {
+            return mailbox;
         }
-        known.retain(|_, turn| turn.strong_count() > 0);
-        let turn = Arc::new(Turn::default());
-        known.insert(id.clone(), Arc::downgrade(&turn));
-        turn
+        known.retain(|_, mailbox| mailbox.strong_count() > 0);
+        let mailbox = Arc::new(Mailbox::default());
+        known.insert(id.clone(), Arc::downgrade(&mailbox));
+        mailbox
     }
 }
 
-impl Turn {
-    /// Waits for a turn that is nobody else's business.
+impl Mailbox {
+    /// Waits for a turn that handles no other calls.
     pub(crate) async fn alone(&self) -> MutexGuard<'_, ()> {
-        self.held.lock().await
+        self.turn.lock().await
     }
 
-    /// Waits for a turn for `events`, or until another one has taken them along. Dropped while it waits, the events may be taken all the same.
-    pub(crate) async fn join(&self, events: Events) -> Place<'_> {
-        let (told, mut heard) = oneshot::channel();
-        self.inbox().push_back(Call { events: Arc::clone(&events), told });
-        let guard = self.held.lock().await;
-        // Those that came in the same batch have not said so yet.
+    /// Waits for a turn, or until another task's turn has handled `events`.
+    ///
+    /// If the caller stops waiting, the events may be handled all the same.
+    pub(crate) async fn join(&self, events: Vec<Event>) -> Joined<'_> {
+        let (answer, mut answered) = oneshot::channel();
+        let number = self.push(events.clone(), answer);
+        let guard = self.turn.lock().await;
+        // Calls that arrived in the same batch of messages have not reached the mailbox yet.
         tokio::task::yield_now().await;
-        let calls = match heard.try_recv() {
-            Ok(status) => return Place::Taken(status),
-            // Taken along by a turn that failed: nobody else is to fail for it again.
-            Err(TryRecvError::Closed) => vec![Call { events, told: oneshot::channel().0 }],
-            Err(TryRecvError::Empty) => self.take(&events),
+        let calls = match answered.try_recv() {
+            Ok(status) => return Joined::Handled(status),
+            // A turn that failed had taken the call. It is tried alone, so that no other call fails
+            // because of it.
+            Err(TryRecvError::Closed) => {
+                vec![Call { number, events, answer: oneshot::channel().0 }]
+            }
+            Err(TryRecvError::Empty) => self.take(number),
         };
-        Place::Held(Held { _guard: guard, calls })
+        Joined::Turn(Turn { _guard: guard, calls })
     }
 
-    /// The call of `own` events, and those that wait longest.
-    fn take(&self, own: &Events) -> Vec<Call> {
-        let mut inbox = self.inbox();
-        let place = inbox.iter().position(|call| Arc::ptr_eq(&call.events, own));
-        let mut calls: Vec<_> = place.and_then(|place| inbox.remove(place)).into_iter().collect();
-        let others = inbox.len().min(TOGETHER - calls.len());
-        calls.extend(inbox.drain(..others));
-        calls
+    fn push(&self, events: Vec<Event>, answer: oneshot::Sender<ExecutionStatus>) -> u64 {
+        let mut waiting = self.waiting.lock();
+        waiting.last_number += 1;
+        let number = waiting.last_number;
+        waiting.calls.push_back(Call { number, events, answer });
+        number
     }
 
-    fn inbox(&self) -> std::sync::MutexGuard<'_, VecDeque<Call>> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes the caller's own call, and the ones that have waited longest.
+    fn take(&self, own: u64) -> Vec<Call> {
+        let calls = &mut self.waiting.lock().calls;
+        let position = calls.iter().position(|call| call.number == own);
+        let mut taken: Vec<_> =
+            position.and_then(|place| calls.remove(place)).into_iter().collect();
+        let others = calls.len().min(CALLS_A_TURN - taken.len());
+        taken.extend(calls.drain(..others));
+        taken
     }
 }
 
-impl Held<'_> {
-    pub(crate) fn events(&self, loaded: &Loaded) -> Vec<Event> {
-        self.calls.iter().flat_map(|call| (call.events)(loaded)).collect()
+impl Turn<'_> {
+    /// Returns the events of all calls to handle, in the order in which the calls came.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.calls.iter().flat_map(|call| call.events.clone()).collect()
     }
 
-    /// Ends the turn and tells those whose events it took along.
-    pub(crate) fn tell(self, status: ExecutionStatus) {
+    /// Ends the turn and answers the calls that it handled.
+    pub(crate) fn end(self, status: ExecutionStatus) {
         for call in self.calls {
-            // Whoever left does not care.
-            let _ = call.told.send(status);
+            // A caller that stopped waiting does not need the answer.
+            let _ = call.answer.send(status);
         }
-    }
-}
-
-impl fmt::Debug for Turn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn").field("waiting", &self.inbox().len()).finish_non_exhaustive()
     }
 }

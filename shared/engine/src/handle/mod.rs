@@ -1,4 +1,4 @@
-//! Events from AWS, from bytes to a call of the engine.
+//! Events from AWS: each becomes a call of the engine.
 
 mod planner;
 pub mod probe;

@@ -1,26 +1,24 @@
-//! The planner's handler: any event in, executions advanced.
+//! Handles the events of the planner function.
 
 use serde_json::{Value, json};
 use sidestep_core::event::{ManifestKey, PlannerEvent, planner_events};
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::invocation::Invocation;
-use sidestep_core::execution::manifest::{self, Manifest};
-use sidestep_core::limits::OUTPUT_BYTES;
-use sidestep_core::name::ExecutionId;
+use sidestep_core::execution::manifest;
+use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::{Instrument, info, info_span, warn};
 
-use crate::engine::{Engine, EngineError, Loaded};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::handle::probe::is_probe;
+use crate::memory::manifest::ManifestRead;
 use crate::sweep::Leases;
-
-/// Room in a manifest beside its outputs: artifacts, token, times.
-const MANIFEST_BYTES: u64 = 4 * OUTPUT_BYTES as u64;
 
 impl Engine {
     /// Handles one event of the planner function.
     ///
-    /// Unknown events are logged and dropped. An error means that the event should be delivered again.
+    /// Unknown events are logged and dropped. After an error, the event should be delivered again.
     pub async fn handle(&self, event: Value) -> Result<Value, EngineError> {
         let mut advanced = 0;
         for event in planner_events(&event) {
@@ -65,7 +63,8 @@ impl Engine {
         Ok(json!({ "Advanced": advanced }))
     }
 
-    /// A queue delays by 15 minutes at most, so a call may come early: then it is passed on.
+    /// Wakes an execution at `at_ms`. A queue delays by 15 minutes at most, so an early call is
+    /// sent on.
     async fn woken(&self, id: &ExecutionId, at_ms: u64) -> Result<(), EngineError> {
         let now_ms = self.clock.now_ms();
         if at_ms > now_ms {
@@ -81,6 +80,7 @@ impl Engine {
         }
     }
 
+    /// Reports the attempt whose manifest was created.
     async fn manifest_created(&self, key: ManifestKey) -> Result<(), EngineError> {
         if key.uri.bucket() != self.deployment.artifact_bucket {
             warn!(bucket = key.uri.bucket(), "a manifest outside the artifact bucket is ignored");
@@ -89,29 +89,32 @@ impl Engine {
         if is_probe(&key) {
             return self.probe_heard(&key).await;
         }
-        let Some(bytes) = self.objects.get(&key.uri, MANIFEST_BYTES).await? else {
-            warn!("the manifest is gone");
-            return Ok(());
-        };
-        let manifest: Manifest = match serde_json::from_slice(&bytes) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                warn!(%error, "the manifest cannot be read and is ignored");
+        let manifest = match self.read_manifest(&key.uri).await? {
+            ManifestRead::Found(manifest) => *manifest,
+            ManifestRead::Gone => {
+                warn!("the manifest is gone");
                 return Ok(());
             }
+            ManifestRead::Unreadable(error) => {
+                warn!(error, "the manifest cannot be read and is ignored");
+                return Ok(());
+            }
+            ManifestRead::Newer(version) => {
+                warn!(version, "the manifest is from a newer version and is ignored");
+                return Ok(());
+            }
+            // The manifest's own token cannot be read. The sweep judges the attempt by its claim.
+            ManifestRead::TooLarge(bytes) => {
+                warn!(bytes, "the manifest is too large");
+                return self.resume(&key.execution_id, Leases::ByTime).await;
+            }
         };
-        if manifest.version > manifest::VERSION {
-            warn!(
-                version = manifest.version,
-                "the manifest is from a newer version and is ignored"
-            );
-            return Ok(());
-        }
         let token = manifest.token.clone();
         let result = ReportedResult::of_manifest(manifest, Some(key.uri));
         self.reported(&key.execution_id, &key.step_name, key.attempt_count, token, result).await
     }
 
+    /// Reports an attempt whose end the platform tells.
     async fn ended(
         &self,
         invocation: Invocation,
@@ -140,22 +143,15 @@ impl Engine {
 
     async fn reported(
         &self,
-        id: &sidestep_core::name::ExecutionId,
-        step_name: &sidestep_core::name::StepName,
+        id: &ExecutionId,
+        step_name: &StepName,
         attempt_count: u32,
         token: String,
         result: ReportedResult,
     ) -> Result<(), EngineError> {
-        let step_name = step_name.clone();
-        let event = move |loaded: &Loaded| {
-            if loaded.pipeline.find(&step_name).is_none() {
-                warn!("the report of an unknown step is ignored");
-                return Vec::new();
-            }
-            let (step, token, result) = (step_name.clone(), token.clone(), result.clone());
-            vec![Event::Reported(Report { step, attempt_count, token, result })]
-        };
-        match self.advance(id, event).await {
+        let step = step_name.clone();
+        let report = Report { step, attempt_count, token, result };
+        match self.advance(id, vec![Event::Reported(report)]).await {
             Err(EngineError::ExecutionNotFound(_)) => {
                 warn!("the report of an unknown execution is ignored");
                 Ok(())

@@ -1,4 +1,5 @@
-//! A probe: an event that takes the way of every event through a deployment and touches no execution.
+//! A probe: an event that takes the same way as any other through a deployment, but touches no
+//! execution.
 //!
 //! ```text
 //! upload PREFIX.sidestep-probe-ID.SUFFIX, or the message {"Probe": {"Id": ID}}
@@ -6,7 +7,8 @@
 //!   -> planner: runs/sidestep-probe/ID/Planner/1/manifest.json
 //! ```
 //!
-//! The two objects say how far it came. They lie where trigger and planner may write anyway.
+//! The two objects show how far the probe came. They are where trigger and planner may write
+//! anyway.
 
 use serde_json::Value;
 use sidestep_core::event::ManifestKey;
@@ -14,14 +16,15 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::info;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 
-/// Where a pipeline's name stands in the keys of probes.
+/// Stands in place of a pipeline's name in the keys of probes.
 const PIPELINE: &str = "sidestep-probe";
-/// What a probe's object is called, before its id.
+/// Precedes the id in the name of a probe's object.
 const MARK: &str = ".sidestep-probe-";
 
-/// A place that a probe passes.
+/// A function that a probe passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Station {
     Trigger,
@@ -37,25 +40,25 @@ impl Station {
     }
 }
 
-/// The key of a probe's object that a trigger with this prefix and suffix hears of.
+/// Returns the key of a probe's object for a trigger with this prefix and suffix.
 pub fn probe_key(prefix: &str, id: &ExecutionId, suffix: &str) -> String {
     format!("{prefix}{MARK}{id}{suffix}")
 }
 
-/// The id of the probe whose object has this key, if it is one.
+/// Returns the id of the probe whose object has this key, or `None` for any other key.
 pub(crate) fn probe_of(key: &str) -> Option<ExecutionId> {
     let (_, rest) = key.split_once(MARK)?;
     ExecutionId::parse(rest.get(..12)?).ok()
 }
 
-/// Whether a manifest is a probe's.
+/// Returns true if the manifest belongs to a probe.
 pub(crate) fn is_probe(key: &ManifestKey) -> bool {
     let stations = [Station::Trigger, Station::Planner].map(Station::name);
     key.pipeline_name.as_str() == PIPELINE && stations.contains(&key.step_name.as_str())
 }
 
 impl Engine {
-    /// An id for a probe.
+    /// Returns a fresh id for a probe.
     pub fn new_probe(&self) -> ExecutionId {
         let mut half = [0; 16];
         half.copy_from_slice(&self.clock.random()[..16]);
@@ -73,7 +76,7 @@ impl Engine {
         Ok(Value::Null)
     }
 
-    /// Notes that a probe came to a station. Twice: it is noted already.
+    /// Notes that a probe has passed a station. Twice: it is noted already.
     pub(crate) async fn passed(
         &self,
         id: &ExecutionId,
@@ -84,7 +87,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The probe whose first object this manifest's event tells of has come to the planner.
+    /// Notes that a probe has passed the planner, which got the event of its first object.
     pub(crate) async fn probe_heard(&self, key: &ManifestKey) -> Result<(), EngineError> {
         if key.step_name.as_str() == Station::Trigger.name() {
             self.passed(&key.execution_id, Station::Planner).await?;
@@ -92,7 +95,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a probe has come to a station.
+    /// Returns true if a probe has passed a station.
     pub async fn has_passed(
         &self,
         id: &ExecutionId,
@@ -101,7 +104,7 @@ impl Engine {
         Ok(self.objects.head(&self.probe_uri(id, station)).await?.is_some())
     }
 
-    /// Removes what a probe left.
+    /// Removes the objects of a probe.
     pub async fn forget_probe(&self, id: &ExecutionId) -> Result<(), EngineError> {
         for station in [Station::Trigger, Station::Planner] {
             self.objects.delete(&self.probe_uri(id, station)).await?;

@@ -1,4 +1,4 @@
-//! Starts executions at set times: once per time of a schedule, however often its message arrives.
+//! Starts executions at set times, once per time of a schedule, however often its message arrives.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,17 @@ use serde_json::{Value, json};
 use sidestep_core::name::PipelineName;
 use tracing::{info, warn};
 
-use crate::engine::{Engine, EngineError, error_chain};
-use crate::handle::trigger::Trigger;
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
+use crate::ports::triggers::Trigger;
 
-/// The bucket under which triggers by time are registered; no bucket can be called so. Their prefix is the schedule's number.
+/// The bucket under which schedules are registered as triggers. No bucket can have this name. The
+/// prefix of such a trigger is the schedule's number.
 pub const SCHEDULES: &str = "@schedule";
-/// Stands for the schedule's time in a parameter's value, `2026-11-23T06:00:00Z` say.
+/// Stands for the schedule's time in a parameter's value, such as `2026-11-23T06:00:00Z`.
 pub const TIME: &str = "$.time";
 
-/// What a schedule sends.
+/// The message of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Tick {
@@ -37,10 +39,11 @@ impl Tick {
 }
 
 impl Engine {
-    /// Handles the message of a schedule. One that cannot start its pipeline is logged and dropped, as with uploads.
+    /// Handles the message of a schedule. If its pipeline cannot be started, the message is logged
+    /// and dropped, as for uploads.
     pub(crate) async fn scheduled(&self, message: &Value) -> Result<Value, EngineError> {
         let Ok(tick) = Tick::deserialize(message) else {
-            info!("a schedule's message that cannot be read is ignored");
+            info!("the message of a schedule cannot be read and is ignored");
             return Ok(json!({ "Started": [] }));
         };
         let triggers = self.triggers.triggers(SCHEDULES).await?;

@@ -1,6 +1,6 @@
-//! Messages of a queue, unwrapped: the planner and the trigger are handed events one by one, or in batches of a queue.
+//! Unwraps batches of SQS. The planner and the trigger get events one by one or in such batches.
 //!
-//! A batch answers which of its messages failed, so that a bad one comes again alone and the others are done
+//! The answer to a batch names the messages that failed, so that only these are delivered again
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 
 use futures::future::join_all;
@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use sidestep_core::event::sqs::{QueueMessage, queue_messages};
 use tracing::{error, info};
 
-use crate::engine::{Engine, EngineError, error_chain};
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
 
-/// Which function was handed an event.
+/// The function that got an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consumer {
     Planner,
@@ -18,9 +19,10 @@ pub enum Consumer {
 }
 
 impl Engine {
-    /// Handles one event of a function, or every message of a batch at once.
+    /// Handles one event of a function, or all messages of a batch at once.
     ///
-    /// An error of a lone event means that it should be delivered again; those of a batch are in the answer.
+    /// After an error, a single event should be delivered again. The failures of a batch are in the
+    /// answer.
     pub async fn consume(&self, consumer: Consumer, event: Value) -> Result<Value, EngineError> {
         let Some(messages) = queue_messages(&event) else { return self.one(consumer, event).await };
         let handled = messages.into_iter().map(|QueueMessage { id, body, .. }| async move {
@@ -29,13 +31,14 @@ impl Engine {
                 return None;
             };
             let failure = self.one(consumer, event).await.err()?;
-            error!(id, error = error_chain(&failure), "the message is left for another try");
+            error!(id, error = error_chain(&failure), "the message failed and is delivered again");
             Some(json!({ "itemIdentifier": id }))
         });
         let failed: Vec<_> = join_all(handled).await.into_iter().flatten().collect();
         Ok(json!({ "batchItemFailures": failed }))
     }
 
+    /// Handles one event.
     async fn one(&self, consumer: Consumer, event: Value) -> Result<Value, EngineError> {
         match consumer {
             Consumer::Planner => self.handle(event).await,

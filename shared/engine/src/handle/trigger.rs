@@ -1,122 +1,26 @@
-//! Starts executions for uploads: once per version of an object, however often its event arrives.
+//! Starts executions for uploads, once per version of an object, however often its event arrives.
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sidestep_core::definition::function_ref::FunctionRef;
-use sidestep_core::event::batch::Part;
 use sidestep_core::event::s3::{CreatedObject, created_objects};
-use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::parse::Format;
+use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::{info, warn};
 
-use crate::engine::{Engine, EngineError, error_chain};
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
 use crate::handle::probe::{Station, probe_of};
-use crate::ports::executions::TableError;
+use crate::ports::triggers::Trigger;
 use crate::start::StartRequest;
 use crate::start::selection::SelectionRequest;
 
-/// Which uploads start which pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Trigger {
-    pub pipeline_name: PipelineName,
-    /// The registered definition.
-    pub definition_digest: String,
-    pub definition_format: Format,
-    pub bucket: String,
-    pub prefix: String,
-    pub suffix: String,
-    /// Values by parameter; those that begin with `$.` are taken from the object, see [`Trigger::parameters_for`].
-    pub parameters: BTreeMap<String, String>,
-    /// Uploads of so many seconds start one execution together.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch_seconds: Option<u32>,
-    /// Functions that cannot run in this deployment, and why.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub left_out: BTreeMap<FunctionRef, String>,
-}
-
-/// The registered triggers.
-#[async_trait]
-pub trait TriggerStore: Send + Sync + std::fmt::Debug {
-    async fn triggers(&self, bucket: &str) -> Result<Vec<Trigger>, TableError>;
-
-    /// Makes `triggers` all there are.
-    async fn replace_triggers(&self, triggers: &[Trigger]) -> Result<(), TableError>;
-}
-
-/// The names that stand for a property of the object, after `$.`.
-pub const OBJECT_PROPERTIES: [&str; 8] =
-    ["uri", "bucket", "key", "name", "stem", "version", "etag", "size"];
-
-/// The same of a trigger with `batch_seconds`.
-pub const BATCH_PROPERTIES: [&str; 2] = ["listing", "count"];
-
-impl Trigger {
-    /// What makes it another trigger than others.
-    pub(crate) fn identity(&self) -> String {
-        format!("{}\0{}\0{}\0{}", self.pipeline_name, self.bucket, self.prefix, self.suffix)
-    }
-
-    /// The parameters of an execution for a part of a batch: `$.listing` is the URI of a JSON document that names its objects, `$.count` their
-    /// number.
-    pub(crate) fn parameters_for_part(&self, part: &Part) -> BTreeMap<String, String> {
-        let value = |template: &String| match template.as_str() {
-            "$.listing" => part.listing.to_string(),
-            "$.count" => part.count.to_string(),
-            _ => template.clone(),
-        };
-        self.parameters.iter().map(|(name, template)| (name.clone(), value(template))).collect()
-    }
-
-    pub fn matches(&self, object: &CreatedObject) -> bool {
-        object.bucket == self.bucket
-            && object.key.starts_with(&self.prefix)
-            && object.key.ends_with(&self.suffix)
-            // The prefix and the suffix may not share characters.
-            && object.key.len() >= self.prefix.len() + self.suffix.len()
-    }
-
-    /// The parameters of an execution for `object`.
-    ///
-    /// `$.name` is what follows the last `/` of the key, `$.stem` what the key holds between the trigger's prefix and suffix.
-    pub fn parameters_for(&self, object: &CreatedObject) -> BTreeMap<String, String> {
-        let value = |template: &String| match template.strip_prefix("$.") {
-            Some("uri") => S3Uri::new(object.bucket.clone(), object.key.clone()).to_string(),
-            Some("bucket") => object.bucket.clone(),
-            Some("key") => object.key.clone(),
-            Some("name") => object.key.rsplit('/').next().unwrap_or_default().to_owned(),
-            Some("stem") => {
-                let rest = object.key.strip_prefix(&self.prefix).unwrap_or(&object.key);
-                rest.strip_suffix(&self.suffix).unwrap_or(rest).to_owned()
-            }
-            Some("version") => object.version_id.clone().unwrap_or_default(),
-            Some("etag") => object.etag.clone(),
-            Some("size") => object.size.to_string(),
-            _ => template.clone(),
-        };
-        self.parameters.iter().map(|(name, template)| (name.clone(), value(template))).collect()
-    }
-}
-
-/// Whether an object that is written to `uri` (or below it, where it is a prefix) would be an upload between `prefix` and `suffix`.
-pub fn meets(prefix: &str, suffix: &str, uri: &S3Uri) -> bool {
-    let key = uri.key();
-    if uri.is_prefix() || key.is_empty() {
-        return key.starts_with(prefix) || prefix.starts_with(key);
-    }
-    key.len() >= prefix.len() + suffix.len() && key.starts_with(prefix) && key.ends_with(suffix)
-}
-
 impl Engine {
-    /// Handles one event of the trigger function: starts what the uploaded objects ask for.
+    /// Handles one event of the trigger function: starts the pipelines that the uploads trigger.
     ///
-    /// An upload that cannot start its pipeline (a parameter that does not fit, say) is logged and dropped: delivering it again would not
-    /// help. Other failures are errors, and the event is delivered again.
+    /// An upload that cannot start its pipeline, for example because a parameter is invalid, is
+    /// logged and dropped, since delivering it again would not help. After any other failure, the
+    /// event is delivered again.
     pub async fn uploaded(&self, event: Value) -> Result<Value, EngineError> {
         let objects = created_objects(&event).unwrap_or_else(|reason| {
             info!(reason, "event ignored");
@@ -148,19 +52,20 @@ impl Engine {
         Ok(json!({ "Started": started }))
     }
 
+    /// Starts the pipeline of `trigger` for one upload.
     async fn start_for(
         &self,
         trigger: &Trigger,
         object: &CreatedObject,
     ) -> Result<ExecutionId, EngineError> {
         let uri = S3Uri::new(object.bucket.clone(), object.key.clone());
-        // Without versions, the sequencer tells two uploads of one key apart.
+        // Without versions, the sequencer distinguishes two uploads of one key.
         let version = object.version_id.as_ref().unwrap_or(&object.sequencer);
         let (origin, token) = (format!("upload of {uri}"), format!("{uri}\0{version}"));
         self.start_triggered(trigger, trigger.parameters_for(object), origin, token).await
     }
 
-    /// Starts what a trigger asks for, once per token.
+    /// Starts the pipeline of a trigger, once per token.
     pub(crate) async fn start_triggered(
         &self,
         trigger: &Trigger,
@@ -185,78 +90,8 @@ impl Engine {
         self.begin(prepared).await
     }
 
-    /// Makes `triggers` all there are. Their definitions were stored by [`Engine::register`].
+    /// Replaces all triggers by `triggers`. [`Engine::register`] has stored their definitions.
     pub async fn replace_triggers(&self, triggers: &[Trigger]) -> Result<(), EngineError> {
         Ok(self.triggers.replace_triggers(triggers).await?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn object(key: &str) -> CreatedObject {
-        CreatedObject {
-            bucket: "inbox".to_owned(),
-            key: key.to_owned(),
-            size: 7,
-            etag: "e".to_owned(),
-            version_id: None,
-            sequencer: "01".to_owned(),
-            at_ms: None,
-        }
-    }
-
-    fn trigger(parameters: &[(&str, &str)]) -> Trigger {
-        let parameters =
-            parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Trigger {
-            pipeline_name: PipelineName::parse("flights").expect("legal"),
-            definition_digest: String::new(),
-            definition_format: Format::Json,
-            bucket: "inbox".to_owned(),
-            prefix: "flights/".to_owned(),
-            suffix: ".csv.gz".to_owned(),
-            parameters,
-            batch_seconds: None,
-            left_out: BTreeMap::new(),
-        }
-    }
-
-    #[test]
-    fn an_upload_feeds_the_parameters() {
-        let trigger =
-            trigger(&[("Uri", "$.uri"), ("Month", "$.stem"), ("Stage", "beta"), ("N", "$.name")]);
-        let parameters = trigger.parameters_for(&object("flights/2013-04.csv.gz"));
-        assert_eq!(parameters["Uri"], "s3://inbox/flights/2013-04.csv.gz");
-        assert_eq!(
-            (parameters["Month"].as_str(), parameters["Stage"].as_str()),
-            ("2013-04", "beta")
-        );
-        assert_eq!(parameters["N"], "2013-04.csv.gz");
-    }
-
-    #[test]
-    fn what_a_step_writes_meets_a_trigger_that_would_hear_of_it() {
-        let uri = |text: &str| S3Uri::parse(text).expect("a URI");
-        for text in ["s3://inbox/in/", "s3://inbox/in/deep/", "s3://inbox/", "s3://inbox/in/x.csv"]
-        {
-            assert!(meets("in/", ".csv", &uri(text)), "{text}");
-        }
-        for text in
-            ["s3://inbox/out/", "s3://inbox/in/x.txt", "s3://inbox/inx/", "s3://inbox/x.csv"]
-        {
-            assert!(!meets("in/", ".csv", &uri(text)), "{text}");
-        }
-        assert!(meets("", "", &uri("s3://inbox/any/thing")));
-    }
-
-    #[test]
-    fn only_keys_between_prefix_and_suffix_match() {
-        let trigger = trigger(&[]);
-        assert!(trigger.matches(&object("flights/a b+%é.csv.gz")));
-        for key in ["flights/2013.csv", "other/2013.csv.gz", "flights.csv.gz"] {
-            assert!(!trigger.matches(&object(key)), "{key}");
-        }
     }
 }

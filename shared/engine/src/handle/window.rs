@@ -1,12 +1,12 @@
-//! Batches: one execution for all uploads of a window, with everything written down before it is done.
+//! Batches: one execution for all uploads of a window. Each act is written down before it is done.
 //!
-//! An upload is noted first; whoever notes a window's first one has the planner called when it ends. Then each part is recorded, create-only,
-//! and its execution started under the part's own token, and last the window is closed, unless something was noted meanwhile. A process that dies
-//! anywhere between leaves an open window, which the next event, call or sweep goes on with.
+//! First, an upload is noted. The call that notes the first upload of a window also has the planner
+//! called when the window ends. The planner then records each part, create-only, starts the part's
+//! execution under its own token, and at last closes the window, unless an upload was noted
+//! meanwhile. If a process dies in between, the window stays open, and the next event, call or
+//! sweep goes on.
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sidestep_core::event::batch::{BATCH_OBJECTS, BatchObject, Part, WindowId, listing, remaining};
 use sidestep_core::event::s3::CreatedObject;
@@ -14,50 +14,15 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::warn;
 
-use crate::engine::{Engine, EngineError, error_chain};
-use crate::handle::trigger::Trigger;
-use crate::ports::executions::TableError;
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
+use crate::ports::batches::OpenWindow;
 use crate::ports::objects::sha256_hex;
+use crate::ports::triggers::Trigger;
 
-/// Parts that others recorded meanwhile, and notes, after which the rest is left for the next call.
+/// Tries to close a window before the rest is left to the sweep. A try fails if another process
+/// records a part or an upload is noted meanwhile.
 const ROUNDS: usize = 16;
-
-/// A window with uploads that may not be started yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenWindow {
-    pub id: WindowId,
-    /// As it was when the window was opened.
-    pub trigger: Trigger,
-    /// How often something was noted since.
-    pub notes: u64,
-}
-
-/// The windows of batch triggers. What is in one is kept for some weeks after.
-#[async_trait]
-pub trait BatchStore: Send + Sync + std::fmt::Debug {
-    /// Notes an upload, then the window as open. Returns how many notes the open window has had: with 1, this call opened it.
-    async fn note(
-        &self,
-        id: &WindowId,
-        trigger: &Trigger,
-        object: &BatchObject,
-    ) -> Result<u64, TableError>;
-
-    /// The windows that are open, in no order. Strongly consistent.
-    async fn open_windows(&self) -> Result<Vec<OpenWindow>, TableError>;
-
-    /// The window, if it is open. Strongly consistent.
-    async fn open_window(&self, id: &WindowId) -> Result<Option<OpenWindow>, TableError>;
-
-    /// The uploads that were noted, and the parts that were recorded. Strongly consistent.
-    async fn window(&self, id: &WindowId) -> Result<(Vec<BatchObject>, Vec<Part>), TableError>;
-
-    /// Records a part unless there is one of its number; `false`: there is.
-    async fn record_part(&self, id: &WindowId, part: &Part) -> Result<bool, TableError>;
-
-    /// Closes an open window that has had so many notes; `false`: it has had others. Its uploads and parts stay known.
-    async fn close_window(&self, id: &WindowId, notes: u64) -> Result<bool, TableError>;
-}
 
 impl Engine {
     /// Notes an upload for its window.
@@ -67,7 +32,8 @@ impl Engine {
         seconds: u32,
         object: &CreatedObject,
     ) -> Result<(), EngineError> {
-        // The event's own time, also where it is ahead of this clock: a second delivery has to find the same window.
+        // The event's own time, even if it is ahead of this clock: a second delivery has to find
+        // the same window.
         let at_ms = object.at_ms.unwrap_or_else(|| self.clock.now_ms());
         let id = WindowId::of(&trigger.identity(), seconds, at_ms);
         if self.batches.note(&id, trigger, &BatchObject::of(object)).await? == 1 {
@@ -76,7 +42,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Has the planner called when a window has ended. A call that cannot be sent is made up for by the sweep.
+    /// Has the planner called when a window has ended. If the call cannot be sent, the sweep finds
+    /// the window.
     async fn call_for(&self, id: &WindowId) {
         let due_ms = id.due_ms();
         let event = json!({ "Batch": { "Window": id, "AtMs": due_ms } });
@@ -85,7 +52,8 @@ impl Engine {
         }
     }
 
-    /// A window's time has come, or will have: a queue delays by 15 minutes at most.
+    /// Starts a window that has ended. A queue delays by 15 minutes at most, so an early call is
+    /// sent on.
     pub(crate) async fn window_ended(&self, id: &WindowId) -> Result<(), EngineError> {
         if id.due_ms() > self.clock.now_ms() {
             self.call_for(id).await;
@@ -97,7 +65,7 @@ impl Engine {
         }
     }
 
-    /// Starts what is due in open windows whose call was lost.
+    /// Starts open windows that have ended, but whose call was lost.
     pub(crate) async fn sweep_windows(&self) -> Result<(), EngineError> {
         for window in self.batches.open_windows().await? {
             if window.id.due_ms() > self.clock.now_ms() {
@@ -120,7 +88,7 @@ impl Engine {
             let (objects, parts) = self.batches.window(&id).await?;
             let rest = remaining(objects, &parts, BATCH_OBJECTS);
             let mut number = parts.iter().map(|part| part.number).max().unwrap_or(0);
-            // One that was recorded may not have been started.
+            // A part that was recorded may not have been started.
             for part in &parts {
                 started.extend(self.start_part(&trigger, &id, part).await?);
             }
@@ -142,11 +110,11 @@ impl Engine {
                 None => return Ok(started),
             }
         }
-        // Uploads keep coming in: the sweep goes on.
+        // Uploads keep arriving. The sweep goes on.
         Ok(started)
     }
 
-    /// Writes the listing of a part, under the digest of its text.
+    /// Writes the listing of a part under the digest of its text.
     async fn part(&self, number: u32, uploads: &[BatchObject]) -> Result<Part, EngineError> {
         let (text, count) = listing(uploads);
         let key = format!("batches/{}.json", sha256_hex(text.as_bytes()));
@@ -156,7 +124,8 @@ impl Engine {
         Ok(Part { number, listing, count, uploads })
     }
 
-    /// Starts a part's execution, once. As with single uploads, one that cannot start is logged and dropped.
+    /// Starts a part's execution, once. If it cannot be started, it is logged and dropped, as for
+    /// single uploads.
     async fn start_part(
         &self,
         trigger: &Trigger,

@@ -1,26 +1,29 @@
-//! Whether the functions that an execution began with can be invoked from here.
+//! Remembers which functions can be invoked from here, and with which code.
 //!
-//! On AWS they can: versions are pinned and stay. The embedded cloud serves what the command that started it has built: another pipeline's
-//! functions, the same ones after an edit, or none at all. An execution of other functions must neither fail for that nor see other code.
+//! On AWS, versions are pinned and stay, so an execution's functions can always be invoked. The
+//! embedded cloud serves what the command that started it has built: another pipeline's functions,
+//! the same ones after an edit, or none at all. An execution of other functions must neither fail
+//! for that reason nor see other code.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use futures::future::try_join_all;
+use parking_lot::Mutex;
 use sidestep_core::execution::start::{Function, Start};
 
 use crate::ports::functions::{FunctionError, Functions};
 
-/// What is known of functions. Those of one process's Lambda host stay as they are.
-#[derive(Debug, Default)]
-pub(crate) struct AtHand {
-    /// Code digests by ARN; `None`: nobody asks.
+/// The functions that a deployment serves. Those of one process's Lambda host never change.
+#[derive(Debug)]
+pub(crate) struct AvailableFunctions {
+    /// Code digests by ARN, where `None` means that there is no such function. Without a map,
+    /// nothing is checked.
     digests: Option<Mutex<BTreeMap<String, Option<String>>>>,
 }
 
-impl AtHand {
-    pub(crate) fn watchful() -> Self {
-        Self { digests: Some(Mutex::default()) }
+impl AvailableFunctions {
+    pub(crate) fn new(checks_functions: bool) -> Self {
+        Self { digests: checks_functions.then(Mutex::default) }
     }
 
     /// Notes a function as it was described.
@@ -30,22 +33,18 @@ impl AtHand {
 
     fn keep(&self, arn: &str, digest: Option<String>) {
         if let Some(digests) = &self.digests {
-            let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
-            digests.insert(arn.to_owned(), digest);
+            digests.lock().insert(arn.to_owned(), digest);
         }
     }
 
-    /// Whether every function of `start` is here, with the same code.
+    /// Returns true if every function of `start` can be invoked here with the same code.
     pub(crate) async fn has_all(
         &self,
         start: &Start,
         functions: &dyn Functions,
     ) -> Result<bool, FunctionError> {
         let Some(digests) = &self.digests else { return Ok(true) };
-        let known = |function: &Function| {
-            let digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
-            digests.get(&function.invoke_arn).cloned()
-        };
+        let known = |function: &Function| digests.lock().get(&function.invoke_arn).cloned();
         let unknown = start.functions.values().filter(|function| known(function).is_none());
         try_join_all(unknown.map(|function| async move {
             let described = functions.describe(&function.invoke_arn).await?;
@@ -53,8 +52,8 @@ impl AtHand {
             Ok::<_, FunctionError>(())
         }))
         .await?;
-        let is_here =
+        let is_same =
             |function: &Function| known(function).flatten() == Some(function.code_digest.clone());
-        Ok(start.functions.values().all(is_here))
+        Ok(start.functions.values().all(is_same))
     }
 }

@@ -1,4 +1,4 @@
-//! The port to what differs at every look: time and randomness.
+//! The port to time and randomness.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,17 +7,17 @@ use async_trait::async_trait;
 /// Time and randomness.
 #[async_trait]
 pub trait Clock: Send + Sync + std::fmt::Debug {
-    /// Milliseconds since 1970.
+    /// Returns the milliseconds since 1970.
     fn now_ms(&self) -> u64;
 
-    /// Bytes that nobody can guess.
+    /// Returns bytes that cannot be guessed.
     fn random(&self) -> [u8; 32];
 
-    /// Waits.
+    /// Waits for `time`.
     async fn sleep(&self, time: Duration);
 }
 
-/// The machine's own.
+/// The machine's own clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

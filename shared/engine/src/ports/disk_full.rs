@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::BoxError;
+use crate::ports::source::BoxError;
 
 /// The disk behind a store is full. An adapter that knows it puts this between its error and the
 /// service's, because the service's own words for it differ.
@@ -32,7 +32,7 @@ mod tests {
             TableError::Unavailable { operation: "write", item, retryable: true, source }
         };
         let full = failure(Box::new(DiskFull { source: "SQLITE_FULL".into() }));
-        assert!(DiskFull::is_cause_of(&crate::engine::EngineError::from(full)));
+        assert!(DiskFull::is_cause_of(&crate::error::EngineError::from(full)));
         assert!(!DiskFull::is_cause_of(&failure("the disk is full of dust".into())));
     }
 }

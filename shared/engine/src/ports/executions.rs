@@ -1,8 +1,7 @@
-//! The port to the table: executions as commits under a `HEAD`, and the cache index.
+//! The port to the table: executions as commits under a `HEAD`.
 
 use async_trait::async_trait;
-use sidestep_core::cache::key::CacheKey;
-use sidestep_core::execution::commit::{CacheEntry, Commit, End, Revision};
+use sidestep_core::execution::commit::{Commit, End, Revision};
 use sidestep_core::execution::savings::Savings;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
@@ -10,16 +9,16 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::plan::late_report::LateReport;
 
-use super::BoxError;
+use crate::ports::source::BoxError;
 
-/// A failure of the table, in words that hold for every store.
+/// A failure of the table, in words that fit every store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
     /// A stored item cannot be read: damaged, or written by a newer version.
     #[error("item `{item}` cannot be read: {problem}")]
     Unreadable { item: String, problem: String },
-    /// Anything this store alone can say. `retryable` is the adapter's judgement.
+    /// Any other failure, as the store says it. `retryable` is the adapter's judgement.
     #[error("could not {operation} `{item}`")]
     Unavailable { operation: &'static str, item: String, retryable: bool, source: BoxError },
 }
@@ -35,7 +34,7 @@ impl TableError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Creation {
     New,
-    /// There is one of this id already, started with this.
+    /// An execution with this id exists, and this is its start.
     Exists(Box<Start>),
 }
 
@@ -55,7 +54,7 @@ pub enum HeadChange<'a> {
         end: &'a End,
         at_ms: u64,
     },
-    /// It was over and is taken up again.
+    /// It had ended and is resumed.
     TakenUp,
 }
 
@@ -68,11 +67,11 @@ pub struct Summary {
     pub status: ExecutionStatus,
     pub ended_at_ms: Option<u64>,
     pub failure_reason: Option<String>,
-    /// Known when it is over.
+    /// Known once it has ended.
     pub saved: Savings,
 }
 
-/// Where an execution stands in the list of its pipeline.
+/// The position of an execution in the list of its pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub started_at_ms: u64,
@@ -91,7 +90,7 @@ pub struct ListRange {
     /// Milliseconds since 1970, both included.
     pub started_at_ms: std::ops::RangeInclusive<u64>,
     pub newest_first: bool,
-    /// The line that was listed last; it may be gone by now.
+    /// The line that was listed last. It may be gone by now.
     pub after: Option<Place>,
     pub limit: usize,
 }
@@ -99,35 +98,42 @@ pub struct ListRange {
 /// Executions. Every method may be repeated without harm.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
-    /// Writes the start of an execution and its empty `HEAD`, unless an execution of this id exists.
+    /// Writes the start of an execution and its empty `HEAD`, unless an execution with this id
+    /// exists.
     ///
-    /// A repeat after a crash half-way completes what is missing.
+    /// After a crash half-way, a second call completes the rest.
     async fn create(&self, start: &Start, step_count: usize) -> Result<Creation, TableError>;
 
+    /// Returns an execution's start.
     async fn start(&self, id: &ExecutionId) -> Result<Option<Start>, TableError>;
 
-    /// The folded state, which may lag behind the last commit: by a crash, or because whoever went on had the state in hand
-    /// ([`sidestep_core::plan::head`]). Strongly consistent.
+    /// Returns the folded state, which may lag behind the last commit, after a crash or while one
+    /// process advances the execution with the state in hand ([`sidestep_core::plan::head`]).
+    /// Strongly consistent.
     async fn head(&self, id: &ExecutionId) -> Result<Option<Execution>, TableError>;
 
-    /// The commits at these revisions, in order; one that does not exist is left out. Strongly consistent.
+    /// Returns the commits at these revisions, in order. A missing one is left out. Strongly
+    /// consistent.
     async fn commits(&self, id: &ExecutionId, of: &[Revision]) -> Result<Vec<Commit>, TableError>;
 
-    /// The commits after a revision, in order. Strongly consistent.
+    /// Returns the commits after a revision, in order. Strongly consistent.
     async fn commits_after(
         &self,
         id: &ExecutionId,
         revision: Revision,
     ) -> Result<Vec<Commit>, TableError>;
 
-    /// All commits, in order.
+    /// Returns all commits, in order.
     async fn all_commits(&self, id: &ExecutionId) -> Result<Vec<Commit>, TableError>;
 
-    /// Creates the commit at its revision. This is the commit point: of any number of calls for one revision, one wins.
+    /// Creates the commit at its revision. This is the commit point: of any number of calls for one
+    /// revision, exactly one wins.
     async fn commit(&self, id: &ExecutionId, commit: &Commit) -> Result<Committed, TableError>;
 
-    /// Brings `HEAD` up to `execution`, unless it is further already. At its end and when it is taken up again, also the list of
-    /// executions and the index of live ones.
+    /// Brings `HEAD` up to `execution`, unless it is further already.
+    ///
+    /// When the execution ends or is resumed, this also writes the list of executions and the index
+    /// of live ones.
     async fn advance_head(
         &self,
         start: &Start,
@@ -135,91 +141,52 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
         change: HeadChange<'_>,
     ) -> Result<(), TableError>;
 
-    /// Notes that an execution whose `HEAD` is at `revision` and over is to be taken up again, and counts it among the live ones: should
-    /// the caller die before its commit, or right after it, the sweep goes on. `false`: `HEAD` is not there any more.
+    /// Notes that an execution that ended with `HEAD` at `revision` is to be resumed, and counts it
+    /// among the live ones. Returns `false` if `HEAD` is elsewhere by now.
+    ///
+    /// If the caller dies before its commit, or right after it, the sweep goes on.
     async fn ask_retry(&self, id: &ExecutionId, revision: Revision) -> Result<bool, TableError>;
 
-    /// Whether [`ExecutionStore::ask_retry`] noted something, and `HEAD` has not moved since. Strongly consistent.
+    /// Returns true if [`ExecutionStore::ask_retry`] noted a retry and `HEAD` has not moved since.
+    /// Strongly consistent.
     async fn is_retry_asked(&self, id: &ExecutionId) -> Result<bool, TableError>;
 
-    /// Removes `HEAD` and the commits after a revision, the last first: for a repair, which makes them anew. A store that keeps nothing
-    /// beyond its process refuses.
-    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
-        let source = format!("nothing after revision {after} can be damaged here").into();
-        let item = id.to_string();
-        Err(TableError::Unavailable { operation: "repair", item, retryable: false, source })
-    }
+    /// Removes `HEAD` and the commits after a revision, the last one first, for a repair, which
+    /// makes them again. A store that keeps nothing beyond its process refuses.
+    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError>;
 
-    /// Notes what a callback token stands for. Twice with the same record is fine. One that is unsent never replaces one that is there: a
-    /// planner that lost its commit may be slow.
+    /// Notes what a callback token stands for. Twice with the same record is fine.
+    ///
+    /// An unsent record never replaces an existing one, since a planner that lost its commit may be
+    /// slow.
     async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError>;
 
+    /// Returns what a callback token stands for.
     async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError>;
 
-    /// Notes a report that came after its attempt was given up, once for each attempt.
+    /// Notes a report that arrived after its attempt was given up, once for each attempt.
     async fn note_late_report(&self, id: &ExecutionId, late: &LateReport)
     -> Result<(), TableError>;
 
-    /// What [`ExecutionStore::note_late_report`] noted, by step and attempt.
+    /// Returns the late reports, by step and attempt.
     async fn late(&self, id: &ExecutionId) -> Result<Vec<LateReport>, TableError>;
 
-    /// Executions that are not over, or are to be taken up again, oldest first. May lag by a second.
+    /// Returns the executions that have not ended or are to be resumed, oldest first. May lag by a
+    /// second.
     async fn live(&self) -> Result<Vec<ExecutionId>, TableError>;
 
-    /// Executions, newest first, at most `limit`; of one pipeline or of all.
+    /// Returns at most `limit` executions of one pipeline or of all, newest first.
     async fn list(
         &self,
         pipeline_name: Option<&PipelineName>,
         limit: usize,
     ) -> Result<Vec<Summary>, TableError>;
 
-    /// A part of the list of a pipeline's executions. A store that has it sorted reads no more than that.
+    /// Returns a part of the list of a pipeline's executions. A store with a sorted list reads no
+    /// more than that.
     async fn list_range(
         &self,
         pipeline_name: &PipelineName,
         range: &ListRange,
-    ) -> Result<Vec<Summary>, TableError> {
-        let mut lines = self.list(Some(pipeline_name), usize::MAX).await?;
-        lines.sort_unstable_by_key(Summary::place);
-        if range.newest_first {
-            lines.reverse();
-        }
-        lines.retain(|line| {
-            let is_left = range.after.as_ref().is_none_or(|after| {
-                if range.newest_first { line.place() < *after } else { line.place() > *after }
-            });
-            is_left && range.started_at_ms.contains(&line.started_at_ms)
-        });
-        lines.truncate(range.limit);
-        Ok(lines)
-    }
-}
-
-/// Where a listing of the cache index goes on. Only the store that made it can read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor(pub String);
-
-/// A part of the cache index.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CachePage {
-    pub entries: Vec<CacheEntry>,
-    /// `None`: this was the last.
-    pub next: Option<Cursor>,
-}
-
-/// The cache index, shared by all executions of a deployment.
-#[async_trait]
-pub trait CacheIndex: Send + Sync + std::fmt::Debug {
-    /// The entries under these keys; a key without an entry is left out.
-    async fn entries(&self, keys: &[CacheKey]) -> Result<Vec<CacheEntry>, TableError>;
-
-    /// Writes an entry and returns the one that it replaced: with other digests, the step is not deterministic.
-    async fn publish(&self, entry: &CacheEntry) -> Result<Option<CacheEntry>, TableError>;
-
-    /// Some entries, in no order, and where to go on; an empty page need not be the last. For people who look into the index: it may
-    /// have to read the whole table.
-    async fn page(&self, after: Option<&Cursor>) -> Result<CachePage, TableError>;
-
-    /// Removes the entry under a key, if there is one.
-    async fn remove(&self, key: &CacheKey) -> Result<(), TableError>;
+    ) -> Result<Vec<Summary>, TableError>;
 }

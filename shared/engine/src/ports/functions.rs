@@ -1,11 +1,11 @@
-//! The port to Lambda: what a function is, and starting it.
+//! The port to Lambda: describes functions and invokes them.
 
 use async_trait::async_trait;
 use serde_json::Value;
 use sidestep_core::execution::start::Function;
 use sidestep_core::failure::FailureType;
 
-use super::BoxError;
+use crate::ports::source::BoxError;
 
 /// A failure of the function service.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ use super::BoxError;
 pub enum FunctionError {
     #[error("function `{function_arn}` does not exist")]
     NotFound { function_arn: String },
-    /// The service refuses this call now; its own retries are used up.
+    /// The service refuses the call for now. The adapter has used up its own retries.
     #[error("function `{function_arn}` is throttled")]
     Throttled { function_arn: String },
     #[error("could not {operation} function `{function_arn}`")]
@@ -34,9 +34,11 @@ impl FunctionError {
 /// Lambda functions.
 #[async_trait]
 pub trait Functions: Send + Sync + std::fmt::Debug {
-    /// The function as it is now, pinned to a version; `None` where there is none.
+    /// Returns the function as it is now, pinned to a version, or `None` if there is none.
     async fn describe(&self, function_arn: &str) -> Result<Option<Function>, FunctionError>;
 
-    /// Hands `payload` over for an asynchronous invocation. Twice: the function runs twice, and one result counts.
+    /// Hands `payload` over for an asynchronous invocation.
+    ///
+    /// Twice: the function runs twice, and one result counts.
     async fn invoke(&self, invoke_arn: &str, payload: &Value) -> Result<(), FunctionError>;
 }

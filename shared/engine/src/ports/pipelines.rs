@@ -1,26 +1,23 @@
-//! The port to registered pipelines: names, versions, aliases, tags, and what callers of the SageMaker API said about executions.
+//! The port to registered pipelines: names, versions, aliases, tags and labels of executions.
 //!
-//! Definitions lie in S3 under the digest of their text; a version is a pointer to one. A record carries a revision, and a change is
-//! accepted only on the revision that it was made from, so that of two updates at once one is told to look again.
+//! Definitions are in S3 under the digest of their text, and a version points to one. A record
+//! carries a revision. A change is accepted only on the revision that it was made from, so that of
+//! two updates at once, one has to read again.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
-use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Deployment, Engine, EngineError};
-use crate::memory::definitions::Definition;
 use crate::ports::executions::TableError;
 
-/// A registered pipeline, or what is left of a deleted one.
+/// A registered pipeline, or the rest of a deleted one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PipelineRecord {
-    /// 1 for the first; each change adds one.
+    /// Counts from 1. Each change adds one.
     pub revision: u64,
     pub pipeline_name: PipelineName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +38,7 @@ pub struct PipelineRecord {
     pub modified_at_ms: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_deleted: bool,
-    /// When a pipeline of this name was last deleted: its executions up to then are not shown any more.
+    /// When a pipeline of this name was last deleted. Executions up to that time are not shown.
     #[serde(default)]
     pub hidden_until_ms: u64,
 }
@@ -59,12 +56,12 @@ pub struct VersionRecord {
     pub display_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Whether it came from the project's `sidestep.toml`, not through the API.
+    /// True if it came from the project's `sidestep.toml` and not through the API.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_of_project: bool,
 }
 
-/// What a caller said about an execution, beside what it runs.
+/// What a caller of the SageMaker API said about an execution.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Label {
@@ -84,13 +81,13 @@ pub struct Answered {
     pub request: String,
     /// The answer, as JSON.
     pub answer: String,
-    /// Seconds since 1970 from which on the token is free again. Answers of before there was an end have none.
+    /// Seconds since 1970 after which the token is free again. Answers of older releases have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
 }
 
 impl Answered {
-    /// Whether it still counts. Stores delete what does not some time later.
+    /// Returns true if the answer still counts. Stores delete it some time after that.
     pub fn is_valid(&self, now_ms: u64) -> bool {
         self.expires_at.is_none_or(|expires_at| now_ms / 1000 < expires_at)
     }
@@ -99,67 +96,46 @@ impl Answered {
 /// Registered pipelines. Every method may be repeated without harm.
 #[async_trait]
 pub trait PipelineStore: Send + Sync + std::fmt::Debug {
-    /// A pipeline, deleted ones included.
+    /// Returns a pipeline, also a deleted one.
     async fn pipeline(&self, name: &PipelineName) -> Result<Option<PipelineRecord>, TableError>;
 
-    /// All pipelines by name, deleted ones included.
+    /// Returns all pipelines by name, also deleted ones.
     async fn pipelines(&self) -> Result<Vec<PipelineRecord>, TableError>;
 
-    /// Writes a record, and with it a version, if the stored revision is the one before; for revision 1, if there is none.
-    /// `false`: someone else was first, and nothing was written.
+    /// Writes a record, and with it a version, if the stored revision is the one before. For
+    /// revision 1, there must be none.
+    ///
+    /// Returns `false` if another writer was first. Then nothing was written.
     async fn put_pipeline(
         &self,
         record: &PipelineRecord,
         version: Option<&VersionRecord>,
     ) -> Result<bool, TableError>;
 
+    /// Returns one version of a pipeline.
     async fn version(
         &self,
         name: &PipelineName,
         version_id: u64,
     ) -> Result<Option<VersionRecord>, TableError>;
 
-    /// All versions that were written, oldest first.
+    /// Returns all versions, oldest first.
     async fn versions(&self, name: &PipelineName) -> Result<Vec<VersionRecord>, TableError>;
 
+    /// Writes the label of an execution.
     async fn put_label(&self, id: &ExecutionId, label: &Label) -> Result<(), TableError>;
 
-    /// The labels of these executions; one without a label is left out.
+    /// Returns the labels of these executions. An execution without a label is left out.
     async fn labels(&self, of: &[ExecutionId]) -> Result<BTreeMap<ExecutionId, Label>, TableError>;
 
-    /// What was answered under a key of operation and token, and is valid now.
+    /// Returns the answer under a key of operation and token, if it is valid now.
     async fn answered(&self, key: &str, now_ms: u64) -> Result<Option<Answered>, TableError>;
 
-    /// Remembers an answer, unless there is one that is valid now, and returns the one that counts.
+    /// Remembers an answer, unless a valid one exists. Returns the one that counts.
     async fn remember(
         &self,
         key: &str,
         answered: &Answered,
         now_ms: u64,
     ) -> Result<Answered, TableError>;
-}
-
-impl Engine {
-    pub fn deployment(&self) -> &Deployment {
-        &self.deployment
-    }
-
-    /// Milliseconds since 1970.
-    pub fn now_ms(&self) -> u64 {
-        self.clock.now_ms()
-    }
-
-    /// The text of a registered definition.
-    pub async fn definition(
-        &self,
-        digest: &str,
-        format: Format,
-    ) -> Result<Definition, EngineError> {
-        self.definitions.read(digest, format).await
-    }
-
-    /// An object that a caller points at; at most `max_bytes`.
-    pub async fn object(&self, uri: &S3Uri, max_bytes: u64) -> Result<Option<Bytes>, EngineError> {
-        Ok(self.objects.get(uri, max_bytes).await?)
-    }
 }

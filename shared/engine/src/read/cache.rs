@@ -1,4 +1,4 @@
-//! The cache index as a whole: for people who look into it or clear it.
+//! The cache index as a whole, for the commands that list or clear it.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,15 @@ use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::{CacheEntry, Outputs};
 use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::ports::objects::StoreError;
 
-/// Requests under way at once.
+/// Requests at the same time.
 pub(crate) const PARALLEL: usize = 64;
 
 impl Engine {
-    /// Every entry, newest first. Reads the whole table.
+    /// Returns all entries, newest first. Reads the whole table.
     pub async fn cache_entries(&self) -> Result<Vec<CacheEntry>, EngineError> {
         let (mut entries, mut after) = (Vec::new(), None);
         loop {
@@ -29,13 +30,13 @@ impl Engine {
         Ok(entries)
     }
 
-    /// Removes entries; a key without an entry is fine.
+    /// Removes the entries under these keys. A key without an entry is fine.
     pub async fn remove_cache_entries(&self, keys: &[CacheKey]) -> Result<(), EngineError> {
         let removed = stream::iter(keys).map(|key| self.cache.remove(key));
         Ok(removed.buffer_unordered(PARALLEL).try_collect().await?)
     }
 
-    /// What these results rest on and is no longer there.
+    /// Returns the objects that these entries need and that no longer exist.
     pub async fn gone(&self, entries: &[CacheEntry]) -> Result<BTreeSet<S3Uri>, EngineError> {
         let uris: BTreeSet<S3Uri> = entries.iter().flat_map(parts).collect();
         let looked_up = stream::iter(uris).map(|uri| async move {
@@ -50,7 +51,8 @@ impl Engine {
     }
 }
 
-/// The objects without which an entry is of no use: its artifacts, and the manifest with its outputs.
+/// Returns the objects without which an entry is of no use: its artifacts, and the manifest with
+/// its outputs.
 pub fn parts(entry: &CacheEntry) -> Vec<S3Uri> {
     let artifacts = entry.produced.artifacts.iter().map(|artifact| artifact.uri.clone());
     let manifest = match &entry.produced.outputs {

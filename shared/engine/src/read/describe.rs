@@ -1,4 +1,4 @@
-//! Reads an execution for people and programs.
+//! Describes executions for users and programs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use sidestep_core::execution::commit::{Commit, Outputs, Revision};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::view::description::{ExecutionDescription, describe};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 
 impl Engine {
     /// Describes an execution with every step of its definition.
@@ -36,14 +37,16 @@ impl Engine {
         Ok(described.with_late(late))
     }
 
-    /// The commits after `revision`, for whoever follows an execution: where this process made the next ones it need not ask for them, and
-    /// others come the next time.
+    /// Returns commits after `revision`, for a caller that follows an execution.
+    ///
+    /// If this process made the next ones, they come from memory, and later ones come with the next
+    /// call.
     pub async fn next_commits(
         &self,
         id: &ExecutionId,
         revision: Revision,
     ) -> Result<Vec<Commit>, EngineError> {
-        let known = (revision + 1..).map_while(|revision| self.recent.commit(id, revision));
+        let known = (revision + 1..).map_while(|revision| self.memory.commit(id, revision));
         let known: Vec<_> = known.map(Arc::unwrap_or_clone).collect();
         match known.as_slice() {
             [] => Ok(self.executions.commits_after(id, revision).await?),

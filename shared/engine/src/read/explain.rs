@@ -1,6 +1,6 @@
-//! Executions that are over, read whole: sources, baselines, and what `explain` compares with.
+//! Reads whole executions, as sources, as baselines and for `explain`.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use sidestep_core::definition::StepIndex;
 use sidestep_core::execution::past::PastExecution;
@@ -8,17 +8,14 @@ use sidestep_core::limits::SOURCE_CANDIDATES;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::view::explain::{Explanation, explain};
 
-use crate::engine::{Engine, EngineError};
-
-/// Executions kept in memory; the smallest id makes room.
-const KEPT: usize = 32;
+use crate::engine::Engine;
+use crate::error::EngineError;
 
 impl Engine {
-    /// Reads an execution whole. One that is over never changes and is kept.
+    /// Reads a whole execution. One that has ended never changes and is remembered.
     pub async fn earlier(&self, id: &ExecutionId) -> Result<Arc<PastExecution>, EngineError> {
-        let kept = self.past.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if let Some(earlier) = kept {
-            return Ok(earlier);
+        if let Some(past) = self.memory.past(id) {
+            return Ok(past);
         }
         let (loaded, commits) = futures::try_join!(self.load(id), async {
             Ok(self.executions.all_commits(id).await?)
@@ -26,17 +23,14 @@ impl Engine {
         let start = Arc::unwrap_or_clone(loaded.start);
         let pipeline = Arc::unwrap_or_clone(loaded.pipeline);
         let earlier = Arc::new(PastExecution::new(start, pipeline, commits));
-        if earlier.execution.status.is_over() {
-            let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-            if past.len() >= KEPT {
-                past.pop_first();
-            }
-            past.insert(id.clone(), Arc::clone(&earlier));
-        }
+        self.memory.keep_past(id, &earlier);
         Ok(earlier)
     }
 
-    /// Explains steps of `this`: against the execution that is named, or for each step the nearest earlier one that has a key for it.
+    /// Explains steps of `this` by comparing it with the execution `against`.
+    ///
+    /// Without `against`, each step is compared with the nearest earlier execution that has a cache
+    /// key for it.
     pub async fn explain(
         &self,
         this: &PastExecution,

@@ -1,8 +1,10 @@
-//! Garbage collection: gathers what is there, asks [`sidestep_core::cache::garbage`] what may go, and removes it.
+//! Garbage collection: reads what is stored, asks [`sidestep_core::cache::garbage`] what is not
+//! needed, and removes it.
 //!
-//! Entries go first, and only then executions and objects are read: an execution that begins meanwhile can only rest on entries that
-//! stay, and those keep their objects. What remains is an execution that has read an entry just before it went and has not said so
-//! yet: it may lose an artifact of a result as old as the cut-off.
+//! Entries are removed before executions and objects are read. An execution that begins meanwhile
+//! can thus only use entries that stay, and those keep their objects. One gap remains: an execution
+//! that has read an entry just before its removal, and has not committed that yet, may lose an
+//! artifact of a result that is older than the cut-off.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use sidestep_core::cache::garbage::{
@@ -14,18 +16,19 @@ use sidestep_core::execution::past::PastExecution;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::read::cache::{PARALLEL, parts};
 
-/// Whether anything is removed.
+/// Says if anything is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     Remove,
-    /// Only say what would go.
+    /// Only return what would be removed.
     DryRun,
 }
 
-/// What went, or would go.
+/// The entries and objects that were removed, or would be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collected {
     pub entries: Vec<(CacheEntry, Staleness)>,
@@ -35,10 +38,13 @@ pub struct Collected {
 }
 
 impl Engine {
-    /// Removes entries made before the cut-off or no longer whole, then objects of executions that are over, began before the
-    /// cut-off, and are needed by no entry that stays, no live execution and none that began later.
+    /// Removes old cache entries and the objects that are no longer needed.
     ///
-    /// Twice: the second finds nothing. Stopped half-way: what is gone was not needed, and the next one removes the rest.
+    /// An entry is removed if it was made before the cut-off or has lost an object. An object is
+    /// removed if its execution has ended and began before the cut-off, and if no remaining entry,
+    /// no live execution and no execution after the cut-off needs it.
+    ///
+    /// Twice: the second call finds nothing. Stopped half-way: a second call removes the rest.
     pub async fn collect_garbage(
         &self,
         cut_off_ms: u64,
@@ -101,11 +107,11 @@ impl Engine {
         known.buffered(PARALLEL).try_collect().await
     }
 
-    /// Every execution that the table lists, and every live one.
+    /// Returns every execution that the table lists, and every live one.
     async fn known_executions(&self, cut_off_ms: u64) -> Result<Vec<KnownExecution>, EngineError> {
         let listed = self.executions.list(None, usize::MAX).await?;
         let live = self.executions.live().await?;
-        // The line of a live execution may not be there yet.
+        // The list may not have the line of a live execution yet.
         let unlisted =
             live.iter().filter(|id| !listed.iter().any(|line| line.execution_id == **id));
         let unlisted = unlisted.map(|id| KnownExecution {
@@ -130,6 +136,7 @@ impl Engine {
         executions.buffer_unordered(PARALLEL).try_collect().await
     }
 
+    /// Returns the objects that an execution needs.
     async fn needs(&self, execution: &KnownExecution) -> Result<Needs, EngineError> {
         let mut needs = Needs::default();
         let Some(earlier) = self.read_if_there(&execution.execution_id).await? else {
@@ -138,7 +145,7 @@ impl Engine {
         self.add_results(&earlier, &mut needs).await?;
         earlier.start.parameters.values().for_each(|value| needs.add_value(value));
         if !execution.is_over {
-            // It may still take results from these.
+            // The execution may still take results from its source and its baseline.
             let source = earlier.start.selection.as_ref().and_then(|s| s.source.as_ref());
             for id in source.into_iter().chain(&earlier.start.baseline) {
                 if let Some(earlier) = self.read_if_there(id).await? {
@@ -149,7 +156,8 @@ impl Engine {
         Ok(needs)
     }
 
-    /// A crash between an execution's first writes leaves one that cannot be read; it has no results.
+    /// Reads a whole execution. Returns `None` if it cannot be read, because a crash between its
+    /// first writes left it without results.
     async fn read_if_there(
         &self,
         id: &ExecutionId,
@@ -172,7 +180,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Adds what outputs name that are not at hand. A manifest that is gone or damaged names nothing.
+    /// Adds the URIs in outputs that are stored in a manifest. A missing or damaged manifest has
+    /// none.
     async fn add_stored(&self, outputs: &Outputs, needs: &mut Needs) -> Result<(), EngineError> {
         if let Outputs::Stored(uri) = outputs
             && let Ok(document) = self.document(uri).await?

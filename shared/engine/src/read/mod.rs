@@ -1,6 +1,7 @@
-//! Questions about executions and the cache that change nothing but what `gc` removes.
+//! Questions about executions and the cache. They change nothing, except what `gc` removes.
 
 pub mod cache;
 mod describe;
 mod explain;
 pub mod garbage;
+mod stored;

@@ -1,4 +1,4 @@
-//! Starting an execution: everything that can be wrong is found before anything is written.
+//! Starts executions. Every error of a request is found before anything is written.
 
 pub(crate) mod prefetch;
 mod preview;
@@ -10,86 +10,42 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 use sidestep_core::definition::function_ref::FunctionRef;
-use sidestep_core::definition::parameter::{ParameterError, resolve_parameters};
-use sidestep_core::definition::{Pipeline, StepKind, StepType};
+use sidestep_core::definition::parameter::resolve_parameters;
+use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::start::{Function, Start};
 use sidestep_core::execution::token::Secret;
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parse::{parse, unrunnable};
-use sidestep_core::selection::SelectionError;
 use sidestep_core::uri::S3Uri;
 
-use crate::engine::{Engine, EngineError, Loaded};
+use crate::engine::Engine;
+use crate::error::{EngineError, StartError};
+use crate::loaded::Loaded;
 use crate::memory::definitions::Definition;
 use crate::ports::executions::Creation;
 use crate::start::selection::{SelectionRequest, SelectionResolver};
 
-/// What is to be started.
+/// A request to start an execution.
 #[derive(Debug, Clone)]
 pub struct StartRequest {
     pub pipeline_name: PipelineName,
     pub definition: Definition,
-    /// As texts; the definition's types say how to read them.
+    /// Values as text. The definition's types say how to read them.
     pub parameters: BTreeMap<String, String>,
     pub use_cache: bool,
-    /// Functions that cannot run here, by the `FunctionArn` of the definition, and why. Their steps are skipped.
+    /// Functions that cannot run here and why, by the `FunctionArn` of the definition. Their steps
+    /// are skipped.
     pub left_out: BTreeMap<FunctionRef, String>,
     /// What started it, in words.
     pub trigger: String,
-    /// Requests with the same token start one execution: the version of an uploaded object, say.
+    /// Requests with the same token start one execution. It is the version of an uploaded object,
+    /// for example.
     pub token: Option<String>,
-    /// What is to run; the default is everything.
+    /// The steps to run. The default is all of them.
     pub selection: SelectionRequest,
-    /// SageMaker's `MaxParallelExecutionSteps`; `None`: no limit.
+    /// SageMaker's `MaxParallelExecutionSteps`, where `None` means no limit.
     pub max_parallel_execution_steps: Option<u32>,
-}
-
-/// Why an execution cannot be started, in the user's terms.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    #[error("{}", lines(.0))]
-    Parameters(Vec<ParameterError>),
-    #[error("{}", unrunnable_text(.0))]
-    Unrunnable(Vec<(StepName, StepType)>),
-    #[error("{}", unknown_functions_text(.0))]
-    UnknownFunctions(Vec<(FunctionRef, StepName)>),
-    #[error("{}", not_once_text(.0))]
-    NotOnce(Vec<(StepName, FunctionRef)>),
-    #[error("execution {execution_id} was started by the same token for other work")]
-    Conflict { execution_id: ExecutionId },
-    #[error(transparent)]
-    Selection(#[from] SelectionError),
-    #[error("execution {execution_id} cannot be the source: {why}")]
-    Source { execution_id: ExecutionId, why: String },
-}
-
-fn lines(errors: &[ParameterError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
-fn unrunnable_text(steps: &[(StepName, StepType)]) -> String {
-    let list: Vec<_> = steps.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
-    format!("these steps cannot run yet: {}; Lambda, Condition and Fail steps can", list.join(", "))
-}
-
-fn not_once_text(steps: &[(StepName, FunctionRef)]) -> String {
-    let list: Vec<_> =
-        steps.iter().map(|(name, function)| format!("`{name}` (function `{function}`)")).collect();
-    format!(
-        "these steps have `ExactlyOnceStart`, which their functions cannot keep without a step SDK: {}",
-        list.join(", ")
-    )
-}
-
-fn unknown_functions_text(functions: &[(FunctionRef, StepName)]) -> String {
-    let list: Vec<_> =
-        functions.iter().map(|(arn, step)| format!("`{arn}` (step `{step}`)")).collect();
-    format!(
-        "these functions do not exist: {}; add them to `[functions]` of sidestep.toml",
-        list.join(", ")
-    )
 }
 
 /// An execution that is ready to begin.
@@ -98,12 +54,12 @@ pub struct Prepared {
     pub start: Start,
     pub pipeline: Arc<Pipeline>,
     pub definition: Definition,
-    /// The pipeline's newest executions, if it pays to look at them.
+    /// The pipeline's newest executions, if it pays to read them.
     pub(crate) latest: Vec<ExecutionId>,
 }
 
 impl Engine {
-    /// Checks a request and fixes what the execution will use. Writes nothing.
+    /// Checks a request and fixes everything that the execution will use. Writes nothing.
     pub async fn prepare(&self, request: StartRequest) -> Result<Prepared, EngineError> {
         let definition = request.definition;
         let parsed = parse(definition.text.as_bytes(), definition.format)
@@ -161,27 +117,27 @@ impl Engine {
         Ok(Prepared { start, pipeline, definition, latest })
     }
 
-    /// Begins a prepared execution and does all that can be done at once.
+    /// Begins a prepared execution and does everything that can be done at once.
     ///
-    /// Twice with one token: the second finds the first's execution and only looks after it.
+    /// Twice with one token: the second call finds the execution of the first and advances it.
     pub async fn begin(&self, prepared: Prepared) -> Result<ExecutionId, EngineError> {
         let Prepared { start, pipeline, definition, latest } = prepared;
         let step_count = pipeline.steps.len();
         let id = start.execution_id.clone();
         let create = async {
-            // First: a start names its definition.
+            // The definition first, because the start names it.
             self.definitions.put(&definition, Arc::clone(&pipeline)).await?;
             Ok(self.executions.create(&start, step_count).await?)
         };
         let (creation, facts) = futures::try_join!(create, self.prefetch(&start, &latest))?;
         if let Creation::Exists(existing) = creation {
-            // The code may have changed between two deliveries of one event; the first one's counts.
+            // The code may have changed between two deliveries of one event. The first one counts.
             let is_repeat = existing.pipeline_name == start.pipeline_name
                 && existing.parameters == start.parameters;
             if !is_repeat {
                 return Err(StartError::Conflict { execution_id: id }.into());
             }
-            self.advance(&id, |_| Vec::new()).await?;
+            self.advance(&id, Vec::new()).await?;
             return Ok(id);
         }
         let execution = Execution::new(step_count);
@@ -215,7 +171,7 @@ impl Engine {
         for (name, function) in described {
             match function {
                 Some(function) => {
-                    self.at_hand.note(&function);
+                    self.available.note(&function);
                     functions.insert(name, function);
                 }
                 None => unknown.extend(first_user(pipeline, &name).map(|step| (name, step))),
@@ -229,14 +185,14 @@ impl Engine {
     }
 }
 
-/// Steps that are to begin once and whose functions do not see to it.
+/// Returns the steps with `ExactlyOnceStart` whose functions have no step SDK to keep it.
 fn not_once(
     pipeline: &Pipeline,
     functions: &BTreeMap<FunctionRef, Function>,
 ) -> Vec<(StepName, FunctionRef)> {
     let steps = pipeline.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Lambda(lambda) if lambda.exactly_once_start => {
-            // One that is left out here does not run at all.
+            // A function that is left out here does not run at all.
             let function = functions.get(&lambda.function_arn)?;
             (!function.has_sdk).then(|| (step.name.clone(), lambda.function_arn.clone()))
         }

@@ -1,8 +1,9 @@
-//! Asks for what a new execution will most likely need, all at once, before its first plan.
+//! Reads what a new execution will most likely need, before its first plan.
 //!
-//! A key depends on what the steps before it left, so a plan learns the keys of a deep chain one level after the other. The last
-//! execution of the pipeline had the same keys if nothing has changed; its entries and their artifacts are asked for in two
-//! round trips, however deep the chain. What turns out to be of no use cost a read.
+//! A cache key depends on the results of the steps before, so a plan learns the keys of a deep
+//! chain level by level. If nothing has changed, the last execution of the pipeline had the same
+//! keys. Its entries and their artifacts are read in two round trips, however deep the chain. A
+//! useless one costs a read.
 
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::definition::Pipeline;
@@ -12,13 +13,15 @@ use sidestep_core::execution::start::Start;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::facts::{Facts, Need};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 
-/// Cached steps from which on it pays to look at the last execution.
+/// The number of cached steps from which on it pays to read the last execution.
 const WORTH_IT: usize = 3;
 
 impl Engine {
-    /// The newest executions of a pipeline, whose last one a new execution most likely resembles; none where it does not pay to look.
+    /// Returns the newest executions of a pipeline, which a new one most likely resembles. Returns
+    /// none if it does not pay to read one.
     pub(crate) async fn latest(
         &self,
         pipeline_name: &PipelineName,
@@ -33,7 +36,7 @@ impl Engine {
         Ok(lines.into_iter().map(|line| line.execution_id).collect())
     }
 
-    /// Facts that the first plan of an execution will most likely need.
+    /// Returns facts that the first plan of an execution will most likely need.
     pub(crate) async fn prefetch(
         &self,
         start: &Start,
@@ -45,7 +48,7 @@ impl Engine {
         };
         let commits = self.executions.all_commits(last).await?;
         let keys = commits.iter().flat_map(keys).map(Need::CacheEntry);
-        // Those that the entries will name, unless somebody has replaced one since.
+        // The entries name the same artifacts, unless one was replaced since.
         let artifacts = commits.iter().flat_map(artifacts);
         let needs = keys.chain(artifacts.map(|artifact| Need::Content(artifact.uri.clone())));
         self.gather(&start.execution_id, &needs.collect(), &mut facts).await?;
@@ -58,7 +61,7 @@ impl Engine {
     }
 }
 
-/// What the cached steps left behind of which a commit speaks.
+/// Returns the artifacts of the succeeded steps and cache hits in a commit.
 fn artifacts(commit: &Commit) -> Vec<&Artifact> {
     let completed = commit.completions.iter().filter_map(|completion| match &completion.result {
         AttemptResult::Succeeded(produced) => Some(produced),

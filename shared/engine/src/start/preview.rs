@@ -1,16 +1,18 @@
-//! A plan before anything runs: the planner's own code, and nothing is written.
+//! Shows what an execution would do. It runs the planner's own code and writes nothing.
 
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::past::PastExecution;
 use sidestep_core::view::forecast::{Forecast, forecast};
 
-use crate::engine::{Engine, EngineError, fold};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::loaded::fold;
 use crate::start::Prepared;
 
 impl Engine {
-    /// What a prepared execution would do, and the same as an execution, to be explained.
+    /// Returns what a prepared execution would do, also as an execution that can be explained.
     ///
-    /// A limit of steps at a time is left out of account: it delays decisions and changes none.
+    /// A limit of parallel steps is ignored, because it delays decisions and changes none.
     pub async fn preview(
         &self,
         prepared: &Prepared,

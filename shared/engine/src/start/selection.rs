@@ -1,4 +1,5 @@
-//! What a new execution runs, and which earlier one stands in for the rest: everything that can be wrong with a selection is found here.
+//! Resolves the selection of a request: which steps run, and which earlier execution supplies the
+//! results of the others. Every error of a selection is found here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,46 +17,46 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::cache::damage;
 use sidestep_core::plan::facts::Facts;
 use sidestep_core::selection::changed::{changed_steps, failed_steps};
-use sidestep_core::selection::selector::{PastSteps, Selector, SelectorError};
+use sidestep_core::selection::selector::{PastSteps, Selector};
 use sidestep_core::selection::{
     Requirement, SelectionError, check_connected, check_source, check_without_source, expand,
     requirements, supply,
 };
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::{EngineError, StartError};
 use crate::ports::executions::Summary;
-use crate::start::StartError;
 
-/// What is asked to run. The default: everything.
+/// The steps that a request wants to run. The default is all of them.
 #[derive(Debug, Clone, Default)]
 pub struct SelectionRequest {
-    /// Selectors; none: all steps.
+    /// Selectors, where none means all steps.
     pub select: Vec<String>,
     pub exclude: Vec<String>,
     pub source: SourceRequest,
-    /// Outputs by step and name, given by hand.
+    /// Outputs by step and name, which the user supplies.
     pub supply: BTreeMap<String, Map<String, Value>>,
-    /// Who gives them.
+    /// The user who supplies them.
     pub supplied_by: String,
-    /// Whether what is supplied may be published to the cache.
+    /// True if the supplied outputs may be published to the cache.
     pub publish_supplied: bool,
-    /// Selectors of steps that run although a cached result could stand in.
+    /// Selectors of steps that run although a cached result exists.
     pub force: Vec<String>,
-    /// Whether parameters that are not given come from the source, not from the defaults.
+    /// True if parameters that are not given come from the source and not from the defaults.
     pub inherit_parameters: bool,
 }
 
-/// Which execution stands in for steps that are not selected.
+/// The execution that supplies the results of steps that are not selected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SourceRequest {
-    /// The newest that is over and has every result that is needed.
+    /// The newest execution that has ended and has every result that is needed.
     #[default]
     Latest,
     Execution(ExecutionId),
     None,
 }
 
-/// Resolves one request.
+/// Resolves the selection of one request.
 #[derive(Debug)]
 pub(crate) struct SelectionResolver<'a> {
     engine: &'a Engine,
@@ -64,7 +65,7 @@ pub(crate) struct SelectionResolver<'a> {
     select: Vec<Selector>,
     exclude: Vec<Selector>,
     force: Vec<Selector>,
-    /// Executions of the pipeline that are over, newest first; read when they are first asked for.
+    /// The pipeline's executions that have ended, newest first. They are read when first needed.
     finished: Option<Vec<Summary>>,
 }
 
@@ -101,7 +102,8 @@ impl<'a> SelectionResolver<'a> {
         Ok(finished)
     }
 
-    /// The execution that selectors and parameters look at: the one that was named, or the newest that is over.
+    /// Returns the execution that selectors and parameters refer to: the one that was named, or
+    /// else the newest one that has ended.
     async fn reference(&mut self) -> Result<Option<Arc<PastExecution>>, EngineError> {
         let id = match &self.request.source {
             SourceRequest::None => return Ok(None),
@@ -128,7 +130,7 @@ impl<'a> SelectionResolver<'a> {
         Ok(Some(earlier))
     }
 
-    /// Parameters of the source, if they are to be inherited.
+    /// Returns the parameters of the source, if the request inherits them.
     pub(crate) async fn inherited(
         &mut self,
         pipeline: &Pipeline,
@@ -141,7 +143,7 @@ impl<'a> SelectionResolver<'a> {
             .map_or_else(BTreeMap::new, |earlier| inherit(pipeline, &earlier.start.parameters)))
     }
 
-    /// Fills in what `start` says about selection, force and baseline.
+    /// Writes selection, forced steps and baseline into `start`.
     pub(crate) async fn choose(
         &mut self,
         pipeline: &Pipeline,
@@ -193,7 +195,7 @@ impl<'a> SelectionResolver<'a> {
         Ok(())
     }
 
-    /// What `state:changed` and `result:failed` stand for, where they are used.
+    /// Returns the steps that `state:changed` and `result:failed` stand for, if they are used.
     async fn history(
         &mut self,
         pipeline: &Pipeline,
@@ -221,7 +223,7 @@ impl<'a> SelectionResolver<'a> {
         Ok(Some(history))
     }
 
-    /// The execution that has every result that is needed.
+    /// Returns the execution that has every result that is needed.
     async fn source(
         &mut self,
         pipeline: &Pipeline,
@@ -287,7 +289,7 @@ fn refuse(error: impl Into<SelectionError>) -> StartError {
     StartError::Selection(error.into())
 }
 
-/// Whether anything in the definition compares with an earlier execution.
+/// Returns true if anything in the definition compares with an earlier execution.
 fn looks_back(pipeline: &Pipeline) -> bool {
     pipeline.steps.iter().any(|step| {
         let when = step.when.as_ref();
@@ -299,10 +301,4 @@ fn looks_back(pipeline: &Pipeline) -> bool {
         let mut conditions = own.iter().chain(when.into_iter().flat_map(|when| &when.conditions));
         is_reused || conditions.any(Condition::looks_back)
     })
-}
-
-impl From<SelectorError> for StartError {
-    fn from(error: SelectorError) -> Self {
-        Self::Selection(error.into())
-    }
 }

@@ -1,4 +1,5 @@
-//! What became of an attempt that nobody hears of: whether it still runs, and for a step with `ExactlyOnceStart` whether it has begun.
+//! Finds out about silent attempts: whether one still runs, and for a step with `ExactlyOnceStart`,
+//! whether it has begun.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -11,14 +12,16 @@ use sidestep_core::plan::lease::{STARTED_NAME, fence, is_fence, renewals, renewe
 use sidestep_core::uri::S3Uri;
 use tracing::warn;
 
-use crate::engine::{Engine, EngineError, Loaded, error_chain};
+use crate::engine::Engine;
+use crate::error::{EngineError, error_chain};
+use crate::loaded::Loaded;
 use crate::ports::objects::{Created, StoreError};
 
 /// Renewals of one attempt, at most: Lambda ends a function after 15 minutes.
 const RENEWALS: usize = 1_000;
 
 impl Engine {
-    /// Whether an attempt's lease is over: its own, and the last one by which its handler said that it still runs.
+    /// Returns true if an attempt's lease has lapsed, including the renewals by its handler.
     pub(crate) async fn is_lapsed(
         &self,
         loaded: &Loaded,
@@ -41,8 +44,9 @@ impl Engine {
         Ok(until_ms.is_none_or(|until_ms| until_ms < now_ms))
     }
 
-    /// For a step with `ExactlyOnceStart`: makes sure that the lost attempt cannot begin any more. If it has begun, nobody knows how far it
-    /// came, and the failure says so.
+    /// For a step with `ExactlyOnceStart`, makes sure that the lost attempt cannot begin any more.
+    ///
+    /// Returns a failure if it has begun, because how far it came is unknown.
     pub(crate) async fn begun_once(
         &self,
         loaded: &Loaded,
@@ -63,8 +67,11 @@ impl Engine {
         }))
     }
 
-    /// Whether an invocation whose call failed may have arrived all the same, where a second one must not begin beside it. Then the attempt
-    /// reports by itself, or its lease lapses.
+    /// Returns true if an invocation of a step with `ExactlyOnceStart` may have arrived although
+    /// its call failed.
+    ///
+    /// A second invocation must not begin beside it. The attempt reports by itself, or its lease
+    /// lapses.
     pub(crate) async fn may_have_arrived(&self, payload: &Value) -> bool {
         let Ok(invocation) = serde_json::from_value::<Invocation>(payload[RESERVED_KEY].clone())
         else {
@@ -77,13 +84,15 @@ impl Engine {
             Ok(has_begun) => has_begun,
             Err(error) => {
                 let error = error_chain(&error);
-                warn!(step_name = %invocation.step_name, error, "nobody knows whether the attempt began");
+                warn!(step_name = %invocation.step_name, error, "it is unknown whether the attempt began");
                 true
             }
         }
     }
 
-    /// Whether a run of the attempt has begun. If not, none can from now on: what it would create is there.
+    /// Returns true if a run of the attempt has begun.
+    ///
+    /// If none has, none can from now on, because the object that a run creates first exists.
     async fn has_begun(&self, output_prefix: &S3Uri) -> Result<bool, StoreError> {
         let uri = output_prefix.join(STARTED_NAME);
         if self.objects.create(&uri, Bytes::from(fence()), "application/json").await?
@@ -91,7 +100,7 @@ impl Engine {
         {
             return Ok(false);
         }
-        // Another look before this one may have written it.
+        // An earlier call of this method may have written it.
         let found = self.objects.get(&uri, OUTPUT_BYTES as u64).await?;
         Ok(!found.is_some_and(|found| is_fence(&found)))
     }

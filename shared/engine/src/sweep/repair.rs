@@ -1,4 +1,5 @@
-//! Repairs an execution whose items in the table are damaged or gone: from what is left of its commits, and from its manifests.
+//! Rebuilds an execution whose items in the table are damaged or missing, from the rest of its
+//! commits and from its manifests.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +7,23 @@ use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
 use sidestep_core::event::manifest_key;
 use sidestep_core::execution::commit::Revision;
 use sidestep_core::execution::invocation::MANIFEST_NAME;
-use sidestep_core::execution::manifest::{self, Manifest};
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
-use sidestep_core::limits::OUTPUT_BYTES;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::Event;
 use sidestep_core::plan::repair::{Found, repair};
 
-use crate::control::RequestError;
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::{EngineError, RequestError};
+use crate::loaded::fold;
+use crate::memory::manifest::ManifestRead;
 
-/// Room in a manifest beside its outputs.
-const MANIFEST_BYTES: u64 = 4 * OUTPUT_BYTES as u64;
-
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repaired {
-    /// Commits that were left and follow from each other.
+    /// Commits that were left and follow from each other, up to this revision.
     pub kept: Revision,
-    /// Commits behind a gap: nothing can be said about what they followed from, and they were removed.
+    /// Commits behind a gap. It is unknown what they followed from, so they were removed.
     pub dropped: usize,
     /// Steps whose results were found in their manifests.
     pub taken: Vec<StepName>,
@@ -33,7 +31,9 @@ pub struct Repaired {
 }
 
 impl Engine {
-    /// Derives an execution's state anew. Nothing else may advance it meanwhile. Twice is fine; stopped half-way, a second call goes on.
+    /// Rebuilds an execution's state. Nothing else may advance it meanwhile.
+    ///
+    /// Twice is fine. Stopped half-way: a second call goes on.
     pub async fn repair(&self, id: &ExecutionId) -> Result<Repaired, EngineError> {
         let gone = || RequestError::StartGone { execution_id: id.clone() };
         let start = self.executions.start(id).await?.ok_or_else(gone)?;
@@ -45,7 +45,7 @@ impl Engine {
         let kept = commits.iter().take_while(|commit| execution.apply(commit).is_ok()).count();
         let (kept_to, dropped) = (execution.revision, commits.len() - kept);
 
-        self.recent.forget_head(id);
+        self.memory.forget_head(id);
         self.executions.forget(id, kept_to).await?;
         self.executions.create(&start, steps).await?;
         if let Some(last) = commits[..kept].last() {
@@ -55,24 +55,24 @@ impl Engine {
             let (taken, status) = (Vec::new(), execution.status);
             return Ok(Repaired { kept: kept_to, dropped, taken, status });
         }
-        // Attempts that no commit speaks of: their commits are gone.
+        // Attempts whose commits are gone.
         let found = self.found(&start, &pipeline, &execution).await?;
         let (mut taken, mut event) = (Vec::new(), Event::Woken);
         if !found.is_empty() {
             let repair = repair(&pipeline, &start, &execution, &found, self.clock.now_ms());
             for commit in &repair.commits {
                 self.executions.commit(id, commit).await?;
-                crate::engine::fold(id, &mut execution, commit)?;
+                fold(id, &mut execution, commit)?;
                 self.advance_head(&start, &execution, commit).await?;
             }
             event = Event::RetryRequested;
             taken = repair.taken.iter().map(|step| pipeline.step(*step).name.clone()).collect();
         }
-        let status = self.advance(id, move |_| vec![event.clone()]).await?;
+        let status = self.advance(id, vec![event]).await?;
         Ok(Repaired { kept: kept_to, dropped, taken, status })
     }
 
-    /// What lies in S3 of the Lambda steps that no commit speaks of.
+    /// Returns what S3 has of the Lambda steps that no commit mentions.
     async fn found(
         &self,
         start: &Start,
@@ -82,7 +82,7 @@ impl Engine {
         let mut found: BTreeMap<StepIndex, Found> = BTreeMap::new();
         let prefix = &start.output_prefix;
         for (object, _) in self.objects.list(prefix, usize::MAX).await? {
-            // `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/...`: judged as the manifest of that attempt would be.
+            // `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/...` stands for the manifest of that attempt.
             let folder: Vec<_> = object.splitn(6, '/').take(5).collect();
             let manifest = format!("{}/{MANIFEST_NAME}", folder.join("/"));
             let Some(key) = manifest_key(prefix.bucket(), &manifest) else { continue };
@@ -96,10 +96,8 @@ impl Engine {
             if object != key.uri.key() {
                 continue;
             }
-            let bytes = self.objects.get(&key.uri, MANIFEST_BYTES).await?;
-            let read = bytes.and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
-            if let Some(read) = read.filter(|read| read.version <= manifest::VERSION) {
-                found.manifests.insert(key.attempt_count, (key.uri, read));
+            if let ManifestRead::Found(manifest) = self.read_manifest(&key.uri).await? {
+                found.manifests.insert(key.attempt_count, (key.uri, *manifest));
             }
         }
         Ok(found)

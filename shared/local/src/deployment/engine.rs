@@ -3,7 +3,9 @@
 use aws_config::SdkConfig;
 use sidestep_aws::counter::Counter;
 use sidestep_aws::{ServiceEndpoints, Settings, counted_engine, engine, local_config};
-use sidestep_engine::engine::{Deployment, Engine};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
+use sidestep_engine::ports::Deployment;
 
 use super::names::{ARTIFACT_BUCKET, TABLE, TIMERS_URL};
 use crate::account::{ACCOUNT_ID, REGION};
@@ -11,28 +13,28 @@ use crate::cloud::Cloud;
 use crate::folder::Endpoints;
 
 /// Makes an engine that reaches the embedded cloud by its endpoints, also one of another process.
-pub fn local_engine(endpoints: &Endpoints) -> Engine {
-    let (endpoints, settings) = local_settings(endpoints);
-    engine(&local_config(REGION), &endpoints, settings).watchful()
+pub fn local_engine(endpoints: &Endpoints, options: EngineOptions) -> Engine {
+    let (endpoints, settings) = local_settings(endpoints, options);
+    engine(&local_config(REGION), &endpoints, settings)
 }
 
 /// Makes an engine for a cloud of this process, which it reaches without sockets where it can.
-pub fn cloud_engine(cloud: &Cloud) -> Engine {
-    let (endpoints, settings) = local_settings(cloud.endpoints());
-    engine(&cloud_config(cloud), &endpoints, settings).watchful()
+pub fn cloud_engine(cloud: &Cloud, options: EngineOptions) -> Engine {
+    let (endpoints, settings) = local_settings(cloud.endpoints(), options);
+    engine(&cloud_config(cloud), &endpoints, settings)
 }
 
 /// Makes an engine like [`cloud_engine`], whose requests `counter` counts.
-pub fn counted_cloud_engine(cloud: &Cloud, counter: &Counter) -> Engine {
-    let (endpoints, settings) = local_settings(cloud.endpoints());
-    counted_engine(&cloud_config(cloud), &endpoints, settings, counter).watchful()
+pub fn counted_cloud_engine(cloud: &Cloud, counter: &Counter, options: EngineOptions) -> Engine {
+    let (endpoints, settings) = local_settings(cloud.endpoints(), options);
+    counted_engine(&cloud_config(cloud), &endpoints, settings, counter)
 }
 
 fn cloud_config(cloud: &Cloud) -> SdkConfig {
     local_config(REGION).into_builder().http_client(cloud.http_client()).build()
 }
 
-fn local_settings(endpoints: &Endpoints) -> (ServiceEndpoints, Settings) {
+fn local_settings(endpoints: &Endpoints, options: EngineOptions) -> (ServiceEndpoints, Settings) {
     // A process of an older version may serve no SQS. Then there are no timers, and its sweep finds
     // what is due.
     let timers = endpoints.sqs.is_some().then(|| TIMERS_URL.to_owned());
@@ -48,5 +50,7 @@ fn local_settings(endpoints: &Endpoints) -> (ServiceEndpoints, Settings) {
         region: REGION.to_owned(),
         account_id: ACCOUNT_ID.to_owned(),
     };
-    (services, Settings { table: TABLE.to_owned(), timers, reports: None, deployment })
+    // The cloud serves only the functions that the command has built.
+    let options = EngineOptions { checks_functions: true, ..options };
+    (services, Settings { table: TABLE.to_owned(), timers, reports: None, deployment, options })
 }

@@ -1,6 +1,6 @@
 //! Failures of setting a deployment up.
 
-use sidestep_engine::engine::EngineError;
+use sidestep_engine::error::EngineError;
 use sidestep_engine::ports::executions::TableError;
 use sidestep_engine::ports::queues::QueueError;
 

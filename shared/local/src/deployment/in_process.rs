@@ -9,7 +9,8 @@ use sidestep_aws::counter::Counter;
 use sidestep_core::execution::invocation::{RESERVED_KEY, USAGE};
 use sidestep_core::failure::FailureType;
 use sidestep_core::view::price::{Usage, service};
-use sidestep_engine::engine::{Engine, EngineError, error_chain};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::error::{EngineError, error_chain};
 use tokio::sync::watch;
 
 use crate::cloud::EventHandler;

@@ -1,13 +1,13 @@
 //! Windows of batch triggers in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::event::batch::{BatchObject, Part, WindowId};
-use sidestep_engine::handle::trigger::Trigger;
-use sidestep_engine::handle::window::{BatchStore, OpenWindow};
+use sidestep_engine::ports::batches::{BatchStore, OpenWindow};
 use sidestep_engine::ports::executions::TableError;
+use sidestep_engine::ports::triggers::Trigger;
 
 /// The windows.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ struct Window {
 
 impl MemoryBatches {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

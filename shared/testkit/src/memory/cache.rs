@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::CacheEntry;
-use sidestep_engine::ports::executions::{CacheIndex, CachePage, Cursor, TableError};
+use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
+use sidestep_engine::ports::executions::TableError;
 
-/// Entries of one page, so that whoever reads them all has to go on.
+/// Entries of one page, so few that a reader of all has to go on.
 const PAGE: usize = 2;
 
 /// Entries by key.
@@ -19,13 +20,13 @@ pub struct MemoryCache {
 }
 
 impl MemoryCache {
-    /// Every entry, in order of key.
+    /// Returns all entries, in order of key.
     pub fn all(&self) -> Vec<CacheEntry> {
         self.lock().values().cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, CacheEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A clock that stands still until it is told to move.
+//! A clock that stands still until a test moves it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sidestep_engine::ports::clock::Clock;
 
-/// Time as a test sets it, and numbers in order for randomness.
+/// Time as a test sets it, and ascending numbers in place of randomness.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     now_ms: AtomicU64,
@@ -40,7 +40,7 @@ impl Clock for ManualClock {
         bytes
     }
 
-    /// Time stands still here, and others may go on.
+    /// Lets other tasks go on. Time stands still.
     async fn sleep(&self, _: Duration) {
         tokio::task::yield_now().await;
     }

@@ -1,9 +1,9 @@
-//! Functions that exist by name and note what they were invoked with.
+//! Functions in memory, which record their invocations.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use sidestep_core::execution::start::Function;
 use sidestep_engine::ports::functions::{FunctionError, Functions};
@@ -17,7 +17,8 @@ pub struct Invoked {
 
 /// Functions whose invocations wait to be taken by the test.
 ///
-/// As Lambda, `invoke` says no more than that the event was queued, and a published version stays what it was when new code is live.
+/// As on Lambda, `invoke` only says that the event was queued, and a published version keeps its
+/// code when new code is live.
 #[derive(Debug, Default)]
 pub struct MemoryFunctions {
     state: Mutex<State>,
@@ -25,7 +26,7 @@ pub struct MemoryFunctions {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By name, the live version; by `NAME:DIGEST`, every version there ever was.
+    /// The live version by name, and every version there ever was by `NAME:DIGEST`.
     known: BTreeMap<String, Function>,
     invoked: Vec<Invoked>,
 }
@@ -36,7 +37,7 @@ impl MemoryFunctions {
         self.deploy_as(name, code_digest, timeout_seconds, false);
     }
 
-    /// The same for a function with a step SDK.
+    /// Makes `code_digest` the live version of a function with a step SDK.
     pub fn deploy_with_sdk(&self, name: &str, code_digest: &str, timeout_seconds: u32) {
         self.deploy_as(name, code_digest, timeout_seconds, true);
     }
@@ -62,13 +63,13 @@ impl MemoryFunctions {
         self.lock().known.remove(arn);
     }
 
-    /// Takes what was invoked since the last call.
+    /// Takes the invocations since the last call.
     pub fn take(&self) -> Vec<Invoked> {
         std::mem::take(&mut self.lock().invoked)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

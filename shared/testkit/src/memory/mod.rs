@@ -1,7 +1,9 @@
-//! Every port of the engine in memory, with the semantics of the adapters over AWS and none of their faults.
+//! Every port of the engine in memory, with the semantics of the adapters over AWS and none of
+//! their faults.
 //!
-//! `sidestep_testkit::table`, `object`, `function`, `queue` and `clock` hold them and the adapters to the same promises: a fake that lies fails. Faults are added around
-//! them, by the [simulator](crate::simulator).
+//! The suites in `table`, `object`, `function`, `queue` and `clock` check that they and the
+//! adapters keep the same promises, so a fake that lies fails. The [simulator](crate::simulator)
+//! adds faults around them.
 
 mod batches;
 mod cache;

@@ -1,9 +1,9 @@
 //! Registered pipelines in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_engine::ports::executions::TableError;
 use sidestep_engine::ports::pipelines::{
@@ -26,7 +26,7 @@ struct State {
 
 impl MemoryPipelines {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,21 +1,21 @@
-//! Queues that keep their messages for the test.
+//! Queues in memory, which keep their messages for the test.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use sidestep_engine::ports::queues::{QueueError, Queues};
 
 /// The longest delay of a message, by SQS's limit.
 const LONGEST_DELAY_MS: u64 = 900_000;
 
-/// Something that was sent.
+/// A message or a call that was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
-    /// Of a Callback step.
+    /// A message of a Callback step.
     Callback { queue_url: String, body: Value },
-    /// A call of the planner, due after this delay: the event that it will be handed.
+    /// A call of the planner with this event, due after this delay.
     Wake { delay_ms: u64, event: Value },
 }
 
@@ -36,13 +36,13 @@ impl MemoryQueues {
         self.lock().known.insert(queue_url.to_owned());
     }
 
-    /// Takes what was sent since the last call.
+    /// Takes everything that was sent since the last call.
     pub fn take(&self) -> Vec<Message> {
         std::mem::take(&mut self.lock().sent)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Executions in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::execution::commit::{Commit, Revision};
 use sidestep_core::execution::savings::Savings;
 use sidestep_core::execution::start::Start;
@@ -12,10 +12,11 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::plan::late_report::LateReport;
 use sidestep_engine::ports::executions::{
-    Committed, Creation, ExecutionStore, HeadChange, Summary, TableError,
+    Committed, Creation, ExecutionStore, HeadChange, ListRange, Summary, TableError,
 };
 
-/// Executions as items of a table: starts and commits are created once, a `HEAD` only moves forward.
+/// Executions as items of a table. Starts and commits are created once, and a `HEAD` only moves
+/// forward.
 #[derive(Debug, Default)]
 pub struct MemoryTable {
     state: Mutex<State>,
@@ -32,10 +33,10 @@ struct Record {
     start: Start,
     head: Execution,
     is_live: bool,
-    /// The revision at which somebody asked to take it up again.
+    /// The revision at which a retry was asked for.
     asked_at: Option<Revision>,
     line: Summary,
-    /// The revision that the line speaks of.
+    /// The revision that the line describes.
     listed: Revision,
     commits: BTreeMap<Revision, Commit>,
     /// By step and attempt.
@@ -44,8 +45,7 @@ struct Record {
 
 impl MemoryTable {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every critical section is one change of the maps: there is no half-done state to fear.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -180,6 +180,12 @@ impl ExecutionStore for MemoryTable {
         Ok(record.asked_at == Some(record.head.revision))
     }
 
+    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
+        let source = format!("nothing after revision {after} can be damaged here").into();
+        let item = id.to_string();
+        Err(TableError::Unavailable { operation: "repair", item, retryable: false, source })
+    }
+
     async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError> {
         let mut state = self.lock();
         if !record.is_unsent || !state.callbacks.contains_key(token) {
@@ -232,6 +238,26 @@ impl ExecutionStore for MemoryTable {
             std::cmp::Reverse((line.started_at_ms, line.execution_id.clone()))
         });
         lines.truncate(limit);
+        Ok(lines)
+    }
+
+    async fn list_range(
+        &self,
+        pipeline_name: &PipelineName,
+        range: &ListRange,
+    ) -> Result<Vec<Summary>, TableError> {
+        let mut lines = self.list(Some(pipeline_name), usize::MAX).await?;
+        lines.sort_unstable_by_key(Summary::place);
+        if range.newest_first {
+            lines.reverse();
+        }
+        lines.retain(|line| {
+            let is_left = range.after.as_ref().is_none_or(|after| {
+                if range.newest_first { line.place() < *after } else { line.place() > *after }
+            });
+            is_left && range.started_at_ms.contains(&line.started_at_ms)
+        });
+        lines.truncate(range.limit);
         Ok(lines)
     }
 }

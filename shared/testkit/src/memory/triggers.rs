@@ -1,10 +1,9 @@
 //! Triggers in memory.
 
-use std::sync::{Mutex, PoisonError};
-
 use async_trait::async_trait;
-use sidestep_engine::handle::trigger::{Trigger, TriggerStore};
+use parking_lot::Mutex;
 use sidestep_engine::ports::executions::TableError;
+use sidestep_engine::ports::triggers::{Trigger, TriggerStore};
 
 /// The registered triggers.
 #[derive(Debug, Default)]
@@ -15,12 +14,12 @@ pub struct MemoryTriggers {
 #[async_trait]
 impl TriggerStore for MemoryTriggers {
     async fn triggers(&self, bucket: &str) -> Result<Vec<Trigger>, TableError> {
-        let triggers = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
+        let triggers = self.triggers.lock();
         Ok(triggers.iter().filter(|trigger| trigger.bucket == bucket).cloned().collect())
     }
 
     async fn replace_triggers(&self, triggers: &[Trigger]) -> Result<(), TableError> {
-        *self.triggers.lock().unwrap_or_else(PoisonError::into_inner) = triggers.to_vec();
+        *self.triggers.lock() = triggers.to_vec();
         Ok(())
     }
 }

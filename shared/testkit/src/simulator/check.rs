@@ -1,4 +1,4 @@
-//! Reads what an execution left behind, commit by commit, and holds it against the reference.
+//! Compares what an execution left behind with the reference, commit by commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,20 +13,22 @@ use sidestep_core::parse::{Format, parse};
 use sidestep_engine::ports::executions::ExecutionStore;
 
 use super::function::{compute, meaning};
-use super::people::Asked;
 use super::pipeline::{Kind, Model, number};
 use super::reference::{May, State, may, status};
+use super::workload::Asked;
 use super::world::World;
 
-/// Between the look into the index and the commit that rests on it: more than a planner may live, and its clock's skew.
+/// The time between reading the index and the commit that uses it: a planner's longest life, and
+/// its clock's skew.
 const LOOK_MS: u64 = 200_000;
 
-/// Checks executions whole, and returns how each ended: its steps and what they gave, without places and times.
+/// Checks whole executions. Returns how each ended, with its steps and their outputs, without URIs
+/// and times.
 pub(crate) fn check(world: &World, asked: &[Asked], is_clean: bool) -> Vec<String> {
     let mut ends = Vec::new();
     let mut results = BTreeMap::new();
     for asked in asked {
-        // Nobody needs to have begun what was asked for.
+        // An execution that was asked for need not have begun.
         if let Some(history) = History::of(world, asked) {
             let (states, outputs) = history.check(is_clean, &results);
             let n: Vec<_> = outputs.iter().map(|(step, outputs)| (step, &outputs["n"])).collect();
@@ -37,7 +39,7 @@ pub(crate) fn check(world: &World, asked: &[Asked], is_clean: bool) -> Vec<Strin
     ends
 }
 
-/// What each step of an execution gave, by its number.
+/// Returns the result of each step of an execution, by its number.
 type Results = BTreeMap<usize, Value>;
 
 struct History<'a> {
@@ -48,7 +50,7 @@ struct History<'a> {
     pipeline: Pipeline,
     commits: Vec<Commit>,
     states: Vec<State>,
-    /// Attempts begun, over all that the execution was taken up again.
+    /// Attempts begun, over all retries of the execution.
     attempts: Vec<u32>,
     results: Results,
     is_stopped: bool,
@@ -176,7 +178,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Where nothing goes wrong, only what computes a failure fails.
+    /// Checks that without faults, only a step that computes a failure fails.
     fn must_succeed(&self, step: usize) -> bool {
         match self.model.steps[step].kind {
             Kind::Lambda { function, .. } => {
@@ -280,7 +282,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// The value that a step or a parameter has.
+    /// Returns the value of a step or a parameter.
     fn n(&self, of: usize) -> Option<u64> {
         self.results.get(&of)?.get("n")?.as_u64()
     }
@@ -314,7 +316,7 @@ impl<'a> History<'a> {
         self.results.insert(step, outputs);
     }
 
-    /// Looks whether a result is what its function computes from what it was given.
+    /// Checks that a result is what its function computes from its arguments.
     fn produced(&mut self, step: usize, produced: &Produced, attempt: u32) {
         let outputs = inline(produced);
         let notes = self.world.notes();

@@ -2,16 +2,16 @@
 
 use super::pipeline::{Kind, Model, ModelStep, Rule};
 
-/// A pipeline that shows one thing.
+/// A small pipeline for one aspect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Example {
-    /// Two steps side by side between two others.
+    /// Two parallel steps between two others.
     Diamond,
     /// A condition with a step in each branch, and one that rejoins them.
     Gate,
-    /// A chain whose repeat is taken from the cache.
+    /// A chain whose second execution comes from the cache.
     Cached,
-    /// Somebody is asked, and a step reads the answer.
+    /// A callback, and a step that reads the answer.
     Callback,
     /// A step that fails at first.
     Retry,

@@ -1,14 +1,17 @@
 //! A single-threaded executor under a virtual clock: one seed, one schedule, to the byte.
 //!
-//! Time passes only when nothing can go on; then the earliest sleeper wakes. Sleepers of one millisecond wake in an order drawn from the
-//! seed. Every effect of a port sleeps before and after it (see [`super::ports`]), so that any two tasks can meet at any point.
+//! Time passes only when no task can go on. Then the earliest sleeper wakes. Sleepers of one
+//! millisecond wake in an order drawn from the seed. Every effect of a port sleeps before and after
+//! it (see [`super::ports`]), so that any two tasks can meet at any point.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fmt::Write as _;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use fastrand::Rng;
 
@@ -16,12 +19,13 @@ use super::faults::Faults;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Polls of one simulation: many times what the longest needs.
+/// The most polls of one simulation, many times more than the longest needs.
 const POLLS: u64 = 3_000_000;
-/// Violations that are kept.
+/// The most violations that are kept.
 const VIOLATIONS: usize = 20;
 
-/// The simulated world's time, dice, tasks and journal. Clones are handles to the same one.
+/// The simulated world's time, random numbers, tasks and trace. Clones are handles to the same
+/// world.
 #[derive(Clone)]
 pub(crate) struct Sim(Arc<Inner>);
 
@@ -32,9 +36,9 @@ struct Inner {
 
 pub(crate) struct State {
     pub(crate) now_ms: u64,
-    pub(crate) dice: Rng,
+    pub(crate) rng: Rng,
     pub(crate) faults: Faults,
-    /// Effects so far: positions for a fault that is planned.
+    /// Effects so far, which are the positions for a planned fault.
     pub(crate) effects: u64,
     /// How often each fault was injected.
     pub(crate) injected: BTreeMap<&'static str, u64>,
@@ -59,7 +63,7 @@ struct Ready {
 
 impl Wake for Ready {
     fn wake(self: Arc<Self>) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.task);
+        self.queue.lock().push_back(self.task);
     }
 }
 
@@ -73,7 +77,7 @@ impl Sim {
     pub(crate) fn new(seed: u64, start_ms: u64, faults: Faults, is_traced: bool) -> Self {
         let state = State {
             now_ms: start_ms,
-            dice: Rng::with_seed(seed),
+            rng: Rng::with_seed(seed),
             faults,
             effects: 0,
             injected: BTreeMap::new(),
@@ -92,21 +96,21 @@ impl Sim {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
         self.state().now_ms
     }
 
-    /// A number of the range, from the seed.
+    /// Draws a number of the range.
     pub(crate) fn draw(&self, range: std::ops::Range<u64>) -> u64 {
-        self.state().dice.u64(range)
+        self.state().rng.u64(range)
     }
 
-    /// Whether something with this chance in 1,000 happens.
+    /// Returns true with this chance in 1,000.
     pub(crate) fn chance(&self, per_mille: u32) -> bool {
-        self.state().dice.u32(0..1_000) < per_mille
+        self.state().rng.u32(0..1_000) < per_mille
     }
 
     pub(crate) fn hop(&self) -> u32 {
@@ -148,12 +152,12 @@ impl Sim {
         state.spawned.push((hop, Box::pin(task)));
     }
 
-    /// Starts a task that nothing led to.
+    /// Starts a task that belongs to no chain.
     pub(crate) fn spawn_new(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.state().spawned.push((0, Box::pin(task)));
     }
 
-    /// Lets the running planner die at this point: it is never polled again.
+    /// Lets the running planner die at this point. It is never polled again.
     pub(crate) async fn die(&self) {
         self.state().is_killed = true;
         std::future::pending::<()>().await;
@@ -163,12 +167,13 @@ impl Sim {
         Sleep { sim: self.clone(), ms, due: None }
     }
 
-    /// Runs `future` until it is done, dies, or `polls` polls have passed. `None`: it was cut off.
+    /// Runs `future` until it is done, dies, or `polls` polls have passed. Returns `None` if it was
+    /// cut off.
     pub(crate) fn mortal<F: Future>(&self, future: F, polls: Option<u32>) -> Mortal<F> {
         Mortal { sim: self.clone(), future: Box::pin(future), polls }
     }
 
-    /// Runs everything that is spawned, until nothing is left or the time is over.
+    /// Runs all tasks until none is left or the time is over.
     pub(crate) fn run(&self, until_ms: u64) {
         let mut tasks: Vec<Option<(u32, Task, Waker)>> = Vec::new();
         loop {
@@ -179,7 +184,7 @@ impl Sim {
                 waker.wake_by_ref();
                 tasks.push(Some((hop, task, waker)));
             }
-            let next = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = self.0.ready.lock().pop_front();
             if let Some(id) = next {
                 self.poll(&mut tasks[id]);
                 continue;
@@ -218,7 +223,7 @@ impl Sim {
 pub(crate) struct Sleep {
     sim: Sim,
     ms: u64,
-    /// When, and under which number its waker is kept.
+    /// The time to wake at, and the number of its waker.
     due: Option<(u64, u64)>,
 }
 
@@ -236,7 +241,7 @@ impl Future for Sleep {
             return Poll::Pending;
         }
         let until_ms = state.now_ms + self.ms.max(1);
-        let (tie, number) = (state.dice.u32(..), state.next);
+        let (tie, number) = (state.rng.u32(..), state.next);
         state.next += 1;
         state.sleepers.push(Reverse((until_ms, tie, number)));
         state.wakers.insert(number, context.waker().clone());
@@ -245,7 +250,7 @@ impl Future for Sleep {
     }
 }
 
-/// See [`Sim::mortal`].
+/// The future of [`Sim::mortal`].
 pub(crate) struct Mortal<F> {
     sim: Sim,
     future: Pin<Box<F>>,

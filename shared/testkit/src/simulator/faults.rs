@@ -1,13 +1,13 @@
-//! What goes wrong: at random with chances drawn from the seed, or once at a chosen effect.
+//! Faults: at random with chances drawn from the seed, or once at a chosen effect.
 
 use fastrand::Rng;
 
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The effect does not happen, and its caller is told of an error.
+    /// The effect does not happen, and its caller gets an error.
     Fail,
-    /// The effect happens, and its caller is told of an error: a time-out after success.
+    /// The effect happens, and its caller gets an error, such as a time-out after success.
     FailAfter,
     /// The effect happens twice.
     Twice,
@@ -32,45 +32,46 @@ impl Fault {
     }
 }
 
-/// Chances in 1,000, and a fault at one position.
+/// Chances in 1,000, and a planned fault at one position.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    /// Of each kind in [`Fault::ALL`], at each effect of a port.
+    /// The chance of each kind in [`Fault::ALL`], at each effect of a port.
     pub effect: [u32; 5],
-    /// That a planner's invocation is dropped at one of its polls.
+    /// The chance that a planner's invocation is dropped at one of its polls.
     pub crash: u32,
-    /// That an event, a record or a call is lost, comes twice, or is late by minutes.
+    /// The chances that an event, a record or a call is lost, arrives twice, or is late by minutes.
     pub lost: u32,
     pub doubled: u32,
     pub late: u32,
-    /// That an invocation of a function is dropped, or comes twice.
+    /// The chances that an invocation of a function is dropped, or arrives twice.
     pub dropped: u32,
     pub invoked_twice: u32,
-    /// That Lambda refuses an invocation.
+    /// The chance that Lambda refuses an invocation.
     pub throttled: u32,
-    /// That a handler dies before or after its manifest is written, or takes longer than its function may.
+    /// The chances that a handler dies before or after it writes its manifest, or takes longer than
+    /// its function may.
     pub handler_dies: u32,
     pub handler_hangs: u32,
-    /// That the index of live executions does not show one yet.
+    /// The chance that the index of live executions does not show one yet.
     pub stale_index: u32,
-    /// That an artifact is removed behind the cache's back, once an execution is over.
+    /// The chance that an artifact is removed behind the cache's back, once an execution has ended.
     pub artifact_lost: u32,
-    /// Planners' clocks differ by up to this.
+    /// The largest difference between planners' clocks.
     pub skew_ms: u64,
-    /// The effect at this position, counted from 0, suffers this.
+    /// A planned fault, at the effect with this position, counted from 0.
     pub at: Option<(u64, Fault)>,
-    /// When nothing goes wrong any more, in milliseconds after the beginning.
+    /// When the faults stop, in milliseconds after the beginning.
     pub until_ms: u64,
 }
 
 impl Faults {
-    /// Chances for one seed: now and then none at all, sometimes few kinds, sometimes all.
-    pub(crate) fn random(dice: &mut Rng) -> Self {
-        if dice.u32(0..8) == 0 {
+    /// Draws the chances for one seed: sometimes none at all, sometimes few kinds, sometimes all.
+    pub(crate) fn random(rng: &mut Rng) -> Self {
+        if rng.u32(0..8) == 0 {
             return Self::default();
         }
-        let intensity = [2, 10, 40, 120][dice.usize(0..4)];
-        let mut chance = || if dice.bool() { 0 } else { dice.u32(0..=intensity) };
+        let intensity = [2, 10, 40, 120][rng.usize(0..4)];
+        let mut chance = || if rng.bool() { 0 } else { rng.u32(0..=intensity) };
         Self {
             effect: [chance(), chance(), chance(), chance(), chance()],
             crash: 5 * chance(),
@@ -84,9 +85,9 @@ impl Faults {
             handler_hangs: chance(),
             stale_index: 5 * chance(),
             artifact_lost: chance(),
-            skew_ms: [0, 0, 50, 5_000, 60_000][dice.usize(0..5)],
+            skew_ms: [0, 0, 50, 5_000, 60_000][rng.usize(0..5)],
             at: None,
-            until_ms: dice.u64(10_000..1_200_000),
+            until_ms: rng.u64(10_000..1_200_000),
         }
     }
 

@@ -1,4 +1,5 @@
-//! What the functions of the simulated deployment compute: the same for the same code, arguments and content, wherever that lies.
+//! What the simulated functions compute: the same for the same code, arguments and content,
+//! wherever the content is.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -10,13 +11,13 @@ use sidestep_core::uri::S3Uri;
 /// How a function reports its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// By a manifest, as the step SDK does.
+    /// It writes a manifest, as the step SDK does.
     Manifest,
-    /// By Lambda's destination alone.
+    /// Only Lambda's destination tells of it.
     Destination,
 }
 
-/// A result before it has a place: outputs, and an artifact's content.
+/// A result before it is stored: outputs, and an artifact's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Computed {
     pub(crate) n: u64,
@@ -27,7 +28,8 @@ pub(crate) fn report(function: usize) -> Report {
     if function == 2 { Report::Destination } else { Report::Manifest }
 }
 
-/// What an invocation depends on: the code and the arguments, in which the content stands for its place.
+/// Returns what an invocation depends on: the code and the arguments, in which the content replaces
+/// its URI.
 pub(crate) fn meaning(code: &str, payload: &Value, read: &dyn Fn(&S3Uri) -> String) -> String {
     let mut arguments = payload.clone();
     if let Some(arguments) = arguments.as_object_mut() {
@@ -41,8 +43,10 @@ pub(crate) fn meaning(code: &str, payload: &Value, read: &dyn Fn(&S3Uri) -> Stri
     format!("{code} {arguments}")
 }
 
-/// The result: few different ones, so that a step that runs again often yields what it yielded before. `F3` fails now and then and
-/// succeeds when it is tried again, `F4` fails for some arguments always.
+/// Returns the result of an invocation.
+///
+/// There are few different results, so a step that runs again often yields the same one. `F3` fails
+/// now and then and succeeds when it is retried. `F4` always fails for some arguments.
 pub(crate) fn compute(function: usize, meaning: &str, attempt: u32) -> Result<Computed, Failure> {
     let hash = hash(meaning);
     let failure = |error_type: &str| Failure {
@@ -58,7 +62,7 @@ pub(crate) fn compute(function: usize, meaning: &str, attempt: u32) -> Result<Co
     Ok(Computed { n: hash / 3 % 4, content })
 }
 
-/// The outputs of a result whose artifact lies at `uri`.
+/// Returns the outputs of a result whose artifact is at `uri`.
 pub(crate) fn outputs(computed: &Computed, uri: &S3Uri) -> Map<String, Value> {
     let text = if computed.content.is_some() { uri.to_string() } else { "none".to_owned() };
     let Value::Object(outputs) = json!({ "n": computed.n, "uri": text }) else {

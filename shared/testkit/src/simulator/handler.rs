@@ -1,4 +1,5 @@
-//! An invocation of a step function: it takes time, may die or hang, and reports by manifest or by Lambda's destination.
+//! Runs an invocation of a step function: it takes time, may die or hang, and reports by manifest
+//! or by Lambda's destination.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use super::function::{Computed, Report, compute, meaning, outputs, report};
 use super::lease;
 use super::world::World;
 
-/// Every function's timeout.
+/// The timeout of every function.
 pub(crate) const FUNCTION_SECONDS: u32 = 900;
 pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     let sim = &world.sim;
@@ -122,7 +123,8 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     end("Success", json!({ RESERVED_KEY: { "Manifest": key } }));
 }
 
-/// What the step says of its result, if it committed it or left it to the planner. `None`: it died.
+/// Returns the mark that the step puts on a result that it committed or left to the planner.
+/// Returns `None` if it died.
 async fn hand_off(
     world: &World,
     invocation: &Invocation,
@@ -134,9 +136,9 @@ async fn hand_off(
     }
     let carried = take_state(&mut payload[RESERVED_KEY].clone());
     Some(match world.hand_off(invocation, carried, manifest).await? {
-        HandoffOutcome::Done => Some(COMMITTED),
+        HandoffOutcome::Committed => Some(COMMITTED),
         HandoffOutcome::Reported => Some(REPORTED),
-        HandoffOutcome::Left => None,
+        HandoffOutcome::LeftToPlanner => None,
     })
 }
 

@@ -1,4 +1,5 @@
-//! What a handler on a step SDK does beside its work: it begins once where it must, and renews its lease. And what that promises.
+//! A handler on a step SDK begins once if it must, and renews its lease. The check holds what that
+//! promises.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use sidestep_engine::ports::objects::{Created, ObjectStore};
 
 use super::world::World;
 
-/// Renewals that are older than this when a planner commits were there when it looked.
+/// A renewal that is older than this when a planner commits was there when the planner looked.
 const SEEN_MS: u64 = 130_000;
 
 /// A lease that a running handler renews.
@@ -26,13 +27,13 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Whether a planner that gives the attempt up at `now_ms` should have known better.
+    /// Returns true if a planner that gives up the attempt at `now_ms` must have seen the renewal.
     pub(crate) fn holds(self, now_ms: u64) -> bool {
         self.since_ms + SEEN_MS < now_ms && now_ms < self.until_ms
     }
 }
 
-/// Whether this run of the attempt may begin, as the step SDKs find out.
+/// Returns true if this run of the attempt may begin, as the step SDKs find out.
 pub(crate) async fn begins(world: &World, invocation: &Invocation, payload: &Value) -> bool {
     let uri = invocation.output_prefix.join(STARTED_NAME);
     let run = Bytes::from(json!({ "Run": world.sim.draw(0..u64::MAX) }).to_string());
@@ -57,7 +58,7 @@ pub(crate) async fn begins(world: &World, invocation: &Invocation, payload: &Val
     true
 }
 
-/// An attempt that renews its lease is not given up for another one.
+/// Checks that an attempt that renews its lease is not given up.
 pub(crate) async fn look_at_lease(world: &World, payload: &Value) {
     let invocation = serde_json::from_value::<Invocation>(payload[RESERVED_KEY].clone());
     let Ok(invocation) = invocation else { return };
@@ -74,7 +75,8 @@ pub(crate) async fn look_at_lease(world: &World, payload: &Value) {
     }
 }
 
-/// Whether a commit says how this attempt of the invocation's step ended, in a way that asks for another one if that `is_wished`.
+/// Returns true if a commit ends this attempt of the invocation's step, and in a way that asks for
+/// another one if that `is_wished`.
 async fn is_ended(world: &World, invocation: &Invocation, attempt: u32, is_wished: bool) -> bool {
     let id = &invocation.execution_id;
     let Ok(Some(start)) = world.table.start(id).await else { return false };
@@ -90,7 +92,8 @@ async fn is_ended(world: &World, invocation: &Invocation, attempt: u32, is_wishe
     let revisions: Vec<_> = (1..=head.revision + 20).collect();
     let commits = world.table.commits(id, &revisions).await.unwrap_or_default();
     commits.iter().any(|commit| {
-        // The engine's own retry of a call that failed ends the attempt, but is nobody's wish for a second run.
+        // The engine's own retry of a call that failed ends the attempt, but is nobody's wish for a
+        // second run.
         let completed = commit.completions.iter().filter(|completion| match &completion.result {
             AttemptResult::Retried(retried) => {
                 !(is_wished
@@ -104,7 +107,7 @@ async fn is_ended(world: &World, invocation: &Invocation, attempt: u32, is_wishe
     })
 }
 
-/// Takes its time, and renews the lease meanwhile.
+/// Works for some time, and renews the lease meanwhile.
 pub(crate) async fn work(world: &World, invocation: &Invocation) {
     let sim = &world.sim;
     let mut left_ms = match sim.draw(0..1_000) {

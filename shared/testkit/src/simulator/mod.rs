@@ -1,10 +1,13 @@
-//! The simulator: whole executions on the real engine and the real planner, under a virtual clock, with everything going wrong that can.
+//! The simulator: whole executions on the real engine and the real planner, under a virtual clock
+//! and with every fault there is.
 //!
-//! One seed draws a pipeline, the people who use it and the faults, and decides every interleaving; the same seed gives the same run to
-//! the byte. After a while the faults stop; then everything must come to its end by the sweep alone. What every execution left behind is
-//! then held, commit by commit, against a reference that was written from the documents (`reference.rs`).
+//! One seed draws a pipeline, the users' workload and the faults, and decides every interleaving.
+//! The same seed gives the same run to the byte. After a while the faults stop. From then on, the
+//! sweep alone must bring every execution to its end. The check then compares every execution,
+//! commit by commit, with a reference that was written from the documents (`reference.rs`).
 //!
-//! Not simulated: DynamoDB, S3 and Lambda themselves. Their adapters pass the suites of the ports, and are tried elsewhere.
+//! DynamoDB, S3 and Lambda themselves are not simulated. Their adapters pass the suites of the
+//! ports and are tested elsewhere.
 
 mod check;
 mod example;
@@ -13,53 +16,55 @@ mod faults;
 mod function;
 mod handler;
 mod lease;
-mod people;
+
 mod pipeline;
 mod ports;
 mod reference;
+mod workload;
 mod world;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use fastrand::Rng;
+use parking_lot::Mutex;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_engine::ports::executions::ExecutionStore;
 
 pub use self::example::Example;
 use self::executor::Sim;
 pub use self::faults::{Fault, Faults};
-use self::people::{Asked, Habits};
 use self::pipeline::Model;
+use self::workload::{Asked, Workload};
 use self::world::World;
 
 /// When the virtual clock begins, in milliseconds since 1970.
 const START_MS: u64 = 1_700_000_000_000;
-/// After this nothing can be on its way any more: leases, delays and people take less.
+/// After this time nothing can be on its way, because leases, delays and users take less.
 const LIMIT_MS: u64 = 24 * 3_600_000;
 
-/// A mistake planted into the ports, to show that it would be found.
+/// A mistake planted into the ports, which the check must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
-    /// Now and then a commit is accepted although there is one of its revision.
+    /// Sometimes a commit is accepted although one of its revision exists.
     TwoCommitsOfOneRevision,
-    /// Now and then an invocation is forgotten, and nobody sweeps.
+    /// Sometimes an invocation is forgotten, and there is no sweep.
     ForgetsInvocations,
 }
 
-/// What a seed leaves open.
+/// The options of a run, beside its seed.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub is_traced: bool,
     pub bug: Option<Bug>,
-    /// Which roads results take; drawn from the seed if it is not said.
+    /// The roads that results take. Without it, the seed draws them.
     pub handoff: Option<Handoff>,
 }
 
-/// What one seed came to.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Broken promises; none is a pass.
+    /// Broken promises. A run without any has passed.
     pub violations: Vec<String>,
     pub trace: String,
     pub executions: u64,
@@ -67,48 +72,50 @@ pub struct Outcome {
     pub commits: u64,
     /// Faults by name.
     pub faults: BTreeMap<&'static str, u64>,
-    /// The most visits of the planner in one chain of events; Lambda breaks a chain at the 17th unless it is told otherwise.
+    /// The most visits of the planner in one chain of events. Lambda breaks a chain at the 17th,
+    /// unless it is configured otherwise.
     pub longest_chain: u32,
-    /// Effects of ports: the positions at which a fault can be planned.
+    /// The number of effects, which are the positions for a planned fault.
     pub effects: u64,
-    /// How each execution ended, without places and times.
+    /// How each execution ended, without URIs and times.
     pub ends: Vec<String>,
 }
 
 /// Runs a seed.
 pub fn run(seed: u64, options: &Options) -> Outcome {
-    let mut dice = Rng::with_seed(seed);
-    let model = Model::random(&mut dice);
-    let faults = Faults::random(&mut dice);
-    let habits = Habits { executions: dice.u64(1..5), is_restless: dice.u32(0..4) > 0 };
-    let planners = dice.usize(1..4);
-    simulate(dice.u64(..), &model, faults, habits, planners, options)
+    let mut rng = Rng::with_seed(seed);
+    let model = Model::random(&mut rng);
+    let faults = Faults::random(&mut rng);
+    let workload = Workload { executions: rng.u64(1..5), is_restless: rng.u32(0..4) > 0 };
+    let planners = rng.usize(1..4);
+    simulate(rng.u64(..), &model, faults, workload, planners, options)
 }
 
-/// Runs an example twice in a row, with nothing going wrong but the fault at one of its effects.
+/// Runs an example twice in a row, with no fault but the one at the given effect.
 pub fn run_example(example: Example, at: Option<(u64, Fault)>, options: &Options) -> Outcome {
-    // A position that is never reached, so that the dice fall the same with and without a fault.
+    // A position that is never reached, so that the random numbers are the same with and without a
+    // fault.
     let at = at.or(Some((u64::MAX, Fault::Fail)));
     let faults = Faults { at, until_ms: LIMIT_MS, ..Faults::default() };
-    let habits = Habits { executions: 2, is_restless: false };
-    simulate(1, &example.model(), faults, habits, 2, options)
+    let workload = Workload { executions: 2, is_restless: false };
+    simulate(1, &example.model(), faults, workload, 2, options)
 }
 
 fn simulate(
     seed: u64,
     model: &Model,
     faults: Faults,
-    habits: Habits,
+    workload: Workload,
     planners: usize,
     options: &Options,
 ) -> Outcome {
     let is_clean = faults.is_none();
     let until_ms = faults.until_ms;
     let sim = Sim::new(seed, START_MS, faults, options.is_traced);
-    let about = format!("{planners} planners, {habits:?}, {:?}", sim.state().faults);
+    let about = format!("{planners} planners, {workload:?}, {:?}", sim.state().faults);
     sim.trace(|| format!("{about}\n{}", model.definition()));
     let world = World::new(sim.clone(), planners, options);
-    // What comes to a planner of the release before again and again is as good as lost.
+    // An event that reaches a planner of the previous release again and again is as good as lost.
     let is_clean = is_clean && !world.is_mixed;
     let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let is_idle = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -117,7 +124,7 @@ fn simulate(
             (Arc::clone(&world), Arc::clone(&asked), Arc::clone(&is_idle));
         let model = model.clone();
         sim.spawn_new(async move {
-            people::user(world, model, habits, asked).await;
+            workload::user(world, model, workload, asked).await;
             is_idle.store(true, std::sync::atomic::Ordering::SeqCst);
         });
     }
@@ -132,17 +139,17 @@ fn simulate(
         let (seen, asked) = (Arc::clone(&world), Arc::clone(&asked));
         let is_done = move || {
             is_idle.load(std::sync::atomic::Ordering::SeqCst)
-                && asked.lock().unwrap_or_else(PoisonError::into_inner).iter().all(|asked| {
+                && asked.lock().iter().all(|asked| {
                     let head = futures::executor::block_on(seen.table.head(&asked.id));
                     let is_over = head.ok().flatten().is_none_or(|head| head.status.is_over());
                     let is_asked = seen.table.is_retry_asked(&asked.id);
                     is_over && !futures::executor::block_on(is_asked).unwrap_or_default()
                 })
         };
-        sim.spawn_new(people::sweeper(Arc::clone(&world), is_done));
+        sim.spawn_new(workload::sweeper(Arc::clone(&world), is_done));
     }
     sim.run(START_MS + LIMIT_MS);
-    let asked = std::mem::take(&mut *asked.lock().unwrap_or_else(PoisonError::into_inner));
+    let asked = std::mem::take(&mut *asked.lock());
     let ends = check::check(&world, &asked, is_clean);
     let notes = world.notes();
     let (invocations, commits) = (notes.invocations, notes.committed_ms.len() as u64);

@@ -1,4 +1,5 @@
-//! Random pipelines, and what the reference knows of them: plain data, written out as a definition in SageMaker's JSON.
+//! Random pipelines: plain data for the reference, which is written out as a definition in
+//! SageMaker's JSON.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -6,7 +7,7 @@ use sidestep_core::failure::FailureType;
 
 use super::function::{Report, report};
 
-/// How a step's trigger rule and its dependencies' ends decide about it.
+/// A step's trigger rule, which looks at how its dependencies ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
     AllSucceeded,
@@ -17,7 +18,7 @@ pub(crate) enum Rule {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
-    /// Calls function `F{n}` with a literal; see [`super::function`].
+    /// Calls function `F{n}` with a literal, see [`super::function`].
     Lambda {
         function: usize,
         argument: u64,
@@ -35,23 +36,23 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ModelStep {
     pub(crate) kind: Kind,
-    /// The enclosing condition, and whether the step stands in its `IfSteps`.
+    /// The enclosing condition, and true if the step is in its `IfSteps`.
     pub(crate) parent: Option<(usize, bool)>,
-    /// Steps whose outputs it reads.
+    /// Steps whose outputs this step reads.
     pub(crate) reads: Vec<usize>,
     pub(crate) depends_on: Vec<usize>,
     pub(crate) rule: Rule,
     pub(crate) may_fail: bool,
-    /// Retries of any failure, with this many attempts after the first.
+    /// Retries after any failure, this many after the first attempt.
     pub(crate) retries: Option<u32>,
     pub(crate) timeout_seconds: Option<u32>,
     /// `ExactlyOnceStart`.
     pub(crate) is_once: bool,
-    /// Runs only if the parameter `W` is above this; whether an earlier result stands in otherwise.
+    /// Runs only if the parameter `W` is above this. True if an earlier result is reused otherwise.
     pub(crate) when: Option<(u64, bool)>,
 }
 
-/// A pipeline; a step only waits for steps before it.
+/// A pipeline. A step waits only for steps before it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Model {
     pub(crate) steps: Vec<ModelStep>,
@@ -62,24 +63,24 @@ pub(crate) const FUNCTIONS: usize = 5;
 pub(crate) const QUEUE: &str = "https://sqs.test/000000000000/questions";
 
 impl Model {
-    pub(crate) fn random(dice: &mut Rng) -> Self {
-        let most = [4, 8, 14][dice.usize(0..3)];
-        let count = dice.usize(1..=most);
+    pub(crate) fn random(rng: &mut Rng) -> Self {
+        let most = [4, 8, 14][rng.usize(0..3)];
+        let count = rng.usize(1..=most);
         let mut model = Self { steps: Vec::new() };
         for _ in 0..count {
-            let step = model.random_step(dice);
+            let step = model.random_step(rng);
             model.steps.push(step);
         }
         model
     }
 
-    fn random_step(&self, dice: &mut Rng) -> ModelStep {
+    fn random_step(&self, rng: &mut Rng) -> ModelStep {
         let before = self.steps.len();
-        let some = |dice: &mut Rng, wanted: &dyn Fn(&ModelStep) -> bool, most: usize| {
+        let some = |rng: &mut Rng, wanted: &dyn Fn(&ModelStep) -> bool, most: usize| {
             let fitting: Vec<_> = (0..before).filter(|step| wanted(&self.steps[*step])).collect();
             let mut found = Vec::new();
-            for _ in 0..dice.usize(0..=most) {
-                if let Some(step) = dice.choice(&fitting).filter(|step| !found.contains(*step)) {
+            for _ in 0..rng.usize(0..=most) {
+                if let Some(step) = rng.choice(&fitting).filter(|step| !found.contains(*step)) {
                     found.push(*step);
                 }
             }
@@ -88,23 +89,23 @@ impl Model {
         let is_lambda = |step: &ModelStep| matches!(step.kind, Kind::Lambda { .. });
         let is_condition = |step: &ModelStep| matches!(step.kind, Kind::Condition { .. });
         let is_callback = |step: &ModelStep| step.kind == Kind::Callback;
-        let parent = if dice.u32(0..3) == 0 {
-            some(dice, &is_condition, 1).first().map(|condition| (*condition, dice.bool()))
+        let parent = if rng.u32(0..3) == 0 {
+            some(rng, &is_condition, 1).first().map(|condition| (*condition, rng.bool()))
         } else {
             None
         };
         let enclosing = self.enclosing(parent);
-        let kind = match dice.u32(0..20) {
+        let kind = match rng.u32(0..20) {
             0..=11 => Kind::Lambda {
-                function: dice.usize(0..FUNCTIONS),
-                argument: dice.u64(0..3),
-                is_cached: dice.bool(),
+                function: rng.usize(0..FUNCTIONS),
+                argument: rng.u64(0..3),
+                is_cached: rng.bool(),
             },
             12..=15 => Kind::Condition {
-                of: some(dice, &|step| is_lambda(step) && step.rule == Rule::AllSucceeded, 1)
+                of: some(rng, &|step| is_lambda(step) && step.rule == Rule::AllSucceeded, 1)
                     .first()
                     .copied(),
-                above: dice.u64(0..3),
+                above: rng.u64(0..3),
             },
             16 => Kind::Fail,
             17 | 18 => Kind::Callback,
@@ -113,34 +114,33 @@ impl Model {
         let is_run = matches!(kind, Kind::Lambda { .. } | Kind::Callback);
         let mut reads = match kind {
             Kind::Lambda { .. } | Kind::Callback => {
-                some(dice, &|step| is_lambda(step) || is_callback(step), 2)
+                some(rng, &|step| is_lambda(step) || is_callback(step), 2)
             }
             Kind::Condition { of, .. } => of.into_iter().collect(),
             Kind::Fail => Vec::new(),
         };
         reads.retain(|step| !enclosing.contains(step));
-        let mut depends_on = some(dice, &|step| step.kind != Kind::Fail, 2);
+        let mut depends_on = some(rng, &|step| step.kind != Kind::Fail, 2);
         depends_on.retain(|step| !enclosing.contains(step));
         let rules = [Rule::AllSucceeded, Rule::AnySucceeded, Rule::NoneFailed, Rule::AllDone];
         // A condition that reads nothing would fail, which is not what is tried here.
-        let is_plain = dice.bool() || matches!(kind, Kind::Condition { .. });
+        let is_plain = rng.bool() || matches!(kind, Kind::Condition { .. });
         ModelStep {
             parent,
             reads,
             depends_on,
-            rule: if is_plain { Rule::AllSucceeded } else { rules[dice.usize(0..4)] },
-            may_fail: kind != Kind::Fail && dice.u32(0..6) == 0,
-            retries: (is_run && dice.u32(0..3) == 0).then(|| dice.u32(0..4)),
-            timeout_seconds: (is_run && dice.u32(0..5) == 0).then(|| dice.u32(5..600)),
-            when: (dice.u32(0..8) == 0)
-                .then(|| (dice.u64(0..4), dice.bool() && kind != Kind::Fail)),
-            is_once: dice.u32(0..5) == 0
+            rule: if is_plain { Rule::AllSucceeded } else { rules[rng.usize(0..4)] },
+            may_fail: kind != Kind::Fail && rng.u32(0..6) == 0,
+            retries: (is_run && rng.u32(0..3) == 0).then(|| rng.u32(0..4)),
+            timeout_seconds: (is_run && rng.u32(0..5) == 0).then(|| rng.u32(5..600)),
+            when: (rng.u32(0..8) == 0).then(|| (rng.u64(0..4), rng.bool() && kind != Kind::Fail)),
+            is_once: rng.u32(0..5) == 0
                 && matches!(kind, Kind::Lambda { function, .. } if report(function) == Report::Manifest),
             kind,
         }
     }
 
-    /// The conditions around a step of this place.
+    /// Returns the conditions around the step at this position.
     fn enclosing(&self, mut parent: Option<(usize, bool)>) -> Vec<usize> {
         let mut found = Vec::new();
         while let Some((condition, _)) = parent {
@@ -150,7 +150,7 @@ impl Model {
         found
     }
 
-    /// What a step waits for besides the condition around it.
+    /// Returns the steps that a step waits for, besides the condition around it.
     pub(crate) fn dependencies(&self, step: usize) -> Vec<usize> {
         let ModelStep { reads, depends_on, .. } = &self.steps[step];
         let mut all: Vec<_> = reads.iter().chain(depends_on).copied().collect();
@@ -160,14 +160,14 @@ impl Model {
     }
 
     /// Changes one literal, as an author would between two executions.
-    pub(crate) fn edit(&mut self, dice: &mut Rng) {
-        let step = dice.usize(0..self.steps.len());
+    pub(crate) fn edit(&mut self, rng: &mut Rng) {
+        let step = rng.usize(0..self.steps.len());
         if let Kind::Lambda { argument, .. } = &mut self.steps[step].kind {
-            *argument = dice.u64(0..3);
+            *argument = rng.u64(0..3);
         }
     }
 
-    /// The definition, as JSON.
+    /// Returns the definition as JSON.
     pub(crate) fn definition(&self) -> String {
         let parameter = |name: &str| json!({ "Name": name, "Type": "Integer", "DefaultValue": 1 });
         let definition = json!({
@@ -264,7 +264,7 @@ fn settings(step: &ModelStep, written: &mut Value) {
     }
 }
 
-/// The step's place in the model, from its name.
+/// Returns the step's position in the model, from its name.
 pub(crate) fn number(name: &str) -> usize {
     name.trim_start_matches('S').parse().unwrap_or(usize::MAX)
 }

@@ -1,4 +1,5 @@
-//! The ports in memory behind faults: each effect pauses before and after it, and suffers what the seed has for it.
+//! The ports in memory, behind faults: each effect pauses before and after it, and the seed decides
+//! its fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +16,10 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::plan::late_report::LateReport;
 use sidestep_core::uri::S3Uri;
+use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
 use sidestep_engine::ports::clock::Clock;
 use sidestep_engine::ports::executions::{
-    CacheIndex, CachePage, Committed, Creation, Cursor, ExecutionStore, HeadChange, Summary,
-    TableError,
+    Committed, Creation, ExecutionStore, HeadChange, ListRange, Summary, TableError,
 };
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 use sidestep_engine::ports::objects::{
@@ -34,7 +35,7 @@ use super::world::World;
 #[derive(Debug, Clone)]
 pub(crate) struct Faulty {
     pub(crate) world: Arc<World>,
-    /// What is added to the true time.
+    /// The difference between this process's clock and the true time.
     pub(crate) skew_ms: u64,
 }
 
@@ -45,7 +46,7 @@ impl Sim {
         self.sleep(ms).await;
     }
 
-    /// What the next effect suffers.
+    /// Returns the fault of the next effect.
     fn fate(&self, effect: &str) -> Option<Fault> {
         let mut state = self.state();
         let position = state.effects;
@@ -53,7 +54,7 @@ impl Sim {
         let fate = if let Some((at, fault)) = state.faults.at {
             (at == position).then_some(fault)
         } else {
-            let die = state.dice.u32(0..1_000);
+            let die = state.rng.u32(0..1_000);
             let mut sum = 0;
             let chances = state.faults.effect;
             Fault::ALL.into_iter().zip(chances).find_map(|(fault, chance)| {
@@ -72,7 +73,7 @@ impl Sim {
     }
 }
 
-/// Performs an effect with its fate.
+/// Performs an effect with its fault.
 macro_rules! effect {
     ($sim:expr, $name:expr, $call:expr, $error:expr) => {{
         let sim = $sim;
@@ -116,7 +117,7 @@ impl Clock for Faulty {
 
     fn random(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
-        self.world.sim.state().dice.fill(&mut bytes);
+        self.world.sim.state().rng.fill(&mut bytes);
         bytes
     }
 
@@ -181,6 +182,10 @@ impl ExecutionStore for Faulty {
         effect!(&self.world.sim, "is retry asked", call(), table("read"))
     }
 
+    async fn forget(&self, id: &ExecutionId, after: Revision) -> Result<(), TableError> {
+        self.world.table.forget(id, after).await
+    }
+
     async fn put_callback(&self, token: &str, record: &CallbackRecord) -> Result<(), TableError> {
         let call = || self.world.table.put_callback(token, record);
         effect!(&self.world.sim, "put callback", call(), table("put"))
@@ -220,6 +225,15 @@ impl ExecutionStore for Faulty {
     ) -> Result<Vec<Summary>, TableError> {
         let call = || self.world.table.list(pipeline_name, limit);
         effect!(&self.world.sim, "list", call(), table("query"))
+    }
+
+    async fn list_range(
+        &self,
+        pipeline_name: &PipelineName,
+        range: &ListRange,
+    ) -> Result<Vec<Summary>, TableError> {
+        let call = || self.world.table.list_range(pipeline_name, range);
+        effect!(&self.world.sim, "list range", call(), table("query"))
     }
 }
 
@@ -341,5 +355,5 @@ impl Queues for Faulty {
 }
 
 fn unsent(queue_url: &str) -> QueueError {
-    QueueError::Unavailable { queue_url: queue_url.to_owned(), retryable: true, source: injected() }
+    QueueError::Unavailable { queue_url: queue_url.to_owned(), source: injected() }
 }

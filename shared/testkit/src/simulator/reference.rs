@@ -1,31 +1,32 @@
-//! The rules once more, written from the documents and not from the planner: when a step may start, and how an execution ends.
+//! The rules a second time, written from the documents and not from the planner: when a step may
+//! start, and how an execution ends.
 
 use super::pipeline::{Kind, Model, Rule};
 
-/// Where a step stands.
+/// A step's phase, as the reference sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Waiting,
     Running,
     /// Between two attempts.
     Between,
-    /// With the outcome, if it is a condition.
+    /// Succeeded, with the outcome if it is a condition.
     Succeeded(Option<bool>),
     Failed,
     Skipped,
     NotSelected,
-    /// Something failed before it.
+    /// A step before it failed.
     Blocked,
     Stopped,
 }
 
-/// What a waiting step may do.
+/// The next thing that a waiting step may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum May {
     Wait,
     Start,
     Skip,
-    /// Never start.
+    /// The step can never start.
     Block,
 }
 
@@ -35,7 +36,7 @@ impl State {
     }
 }
 
-/// What the rules say about a waiting step that is selected.
+/// Applies the rules to a waiting step that is selected.
 pub(crate) fn may(model: &Model, states: &[State], step: usize) -> May {
     let has_fired =
         |other: usize| model.steps[other].kind == Kind::Fail && states[other] == State::Failed;
@@ -74,7 +75,7 @@ pub(crate) fn may(model: &Model, states: &[State], step: usize) -> May {
     }
 }
 
-/// SageMaker's word for how an execution ends whose steps stand so.
+/// Returns SageMaker's status of an execution whose steps ended like this.
 pub(crate) fn status(model: &Model, states: &[State], is_stopped: bool) -> &'static str {
     let fails =
         |(step, state): (usize, &State)| *state == State::Failed && !model.steps[step].may_fail;

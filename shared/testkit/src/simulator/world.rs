@@ -1,9 +1,11 @@
-//! The simulated deployment: what is stored, planners as processes with clocks of their own, and how events reach them.
+//! The simulated deployment: its stores, its planners, which are processes with their own clocks,
+//! and the way of events to them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use futures::future::{BoxFuture, Either, select};
+use parking_lot::Mutex;
 use serde_json::Value;
 use sidestep_core::execution::commit::{CacheEntry, Commit};
 use sidestep_core::execution::invocation::Invocation;
@@ -12,23 +14,27 @@ use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::handoff::{CarriedState, Contention, Handoff};
 use sidestep_engine::advance::handoff::HandoffOutcome;
-use sidestep_engine::engine::{Deployment, Engine, EngineError, Ports, error_chain};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::error::{EngineError, error_chain};
 use sidestep_engine::handle::sqs_batch::Consumer;
-use sidestep_engine::ports::executions::{CacheIndex, Committed, ExecutionStore, TableError};
+use sidestep_engine::options::EngineOptions;
+use sidestep_engine::ports::cache_index::CacheIndex;
+use sidestep_engine::ports::executions::{Committed, ExecutionStore, TableError};
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 use sidestep_engine::ports::queues::QueueError;
+use sidestep_engine::ports::{Deployment, Ports};
 
 use super::executor::Sim;
 use super::lease::Held;
 use super::ports::Faulty;
-use super::{Bug, Options, handler, lease, people};
+use super::{Bug, Options, handler, lease, workload};
 use crate::memory::{MemoryBatches, MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
 
 pub(crate) const BUCKET: &str = "artifacts";
-/// A planner's own timeout.
+/// The planner function's timeout.
 const PLANNER_MS: u64 = 60_000;
-/// Lambda's pauses before the second and the third try of an asynchronous invocation.
+/// Lambda's pauses before the second and the third attempt of an asynchronous invocation.
 const RETRIES_MS: [u64; 2] = [60_000, 120_000];
 /// The longest delay of a message in SQS.
 const LONGEST_DELAY_MS: u64 = 900_000;
@@ -42,19 +48,19 @@ pub(crate) struct World {
     pub(crate) functions: MemoryFunctions,
     pub(crate) notes: Mutex<Notes>,
     planners: Mutex<Vec<Planner>>,
-    /// A mistake that is planted, to show that it would be found.
+    /// A planted mistake, which the check must find.
     pub(crate) bug: Option<Bug>,
-    /// Which roads results take.
+    /// The roads that results take.
     pub(crate) handoff: Handoff,
-    /// Whether the first planner and some functions are of the release before.
+    /// True if the first planner and some functions are of the previous release.
     pub(crate) is_mixed: bool,
-    pub(crate) crowd: Contention,
-    /// Whether steps find a queue for results.
+    pub(crate) contention: Contention,
+    /// True if steps have a queue for results.
     pub(crate) has_reports: bool,
     me: Weak<Self>,
 }
 
-/// What is noted for the check afterwards.
+/// Notes for the check at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// When each key was first published.
@@ -90,7 +96,7 @@ impl World {
         let world = Arc::new_cyclic(|me| Self {
             handoff,
             is_mixed,
-            crowd: Contention { min_steps: 2, commit_ms },
+            contention: Contention { min_steps: 2, commit_ms },
             has_reports,
             sim,
             table: MemoryTable::default(),
@@ -109,17 +115,17 @@ impl World {
                 engine: world.engine(skew_ms, planners == 1, is_mixed && number == 0),
                 skew_ms,
             };
-            world.planners.lock().unwrap_or_else(PoisonError::into_inner).push(planner);
+            world.planners.lock().push(planner);
         }
         world
     }
 
     pub(crate) fn arc(&self) -> Arc<Self> {
-        self.me.upgrade().expect("whoever calls holds it")
+        self.me.upgrade().expect("the caller holds it")
     }
 
-    pub(crate) fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn notes(&self) -> parking_lot::MutexGuard<'_, Notes> {
+        self.notes.lock()
     }
 
     pub(crate) fn note(&self, fault: &'static str) {
@@ -127,7 +133,7 @@ impl World {
         self.sim.trace(|| format!("  {fault}"));
     }
 
-    fn engine(&self, skew_ms: u64, is_alone: bool, is_old: bool) -> Arc<Engine> {
+    fn engine(&self, skew_ms: u64, is_sole_planner: bool, is_old: bool) -> Arc<Engine> {
         let faulty = Arc::new(Faulty { world: self.arc(), skew_ms });
         let deployment = Deployment {
             artifact_bucket: BUCKET.to_owned(),
@@ -144,13 +150,17 @@ impl World {
             batches: Arc::new(MemoryBatches::default()),
             clock: faulty,
         };
-        let engine = Engine::new(deployment, ports).with_handoff(self.handoff);
-        let engine = engine.with_contention(self.crowd);
-        let engine = if is_old { engine.of_version(STATE_VERSION - 1) } else { engine };
-        Arc::new(if is_alone { engine.alone() } else { engine })
+        let options = EngineOptions {
+            handoff: self.handoff,
+            contention: self.contention,
+            is_sole_planner,
+            state_version: if is_old { STATE_VERSION - 1 } else { STATE_VERSION },
+            ..EngineOptions::default()
+        };
+        Arc::new(Engine::new(deployment, ports, options))
     }
 
-    /// Lets a finished step go on by itself, in a process of its own. `None`: it died.
+    /// Lets a finished step commit its result, in a process of its own. Returns `None` if it died.
     pub(crate) async fn hand_off(
         &self,
         invocation: &Invocation,
@@ -173,18 +183,19 @@ impl World {
                 if is_impossible(&error, is_old) {
                     self.sim.violation(error_chain(&error));
                 }
-                Some(HandoffOutcome::Left)
+                Some(HandoffOutcome::LeftToPlanner)
             }
         }
     }
 
-    /// Lets one of the planners do something. `None`: it died or ran out of time, and another process takes its place.
+    /// Lets one of the planners do something. Returns `None` if it died or ran out of time. Another
+    /// process then takes its place.
     pub(crate) async fn call<T>(
         &self,
         what: impl FnOnce(Arc<Engine>) -> BoxFuture<'static, Result<T, EngineError>>,
     ) -> Option<Result<T, EngineError>> {
         let (number, engine, is_alone) = {
-            let planners = self.planners.lock().unwrap_or_else(PoisonError::into_inner);
+            let planners = self.planners.lock();
             let number = usize::try_from(self.sim.draw(0..planners.len() as u64)).unwrap_or(0);
             (number, Arc::clone(&planners[number].engine), planners.len() == 1)
         };
@@ -196,7 +207,7 @@ impl World {
             Some(Either::Left((result, _))) => result,
             died => {
                 self.note(if died.is_none() { "planner died" } else { "planner timed out" });
-                let mut planners = self.planners.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut planners = self.planners.lock();
                 let skew_ms = planners[number].skew_ms;
                 planners[number].engine = self.engine(skew_ms, is_alone, self.is_old(number));
                 return None;
@@ -211,7 +222,8 @@ impl World {
         Some(result)
     }
 
-    /// Hands an event to the planner after a delay; it may be lost, doubled or late, and comes again after an error, twice at most.
+    /// Delivers an event to the planner after a delay. It may be lost, doubled or late, and comes
+    /// again after an error, twice at most.
     pub(crate) fn deliver(&self, delay_ms: u64, event: &Value) {
         let (lost, doubled, late) = {
             let state = self.sim.state();
@@ -250,7 +262,7 @@ impl World {
         }
     }
 
-    /// Creates a commit, and looks that nothing is added to an execution that is over.
+    /// Creates a commit, and checks that nothing is added to an execution that has ended.
     pub(crate) async fn commit(
         &self,
         id: &ExecutionId,
@@ -289,7 +301,7 @@ impl World {
         self.cache.publish(entry).await
     }
 
-    /// Accepts an invocation; it may be dropped or come twice.
+    /// Accepts an invocation. It may be dropped or arrive twice.
     pub(crate) async fn invoke(
         &self,
         invoke_arn: &str,
@@ -321,7 +333,7 @@ impl World {
         Ok(())
     }
 
-    /// Notes that an attempt's step may fail for no reason of its own.
+    /// Notes that a fault may fail an attempt's step.
     pub(crate) fn harm(&self, payload: &Value) {
         let invocation = &payload["Sidestep"];
         let id = invocation["ExecutionId"].as_str().and_then(|id| ExecutionId::parse(id).ok());
@@ -338,7 +350,7 @@ impl World {
         if body["status"] == "Executing" {
             let token = body["token"].as_str().unwrap_or_default().to_owned();
             let number = body["arguments"]["question"].as_u64().unwrap_or_default();
-            self.sim.spawn_new(people::answer(self.arc(), token, number));
+            self.sim.spawn_new(workload::answer(self.arc(), token, number));
         }
         Ok(())
     }
@@ -349,7 +361,7 @@ impl World {
     }
 }
 
-/// Whether an error says that the state is not what it must be.
+/// Returns true if an error says that the state is damaged.
 fn is_impossible(error: &EngineError, is_old: bool) -> bool {
     if matches!(error, EngineError::NewerState { .. }) {
         return !is_old;

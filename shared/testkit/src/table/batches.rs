@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sidestep_core::event::batch::{BatchObject, Part, WindowId};
 use sidestep_core::uri::S3Uri;
-use sidestep_engine::handle::window::BatchStore;
+use sidestep_engine::ports::batches::BatchStore;
 
 use super::triggers::trigger;
 
@@ -24,7 +24,7 @@ fn part(number: u32, uploads: usize) -> Part {
     Part { number, listing, count: uploads.len(), uploads }
 }
 
-/// Runs every case over a store without windows. Panics at the first promise broken.
+/// Runs every case over a store without windows. Panics at the first broken promise.
 pub async fn suite(store: &dyn BatchStore) {
     let trigger = trigger("p", "inbox", "a/");
     let (id, other) = (WindowId::of("t", 60, 0), WindowId::of("t", 60, 60_000));

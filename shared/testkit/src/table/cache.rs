@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use sidestep_core::execution::commit::CacheEntry;
-use sidestep_engine::ports::executions::CacheIndex;
+use sidestep_engine::ports::cache_index::CacheIndex;
 
-use super::fixture::entry;
+use crate::fixture::entry;
 
-/// Runs every case over an empty index. Panics at the first promise broken.
+/// Runs every case over an empty index. Panics at the first broken promise.
 pub async fn suite(cache: &dyn CacheIndex) {
     let entries: Vec<_> = (0..5).map(|number| entry(number, "aa")).collect();
     let keys: Vec<_> = entries.iter().map(CacheEntry::key).collect();

@@ -12,9 +12,9 @@ use sidestep_engine::ports::executions::{
     Committed, Creation, ExecutionStore, HeadChange, Summary,
 };
 
-use super::fixture::{skip, start};
+use crate::fixture::{skip, start};
 
-/// Runs every case over an empty table. Panics at the first promise broken.
+/// Runs every case over an empty table. Panics at the first broken promise.
 pub async fn suite(store: &dyn ExecutionStore) {
     what_is_absent_is_none(store).await;
     an_execution_is_created_once(store).await;
@@ -120,7 +120,7 @@ async fn live_executions_and_the_list_follow_the_end(store: &dyn ExecutionStore)
     }
 
     assert!(!store.is_retry_asked(id).await.unwrap());
-    assert!(!store.ask_retry(id, 0).await.unwrap(), "somebody who looked before the end");
+    assert!(!store.ask_retry(id, 0).await.unwrap(), "a caller that read the state before the end");
     assert!(!is_live().await && !store.is_retry_asked(id).await.unwrap());
     for _ in 0..2 {
         assert!(store.ask_retry(id, 1).await.unwrap());

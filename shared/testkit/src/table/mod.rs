@@ -1,11 +1,11 @@
-//! The suites that every table passes: executions, the cache index, triggers and registered pipelines, in memory and in DynamoDB.
+//! The suites that every table passes, in memory and in DynamoDB: executions, the cache index,
+//! triggers, windows and registered pipelines.
 
 #![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
 
 mod batches;
 mod cache;
 mod executions;
-mod fixture;
 mod pipelines;
 mod triggers;
 

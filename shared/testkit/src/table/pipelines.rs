@@ -1,4 +1,4 @@
-//! What every store of registered pipelines promises.
+//! The suite of registered pipelines.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use sidestep_engine::ports::pipelines::{
     Answered, Label, PipelineRecord, PipelineStore, VersionRecord,
 };
 
-/// Holds an empty store to its promises.
+/// Checks the promises of an empty store.
 pub async fn suite(store: &dyn PipelineStore) {
     nothing_is_there_at_first(store).await;
     a_change_counts_only_on_the_revision_it_was_made_from(store).await;

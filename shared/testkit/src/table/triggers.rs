@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::Format;
-use sidestep_engine::handle::trigger::{Trigger, TriggerStore};
+use sidestep_engine::ports::triggers::{Trigger, TriggerStore};
 
 pub(super) fn trigger(pipeline: &str, bucket: &str, prefix: &str) -> Trigger {
     Trigger {
@@ -20,7 +20,7 @@ pub(super) fn trigger(pipeline: &str, bucket: &str, prefix: &str) -> Trigger {
     }
 }
 
-/// Runs every case over a store without triggers. Panics at the first promise broken.
+/// Runs every case over a store without triggers. Panics at the first broken promise.
 pub async fn suite(store: &dyn TriggerStore) {
     assert_eq!(store.triggers("inbox").await.unwrap(), []);
     let first =

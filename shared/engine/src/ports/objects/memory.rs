@@ -1,14 +1,15 @@
-//! An object store in memory: for tests of steps and of the engine.
+//! An object store in memory, for tests of steps and of the engine.
 //!
-//! It passes the same suite as S3 (`sidestep_testkit::object`), and counts operations by name, so that a test asserts the
-//! calls made and not the time taken. It has no versions, and a bucket exists once something is in it.
+//! It passes the same suite as S3 (`sidestep_testkit::object`). It counts operations by name, so
+//! that a test can assert the calls made and not the time taken. It has no versions, and a bucket
+//! exists once an object is in it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
+use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::uri::S3Uri;
 
@@ -32,7 +33,7 @@ struct State {
 struct Object {
     bytes: Bytes,
     sha256: String,
-    /// Whether the SHA-256 is recorded with the object, as it is for what this port wrote.
+    /// True if this port wrote the object and thus recorded its SHA-256.
     recorded: bool,
 }
 
@@ -51,14 +52,14 @@ impl Object {
 }
 
 impl MemoryObjectStore {
-    /// Puts an object as a user would: over what is there, without a recorded SHA-256.
+    /// Puts an object as a user would, without a recorded SHA-256. It replaces an existing one.
     pub fn put(&self, uri: &S3Uri, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
         let object = Object { sha256: sha256_hex(&bytes), bytes, recorded: false };
         self.lock().objects.insert(uri.clone(), object);
     }
 
-    /// Returns every object, in order of URI.
+    /// Returns all objects, in order of URI.
     pub fn objects(&self) -> BTreeMap<S3Uri, Bytes> {
         let state = self.lock();
         state.objects.iter().map(|(uri, object)| (uri.clone(), object.bytes.clone())).collect()
@@ -70,8 +71,7 @@ impl MemoryObjectStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every critical section below is one map operation: there is no half-done state to fear.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn find(&self, operation: &'static str, uri: &S3Uri) -> Option<Object> {

@@ -1,11 +1,12 @@
-//! The port to an object store: what the planner reads of a step's inputs and what a step writes.
+//! The port to an object store, from which the planner reads inputs and to which steps write.
 //!
-//! It speaks in URIs, digests and artifacts. Everything that a step leaves behind is create-only, because Lambda may
-//! deliver one invocation twice: the first to write an object decides its content, and a second one with other bytes is
-//! told so instead of replacing a result that others may have read.
+//! It speaks in URIs, digests and artifacts. Everything that a step leaves behind is create-only,
+//! because Lambda may deliver one invocation twice: the first run to write an object decides its
+//! content, and a run with other bytes gets an error instead of replacing a result that other steps
+//! may have read.
 //!
-//! Deleting is for the garbage collection alone. Deliberately left out: copying and plain overwriting, which no part of an execution
-//! needs.
+//! Only garbage collection deletes. Copying and overwriting are left out on purpose, because no
+//! part of an execution needs them.
 
 pub mod memory;
 
@@ -19,24 +20,26 @@ use sha2::{Digest, Sha256};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::uri::S3Uri;
 
-use super::BoxError;
+use crate::ports::source::BoxError;
 
-/// The user metadata key that holds an object's SHA-256, in hexadecimal. On the wire it is `x-amz-meta-` and this.
+/// The user metadata key that holds an object's SHA-256 in hexadecimal. On the wire, `x-amz-meta-`
+/// precedes it.
 pub const SHA256_METADATA: &str = "sidestep-sha256";
 
 /// Content on its way in or out, in pieces of any size.
 pub type ObjectStream = BoxStream<'static, io::Result<Bytes>>;
 
-/// What a store knows of an object without reading it.
+/// The facts that a store knows of an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectFacts {
     pub bytes: u64,
-    /// `sha256:HEX` where the content's SHA-256 is known, else `version:ID:ETAG` or `etag:ETAG`: a change hint only.
+    /// `sha256:HEX` if the content's SHA-256 is known, otherwise `version:ID:ETAG` or `etag:ETAG`,
+    /// which only hints at a change.
     pub digest: String,
 }
 
 impl ObjectFacts {
-    /// The content's SHA-256 in hexadecimal, where the digest is one.
+    /// Returns the content's SHA-256 in hexadecimal, if the digest is one.
     pub fn sha256(&self) -> Option<&str> {
         self.digest.strip_prefix("sha256:")
     }
@@ -58,17 +61,18 @@ impl std::fmt::Debug for Download {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
     New,
-    /// Something was there, and stays as it was.
+    /// An object was there, and stays as it was.
     Exists,
 }
 
-/// A failure of an object store, in words that hold for every store.
+/// A failure of an object store, in words that fit every store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     #[error("bucket `{bucket}` does not exist")]
     NoSuchBucket { bucket: String },
-    /// The key is empty, ends in `/` or is over 1,024 bytes: S3 takes some of these, but they are never meant.
+    /// The key is empty, ends in `/` or has over 1,024 bytes. S3 takes some of these, but a caller
+    /// never means them.
     #[error("`{uri}` cannot name an object: {reason}")]
     IllegalKey { uri: S3Uri, reason: &'static str },
     #[error("object `{uri}` has {bytes} bytes, over the limit of {limit}")]
@@ -81,7 +85,7 @@ pub enum StoreError {
     /// The stream to be uploaded failed, not the store. Nothing was created.
     #[error("could not read the content meant for `{uri}`")]
     Source { uri: S3Uri, source: io::Error },
-    /// Anything this store alone can say. `retryable` is the adapter's judgement.
+    /// Any other failure, as the store says it. `retryable` is the adapter's judgement.
     #[error("could not {operation} `{uri}`")]
     Unavailable { operation: &'static str, uri: S3Uri, retryable: bool, source: BoxError },
 }
@@ -96,24 +100,30 @@ impl StoreError {
 /// A store of objects. Every method may be repeated without harm.
 #[async_trait]
 pub trait ObjectStore: Send + Sync + std::fmt::Debug {
-    /// Returns what is known of an object, `None` where there is none.
+    /// Returns what is known of an object, or `None` if there is none.
     async fn head(&self, uri: &S3Uri) -> Result<Option<ObjectFacts>, StoreError>;
 
-    /// Returns the objects whose key starts with the prefix's key, in order of key. Over `limit` is an error.
-    /// A listing carries no SHA-256: its digests are always `etag:`.
+    /// Returns the objects whose key starts with the prefix's key, in order of key.
+    ///
+    /// More than `limit` are an error. A listing carries no SHA-256, so its digests are always
+    /// `etag:`.
     async fn list(
         &self,
         prefix: &S3Uri,
         limit: usize,
     ) -> Result<Vec<(String, ObjectFacts)>, StoreError>;
 
-    /// Returns an object whole, `None` where there is none. Over `max_bytes` is an error, found before it is read.
+    /// Returns a whole object, or `None` if there is none.
+    ///
+    /// An object over `max_bytes` is an error, found before it is read.
     async fn get(&self, uri: &S3Uri, max_bytes: u64) -> Result<Option<Bytes>, StoreError>;
 
-    /// Opens an object for reading, `None` where there is none.
+    /// Opens an object for reading, or returns `None` if there is none.
     async fn download(&self, uri: &S3Uri) -> Result<Option<Download>, StoreError>;
 
-    /// Writes an object unless there is one, with its SHA-256. Of any number of concurrent calls, one returns `New`.
+    /// Writes an object with its SHA-256, unless there is one.
+    ///
+    /// Of any number of concurrent calls, one returns `New`.
     async fn create(
         &self,
         uri: &S3Uri,
@@ -121,14 +131,16 @@ pub trait ObjectStore: Send + Sync + std::fmt::Debug {
         content_type: &str,
     ) -> Result<Created, StoreError>;
 
-    /// Writes an object of any size unless there is one, in bounded memory, and computes its SHA-256 on the way.
+    /// Writes an object of any size unless there is one, and computes its SHA-256 on the way.
     ///
-    /// The same bytes again are fine. Other bytes are a [`StoreError::Conflict`]. After a failure there is no object,
-    /// unless the failure came after the store had accepted it.
+    /// It takes a bounded amount of memory.
+    ///
+    /// The same bytes again are fine. Other bytes are a [`StoreError::Conflict`]. After a failure
+    /// there is no object, unless the store had already accepted it.
     async fn upload(&self, uri: &S3Uri, stream: ObjectStream) -> Result<Artifact, StoreError>;
 
-    /// Removes an object; where there is none, nothing happens. Afterwards it is absent, also in listings; a bucket with versions keeps
-    /// them.
+    /// Removes an object, if there is one. Afterwards it is absent, also in listings. A bucket with
+    /// versions keeps them.
     async fn delete(&self, uri: &S3Uri) -> Result<(), StoreError>;
 }
 
@@ -148,9 +160,9 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Returns the SHA-256 of what is at `uri`: as recorded, or by reading all of it.
+/// Returns the SHA-256 of the object at `uri`, as recorded or by reading all of it.
 ///
-/// For an upload that found an object, to tell a repeat from a conflict.
+/// An upload that finds an object uses it to distinguish a repeat from a conflict.
 pub async fn existing_sha256(
     store: &dyn ObjectStore,
     uri: &S3Uri,
@@ -170,7 +182,7 @@ pub async fn existing_sha256(
     Ok(Some(hex::encode(hasher.finalize())))
 }
 
-/// Mailboxes bytes in memory into a stream of one piece.
+/// Makes a stream of one piece out of bytes in memory.
 pub fn stream_of(bytes: impl Into<Bytes>) -> ObjectStream {
     let bytes = bytes.into();
     futures::stream::once(async move { Ok(bytes) }).boxed()

@@ -1,4 +1,4 @@
-//! Those who use the deployment: they start executions, stop them, take them up again, and answer questions.
+//! The users' workload: they start executions, stop and resume them, and answer callbacks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_engine::control::Answer;
-use sidestep_engine::engine::{Engine, EngineError};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::executions::ExecutionStore;
 use sidestep_engine::ports::objects::ObjectStore;
@@ -22,7 +23,7 @@ use super::handler::FUNCTION_SECONDS;
 use super::pipeline::{FUNCTIONS, Model};
 use super::world::World;
 
-/// An execution that somebody asked for.
+/// An execution that a user asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) id: ExecutionId,
@@ -31,15 +32,15 @@ pub(crate) struct Asked {
     pub(crate) parameters: [u64; 2],
 }
 
-/// How the people behave.
+/// How many executions users start, and what else they do.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Habits {
+pub(crate) struct Workload {
     pub(crate) executions: u64,
-    /// Whether they stop, take up again, select, edit and deploy.
+    /// True if they also stop, resume, select, edit and deploy.
     pub(crate) is_restless: bool,
 }
 
-/// Makes a version of a function live; those that report by manifest have a step SDK.
+/// Makes a version of a function live. A function that reports by manifest has a step SDK.
 fn deploy(world: &World, function: usize, code: &str) {
     let name = format!("F{function}");
     match report(function) {
@@ -48,21 +49,21 @@ fn deploy(world: &World, function: usize, code: &str) {
     }
 }
 
-/// Starts executions one after the other, sometimes before the one before is over.
+/// Starts executions one after the other, sometimes before the previous one has ended.
 pub(crate) async fn user(
     world: Arc<World>,
     mut model: Model,
-    habits: Habits,
-    asked: Arc<std::sync::Mutex<Vec<Asked>>>,
+    workload: Workload,
+    asked: Arc<parking_lot::Mutex<Vec<Asked>>>,
 ) {
     let sim = world.sim.clone();
     for function in 0..FUNCTIONS {
         deploy(&world, function, "one");
     }
-    for number in 0..habits.executions {
-        if number > 0 && habits.is_restless {
+    for number in 0..workload.executions {
+        if number > 0 && workload.is_restless {
             if sim.chance(300) {
-                model.edit(&mut sim.state().dice);
+                model.edit(&mut sim.state().rng);
             }
             if sim.chance(200) {
                 let function = usize::try_from(sim.draw(0..FUNCTIONS as u64)).unwrap_or(0);
@@ -72,19 +73,19 @@ pub(crate) async fn user(
             lose_an_artifact(&world).await;
         }
         let parameters = [sim.draw(0..4), sim.draw(0..4)];
-        let request = request(&world, &model, parameters, number, habits);
+        let request = request(&world, &model, parameters, number, workload);
         let Some(id) = start(&world, &model, parameters, request, &asked).await else { continue };
-        if habits.is_restless && sim.chance(150) {
+        if workload.is_restless && sim.chance(150) {
             let (world, id) = (Arc::clone(&world), id.clone());
             sim.spawn_new(async move { stop(&world, &id).await });
         }
-        if habits.is_restless && sim.chance(200) {
+        if workload.is_restless && sim.chance(200) {
             sim.sleep(sim.draw(1..5_000)).await;
         } else {
             wait(&world, &id).await;
         }
-        while habits.is_restless && sim.chance(400) && wait(&world, &id).await.is_some() {
-            take_up(&world, &id).await;
+        while workload.is_restless && sim.chance(400) && wait(&world, &id).await.is_some() {
+            resume(&world, &id).await;
         }
     }
 }
@@ -94,11 +95,11 @@ fn request(
     model: &Model,
     parameters: [u64; 2],
     number: u64,
-    habits: Habits,
+    workload: Workload,
 ) -> StartRequest {
     let sim = &world.sim;
     let mut selection = SelectionRequest::default();
-    if habits.is_restless && sim.chance(if number > 0 { 300 } else { 50 }) {
+    if workload.is_restless && sim.chance(if number > 0 { 300 } else { 50 }) {
         let step =
             |sim: &super::executor::Sim| format!("S{}", sim.draw(0..model.steps.len() as u64));
         let forms = ["", "+", "..."];
@@ -112,7 +113,7 @@ fn request(
             selection.source = SourceRequest::None;
         }
     }
-    if habits.is_restless && sim.chance(100) {
+    if workload.is_restless && sim.chance(100) {
         selection.force = vec![format!("S{}", sim.draw(0..model.steps.len() as u64))];
     }
     StartRequest {
@@ -121,9 +122,9 @@ fn request(
         parameters: [("P", parameters[0]), ("W", parameters[1])]
             .map(|(name, value)| (name.to_owned(), value.to_string()))
             .into(),
-        use_cache: !habits.is_restless || !sim.chance(100),
+        use_cache: !workload.is_restless || !sim.chance(100),
         left_out: BTreeMap::new(),
-        trigger: "somebody".to_owned(),
+        trigger: "a user".to_owned(),
         token: Some(format!("request {number}")),
         selection,
         max_parallel_execution_steps: sim
@@ -132,13 +133,13 @@ fn request(
     }
 }
 
-/// Asks until there is an answer, with one token: one execution, however often.
+/// Asks with one token until there is an answer. However often it asks, there is one execution.
 async fn start(
     world: &Arc<World>,
     model: &Model,
     parameters: [u64; 2],
     request: StartRequest,
-    asked: &std::sync::Mutex<Vec<Asked>>,
+    asked: &parking_lot::Mutex<Vec<Asked>>,
 ) -> Option<ExecutionId> {
     let mut id = None;
     for _ in 0..5 {
@@ -160,7 +161,7 @@ async fn start(
         let own = prepared.start.execution_id.clone();
         if id.is_none() {
             let asked_for = Asked { id: own.clone(), model: model.clone(), parameters };
-            asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(asked_for);
+            asked.lock().push(asked_for);
         }
         id = Some(own);
         let begin = move |engine: Arc<Engine>| -> BoxFuture<'static, _> {
@@ -178,7 +179,7 @@ async fn status(world: &World, id: &ExecutionId) -> Option<ExecutionStatus> {
     world.table.head(id).await.ok().flatten().map(|head| head.status)
 }
 
-/// Waits for the end, for an hour at most. `None`: it is not over.
+/// Waits an hour at most for the end. Returns `None` if the execution has not ended.
 async fn wait(world: &World, id: &ExecutionId) -> Option<ExecutionStatus> {
     for _ in 0..720 {
         match status(world, id).await {
@@ -204,7 +205,7 @@ async fn stop(world: &Arc<World>, id: &ExecutionId) {
     }
 }
 
-async fn take_up(world: &Arc<World>, id: &ExecutionId) {
+async fn resume(world: &Arc<World>, id: &ExecutionId) {
     for _ in 0..50 {
         let id = id.clone();
         let retry = move |engine: Arc<Engine>| -> BoxFuture<'static, _> {
@@ -214,16 +215,16 @@ async fn take_up(world: &Arc<World>, id: &ExecutionId) {
         world.sim.sleep(1_000).await;
         match answer {
             Some(Ok(_) | Err(EngineError::Request(_))) => return,
-            // Nobody is left who knows.
+            // The answer is lost, and this user does not ask again.
             None if world.sim.chance(700) => return,
-            // Whoever is told of an error asks again.
+            // After an error, the user asks again.
             _ => {}
         }
         world.sim.sleep(60_000).await;
     }
 }
 
-/// Answers a question after a while. Whoever is told that nobody waits believes it.
+/// Answers a callback after a while. The user stops if the engine refuses the answer.
 pub(crate) async fn answer(world: Arc<World>, token: String, number: u64) {
     let sim = world.sim.clone();
     sim.sleep(if sim.chance(200) { sim.draw(1_000..900_000) } else { sim.draw(20..2_000) }).await;
@@ -256,7 +257,7 @@ async fn lose_an_artifact(world: &World) {
     world.notes().is_artifact_lost = true;
 }
 
-/// Sweeps each minute, until everything that was asked for is over.
+/// Sweeps each minute until all executions have ended.
 pub(crate) async fn sweeper(world: Arc<World>, is_done: impl Fn() -> bool + Send + 'static) {
     loop {
         world.sim.sleep(60_000).await;

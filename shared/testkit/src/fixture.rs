@@ -1,4 +1,7 @@
-//! Values for the suites.
+//! Values for tests: a start, a commit and a cache entry. A test replaces the fields that it is
+//! about.
+
+#![allow(clippy::unwrap_used, reason = "these texts are legal")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +18,8 @@ use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parse::Format;
 use sidestep_core::uri::S3Uri;
 
-pub(super) fn start(pipeline: &str, id: u8, started_at_ms: u64) -> Start {
+/// Returns the start of an execution of `pipeline`, whose id is made of `id`.
+pub fn start(pipeline: &str, id: u8, started_at_ms: u64) -> Start {
     let execution_id = ExecutionId::from_bytes([id; 16]);
     Start {
         state_version: STATE_VERSION,
@@ -39,14 +43,14 @@ pub(super) fn start(pipeline: &str, id: u8, started_at_ms: u64) -> Start {
     }
 }
 
-/// A commit that skips a step, for this reason.
-pub(super) fn skip(revision: u32, step: usize, reason: &str) -> Commit {
+/// Returns a commit that skips a step for this reason.
+pub fn skip(revision: u32, step: usize, reason: &str) -> Commit {
     let decision = Decision::new(StepIndex(step), Verdict::Skipped, reason.to_owned());
     Commit { decisions: vec![decision], ..Commit::new(revision, 1_000 + u64::from(revision)) }
 }
 
-/// An entry whose key is told apart by `number`, with an artifact of this content.
-pub(super) fn entry(number: u32, sha256: &str) -> CacheEntry {
+/// Returns an entry whose key depends on `number`, with an artifact of this content.
+pub fn entry(number: u32, sha256: &str) -> CacheEntry {
     let execution_id = ExecutionId::from_bytes([9; 16]);
     let uri = S3Uri::new("artifacts", format!("runs/p/{execution_id}/A/1/data"));
     let serde_json::Value::Object(outputs) = json!({ "uri": uri, "rows": 3, "text": "ü \"" })

@@ -1,0 +1,70 @@
+//! Performs the effects of a commit.
+
+use futures::future::join_all;
+use sidestep_core::definition::{Pipeline, StepIndex};
+use sidestep_core::execution::commit::Failure;
+use sidestep_core::execution::start::Start;
+use sidestep_core::plan::{CallbackRecord, Effect, Event, Plan, Report, ReportedResult};
+use tracing::warn;
+
+use crate::engine::Engine;
+use crate::error::error_chain;
+
+impl Engine {
+    /// Performs the effects of a commit. Returns a failure report for each that could not be
+    /// started.
+    pub(super) async fn perform(
+        &self,
+        start: &Start,
+        pipeline: &Pipeline,
+        plan: &Plan,
+    ) -> Vec<Event> {
+        let revision = plan.commit.revision;
+        let id = &start.execution_id;
+        let performed = plan.effects.iter().map(|effect| async move {
+            let (step, attempt_count, failure) = match effect {
+                Effect::InvokeStep { step, attempt_count, function_arn, payload } => {
+                    let error = self.functions.invoke(function_arn, payload).await.err()?;
+                    if self.may_have_arrived(payload).await {
+                        return None;
+                    }
+                    let failure = Failure::new(error.failure_type(), error_chain(&error));
+                    (*step, *attempt_count, failure)
+                }
+                Effect::SendCallback { step, attempt_count, queue_url, body } => {
+                    let Err(error) = self.queues.send(queue_url, body).await else {
+                        self.note_sent(plan, *step).await;
+                        return None;
+                    };
+                    let failure = Failure::new(error.failure_type(), error_chain(&error));
+                    (*step, *attempt_count, failure)
+                }
+                Effect::Wake { at_ms } => {
+                    if let Err(error) = self.queues.wake(id, *at_ms, self.clock.now_ms()).await {
+                        let error = error_chain(&error);
+                        warn!(execution_id = %id, error, "left to the sweep: the planner will not be woken");
+                    }
+                    return None;
+                }
+            };
+            let token = start.secret.token(id, step, attempt_count, revision);
+            let (step, result) = (pipeline.step(step).name.clone(), ReportedResult::Failed(failure));
+            Some(Event::Reported(Report { step, attempt_count, token, result }))
+        });
+        join_all(performed).await.into_iter().flatten().collect()
+    }
+
+    /// Notes that the message of a Callback step is in its queue. Without the note, the sweep sends
+    /// it again.
+    async fn note_sent(&self, plan: &Plan, step: StepIndex) {
+        let Some((token, record)) = plan.callbacks.iter().find(|(_, record)| record.step == step)
+        else {
+            return;
+        };
+        let record = CallbackRecord { is_unsent: false, ..record.clone() };
+        if let Err(error) = self.executions.put_callback(token, &record).await {
+            let error = error_chain(&error);
+            warn!(execution_id = %record.execution_id, error, "a callback's message may be sent again");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What an engine is told about itself when it is made.
+
+use std::sync::Arc;
+
+use sidestep_core::execution::start::STATE_VERSION;
+use sidestep_core::plan::handoff::{Contention, Handoff};
+
+use crate::ports::watcher::Watcher;
+
+/// How an engine works. The default is a planner among others, on AWS.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// How results reach the executions. With [`Handoff::Direct`], invocations take the state
+    /// along.
+    pub handoff: Handoff,
+    /// From when on finishing steps leave their results to the planner, instead of competing for
+    /// the next commit.
+    pub contention: Contention,
+    /// No other planner advances the same executions, as in the embedded cloud.
+    ///
+    /// States are then kept in memory. If another planner does exist, commits are lost, and nothing
+    /// else happens.
+    pub is_sole_planner: bool,
+    /// Before each commit, verify that every function of the execution is deployed here with the
+    /// same code. If one is not, results are recorded but nothing is started.
+    pub checks_functions: bool,
+    /// The version of state that the engine writes, and the newest that it reads. Below
+    /// [`STATE_VERSION`], the engine behaves as an older release.
+    pub state_version: u32,
+    /// Is told each change of status.
+    pub watcher: Option<Arc<dyn Watcher>>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            handoff: Handoff::default(),
+            contention: Contention::default(),
+            is_sole_planner: false,
+            checks_functions: false,
+            state_version: STATE_VERSION,
+            watcher: None,
+        }
+    }
+}
