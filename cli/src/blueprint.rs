@@ -11,7 +11,7 @@ use sidestep_deploy::{
 use sidestep_engine::engine::EngineError;
 
 use crate::build::sdk_packages::packages_with_sdk;
-use crate::output::error::user;
+use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::python::Requirements;
 use crate::settings::{
@@ -29,13 +29,13 @@ const LOG_DAYS: [u32; 22] = [
 pub(crate) fn blueprint(
     project: &Project,
     architecture: Option<Architecture>,
-) -> anyhow::Result<Blueprint> {
+) -> Result<Blueprint, CommandError> {
     let mut pipelines = BTreeMap::new();
     for (name, settings) in &project.settings.pipelines {
         let definition = project.pipeline(name)?.read()?;
         let parsed = parse(definition.text.as_bytes(), definition.format)
             .map_err(EngineError::Definition)?;
-        let name = PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+        let name = PipelineName::parse(name)?;
         let pipeline_use = PipelineUse {
             pipeline: parsed.pipeline,
             uploads: uploads(settings),
@@ -48,7 +48,7 @@ pub(crate) fn blueprint(
     options.handoff = project.settings.engine.handoff;
     if options.handoff.is_direct() && options.event_bus.is_some() {
         let problem = "`deploy.events` and `engine.handoff` do not go together";
-        return Err(user(problem).hint("steps that hand off tell nobody; take `event`").into());
+        return Err(user(problem).hint("steps that hand off tell nobody; take `event`"));
     }
     let functions = functions(project)?;
     Ok(Blueprint {
@@ -61,17 +61,17 @@ pub(crate) fn blueprint(
 }
 
 /// The stack's name: `[deploy] stack`, else the folder's name as far as it can be one.
-pub(crate) fn stack_name(project: &Project) -> anyhow::Result<StackName> {
+pub(crate) fn stack_name(project: &Project) -> Result<StackName, CommandError> {
     let hint = "name it: `[deploy]`, `stack = \"NAME\"`";
     let name = project.settings.deploy.stack.clone().unwrap_or_else(|| {
         let folder = project.folder.file_name().unwrap_or_default().to_string_lossy();
         folder.to_ascii_lowercase().replace(['_', '.', ' '], "-")
     });
-    StackName::parse(&name).map_err(|error| user(error.to_string()).hint(hint).into())
+    StackName::parse(&name).map_err(|error| user(error.to_string()).hint(hint))
 }
 
 /// The project's buckets: those that are mapped exist, other buckets of triggers and `[[uploads]]` are the stack's.
-pub(crate) fn buckets(project: &Project) -> anyhow::Result<Buckets> {
+pub(crate) fn buckets(project: &Project) -> Result<Buckets, CommandError> {
     let settings = &project.settings;
     let existing = settings.deploy.buckets.clone();
     let stack = stack_name(project)?;
@@ -79,8 +79,7 @@ pub(crate) fn buckets(project: &Project) -> anyhow::Result<Buckets> {
         if name.starts_with(&format!("{stack}-artifacts-")) {
             return Err(user(format!(
                 "`[deploy.buckets]` names the artifact bucket `{name}`, whose outputs would start pipelines again"
-            ))
-            .into());
+            )));
         }
     }
     let triggers = settings.pipelines.values().flat_map(|pipeline| &pipeline.triggers);
@@ -112,7 +111,7 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     uploads.map(upload).collect()
 }
 
-fn functions(project: &Project) -> anyhow::Result<BTreeMap<String, Function>> {
+fn functions(project: &Project) -> Result<BTreeMap<String, Function>, CommandError> {
     let functions = &project.settings.functions;
     let has_package = functions.values().any(|settings| settings.package.is_some());
     let with_sdk = if has_package { packages_with_sdk(&project.folder) } else { BTreeSet::new() };
@@ -149,7 +148,7 @@ fn function(settings: &FunctionSettings) -> Function {
 }
 
 /// The event bus that is told of changes, if any is.
-pub(crate) fn event_bus(settings: &DeploySettings) -> anyhow::Result<Option<String>> {
+pub(crate) fn event_bus(settings: &DeploySettings) -> Result<Option<String>, CommandError> {
     match &settings.events {
         None | Some(Events::Told(false)) => Ok(None),
         Some(Events::Told(true)) => Ok(Some("default".to_owned())),
@@ -158,14 +157,14 @@ pub(crate) fn event_bus(settings: &DeploySettings) -> anyhow::Result<Option<Stri
             let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
             if name.is_empty() || name.len() > 256 || !name.chars().all(legal) {
                 let problem = format!("`deploy.events` is `{name}`, not the name of an event bus");
-                return Err(user(problem).hint("letters, digits, `.`, `-` and `_`; no ARN").into());
+                return Err(user(problem).hint("letters, digits, `.`, `-` and `_`; no ARN"));
             }
             Ok(Some(name.clone()))
         }
     }
 }
 
-fn options(settings: &DeploySettings) -> anyhow::Result<Options> {
+fn options(settings: &DeploySettings) -> Result<Options, CommandError> {
     let mut options = Options::default();
     if let Some(name) = &settings.architecture {
         options.architecture = Architecture::parse(name).ok_or_else(|| {
@@ -176,13 +175,13 @@ fn options(settings: &DeploySettings) -> anyhow::Result<Options> {
         if !LOG_DAYS.contains(&days) {
             let known = LOG_DAYS.iter().map(u32::to_string);
             let known = known.collect::<Vec<_>>().join(", ");
-            return Err(user(format!("`deploy.log_days` is {days}, not one of {known}")).into());
+            return Err(user(format!("`deploy.log_days` is {days}, not one of {known}")));
         }
         options.log_days = days;
     }
     if let Some(days) = settings.artifact_days {
         if days == 0 {
-            return Err(user("`deploy.artifact_days` is 0, less than 1").into());
+            return Err(user("`deploy.artifact_days` is 0, less than 1"));
         }
         options.artifact_days = days;
     }
@@ -190,7 +189,7 @@ fn options(settings: &DeploySettings) -> anyhow::Result<Options> {
         None | Some("none") => false,
         Some("xray") => true,
         Some(other) => {
-            return Err(user(format!("`deploy.tracing` is `{other}`, not `xray` or `none`")).into());
+            return Err(user(format!("`deploy.tracing` is `{other}`, not `xray` or `none`")));
         }
     };
     options.planner_concurrency = settings.planner_concurrency;

@@ -3,18 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use sha2::{Digest, Sha256};
 
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _};
 
 /// The folder's files, relative and sorted; without caches and hidden files.
-pub(crate) fn list_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
         let entries = fs::read_dir(&current)
-            .with_context(|| user(format!("could not read folder `{}`", current.display())))?;
+            .or_user(|| format!("could not read folder `{}`", current.display()))?;
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
@@ -37,12 +36,12 @@ pub(crate) fn list_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> anyhow::Result<[u8; 32]> {
+pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> Result<[u8; 32], CommandError> {
     let mut hash = Sha256::new();
     for file in files {
         let path = folder.join(file);
         let bytes =
-            fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+            fs::read(&path).or_service(|| format!("could not read `{}`", path.display()))?;
         hash.update(file.to_string_lossy().as_bytes());
         hash.update(b"\0");
         hash.update(Sha256::digest(bytes));
@@ -50,7 +49,7 @@ pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> anyhow::Result<[u8; 32
     Ok(hash.finalize().into())
 }
 
-pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> Result<(), CommandError> {
     if folder.exists() {
         return Ok(());
     }
@@ -59,7 +58,7 @@ pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> anyhow::R
         let target = temporary.join(file);
         fs::create_dir_all(target.parent().unwrap_or(&temporary))?;
         fs::copy(source.join(file), &target)
-            .with_context(|| format!("could not write `{}`", target.display()))?;
+            .or_service(|| format!("could not write `{}`", target.display()))?;
     }
     fs::create_dir_all(&temporary)?;
     // Another process may have been faster; then its copy is as good.

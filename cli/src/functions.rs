@@ -7,12 +7,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 use crate::build::{self, Binary};
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::python;
 use crate::settings::FunctionSettings;
@@ -27,7 +26,7 @@ pub(crate) struct Ready {
 }
 
 /// Builds what has to be built and returns `wanted` functions of the project.
-pub(crate) fn prepare(project: &Project, wanted: &[String]) -> anyhow::Result<Ready> {
+pub(crate) fn prepare(project: &Project, wanted: &[String]) -> Result<Ready, CommandError> {
     let settings =
         |name: &String| Some((name.clone(), project.settings.functions.get(name)?.clone()));
     let wanted: BTreeMap<_, _> = wanted.iter().filter_map(settings).collect();
@@ -62,17 +61,21 @@ pub(crate) fn prepare(project: &Project, wanted: &[String]) -> anyhow::Result<Re
     Ok(ready)
 }
 
-fn rust(binary: &Binary, settings: &FunctionSettings, store: &Path) -> anyhow::Result<Stored> {
+fn rust(
+    binary: &Binary,
+    settings: &FunctionSettings,
+    store: &Path,
+) -> Result<Stored, CommandError> {
     let folder = store.join(hex::encode(binary.sha256));
     let program = folder.join("bootstrap");
     if !program.exists() {
         fs::create_dir_all(&folder)
-            .with_context(|| format!("could not create `{}`", folder.display()))?;
+            .or_service(|| format!("could not create `{}`", folder.display()))?;
         let temporary = folder.join(format!("bootstrap.{}", std::process::id()));
         // `copy` keeps the permission to execute.
         fs::copy(&binary.path, &temporary)
             .and_then(|_| fs::rename(&temporary, &program))
-            .with_context(|| {
+            .or_service(|| {
                 format!("could not copy `{}` to `{}`", binary.path.display(), folder.display())
             })?;
     }

@@ -25,11 +25,11 @@ mod triggers;
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Parser as _;
 
 use commands::{Arguments, dispatch};
-use output::{error, stream};
+use output::error::OrError as _;
+use output::stream;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(dispatch(arguments)),
         Err(error) => Err(error.into()),
     };
-    let status = result.unwrap_or_else(|error| error::report(&error));
-    let printed = stream::finish().context("could not write to stdout");
-    ExitCode::from(printed.map_or_else(|error| error::report(&error), |()| status))
+    let status = result.unwrap_or_else(|error| error.report());
+    let printed = stream::finish().or_service(|| "could not write to stdout");
+    printed.map_or_else(|error| error.report(), |()| status).into()
 }

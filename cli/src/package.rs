@@ -8,14 +8,13 @@ use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 use sidestep_deploy::blueprint::Architecture;
 use zip::write::SimpleFileOptions;
 
 use crate::build::lambda::build;
 use crate::files::list_files;
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::python::Requirements;
 
@@ -40,7 +39,7 @@ pub(crate) struct Package {
 pub(crate) fn packages(
     project: &Project,
     architecture: Architecture,
-) -> anyhow::Result<Vec<Package>> {
+) -> Result<Vec<Package>, CommandError> {
     let source = engine_source(project)?;
     let names: Vec<_> = ENGINE.iter().map(|(_, package)| (*package).to_owned()).collect();
     let engine = build(&source, &names, architecture)?;
@@ -67,14 +66,14 @@ pub(crate) fn packages(
                 };
                 packages.push(folder(parameter, &source, vendored.as_deref())?);
             }
-            (None, None) => bail!(user(format!("`[functions.{name}]` is not complete"))),
+            (None, None) => return Err(user(format!("`[functions.{name}]` is not complete"))),
         }
     }
     Ok(packages)
 }
 
 /// Where the source of planner and trigger is: `[deploy] engine_source`, else where this command was built from.
-fn engine_source(project: &Project) -> anyhow::Result<PathBuf> {
+fn engine_source(project: &Project) -> Result<PathBuf, CommandError> {
     let source = match &project.settings.deploy.engine_source {
         Some(folder) => project.folder.join(folder),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
@@ -84,21 +83,21 @@ fn engine_source(project: &Project) -> anyhow::Result<PathBuf> {
     }
     let hint = "clone it, and name it: `[deploy]`, `engine_source = \"DIR\"`";
     let problem = format!("sidestep's own source is not in `{}`", source.display());
-    Err(user(problem).hint(hint).into())
+    Err(user(problem).hint(hint))
 }
 
 fn binary(
     parameter: String,
     package: &str,
     built: &BTreeMap<String, PathBuf>,
-) -> anyhow::Result<Package> {
+) -> Result<Package, CommandError> {
     let path = &built[package];
-    let bytes = fs::read(path).with_context(|| format!("could not read `{}`", path.display()))?;
+    let bytes = fs::read(path).or_service(|| format!("could not read `{}`", path.display()))?;
     zip(parameter, [("bootstrap".to_owned(), bytes)])
 }
 
 /// A function's own files, beside the packages that it asks for. Its own come first where both have one.
-fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> anyhow::Result<Package> {
+fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> Result<Package, CommandError> {
     let mut files = BTreeMap::new();
     for folder in vendored.into_iter().chain([own]) {
         for file in list_files(folder)? {
@@ -112,17 +111,17 @@ fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> anyhow::Res
             }
             let path = folder.join(&file);
             let bytes =
-                fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+                fs::read(&path).or_service(|| format!("could not read `{}`", path.display()))?;
             files.insert(parts.join("/"), bytes);
         }
     }
     if files.is_empty() {
-        bail!(user(format!("`{}` holds no code", own.display())));
+        return Err(user(format!("`{}` holds no code", own.display())));
     }
     let bytes: usize = files.values().map(Vec::len).sum();
     if bytes > UNZIPPED_BYTES {
         let problem = format!("`{}` has {bytes} bytes with what it asks for", own.display());
-        bail!(user(problem).hint(format!("Lambda takes {UNZIPPED_BYTES}")));
+        return Err(user(problem).hint(format!("Lambda takes {UNZIPPED_BYTES}")));
     }
     zip(parameter, files)
 }
@@ -131,7 +130,7 @@ fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> anyhow::Res
 fn zip(
     parameter: String,
     files: impl IntoIterator<Item = (String, Vec<u8>)>,
-) -> anyhow::Result<Package> {
+) -> Result<Package, CommandError> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Deflated)

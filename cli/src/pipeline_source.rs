@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::Format;
 use sidestep_engine::memory::definitions::Definition;
 
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 
 /// A pipeline that was asked for.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub(crate) struct PipelineSource {
 
 impl PipelineSource {
     /// The pipeline of a definition's file, named after it.
-    pub(crate) fn of_file(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn of_file(path: &Path) -> Result<Self, CommandError> {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let name = PipelineName::parse(&stem).map_err(|error| {
             user(error.to_string()).hint("a definition's file name is the pipeline's name")
@@ -28,10 +27,9 @@ impl PipelineSource {
     }
 
     /// Reads the definition; what it says is checked later.
-    pub(crate) fn read(&self) -> anyhow::Result<Definition> {
-        let bytes = fs::read(&self.path).with_context(|| {
-            user(format!("could not read definition `{}`", self.path.display()))
-        })?;
+    pub(crate) fn read(&self) -> Result<Definition, CommandError> {
+        let bytes = fs::read(&self.path)
+            .or_user(|| format!("could not read definition `{}`", self.path.display()))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             user(format!("`{}` is not UTF-8: byte {at} is no text", self.path.display()))

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::Engine;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
@@ -13,6 +12,7 @@ use sidestep_local::lambda::FunctionConfig;
 use sidestep_local::overlay::Overlay;
 use tempfile::TempDir;
 
+use crate::output::error::{CommandError, OrError as _};
 use crate::project::Project;
 use crate::session::POLL;
 
@@ -29,13 +29,14 @@ impl Look {
     pub(crate) async fn open(
         project: &Project,
         functions: &[FunctionConfig],
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, CommandError> {
         let state = project.state_folder();
         let (cloud, scratch, endpoints) = loop {
             let is_used = state.join("version").is_file();
             let published = is_used.then(|| published_endpoints(&state)).flatten();
             if published.is_some() || !is_used {
-                let scratch = tempfile::tempdir().context("could not make a temporary folder")?;
+                let scratch =
+                    tempfile::tempdir().or_service(|| "could not make a temporary folder")?;
                 let cloud = Cloud::start(scratch.path(), Ports::default()).await?;
                 // Functions that are asked about are this project's as it is now, not what the other process serves.
                 let own = cloud.endpoints().clone();

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config};
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::{ServiceEndpoints, stack_engine, tell_bus};
@@ -12,7 +11,7 @@ use sidestep_engine::engine::{Deployment, Engine};
 use sidestep_engine::memory::definitions::Definition;
 
 use crate::blueprint::{buckets, event_bus, stack_name};
-use crate::output::error::user;
+use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::session::Session;
 
@@ -25,11 +24,11 @@ pub(crate) struct Account {
 
 impl Account {
     /// Credentials, region and endpoint as the AWS CLI finds them.
-    pub(crate) async fn open() -> anyhow::Result<Self> {
+    pub(crate) async fn open() -> Result<Self, CommandError> {
         let config = account_config().await.map_err(|error| match error {
-            DeployError::NoRegion => anyhow::Error::from(
-                user("no region is set").hint("set AWS_REGION, or `region` in the AWS profile"),
-            ),
+            DeployError::NoRegion => {
+                user("no region is set").hint("set AWS_REGION, or `region` in the AWS profile")
+            }
             error => error.into(),
         })?;
         Ok(Self { stacks: Stacks::new(&config), config })
@@ -77,12 +76,12 @@ pub(crate) struct Remote {
 
 impl Remote {
     /// Opens the project's stack. Two requests at most: credentials, and the stack's outputs.
-    pub(crate) async fn open(project: &Project) -> anyhow::Result<Self> {
+    pub(crate) async fn open(project: &Project) -> Result<Self, CommandError> {
         let account = Account::open().await?;
         let name = stack_name(project)?;
         let Some(stack) = account.stacks.find(name.as_str()).await? else {
             let problem = format!("there is no stack `{name}` in this account and region");
-            return Err(user(problem).hint("`sidestep deploy` makes it").into());
+            return Err(user(problem).hint("`sidestep deploy` makes it"));
         };
         Self::of(project, account, name, &stack)
     }
@@ -93,10 +92,10 @@ impl Remote {
         account: Account,
         stack_name: StackName,
         stack: &Stack,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, CommandError> {
         let output = |key: &str| {
             let value = stack.outputs.get(key).cloned();
-            value.with_context(|| {
+            value.ok_or_else(|| {
                 user(format!(
                     "stack `{stack_name}` is not one of sidestep's: it has no output `{key}`"
                 ))

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value};
 use sidestep_core::definition::Pipeline;
@@ -14,7 +13,7 @@ use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 use sidestep_engine::start::{Prepared, StartRequest};
 
 use crate::functions::{self, Ready};
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::output::problems::problem_line;
 use crate::project::Project;
 
@@ -70,7 +69,7 @@ pub(crate) fn ask(
     project: &Project,
     options: &StartOptions,
     trigger: &str,
-) -> anyhow::Result<Asked> {
+) -> Result<Asked, CommandError> {
     let (mut request, pipeline) = read(project, options, trigger)?;
     let names: Vec<_> =
         pipeline.functions().map(|function| function.function_name().to_owned()).collect();
@@ -87,7 +86,7 @@ pub(crate) fn read(
     project: &Project,
     options: &StartOptions,
     trigger: &str,
-) -> anyhow::Result<(StartRequest, Pipeline)> {
+) -> Result<(StartRequest, Pipeline), CommandError> {
     let source = project.pipeline(&options.pipeline)?;
     let definition = source.read()?;
     let parsed =
@@ -126,17 +125,17 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn parameters(given: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
+fn parameters(given: &[(String, String)]) -> Result<BTreeMap<String, String>, CommandError> {
     let mut parameters = BTreeMap::new();
     for (name, value) in given {
         if parameters.insert(name.clone(), value.clone()).is_some() {
-            return Err(user(format!("parameter `{name}` is given twice")).into());
+            return Err(user(format!("parameter `{name}` is given twice")));
         }
     }
     Ok(parameters)
 }
 
-fn selection(options: &StartOptions) -> anyhow::Result<SelectionRequest> {
+fn selection(options: &StartOptions) -> Result<SelectionRequest, CommandError> {
     let source = match options.source.as_str() {
         "latest" => SourceRequest::Latest,
         "none" => SourceRequest::None,
@@ -156,15 +155,15 @@ fn selection(options: &StartOptions) -> anyhow::Result<SelectionRequest> {
 }
 
 /// An execution by its id or its ARN.
-pub(crate) fn execution_id(text: &str) -> anyhow::Result<ExecutionId> {
+pub(crate) fn execution_id(text: &str) -> Result<ExecutionId, CommandError> {
     let id = text.rsplit('/').next().unwrap_or(text);
     ExecutionId::parse(id).map_err(|error| {
-        user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`").into()
+        user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`")
     })
 }
 
 /// `STEP.OUTPUT=VALUE` and `STEP=@file.json`.
-fn supplies(given: &[String]) -> anyhow::Result<BTreeMap<String, Map<String, Value>>> {
+fn supplies(given: &[String]) -> Result<BTreeMap<String, Map<String, Value>>, CommandError> {
     let mut supplies: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for text in given {
         let expected =
@@ -175,25 +174,25 @@ fn supplies(given: &[String]) -> anyhow::Result<BTreeMap<String, Map<String, Val
                 (step, Map::from_iter([(output.to_owned(), Value::from(value))]))
             }
             (None, Some(file)) => (target, read_outputs(file)?),
-            (None, None) => return Err(expected().into()),
+            (None, None) => return Err(expected()),
         };
         let known = supplies.entry(step.to_owned()).or_default();
         for (output, value) in outputs {
             if known.insert(output.clone(), value).is_some() {
-                return Err(user(format!("output `{step}.{output}` is supplied twice")).into());
+                return Err(user(format!("output `{step}.{output}` is supplied twice")));
             }
         }
     }
     Ok(supplies)
 }
 
-fn read_outputs(file: &str) -> anyhow::Result<Map<String, Value>> {
+fn read_outputs(file: &str) -> Result<Map<String, Value>, CommandError> {
     let text = fs::read_to_string(file)
-        .with_context(|| user(format!("could not read the supplied outputs in `{file}`")))?;
+        .or_user(|| format!("could not read the supplied outputs in `{file}`"))?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(outputs)) => Ok(outputs),
-        Ok(_) => Err(user(format!("`{file}` must hold one JSON object of outputs by name")).into()),
-        Err(error) => Err(user(format!("`{file}` is not JSON: {error}")).into()),
+        Ok(_) => Err(user(format!("`{file}` must hold one JSON object of outputs by name"))),
+        Err(error) => Err(user(format!("`{file}` is not JSON: {error}"))),
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
 use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::ExecutionId;
@@ -20,7 +19,7 @@ use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 use sidestep_local::lambda::{Code, FunctionConfig};
 
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::triggers::TriggerSource;
 
@@ -47,7 +46,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Reads what is there: through another process's servers where there are any.
-    pub(crate) async fn read(project: &Project) -> anyhow::Result<Self> {
+    pub(crate) async fn read(project: &Project) -> Result<Self, CommandError> {
         let state = project.state_folder();
         loop {
             if let Some(endpoints) = published_endpoints(&state) {
@@ -81,25 +80,22 @@ impl Session {
         project: &Project,
         functions: &[FunctionConfig],
         counter: Option<&Counter>,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, CommandError> {
         let mut has_waited = false;
         loop {
             if let Some(session) = Self::join(project, functions)? {
                 return Ok(session);
             }
-            match Self::own(project, functions, &[], Ports::default(), counter).await {
-                Err(error) if is_in_use(&error) => {
-                    if !has_waited {
-                        eprintln!(
-                            "another sidestep is running in this project: waiting for its end"
-                        );
-                    }
-                    has_waited = true;
-                    // Asking again, rather than waiting for the lock: an `up` never ends, but can be joined once it serves.
-                    tokio::time::sleep(POLL).await;
-                }
-                result => return result,
+            let owned = Self::own_unless_in_use(project, functions, &[], counter).await?;
+            if let Some(session) = owned {
+                return Ok(session);
             }
+            if !has_waited {
+                eprintln!("another sidestep is running in this project: waiting for its end");
+            }
+            has_waited = true;
+            // Asking again, rather than waiting for the lock: an `up` never ends, but can be joined once it serves.
+            tokio::time::sleep(POLL).await;
         }
     }
 
@@ -110,9 +106,35 @@ impl Session {
         triggers: &[TriggerSource],
         ports: Ports,
         counter: Option<&Counter>,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, CommandError> {
+        let cloud = Cloud::start(&project.state_folder(), ports).await?;
+        Self::around(cloud, project, functions, triggers, counter).await
+    }
+
+    /// Does what [`Session::own`] does, on free ports, unless another process has the project's state:
+    /// then it returns `None`.
+    pub(crate) async fn own_unless_in_use(
+        project: &Project,
+        functions: &[FunctionConfig],
+        triggers: &[TriggerSource],
+        counter: Option<&Counter>,
+    ) -> Result<Option<Self>, CommandError> {
+        match Cloud::start(&project.state_folder(), Ports::default()).await {
+            Err(CloudError::Folder(FolderError::InUse { .. })) => Ok(None),
+            started => {
+                Self::around(started?, project, functions, triggers, counter).await.map(Some)
+            }
+        }
+    }
+
+    async fn around(
+        mut cloud: Cloud,
+        project: &Project,
+        functions: &[FunctionConfig],
+        triggers: &[TriggerSource],
+        counter: Option<&Counter>,
+    ) -> Result<Self, CommandError> {
         let state = project.state_folder();
-        let mut cloud = Cloud::start(&state, ports).await?;
         remove(&state.join(SERVED))?;
         let handoff = project.settings.engine.handoff;
         let make = |caller: &str| {
@@ -154,13 +176,13 @@ impl Session {
     }
 
     /// Says that other commands may run executions here.
-    pub(crate) fn serve_others(&self, functions: &[FunctionConfig]) -> anyhow::Result<()> {
+    pub(crate) fn serve_others(&self, functions: &[FunctionConfig]) -> Result<(), CommandError> {
         let path = self.state.join(SERVED);
         let text = serde_json::to_string(&digests(functions))?;
-        fs::write(&path, text).with_context(|| format!("could not write `{}`", path.display()))
+        fs::write(&path, text).or_service(|| format!("could not write `{}`", path.display()))
     }
 
-    fn join(project: &Project, functions: &[FunctionConfig]) -> anyhow::Result<Option<Self>> {
+    fn join(project: &Project, functions: &[FunctionConfig]) -> Result<Option<Self>, CommandError> {
         let state = project.state_folder();
         let Some(endpoints) = published_endpoints(&state) else { return Ok(None) };
         let Ok(served) = fs::read_to_string(state.join(SERVED)) else { return Ok(None) };
@@ -169,8 +191,7 @@ impl Session {
             if served.get(&name) != Some(&digest) {
                 let hint = "stop it and start it again";
                 return Err(user(format!("`sidestep up` serves other code of function `{name}`"))
-                    .hint(hint)
-                    .into());
+                    .hint(hint));
             }
         }
         Ok(Some(Self::joined(project, endpoints)))
@@ -184,13 +205,13 @@ impl Session {
     }
 
     /// Creates the queues of a pipeline's Callback steps where nobody else would: in the embedded cloud.
-    pub(crate) async fn create_queues(&self, pipeline: &Pipeline) -> anyhow::Result<()> {
+    pub(crate) async fn create_queues(&self, pipeline: &Pipeline) -> Result<(), CommandError> {
         let Some(endpoints) = &self.endpoints else { return Ok(()) };
         Ok(create_queues(endpoints, pipeline.queue_urls()).await?)
     }
 
     /// The execution that a user means by an id, an ARN or `latest`.
-    pub(crate) async fn execution(&self, text: &str) -> anyhow::Result<ExecutionId> {
+    pub(crate) async fn execution(&self, text: &str) -> Result<ExecutionId, CommandError> {
         if text == "latest" {
             let latest = self.engine.executions().list(None, 1).await?;
             let latest = latest.into_iter().next();
@@ -198,17 +219,21 @@ impl Session {
         }
         let id = text.rsplit('/').next().unwrap_or(text);
         ExecutionId::parse(id).map_err(|error| {
-            user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`").into()
+            user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`")
         })
     }
 
     /// Waits until a store fails this process's planner, which nothing but the user can mend; for ever where the planner is elsewhere.
-    pub(crate) async fn planner_failed(&self) -> anyhow::Error {
+    pub(crate) async fn planner_failed(&self) -> CommandError {
         let Some(cloud) = &self.cloud else { return std::future::pending().await };
         let mut failed = cloud.failed().subscribe();
         // The sender lives in the cloud, which this borrows.
-        let cause = failed.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
-        anyhow!(cause.unwrap_or_default()).context("the planner cannot go on")
+        let failure =
+            failed.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+        match failure {
+            Some(failure) => failure.into(),
+            None => std::future::pending().await,
+        }
     }
 
     pub(crate) async fn close(self, grace: Duration) {
@@ -223,10 +248,6 @@ fn watched(engine: Engine, state: &Path) -> Arc<Engine> {
     Arc::new(engine.watched(Arc::new(EventLog::new(state))))
 }
 
-pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(CloudError::Folder(FolderError::InUse { .. })))
-}
-
 fn digests(functions: &[FunctionConfig]) -> BTreeMap<String, String> {
     functions
         .iter()
@@ -234,10 +255,10 @@ fn digests(functions: &[FunctionConfig]) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn remove(path: &Path) -> anyhow::Result<()> {
+fn remove(path: &Path) -> Result<(), CommandError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("could not remove `{}`", path.display()))
+            Err(error).or_service(|| format!("could not remove `{}`", path.display()))
         }
         _ => Ok(()),
     }

@@ -1,5 +1,6 @@
 //! Where pipelines run, and what can be read there.
 
+use crate::output::error::CommandError;
 use crate::project::Project;
 use crate::remote::Remote;
 use crate::session::Session;
@@ -15,7 +16,7 @@ pub(crate) enum Target {
 
 impl Target {
     /// Opens what there is to read at this target.
-    pub(crate) async fn open(self, project: &Project) -> anyhow::Result<Session> {
+    pub(crate) async fn open(self, project: &Project) -> Result<Session, CommandError> {
         match self {
             Self::Local => Session::read(project).await,
             Self::Aws => Ok(Remote::open(project).await?.session(project)),

@@ -7,6 +7,7 @@ use sidestep_engine::engine::EngineError;
 use sidestep_engine::handle::trigger::Trigger;
 use sidestep_engine::memory::definitions::Definition;
 
+use crate::output::error::CommandError;
 use crate::project::Project;
 
 /// A trigger whose definition is not registered yet.
@@ -19,7 +20,7 @@ pub(crate) struct TriggerSource {
 pub(crate) fn triggers(
     project: &Project,
     unavailable: &BTreeMap<String, String>,
-) -> anyhow::Result<Vec<TriggerSource>> {
+) -> Result<Vec<TriggerSource>, CommandError> {
     let mut sources = Vec::new();
     for (name, settings) in &project.settings.pipelines {
         if settings.triggers.is_empty() {

@@ -6,10 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
-
 use super::messages::Messages;
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 
 /// A build that somebody wants: all that cargo's answer depends on, except what is in files.
 #[derive(Debug, Clone)]
@@ -38,16 +36,15 @@ impl Build {
         }
     }
 
-    pub(super) fn cargo(&self) -> anyhow::Result<Messages> {
+    pub(super) fn cargo(&self) -> Result<Messages, CommandError> {
         let mut command = Command::new(&self.cargo);
         command.current_dir(&self.folder).env_clear().envs(&self.environment).args(&self.arguments);
         command.arg("--message-format=json-render-diagnostics");
         // Cargo's own progress goes to the terminal; what it says to programs comes to us.
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        let output =
-            output.with_context(|| user("could not run `cargo` to build the functions"))?;
+        let output = output.or_user(|| "could not run `cargo` to build the functions")?;
         if !output.status.success() {
-            bail!(user("cargo could not build the functions"));
+            return Err(user("cargo could not build the functions"));
         }
         Ok(Messages::parse(&output.stdout))
     }

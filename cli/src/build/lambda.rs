@@ -6,13 +6,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
 use serde_json::Value;
 use sidestep_deploy::blueprint::Architecture;
 
 use super::call::inherited;
 use super::handler;
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 
 /// The profile of deployed functions: small, for a short start. It is given along because a project's workspace need not have it.
 const FUNCTION_PROFILE: [&str; 8] = [
@@ -31,7 +30,7 @@ pub(crate) fn build(
     folder: &Path,
     packages: &[String],
     architecture: Architecture,
-) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+) -> Result<BTreeMap<String, PathBuf>, CommandError> {
     if packages.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -57,15 +56,15 @@ pub(crate) fn build(
         command.args(["--package", package]);
     }
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let status = status.with_context(|| user("could not run `cargo` to build the functions"))?;
+    let status = status.or_user(|| "could not run `cargo` to build the functions")?;
     if !status.success() {
-        bail!(user("cargo could not build the functions"));
+        return Err(user("cargo could not build the functions"));
     }
     let programs = programs(&cargo, folder)?;
     let mut built = BTreeMap::new();
     for package in packages {
         let Some((target, program)) = programs.get(package) else {
-            bail!(user(format!(
+            return Err(user(format!(
                 "package `{package}` has no binary, or several and none with its name"
             )));
         };
@@ -87,7 +86,7 @@ fn has_cargo_lambda(cargo: &OsString) -> bool {
 }
 
 /// Whether this machine's own programs run on Lambda, as far as can be told.
-fn check_host(architecture: Architecture) -> anyhow::Result<()> {
+fn check_host(architecture: Architecture) -> Result<(), CommandError> {
     let host = match (env::consts::OS, env::consts::ARCH) {
         ("linux", "x86_64") => Some(Architecture::X86_64),
         ("linux", "aarch64") => Some(Architecture::Arm64),
@@ -96,7 +95,7 @@ fn check_host(architecture: Architecture) -> anyhow::Result<()> {
     if host != Some(architecture) {
         let hint = "install cargo-lambda (`pip install cargo-lambda ziglang`), or choose this machine's: `--architecture`";
         let problem = format!("plain cargo cannot build for {} here", architecture.name());
-        return Err(user(problem).hint(hint).into());
+        return Err(user(problem).hint(hint));
     }
     eprintln!(
         "note: cargo-lambda is not installed: functions are linked against this machine's C library"
@@ -108,13 +107,13 @@ fn check_host(architecture: Architecture) -> anyhow::Result<()> {
 fn programs(
     cargo: &OsString,
     folder: &Path,
-) -> anyhow::Result<BTreeMap<String, (PathBuf, String)>> {
+) -> Result<BTreeMap<String, (PathBuf, String)>, CommandError> {
     let mut command = Command::new(cargo);
     command.current_dir(folder).args(["metadata", "--format-version=1", "--no-deps"]);
-    let output = command.stdin(Stdio::null()).output().context("could not run `cargo metadata`")?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).with_context(|| {
-        user(format!("cargo does not know the packages of `{}`", folder.display()))
-    })?;
+    let output =
+        command.stdin(Stdio::null()).output().or_service(|| "could not run `cargo metadata`")?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)
+        .or_user(|| format!("cargo does not know the packages of `{}`", folder.display()))?;
     let target = PathBuf::from(metadata["target_directory"].as_str().unwrap_or("target"));
     let mut programs = BTreeMap::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {

@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::binary::Binary;
 use super::call::{Build, is_of_package};
 use super::messages::Messages;
+use crate::output::error::{CommandError, OrError as _};
 
 /// Records of another version are not read.
 const VERSION: u32 = 1;
@@ -72,14 +72,14 @@ impl Record {
         (record.version == VERSION).then_some(record)
     }
 
-    pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
+    pub(super) fn write(&self, path: &Path) -> Result<(), CommandError> {
         let temporary = path.with_extension(std::process::id().to_string());
         let write = || {
             fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
             fs::write(&temporary, serde_json::to_vec(self)?)?;
             fs::rename(&temporary, path)
         };
-        write().with_context(|| format!("could not write `{}`", path.display()))
+        write().or_service(|| format!("could not write `{}`", path.display()))
     }
 
     /// Whether cargo, asked for `build`, would find nothing to do.

@@ -14,7 +14,8 @@ use sidestep_engine::ports::objects::{Created, ObjectStore as _};
 use super::register;
 use crate::blueprint::{blueprint, stack_name};
 use crate::output::confirm::{check_terminal, confirmed};
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, service, user};
+use crate::output::exit_status::ExitStatus;
 use crate::package::{Package, packages};
 use crate::project::Project;
 use crate::remote::{Account, Remote};
@@ -32,7 +33,10 @@ pub(crate) struct DeployOptions {
     architecture: Option<Architecture>,
 }
 
-pub(crate) async fn deploy(project: Option<&Path>, options: &DeployOptions) -> anyhow::Result<u8> {
+pub(crate) async fn deploy(
+    project: Option<&Path>,
+    options: &DeployOptions,
+) -> Result<ExitStatus, CommandError> {
     let started = Instant::now();
     let project = Project::find(project)?;
     let mut blueprint = blueprint(&project, options.architecture)?;
@@ -43,7 +47,7 @@ pub(crate) async fn deploy(project: Option<&Path>, options: &DeployOptions) -> a
         eprintln!("no alarms at an endpoint of your own; `[deploy] alarms = true` makes them");
         blueprint.options.alarms = false;
     }
-    let template = synthesise(&blueprint).map_err(|error| user(error.to_string()))?;
+    let template = synthesise(&blueprint)?;
     let stack = stack_name(&project)?;
     let before = account.stacks.find(stack.as_str()).await?;
     let packages = packages(&project, blueprint.options.architecture)?;
@@ -62,7 +66,7 @@ pub(crate) async fn deploy(project: Option<&Path>, options: &DeployOptions) -> a
             if !options.yes && !confirmed()? {
                 account.stacks.discard(proposal).await?;
                 eprintln!("nothing was changed");
-                return Ok(exit::SUCCEEDED);
+                return Ok(ExitStatus::Succeeded);
             }
             account.stacks.apply(proposal, &mut say).await?
         }
@@ -70,14 +74,14 @@ pub(crate) async fn deploy(project: Option<&Path>, options: &DeployOptions) -> a
             eprintln!("the stack needs no change");
             stack
         }
-        (None, None) => anyhow::bail!("CloudFormation has nothing to make of the template"),
+        (None, None) => return Err(service("CloudFormation has nothing to make of the template")),
     };
     finish(&project, account, &after).await?;
     eprintln!("deployed in {:.1} s", started.elapsed().as_secs_f64());
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-async fn finish(project: &Project, account: Account, stack: &Stack) -> anyhow::Result<()> {
+async fn finish(project: &Project, account: Account, stack: &Stack) -> Result<(), CommandError> {
     let remote = Remote::of(project, account, stack_name(project)?, stack)?;
     register::release(project, &remote).await?;
     register::pipelines(project, &remote).await?;
@@ -88,17 +92,17 @@ async fn finish(project: &Project, account: Account, stack: &Stack) -> anyhow::R
 }
 
 /// The bucket for code, made when it is not there.
-async fn code_bucket(account: &Account) -> anyhow::Result<String> {
+async fn code_bucket(account: &Account) -> Result<String, CommandError> {
     let stack = if let Some(stack) = account.stacks.find(CODE_STACK).await? {
         stack
     } else {
         let template = Template::Text(CODE_TEMPLATE.to_owned());
         let proposal = account.stacks.propose(CODE_STACK, &template, &BTreeMap::new()).await?;
-        let proposal = proposal.ok_or_else(|| anyhow::anyhow!("the code's stack is empty"))?;
+        let proposal = proposal.ok_or_else(|| service("the code's stack is empty"))?;
         account.stacks.apply(proposal, &mut say).await?
     };
     let bucket = stack.outputs.get("CodeBucket").cloned();
-    bucket.ok_or_else(|| user(format!("stack `{CODE_STACK}` is not sidestep's")).into())
+    bucket.ok_or_else(|| user(format!("stack `{CODE_STACK}` is not sidestep's")))
 }
 
 /// Uploads what is not there yet, and notes every key. Returns how many were sent.
@@ -107,7 +111,7 @@ async fn upload(
     bucket: &str,
     packages: Vec<Package>,
     parameters: &mut BTreeMap<String, String>,
-) -> anyhow::Result<usize> {
+) -> Result<usize, CommandError> {
     let objects = account.objects();
     let mut sent = 0;
     for Package { parameter, key, zip } in packages {
@@ -124,7 +128,7 @@ async fn upload(
 }
 
 /// The template along with the request, or in the bucket if it is too large for that.
-async fn place(account: &Account, bucket: &str, text: String) -> anyhow::Result<Template> {
+async fn place(account: &Account, bucket: &str, text: String) -> Result<Template, CommandError> {
     if text.len() <= Template::TEXT_BYTES {
         return Ok(Template::Text(text));
     }

@@ -11,7 +11,8 @@ use sidestep_core::execution::past::PastExecution;
 use sidestep_core::name::StepName;
 use sidestep_core::view::explain::Explanation;
 
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::session::Session;
 use crate::target::Target;
@@ -34,7 +35,7 @@ pub(crate) async fn explain(
     project: Option<&Path>,
     target: Target,
     options: &ExplainOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
     let explained = explanations(&session, options).await;
@@ -47,13 +48,13 @@ pub(crate) async fn explain(
             print!("{}", text(explanation, options.step.is_some()));
         }
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
 async fn explanations(
     session: &Session,
     options: &ExplainOptions,
-) -> anyhow::Result<(String, Vec<Explanation>)> {
+) -> Result<(String, Vec<Explanation>), CommandError> {
     let id = session.execution(&options.execution).await?;
     let against = match &options.against {
         Some(text) => Some(session.execution(text).await?),
@@ -68,13 +69,12 @@ async fn explanations(
     Ok((this.start.execution_arn(), explained))
 }
 
-fn find(this: &PastExecution, name: &str) -> anyhow::Result<StepIndex> {
+fn find(this: &PastExecution, name: &str) -> Result<StepIndex, CommandError> {
     let step = StepName::parse(name).ok().and_then(|name| this.pipeline.find(&name));
     step.ok_or_else(|| {
         let names = this.pipeline.steps.iter().map(|step| step.name.as_str());
         user(format!("the execution has no step `{name}`"))
             .hint(format!("its steps: {}", names.collect::<Vec<_>>().join(", ")))
-            .into()
     })
 }
 

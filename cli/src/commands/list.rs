@@ -11,7 +11,8 @@ use sidestep_core::view::price::savings_usd;
 use sidestep_engine::ports::executions::Summary;
 use sidestep_local::cloud::{ACCOUNT_ID, REGION};
 
-use crate::output::error::{exit, user};
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::output::table;
 use crate::project::Project;
 use crate::target::Target;
@@ -32,7 +33,7 @@ pub(crate) async fn list(
     project: Option<&Path>,
     target: Target,
     options: &ListOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let name = options.pipeline.as_deref().map(pipeline_name).transpose()?;
     let session = target.open(&project).await?;
@@ -45,7 +46,7 @@ pub(crate) async fn list(
     } else {
         print!("{}", table::list(&summaries));
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
 /// SageMaker's names; the pipeline's, which SageMaker's list is asked for, stands beside them.
@@ -78,6 +79,6 @@ fn summary(summary: &Summary) -> Value {
 }
 
 /// Looks a pipeline's name up for `list`.
-fn pipeline_name(text: &str) -> anyhow::Result<PipelineName> {
-    PipelineName::parse(text).map_err(|error| user(error.to_string()).into())
+fn pipeline_name(text: &str) -> Result<PipelineName, CommandError> {
+    PipelineName::parse(text).map_err(CommandError::from)
 }

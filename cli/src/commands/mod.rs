@@ -26,6 +26,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::target::Target;
 
 /// Pipelines of AWS Lambda functions that run only the steps that matter.
@@ -96,7 +98,7 @@ pub(crate) enum Command {
 }
 
 /// Runs the command that `arguments` name, and returns its exit status.
-pub(crate) async fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
+pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitStatus, CommandError> {
     let project = arguments.project.as_deref();
     let target = arguments.target;
     match arguments.command {

@@ -10,7 +10,8 @@ use sidestep_core::view::forecast::Forecast;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::output::explanations;
 use crate::output::table;
 use crate::project::Project;
@@ -29,7 +30,7 @@ pub(crate) async fn plan(
     project: Option<&Path>,
     target: Target,
     options: PlanOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     if target == Target::Aws {
         let remote = Remote::open(&project).await?;
@@ -51,7 +52,7 @@ pub(crate) async fn plan(
 async fn look_ahead(
     engine: &Engine,
     request: StartRequest,
-) -> anyhow::Result<(Forecast, Vec<(StepIndex, Explanation)>)> {
+) -> Result<(Forecast, Vec<(StepIndex, Explanation)>), CommandError> {
     let prepared = engine.prepare(request).await?;
     note_empty_selection(&prepared);
     let (forecast, this) = engine.preview(&prepared).await?;
@@ -60,7 +61,7 @@ async fn look_ahead(
 }
 
 /// Prints it, and returns the exit status.
-fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: bool) -> u8 {
+fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: bool) -> ExitStatus {
     for (step, explanation) in explained {
         forecast.steps[step.0].reason = explanation.because();
     }
@@ -69,7 +70,7 @@ fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: b
     } else {
         print!("{}", table::forecast(&forecast));
     }
-    if forecast.has_work() { exit::HAS_WORK } else { exit::SUCCEEDED }
+    if forecast.has_work() { ExitStatus::HasWork } else { ExitStatus::Succeeded }
 }
 
 /// The forecast, with what differs beside each step that will run.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use sidestep_aws::deploy::DeadLetters;
 
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
 use crate::target::Target;
@@ -13,11 +14,14 @@ use crate::target::Target;
 pub(crate) const QUEUES: [(&str, &str); 2] =
     [("planner-dead-letters", "reports"), ("upload-dead-letters", "uploads")];
 
-pub(crate) async fn redrive(project: Option<&Path>, target: Target) -> anyhow::Result<u8> {
+pub(crate) async fn redrive(
+    project: Option<&Path>,
+    target: Target,
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     if target == Target::Local {
         println!("nothing to send again: here an event stays until it was handled");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     }
     let remote = Remote::open(&project).await?;
     let letters = DeadLetters::new(&remote.account.sqs());
@@ -26,5 +30,5 @@ pub(crate) async fn redrive(project: Option<&Path>, target: Target) -> anyhow::R
         let count = letters.redrive(&from, &to).await?;
         println!("{count:>6} of {from} sent to {to}");
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }

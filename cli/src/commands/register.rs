@@ -9,20 +9,21 @@ use sidestep_engine::handle::schedule::SCHEDULES;
 use sidestep_engine::handle::trigger::Trigger;
 
 use crate::build::sdk_packages::packages_with_sdk;
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
 
-pub(crate) async fn register(project: Option<&Path>) -> anyhow::Result<u8> {
+pub(crate) async fn register(project: Option<&Path>) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let remote = Remote::open(&project).await?;
     release(&project, &remote).await?;
     pipelines(&project, &remote).await?;
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
 /// Publishes every function and makes the version the one that new executions use.
-pub(crate) async fn release(project: &Project, remote: &Remote) -> anyhow::Result<()> {
+pub(crate) async fn release(project: &Project, remote: &Remote) -> Result<(), CommandError> {
     let releases = Releases::new(&remote.account.config);
     let Remote { region, account_id, stack, .. } = remote;
     let reports = format!("arn:{}:sqs:{region}:{account_id}:{stack}-reports", partition(region));
@@ -46,7 +47,7 @@ fn partition(region: &str) -> &'static str {
 }
 
 /// Stores every pipeline's definition and makes the project's triggers all that the stack has.
-pub(crate) async fn pipelines(project: &Project, remote: &Remote) -> anyhow::Result<()> {
+pub(crate) async fn pipelines(project: &Project, remote: &Remote) -> Result<(), CommandError> {
     let mut triggers = Vec::new();
     for (name, settings) in &project.settings.pipelines {
         let source = project.pipeline(name)?;

@@ -12,7 +12,8 @@ use sidestep_local::cloud::CloudError;
 use sidestep_local::folder;
 
 use crate::meter::Meter;
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::output::follow::{Shown, end_of};
 use crate::project::Project;
 use crate::remote::Remote;
@@ -36,11 +37,11 @@ pub(crate) async fn run(
     project: Option<&Path>,
     target: Target,
     options: RunOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     if target == Target::Aws && options.cost {
         let hint = "docs/performance.md has the cost of a step on AWS";
-        return Err(user("`--cost` counts on the embedded cloud only").hint(hint).into());
+        return Err(user("`--cost` counts on the embedded cloud only").hint(hint));
     }
     if target == Target::Aws {
         let remote = Remote::open(&project).await?;
@@ -54,12 +55,12 @@ pub(crate) async fn run(
     let session = Session::run(&project, &ready.functions, counter.as_ref()).await?;
     if options.cost && session.cloud.is_none() {
         let hint = "stop `sidestep up` first";
-        return Err(user("`--cost` cannot count another process's requests").hint(hint).into());
+        return Err(user("`--cost` cannot count another process's requests").hint(hint));
     }
     if options.detach && session.cloud.is_some() {
         session.close(Duration::ZERO).await;
         let hint = "start `sidestep up` in another terminal";
-        return Err(user("`--detach` needs a cloud that stays").hint(hint).into());
+        return Err(user("`--detach` needs a cloud that stays").hint(hint));
     }
     let meter =
         session.cloud.as_ref().zip(counter).map(|(cloud, counter)| Meter::begin(counter, cloud));
@@ -74,7 +75,7 @@ async fn follow(
     request: StartRequest,
     options: &RunOptions,
     meter: Option<Meter>,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let starter = session.starter.as_ref().unwrap_or(&session.engine);
     let prepared = starter.prepare(request).await?;
     note_empty_selection(&prepared);
@@ -83,13 +84,13 @@ async fn follow(
     let id = begin(session, prepared).await?;
     if options.detach {
         println!("{id}");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     }
     end_of(session, &id, &pipeline, Shown { json: options.start.json, after: 0, meter }).await
 }
 
 /// Begins the execution, or goes on with one that asks for the same work and was cut off.
-async fn begin(session: &Session, prepared: Prepared) -> anyhow::Result<ExecutionId> {
+async fn begin(session: &Session, prepared: Prepared) -> Result<ExecutionId, CommandError> {
     let engine = &session.engine;
     if session.cloud.is_some() {
         for id in engine.executions().live().await? {

@@ -8,7 +8,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 use sidestep_api::{AccessKeys, Admission, Api, ProjectPipeline, Registration};
@@ -16,7 +15,7 @@ use sidestep_aws::local_config;
 use sidestep_aws::table::DynamoTable;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::pipelines::PipelineStore;
-use sidestep_local::cloud::{CloudError, Ports, REGION};
+use sidestep_local::cloud::{CloudError, REGION};
 use sidestep_local::deployment::TABLE;
 use sidestep_local::folder::{self, published_endpoints};
 use tokio::net::TcpListener;
@@ -24,10 +23,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::up::{GRACE, attend};
 use crate::functions;
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, OrError as _, user};
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
-use crate::session::{Session, is_in_use};
+use crate::session::Session;
 use crate::target::Target;
 use crate::triggers::triggers;
 
@@ -53,7 +53,7 @@ pub(crate) async fn serve(
     project: Option<&Path>,
     target: Target,
     options: &ServeOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let admission = admission(&project)?;
     if admission == Admission::Loopback && !options.listen.ip().is_loopback() {
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
         let hint = format!(
             "requests from other machines must be signed: name a file of access keys, `[serve]`, `keys = \"FILE\"`, or in {KEYS_FILE}"
         );
-        return Err(user(problem).hint(hint).into());
+        return Err(user(problem).hint(hint));
     }
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
         user(format!("could not serve the API on {}: {error}", options.listen))
@@ -74,7 +74,7 @@ pub(crate) async fn serve(
 }
 
 /// Signed requests alone where a file of keys is named. It is never an argument or a variable itself: others on the machine see those.
-fn admission(project: &Project) -> anyhow::Result<Admission> {
+fn admission(project: &Project) -> Result<Admission, CommandError> {
     let named = std::env::var_os(KEYS_FILE).filter(|name| !name.is_empty()).map(PathBuf::from);
     let settings = project.settings.serve.keys.as_ref();
     let Some(path) = named.or_else(|| settings.map(|keys| project.folder.join(keys))) else {
@@ -82,7 +82,7 @@ fn admission(project: &Project) -> anyhow::Result<Admission> {
     };
     let shown = path.display();
     let text = std::fs::read_to_string(&path)
-        .with_context(|| user(format!("could not read the access keys in `{shown}`")))?;
+        .or_user(|| format!("could not read the access keys in `{shown}`"))?;
     let keys = AccessKeys::parse(&text).map_err(|error| user(format!("`{shown}`: {error}")))?;
     let mode = std::fs::metadata(&path)?.permissions().mode();
     if mode & 0o077 != 0 {
@@ -96,7 +96,7 @@ async fn local(
     options: &ServeOptions,
     listener: TcpListener,
     admission: Admission,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
     let names: Vec<_> = project.settings.functions.keys().cloned().collect();
     let ready = functions::prepare(project, &names)?;
@@ -104,10 +104,10 @@ async fn local(
         eprintln!("note: function `{name}` is left out: {why}");
     }
     let triggers = triggers(project, &ready.left_out)?;
-    let owned = Session::own(project, &ready.functions, &triggers, Ports::default(), None).await;
+    let owned = Session::own_unless_in_use(project, &ready.functions, &triggers, None).await?;
     let session = match owned {
-        Err(error) if is_in_use(&error) => Session::run(project, &ready.functions, None).await?,
-        owned => owned?,
+        Some(session) => session,
+        None => Session::run(project, &ready.functions, None).await?,
     };
     if session.cloud.is_some() {
         session.serve_others(&ready.functions)?;
@@ -132,7 +132,7 @@ async fn local(
         result = attend(&session) => result,
     };
     session.close(GRACE).await;
-    result.map(|()| exit::SUCCEEDED)
+    result.map(|()| ExitStatus::Succeeded)
 }
 
 async fn aws(
@@ -140,7 +140,7 @@ async fn aws(
     options: &ServeOptions,
     listener: TcpListener,
     admission: Admission,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let remote = Remote::open(project).await?;
     let endpoint = remote.account.endpoints().dynamodb;
     let mut config = remote.account.config.clone().into_builder();
@@ -157,7 +157,7 @@ async fn aws(
         result = tokio::signal::ctrl_c() => result?,
         _ = terminated.recv() => {}
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
 /// Makes the project's pipelines known to the API; one that is not right is said, and the others are served.
@@ -175,7 +175,7 @@ async fn registered(
                     definition: place(definition),
                     max_parallel_execution_steps: settings.max_parallel_execution_steps,
                 };
-                api.register(&pipeline).await.map_err(anyhow::Error::from)
+                api.register(&pipeline).await.map_err(CommandError::from)
             }
             Err(error) => Err(error),
         };
@@ -184,7 +184,7 @@ async fn registered(
             Ok(Registration::Kept) => eprintln!(
                 "note: pipeline `{name}` is served as it was last created through the API, not as the project has it"
             ),
-            Err(error) => eprintln!("note: pipeline `{name}` is not served: {error:#}"),
+            Err(error) => eprintln!("note: pipeline `{name}` is not served: {}", error.one_line()),
         }
     }
     Arc::new(api)

@@ -7,7 +7,8 @@ use sidestep_deploy::blueprint::Architecture;
 use sidestep_deploy::synthesise;
 
 use crate::blueprint::blueprint;
-use crate::output::error::{exit, user};
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 
 #[derive(Debug, Args)]
@@ -21,10 +22,13 @@ pub(crate) fn architecture(text: &str) -> Result<Architecture, String> {
     Architecture::parse(text).ok_or_else(|| "expected `arm64` or `x86_64`".to_owned())
 }
 
-pub(crate) fn synth(project: Option<&Path>, options: &SynthOptions) -> anyhow::Result<u8> {
+pub(crate) fn synth(
+    project: Option<&Path>,
+    options: &SynthOptions,
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let blueprint = blueprint(&project, options.architecture)?;
-    let template = synthesise(&blueprint).map_err(|error| user(error.to_string()))?;
+    let template = synthesise(&blueprint)?;
     println!("{}", serde_json::to_string_pretty(&template)?);
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }

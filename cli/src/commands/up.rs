@@ -17,7 +17,8 @@ use sidestep_local::folder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::functions;
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::output::follow::SWEEP;
 use crate::project::Project;
 use crate::session::Session;
@@ -45,7 +46,10 @@ pub(crate) struct UpOptions {
     pub(crate) json: bool,
 }
 
-pub(crate) async fn up(project: Option<&Path>, options: &UpOptions) -> anyhow::Result<u8> {
+pub(crate) async fn up(
+    project: Option<&Path>,
+    options: &UpOptions,
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
     let names: Vec<_> = project.settings.functions.keys().cloned().collect();
@@ -69,10 +73,10 @@ pub(crate) async fn up(project: Option<&Path>, options: &UpOptions) -> anyhow::R
     session.serve_others(&ready.functions)?;
     let result = serve(&session, options).await;
     session.close(GRACE).await;
-    result.map(|()| exit::SUCCEEDED)
+    result.map(|()| ExitStatus::Succeeded)
 }
 
-async fn serve(session: &Session, options: &UpOptions) -> anyhow::Result<()> {
+async fn serve(session: &Session, options: &UpOptions) -> Result<(), CommandError> {
     let Some(cloud) = &session.cloud else { return Ok(()) };
     let endpoints = cloud.endpoints();
     if options.json {
@@ -91,7 +95,7 @@ async fn serve(session: &Session, options: &UpOptions) -> anyhow::Result<()> {
 }
 
 /// Says what begins and ends, and looks after executions, until the command is told to end.
-pub(crate) async fn attend(session: &Session) -> anyhow::Result<()> {
+pub(crate) async fn attend(session: &Session) -> Result<(), CommandError> {
     let mut terminated = signal(SignalKind::terminate())?;
     let Some(cloud) = &session.cloud else {
         // Another process's cloud: it looks after everything itself.
@@ -115,8 +119,9 @@ pub(crate) async fn attend(session: &Session) -> anyhow::Result<()> {
             }
             result = failed.changed() => {
                 result?;
-                let cause = failed.borrow_and_update().clone().unwrap_or_default();
-                eprintln!("the planner cannot go on, and will try again: {cause}");
+                let failure = failed.borrow_and_update().clone();
+                let causes = failure.map_or_else(String::new, |failure| failure.causes);
+                eprintln!("the planner cannot go on, and will try again: {causes}");
             }
             _ = sweep.tick() => drop(session.engine.sweep(Leases::ByTime).await?),
             _ = tokio::signal::ctrl_c() => return Ok(()),
@@ -130,7 +135,7 @@ async fn announce(
     session: &Session,
     known: &mut BTreeMap<ExecutionId, ExecutionStatus>,
     aloud: bool,
-) -> anyhow::Result<()> {
+) -> Result<(), CommandError> {
     for summary in session.engine.executions().list(None, 100).await?.into_iter().rev() {
         let before = known.insert(summary.execution_id.clone(), summary.status);
         if before == Some(summary.status) || !aloud {

@@ -5,9 +5,10 @@ use sidestep_core::view::cost::Cost;
 use sidestep_core::view::description::ExecutionDescription;
 
 use super::table;
+use crate::output::error::CommandError;
 
 /// The description with its cost.
-pub(crate) fn with(description: &ExecutionDescription, cost: &Cost) -> anyhow::Result<Value> {
+pub(crate) fn with(description: &ExecutionDescription, cost: &Cost) -> Result<Value, CommandError> {
     let mut value = serde_json::to_value(description)?;
     value["Cost"] = json!(cost);
     Ok(value)

@@ -10,11 +10,13 @@ use sidestep_core::view::description::ExecutionDescription;
 use sidestep_core::view::explain::Explanation;
 use sidestep_engine::engine::Engine;
 
+use crate::output::error::CommandError;
+
 /// The steps of `this` that run, each with what differs.
 pub(crate) async fn of_runs(
     engine: &Engine,
     this: &PastExecution,
-) -> anyhow::Result<Vec<(StepIndex, Explanation)>> {
+) -> Result<Vec<(StepIndex, Explanation)>, CommandError> {
     let runs = this.pipeline.indexes().filter(|step| {
         this.decision(*step).is_some_and(|decision| matches!(decision.verdict, Verdict::Run(_)))
     });
@@ -27,7 +29,7 @@ pub(crate) async fn of_runs(
 pub(crate) async fn describe(
     engine: &Engine,
     id: &ExecutionId,
-) -> anyhow::Result<ExecutionDescription> {
+) -> Result<ExecutionDescription, CommandError> {
     let mut description = engine.describe(id).await?;
     let this = engine.earlier(id).await?;
     for (step, explanation) in of_runs(engine, &this).await? {

@@ -8,10 +8,11 @@ use sidestep_core::name::ExecutionId;
 use sidestep_engine::sweep::Leases;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::error::exit;
 use super::progress::View;
 use super::{cost, explanations, table};
 use crate::meter::Meter;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::session::Session;
 
 /// How often executions are looked after that may have lost a message.
@@ -36,7 +37,7 @@ pub(crate) async fn end_of(
     id: &ExecutionId,
     pipeline: &Pipeline,
     shown: Shown,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     // Before a line is shown: whoever sees one may interrupt.
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut view = View::new(pipeline, session, !shown.json);
@@ -55,7 +56,7 @@ pub(crate) async fn end_of(
             } else {
                 eprintln!("execution {id} goes on without this command");
             }
-            return Ok(exit::INTERRUPTED);
+            return Ok(ExitStatus::Interrupted);
         }
     }
     view.finish();
@@ -75,7 +76,7 @@ pub(crate) async fn end_of(
         }
     }
     let succeeded = description.pipeline_execution_status == "Succeeded";
-    Ok(if succeeded { exit::SUCCEEDED } else { exit::FAILED })
+    Ok(if succeeded { ExitStatus::Succeeded } else { ExitStatus::Failed })
 }
 
 /// Shows commits as they come, until the execution is over.
@@ -84,7 +85,7 @@ async fn watch(
     id: &ExecutionId,
     view: &mut View,
     mut shown: Revision,
-) -> anyhow::Result<()> {
+) -> Result<(), CommandError> {
     let mut changes = session.engine.changes();
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
     loop {

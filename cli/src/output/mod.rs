@@ -7,6 +7,7 @@ pub(crate) mod stream;
 pub(crate) mod confirm;
 pub(crate) mod cost;
 pub(crate) mod error;
+pub(crate) mod exit_status;
 pub(crate) mod explanations;
 pub(crate) mod follow;
 pub(crate) mod problems;

@@ -9,7 +9,7 @@ use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::Command;
 
 use crate::files::{copy, digest, list_files};
-use crate::output::error::user;
+use crate::output::error::{CommandError, user};
 use crate::settings::FunctionSettings;
 use crate::stored_code::{Stored, lambda_digest};
 
@@ -28,15 +28,15 @@ pub(crate) fn command(
     name: &str,
     settings: &FunctionSettings,
     store: &Path,
-) -> anyhow::Result<Found> {
+) -> Result<Found, CommandError> {
     let (Some(runtime), Some(handler), Some(path)) =
         (&settings.runtime, &settings.handler, &settings.path)
     else {
-        return Err(user(format!("`[functions.{name}]` is not complete")).into());
+        return Err(user(format!("`[functions.{name}]` is not complete")));
     };
     if !runtime.starts_with("python3") {
         let hint = "here run Rust packages and the runtimes `python3.x`";
-        return Err(user(format!("function `{name}` has runtime `{runtime}`")).hint(hint).into());
+        return Err(user(format!("function `{name}` has runtime `{runtime}`")).hint(hint));
     }
     let source = project.join(path);
     let files = list_files(&source)?;

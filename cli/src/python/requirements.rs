@@ -4,12 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 use sidestep_deploy::blueprint::Architecture;
 
 use crate::files::{digest, list_files};
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 
 /// The file's name, in the function's folder.
 const FILE: &str = "requirements.txt";
@@ -25,13 +24,13 @@ pub(crate) struct Requirements {
 
 impl Requirements {
     /// Those of the function in `folder`, if it has any.
-    pub(crate) fn of(folder: &Path) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn of(folder: &Path) -> Result<Option<Self>, CommandError> {
         let file = folder.join(FILE);
         if !file.is_file() {
             return Ok(None);
         }
-        let text = fs::read_to_string(&file)
-            .with_context(|| user(format!("could not read `{}`", file.display())))?;
+        let text =
+            fs::read_to_string(&file).or_user(|| format!("could not read `{}`", file.display()))?;
         let mut hash = Sha256::new();
         hash.update(&text);
         // Packages that lie here may change under an unchanged line.
@@ -39,9 +38,8 @@ impl Requirements {
             let path = folder.join(path);
             let files = if path.is_dir() { list_files(&path)? } else { Vec::new() };
             if files.is_empty() {
-                let bytes = fs::read(&path).with_context(|| {
-                    user(format!("`{}` names `{}`", file.display(), path.display()))
-                })?;
+                let bytes = fs::read(&path)
+                    .or_user(|| format!("`{}` names `{}`", file.display(), path.display()))?;
                 hash.update(Sha256::digest(bytes));
             } else {
                 hash.update(digest(&path, &files)?);
@@ -80,7 +78,7 @@ impl Requirements {
         runtime: &str,
         architecture: Architecture,
         store: &Path,
-    ) -> anyhow::Result<PathBuf> {
+    ) -> Result<PathBuf, CommandError> {
         let name = format!("{}-{runtime}-{}", hex::encode(self.digest), architecture.name());
         let folder = store.join(name);
         if folder.is_dir() {
@@ -104,7 +102,9 @@ impl Requirements {
             drop(fs::remove_dir_all(&temporary));
             let hint = "packages come as wheels for Lambda's system: a source distribution alone will not do";
             let file = self.folder.join(FILE);
-            bail!(user(format!("pip could not install `{}`: {why}", file.display())).hint(hint));
+            return Err(
+                user(format!("pip could not install `{}`: {why}", file.display())).hint(hint)
+            );
         }
         // A file that asks for nothing makes no folder.
         fs::create_dir_all(&temporary)?;

@@ -5,11 +5,11 @@ use sidestep_core::name::{PipelineName, StepName};
 use sidestep_engine::handle::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 
 use super::Settings;
-use crate::output::error::user;
+use crate::output::error::{CommandError, user};
 
 impl Settings {
     /// A step that writes where a trigger listens would start its own pipeline again, for ever.
-    fn check_circles(&self) -> anyhow::Result<()> {
+    fn check_circles(&self) -> Result<(), CommandError> {
         // Two names of the project may mean one bucket of the account.
         let bucket =
             |name: &str| self.deploy.buckets.get(name).map_or(name, String::as_str).to_owned();
@@ -26,7 +26,7 @@ impl Settings {
                     );
                     let hint =
                         "let the function write elsewhere, or give the trigger a prefix of its own";
-                    return Err(user(problem).hint(hint).into());
+                    return Err(user(problem).hint(hint));
                 }
             }
         }
@@ -34,7 +34,7 @@ impl Settings {
     }
 
     /// Checks all of it.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> Result<(), CommandError> {
         self.check_circles()?;
         for (name, function) in &self.functions {
             // The same pattern as a step's, which is Lambda's own for function names.
@@ -47,38 +47,36 @@ impl Settings {
             let is_runtime =
                 function.runtime.is_some() && function.handler.is_some() && function.path.is_some();
             if is_package == is_runtime || (is_package && function.handler.is_some()) {
-                anyhow::bail!(user(format!(
+                return Err(user(format!(
                     "`[functions.{name}]` takes either `package`, or `runtime`, `handler` and `path`"
                 )));
             }
             if !(128..=10_240).contains(&function.memory_mb) {
-                anyhow::bail!(user(format!(
-                    "`functions.{name}.memory_mb` is not from 128 to 10240"
-                )));
+                return Err(user(format!("`functions.{name}.memory_mb` is not from 128 to 10240")));
             }
             if !(1..=900).contains(&function.timeout_seconds) {
-                anyhow::bail!(user(format!(
+                return Err(user(format!(
                     "`functions.{name}.timeout_seconds` is not from 1 to 900"
                 )));
             }
         }
         for (name, pipeline) in &self.pipelines {
-            PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+            PipelineName::parse(name)?;
             for trigger in &pipeline.triggers {
                 if trigger.bucket.is_empty() == trigger.schedule.is_none() {
-                    anyhow::bail!(user(format!(
+                    return Err(user(format!(
                         "a trigger of pipeline `{name}` takes either `bucket` or `schedule`"
                     )));
                 }
                 if let Some(seconds) = trigger.batch_seconds {
                     let (least, most) = (BATCH_SECONDS.start(), BATCH_SECONDS.end());
                     if !BATCH_SECONDS.contains(&seconds) {
-                        anyhow::bail!(user(format!(
+                        return Err(user(format!(
                             "`batch_seconds` of a trigger of pipeline `{name}` is {seconds}, not from {least} to {most}"
                         )));
                     }
                     if trigger.schedule.is_some() {
-                        anyhow::bail!(user(format!(
+                        return Err(user(format!(
                             "a trigger of pipeline `{name}` has `batch_seconds`, which goes with `bucket` and not with `schedule`"
                         )));
                     }
@@ -93,14 +91,14 @@ impl Settings {
                     if let Some(property) = unknown {
                         let known: Vec<_> =
                             known.iter().map(|name| format!("`$.{name}`")).collect();
-                        anyhow::bail!(user(format!(
+                        return Err(user(format!(
                             "a trigger of pipeline `{name}` uses `$.{property}`, which is none of {}",
                             known.join(", ")
                         )));
                     }
                 }
                 if trigger.bucket == sidestep_local::deployment::ARTIFACT_BUCKET {
-                    anyhow::bail!(user(format!(
+                    return Err(user(format!(
                         "a trigger of pipeline `{name}` listens to the artifact bucket, so its outputs would start it again"
                     )));
                 }

@@ -33,6 +33,7 @@ fn a_stop_from_another_terminal_lets_the_running_step_finish() {
     assert!(step(&execution, "B").get("StepStatus").is_none(), "{execution:#}");
     let said = project.expect(2, &["stop", "latest"]);
     assert!(said.contains("it has already ended (Stopped)"), "{said}");
+    assert_eq!(said.matches("already ended").count(), 1, "a cause is told once: {said}");
 
     project.expect(0, &["retry", "latest"]);
     let execution = project.show();

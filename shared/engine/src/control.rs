@@ -16,8 +16,9 @@ use crate::engine::{Engine, EngineError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    #[error("execution `{execution_id}`: {source}")]
-    Control { execution_id: ExecutionId, source: ControlError },
+    // Not a `source`: the message says it, and a chain of causes would print it twice.
+    #[error("execution `{execution_id}`: {refusal}")]
+    Control { execution_id: ExecutionId, refusal: ControlError },
     #[error(
         "execution `{execution_id}` used other code of function `{function}`; start a new one, which takes finished steps from the cache"
     )]
@@ -135,6 +136,6 @@ impl Engine {
     }
 }
 
-fn refused(id: &ExecutionId, source: ControlError) -> RequestError {
-    RequestError::Control { execution_id: id.clone(), source }
+fn refused(id: &ExecutionId, refusal: ControlError) -> RequestError {
+    RequestError::Control { execution_id: id.clone(), refusal }
 }

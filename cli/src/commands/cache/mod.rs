@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::target::Target;
 
@@ -33,7 +35,7 @@ pub(crate) async fn cache(
     project: Option<&Path>,
     target: Target,
     options: &CacheOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
     let result = match &options.command {

@@ -8,7 +8,8 @@ use sidestep_core::execution::commit::CacheEntry;
 use sidestep_core::view::description::timestamp;
 
 use super::entry::{pipeline, short};
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::session::Session;
 
 #[derive(Debug, Args)]
@@ -40,7 +41,10 @@ struct Which {
     all: bool,
 }
 
-pub(super) async fn remove(session: &Session, options: &RemoveOptions) -> anyhow::Result<u8> {
+pub(super) async fn remove(
+    session: &Session,
+    options: &RemoveOptions,
+) -> Result<ExitStatus, CommandError> {
     let entries = chosen(session, &options.which).await?;
     let keys: Vec<CacheKey> = entries.iter().map(CacheEntry::key).collect();
     for (entry, key) in entries.iter().zip(&keys) {
@@ -51,14 +55,14 @@ pub(super) async fn remove(session: &Session, options: &RemoveOptions) -> anyhow
     let count = keys.len();
     if count > 0 && !options.yes && !is_confirmed(count) {
         eprintln!("nothing was removed");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     }
     session.engine.remove_cache_entries(&keys).await?;
     println!("{count} removed");
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-async fn chosen(session: &Session, which: &Which) -> anyhow::Result<Vec<CacheEntry>> {
+async fn chosen(session: &Session, which: &Which) -> Result<Vec<CacheEntry>, CommandError> {
     let execution = match &which.execution {
         Some(text) => Some(session.execution(text).await?),
         None => None,
@@ -72,11 +76,10 @@ async fn chosen(session: &Session, which: &Which) -> anyhow::Result<Vec<CacheEnt
     });
     match &which.key {
         Some(key) if entries.is_empty() => Err(user(format!("no key begins with `{key}`"))
-            .hint("`sidestep cache list` shows the keys")
-            .into()),
+            .hint("`sidestep cache list` shows the keys")),
         Some(key) if entries.len() > 1 => {
             let found = entries.len();
-            Err(user(format!("{found} keys begin with `{key}`")).hint("give more digits").into())
+            Err(user(format!("{found} keys begin with `{key}`")).hint("give more digits"))
         }
         _ => Ok(entries),
     }

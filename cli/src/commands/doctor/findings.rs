@@ -1,5 +1,7 @@
 //! What was found, printed as it is found.
 
+use crate::output::error::CommandError;
+
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) right: usize,
@@ -21,10 +23,10 @@ impl Findings {
         if is_right { self.right(what) } else { self.wrong(what, hint) }
     }
 
-    pub(super) fn result<E: Into<anyhow::Error>>(&mut self, what: &str, result: Result<(), E>) {
+    pub(super) fn result<E: Into<CommandError>>(&mut self, what: &str, result: Result<(), E>) {
         match result {
             Ok(()) => self.right(what),
-            Err(error) => self.wrong(what, &format!("{:#}", error.into())),
+            Err(error) => self.wrong(what, &error.into().one_line()),
         }
     }
 }

@@ -15,7 +15,8 @@ use sidestep_engine::ports::objects::ObjectStore as _;
 
 use self::findings::Findings;
 use super::redrive::QUEUES;
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
 
@@ -29,7 +30,10 @@ pub(crate) struct DoctorOptions {
     no_probe: bool,
 }
 
-pub(crate) async fn doctor(project: Option<&Path>, options: &DoctorOptions) -> anyhow::Result<u8> {
+pub(crate) async fn doctor(
+    project: Option<&Path>,
+    options: &DoctorOptions,
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let mut findings = Findings::default();
     // What cannot be opened has said why; there is nothing behind it to look at.
@@ -46,11 +50,11 @@ pub(crate) async fn doctor(project: Option<&Path>, options: &DoctorOptions) -> a
         probe::probe(&project, &remote, &mut findings).await;
     }
     println!("{} right, {} wrong", findings.right, findings.wrong);
-    Ok(if findings.wrong == 0 { exit::SUCCEEDED } else { exit::FAILED })
+    Ok(if findings.wrong == 0 { ExitStatus::Succeeded } else { ExitStatus::Failed })
 }
 
 /// Its state, and what somebody changed in it by hand.
-async fn stack(remote: &Remote, findings: &mut Findings) -> anyhow::Result<()> {
+async fn stack(remote: &Remote, findings: &mut Findings) -> Result<(), CommandError> {
     if let Some(stack) = remote.account.stacks.find(remote.stack.as_str()).await? {
         let is_settled = matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
         findings.check(is_settled, &format!("the stack is {}", stack.status), "deploy again");
@@ -66,7 +70,7 @@ async fn stack(remote: &Remote, findings: &mut Findings) -> anyhow::Result<()> {
                 findings.wrong(&what, "it was changed by hand: change it back, or the template");
             }
         }
-        Err(error) => findings.result::<anyhow::Error>("drift", Err(error.into())),
+        Err(error) => findings.result::<CommandError>("drift", Err(error.into())),
     }
     Ok(())
 }
@@ -89,7 +93,7 @@ async fn functions(
     project: &Project,
     remote: &Remote,
     findings: &mut Findings,
-) -> anyhow::Result<()> {
+) -> Result<(), CommandError> {
     let releases = Releases::new(&remote.account.config);
     for name in project.settings.functions.keys() {
         let function = remote.stack.function(name);
@@ -111,7 +115,7 @@ async fn functions(
             let hint = "ask for more with Service Quotas, `Concurrent executions` of Lambda";
             findings.check(found.unreserved >= CONCURRENCY, &what, hint);
         }
-        Err(error) => findings.result::<anyhow::Error>("quotas", Err(error.into())),
+        Err(error) => findings.result::<CommandError>("quotas", Err(error.into())),
     }
     Ok(())
 }
@@ -125,7 +129,7 @@ async fn letters(remote: &Remote, findings: &mut Findings) {
                 let hint = "mend the cause, which the logs of planner and trigger tell; then `sidestep redrive --target aws`";
                 findings.check(count == 0, &format!("{count} messages lie in `{queue}`"), hint);
             }
-            Err(error) => findings.result::<anyhow::Error>(&queue, Err(error.into())),
+            Err(error) => findings.result::<CommandError>(&queue, Err(error.into())),
         }
     }
 }

@@ -10,6 +10,7 @@ use sidestep_engine::handle::probe::{Station, probe_key};
 use sidestep_engine::ports::objects::ObjectStore as _;
 
 use super::findings::Findings;
+use crate::output::error::CommandError;
 use crate::project::Project;
 use crate::remote::Remote;
 
@@ -64,7 +65,7 @@ async fn send(
     project: &Project,
     remote: &Remote,
     id: &ExecutionId,
-) -> anyhow::Result<(String, Option<S3Uri>)> {
+) -> Result<(String, Option<S3Uri>), CommandError> {
     let pipelines = project.settings.pipelines.values();
     let mut triggers = pipelines.flat_map(|pipeline| &pipeline.triggers);
     let Some(trigger) = triggers.find(|trigger| trigger.schedule.is_none()) else {
@@ -84,7 +85,7 @@ async fn came(
     id: &ExecutionId,
     station: Station,
     begun: Instant,
-) -> anyhow::Result<bool> {
+) -> Result<bool, CommandError> {
     loop {
         if remote.engine.has_passed(id, station).await? {
             return Ok(true);
@@ -96,7 +97,11 @@ async fn came(
     }
 }
 
-async fn remove(remote: &Remote, id: &ExecutionId, object: Option<&S3Uri>) -> anyhow::Result<()> {
+async fn remove(
+    remote: &Remote,
+    id: &ExecutionId,
+    object: Option<&S3Uri>,
+) -> Result<(), CommandError> {
     remote.engine.forget_probe(id).await?;
     if let Some(uri) = object {
         remote.account.objects().delete(uri).await?;

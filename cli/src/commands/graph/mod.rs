@@ -17,7 +17,8 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::parse::parse;
 use sidestep_engine::engine::EngineError;
 
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::pipeline_source::PipelineSource;
 use crate::project::Project;
 use crate::target::Target;
@@ -51,7 +52,7 @@ pub(crate) async fn graph(
     project: Option<&Path>,
     target: Target,
     options: &GraphOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let drawing = drawing(project, target, &options.what).await?;
     match options.format {
         Format::Text => print!("{}", text::text(&drawing, colour())),
@@ -59,11 +60,15 @@ pub(crate) async fn graph(
         Format::Dot => print!("{}", dot::dot(&drawing)),
         Format::Svg => print!("{}", svg::svg(&drawing)),
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
 /// A pipeline's name goes before an execution's id, and a file needs no project.
-async fn drawing(project: Option<&Path>, target: Target, what: &str) -> anyhow::Result<Drawing> {
+async fn drawing(
+    project: Option<&Path>,
+    target: Target,
+    what: &str,
+) -> Result<Drawing, CommandError> {
     let is_file = Path::new(what).is_file();
     let project = match Project::find(project) {
         Err(_) if is_file && project.is_none() => {
@@ -79,20 +84,20 @@ async fn drawing(project: Option<&Path>, target: Target, what: &str) -> anyhow::
     defined(&project.pipeline(what)?)
 }
 
-fn defined(source: &PipelineSource) -> anyhow::Result<Drawing> {
+fn defined(source: &PipelineSource) -> Result<Drawing, CommandError> {
     let definition = source.read()?;
     let parsed =
         parse(definition.text.as_bytes(), definition.format).map_err(EngineError::Definition)?;
     Ok(Drawing::of_pipeline(source.name.as_str(), &parsed.pipeline))
 }
 
-async fn executed(project: &Project, target: Target, what: &str) -> anyhow::Result<Drawing> {
+async fn executed(project: &Project, target: Target, what: &str) -> Result<Drawing, CommandError> {
     let session = target.open(project).await?;
     let result = async {
         let id = session.execution(what).await?;
         let description = session.engine.describe(&id).await?;
         let earlier = session.engine.earlier(&id).await?;
-        anyhow::Ok(Drawing::of_execution(&earlier.pipeline, &description))
+        Ok::<_, CommandError>(Drawing::of_execution(&earlier.pipeline, &description))
     };
     let result = result.await;
     session.close(Duration::ZERO).await;

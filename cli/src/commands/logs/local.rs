@@ -1,13 +1,14 @@
 //! `sidestep logs` of the embedded cloud: from the files that its Lambda host writes.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
 use sidestep_core::name::StepName;
 
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::output::stream::reader_left;
 use crate::project::Project;
 use crate::session::Session;
@@ -20,7 +21,7 @@ pub(super) async fn logs(
     execution: &str,
     step: Option<&StepName>,
     follow: bool,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let session = Session::read(project).await?;
     let result = print(&session, execution, step, follow).await;
     session.close(Duration::ZERO).await;
@@ -32,15 +33,14 @@ async fn print(
     execution: &str,
     step: Option<&StepName>,
     follow: bool,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let id = session.execution(execution).await?;
     let loaded = session.engine.load(&id).await?;
     if let Some(step) = step.filter(|step| loaded.pipeline.find(step).is_none()) {
         return Err(user(format!(
             "pipeline `{}` has no step `{step}`",
             loaded.start.pipeline_name
-        ))
-        .into());
+        )));
     }
     let path = session.state.join("logs").join(format!("{id}.log"));
     let mut position = 0;
@@ -50,25 +50,23 @@ async fn print(
         match copy(&path, position, step) {
             Ok(end) => position += end,
             // Whoever reads has seen enough, and `--follow` would go on for nobody.
-            Err(error) if error.downcast_ref().is_some_and(reader_left) => {
-                return Ok(exit::SUCCEEDED);
-            }
-            Err(error) => return Err(error),
+            Err(error) if reader_left(&error) => return Ok(ExitStatus::Succeeded),
+            Err(error) => return Err(error.into()),
         }
         if !follow || is_over {
-            return Ok(exit::SUCCEEDED);
+            return Ok(ExitStatus::Succeeded);
         }
         tokio::time::sleep(POLL).await;
     }
 }
 
 /// Prints what the file holds from `position` on, in order of step and attempt, each line behind its attempt's name, and returns its length.
-fn copy(path: &Path, position: u64, step: Option<&StepName>) -> anyhow::Result<u64> {
+fn copy(path: &Path, position: u64, step: Option<&StepName>) -> io::Result<u64> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         // Nothing was invoked so far.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     file.seek(SeekFrom::Start(position))?;
     let mut bytes = Vec::new();
@@ -82,7 +80,7 @@ fn copy(path: &Path, position: u64, step: Option<&StepName>) -> anyhow::Result<u
     for Line { step, attempt, at, message } in lines {
         writeln!(out, "{step}/{attempt} {at}\t{message}")?;
     }
-    Ok(u64::try_from(end)?)
+    u64::try_from(end).map_err(io::Error::other)
 }
 
 struct Line<'a> {

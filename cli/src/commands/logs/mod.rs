@@ -8,7 +8,8 @@ use std::path::Path;
 use clap::Args;
 use sidestep_core::name::StepName;
 
-use crate::output::error::user;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::target::Target;
 
@@ -27,10 +28,10 @@ pub(crate) async fn logs(
     project: Option<&Path>,
     target: Target,
     options: &LogsOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let step = options.step.as_deref().map(StepName::parse).transpose();
-    let step = step.map_err(|error| user(error.to_string()))?;
+    let step = step?;
     match target {
         Target::Local => {
             local::logs(&project, &options.execution, step.as_ref(), options.follow).await

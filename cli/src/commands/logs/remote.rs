@@ -11,7 +11,8 @@ use sidestep_core::definition::StepKind;
 use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::name::StepName;
 
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
 
@@ -23,14 +24,14 @@ pub(super) async fn logs(
     execution: &str,
     step: Option<&StepName>,
     follow: bool,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let remote = Remote::open(project).await?;
     let session = remote.session(project);
     let id = session.execution(execution).await?;
     let loaded = session.engine.load(&id).await?;
     if let Some(step) = step.filter(|step| loaded.pipeline.find(step).is_none()) {
         let pipeline = &loaded.start.pipeline_name;
-        return Err(user(format!("pipeline `{pipeline}` has no step `{step}`")).into());
+        return Err(user(format!("pipeline `{pipeline}` has no step `{step}`")));
     }
     let steps = loaded.pipeline.steps.iter().filter(|of| step.is_none_or(|step| *step == of.name));
     let steps: Vec<_> = steps
@@ -53,7 +54,7 @@ pub(super) async fn logs(
             }
         }
         if !follow || is_over {
-            return Ok(exit::SUCCEEDED);
+            return Ok(ExitStatus::Succeeded);
         }
         tokio::time::sleep(POLL).await;
     }
