@@ -1,4 +1,4 @@
-//! A project as the template's maker wants it.
+//! Makes the blueprint of a project's stack, from which the template is synthesised.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ const LOG_DAYS: [u32; 22] = [
     3288, 3653,
 ];
 
-/// Reads all pipelines of the project into a blueprint. `architecture` is the command line's.
+/// Reads all pipelines of the project into a blueprint. `architecture` is that of the command line.
 pub(crate) fn blueprint(
     project: &Project,
     architecture: Option<Architecture>,
@@ -47,8 +47,10 @@ pub(crate) fn blueprint(
     options.architecture = architecture.unwrap_or(options.architecture);
     options.handoff = project.settings.engine.handoff;
     if options.handoff.is_direct() && options.event_bus.is_some() {
-        let problem = "`deploy.events` and `engine.handoff` do not go together";
-        return Err(user(problem).hint("steps that hand off tell nobody; take `event`"));
+        let problem = "`deploy.events` and `engine.handoff` cannot be combined";
+        return Err(
+            user(problem).hint("steps that hand off send no events; set `handoff = \"event\"`")
+        );
     }
     let functions = functions(project)?;
     Ok(Blueprint {
@@ -60,7 +62,7 @@ pub(crate) fn blueprint(
     })
 }
 
-/// The stack's name: `[deploy] stack`, else the folder's name as far as it can be one.
+/// Returns the stack's name: `[deploy] stack`, else one made from the folder's name.
 pub(crate) fn stack_name(project: &Project) -> Result<StackName, CommandError> {
     let hint = "name it: `[deploy]`, `stack = \"NAME\"`";
     let name = project.settings.deploy.stack.clone().unwrap_or_else(|| {
@@ -70,7 +72,8 @@ pub(crate) fn stack_name(project: &Project) -> Result<StackName, CommandError> {
     StackName::parse(&name).map_err(|error| user(error.to_string()).hint(hint))
 }
 
-/// The project's buckets: those that are mapped exist, other buckets of triggers and `[[uploads]]` are the stack's.
+/// Returns the project's buckets: mapped ones exist in the account, the stack creates the others
+/// that triggers and `[[uploads]]` name.
 pub(crate) fn buckets(project: &Project) -> Result<Buckets, CommandError> {
     let settings = &project.settings;
     let existing = settings.deploy.buckets.clone();
@@ -78,7 +81,7 @@ pub(crate) fn buckets(project: &Project) -> Result<Buckets, CommandError> {
     for name in existing.values() {
         if name.starts_with(&format!("{stack}-artifacts-")) {
             return Err(user(format!(
-                "`[deploy.buckets]` names the artifact bucket `{name}`, whose outputs would start pipelines again"
+                "`[deploy.buckets]` names the artifact bucket `{name}`, whose objects would start pipelines again"
             )));
         }
     }
@@ -93,7 +96,7 @@ pub(crate) fn buckets(project: &Project) -> Result<Buckets, CommandError> {
 fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     let uploads = settings.triggers.iter().filter(|trigger| trigger.schedule.is_none());
     let upload = |trigger: &TriggerSettings| {
-        // Of the object's properties these name the object itself, so that a step can read it.
+        // Only these properties name the object itself, so that a step can read it.
         let fed_with = |properties: &[&str]| -> Vec<String> {
             let feeds = trigger.parameters.iter();
             let feeds = feeds.filter(|(_, value)| properties.contains(&value.as_str()));
@@ -103,7 +106,7 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
             bucket: trigger.bucket.clone(),
             prefix: trigger.prefix.clone(),
             suffix: trigger.suffix.clone(),
-            // Whoever has a listing reads the objects in it.
+            // A step that has a listing reads the objects in it.
             object_parameters: fed_with(&["$.uri", "$.key", "$.name", "$.listing"]),
             listing_parameters: fed_with(&["$.listing"]),
         }
@@ -147,7 +150,7 @@ fn function(settings: &FunctionSettings) -> Function {
     }
 }
 
-/// The event bus that is told of changes, if any is.
+/// Returns the event bus that changes of status are sent to, if any.
 pub(crate) fn event_bus(settings: &DeploySettings) -> Result<Option<String>, CommandError> {
     match &settings.events {
         None | Some(Events::Told(false)) => Ok(None),
@@ -156,8 +159,11 @@ pub(crate) fn event_bus(settings: &DeploySettings) -> Result<Option<String>, Com
             // EventBridge's own pattern without the `/` of partners' buses.
             let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
             if name.is_empty() || name.len() > 256 || !name.chars().all(legal) {
-                let problem = format!("`deploy.events` is `{name}`, not the name of an event bus");
-                return Err(user(problem).hint("letters, digits, `.`, `-` and `_`; no ARN"));
+                let problem = format!(
+                    "invalid `deploy.events`: expected the name of an event bus, got `{name}`"
+                );
+                return Err(user(problem)
+                    .hint("a name has letters, digits, `.`, `-` and `_`; an ARN is not a name"));
             }
             Ok(Some(name.clone()))
         }
@@ -168,20 +174,24 @@ fn options(settings: &DeploySettings) -> Result<Options, CommandError> {
     let mut options = Options::default();
     if let Some(name) = &settings.architecture {
         options.architecture = Architecture::parse(name).ok_or_else(|| {
-            user(format!("`deploy.architecture` is `{name}`, not `arm64` or `x86_64`"))
+            user(format!(
+                "invalid `deploy.architecture`: expected `arm64` or `x86_64`, got `{name}`"
+            ))
         })?;
     }
     if let Some(days) = settings.log_days {
         if !LOG_DAYS.contains(&days) {
             let known = LOG_DAYS.iter().map(u32::to_string);
             let known = known.collect::<Vec<_>>().join(", ");
-            return Err(user(format!("`deploy.log_days` is {days}, not one of {known}")));
+            return Err(user(format!(
+                "invalid `deploy.log_days`: expected one of {known}, got {days}"
+            )));
         }
         options.log_days = days;
     }
     if let Some(days) = settings.artifact_days {
         if days == 0 {
-            return Err(user("`deploy.artifact_days` is 0, less than 1"));
+            return Err(user("invalid `deploy.artifact_days`: expected at least 1, got 0"));
         }
         options.artifact_days = days;
     }
@@ -189,7 +199,9 @@ fn options(settings: &DeploySettings) -> Result<Options, CommandError> {
         None | Some("none") => false,
         Some("xray") => true,
         Some(other) => {
-            return Err(user(format!("`deploy.tracing` is `{other}`, not `xray` or `none`")));
+            return Err(user(format!(
+                "invalid `deploy.tracing`: expected `xray` or `none`, got `{other}`"
+            )));
         }
     };
     options.planner_concurrency = settings.planner_concurrency;

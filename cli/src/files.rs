@@ -1,4 +1,4 @@
-//! Folders of code: their files, in order, and a digest of all of them.
+//! Folders of code: lists, digests and copies their files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::output::error::{CommandError, OrError as _};
 
-/// The folder's files, relative and sorted; without caches and hidden files.
+/// Returns the folder's files, sorted and relative to it, without caches and hidden files.
 pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -36,6 +36,7 @@ pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     Ok(found)
 }
 
+/// Returns the SHA-256 of the files' names and contents.
 pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> Result<[u8; 32], CommandError> {
     let mut hash = Sha256::new();
     for file in files {
@@ -49,6 +50,7 @@ pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> Result<[u8; 32], Comma
     Ok(hash.finalize().into())
 }
 
+/// Copies the files into `folder`, unless it exists.
 pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> Result<(), CommandError> {
     if folder.exists() {
         return Ok(());
@@ -61,7 +63,7 @@ pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> Result<()
             .or_service(|| format!("could not write `{}`", target.display()))?;
     }
     fs::create_dir_all(&temporary)?;
-    // Another process may have been faster; then its copy is as good.
+    // Another process may have been faster; its copy is the same.
     if fs::rename(&temporary, folder).is_err() {
         fs::remove_dir_all(&temporary)?;
     }

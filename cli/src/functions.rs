@@ -1,6 +1,8 @@
-//! Functions of a project made ready to run: Rust packages built by cargo, other code as it lies there, each copied under its digest.
+//! Prepares a project's functions for the embedded cloud.
 //!
-//! The copy is what runs, so a build or an edit in the middle of an execution does not change code that is already in use.
+//! Rust packages are built by cargo, other code is taken as it is, and each is copied under its
+//! digest. The copy is what runs, so a build or an edit in the middle of an execution does not
+//! change code that is in use.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,15 +19,15 @@ use crate::python;
 use crate::settings::FunctionSettings;
 use crate::stored_code::{Stored, lambda_digest};
 
-/// A function that can be registered, or the reason why it is left out on this machine.
+/// The functions that can be registered, and those that cannot run on this machine.
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) functions: Vec<FunctionConfig>,
-    /// By function: why it cannot run here.
+    /// Why a function cannot run on this machine, by its name.
     pub(crate) left_out: BTreeMap<String, String>,
 }
 
-/// Builds what has to be built and returns `wanted` functions of the project.
+/// Builds what has to be built and returns the `wanted` functions of the project.
 pub(crate) fn prepare(project: &Project, wanted: &[String]) -> Result<Ready, CommandError> {
     let settings =
         |name: &String| Some((name.clone(), project.settings.functions.get(name)?.clone()));
@@ -61,6 +63,7 @@ pub(crate) fn prepare(project: &Project, wanted: &[String]) -> Result<Ready, Com
     Ok(ready)
 }
 
+/// Copies a built program into the store and returns how to run it.
 fn rust(
     binary: &Binary,
     settings: &FunctionSettings,

@@ -1,4 +1,5 @@
-//! The `sidestep` command: parse, call, print. It alone prints and exits.
+//! The `sidestep` command: parses its arguments, runs one command, prints. Only this crate prints
+//! and exits.
 
 // First: its macros stand in for the standard ones everywhere below.
 #[macro_use]
@@ -33,7 +34,7 @@ use output::stream;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // The S3 protocol crate logs every answer that a client may well expect, such as 404, as an error.
+    // The S3 protocol crate logs answers that a client may expect, such as 404, as errors.
     let level = if arguments.verbose { "info,s3s=off" } else { "error,s3s=off" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));

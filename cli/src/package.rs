@@ -1,7 +1,4 @@
-//! Code made ready for Lambda: built for its instruction set, zipped, named by what the zip holds.
-//!
-//! cargo-lambda builds for any machine. Without it plain cargo builds for this one, and says so: the binary then needs a C library that is no
-//! newer than that of Lambda's `provided.al2023`.
+//! Packages code for Lambda: zips it, under a key that is made of the zip's digest.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,14 +15,15 @@ use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::python::Requirements;
 
-/// The engine's own packages, by what the template calls their code.
+/// The engine's own packages, with the template's parameter for the code of each.
 const ENGINE: [(&str, &str); 2] =
     [("PlannerCode", "sidestep-planner"), ("TriggerCode", "sidestep-trigger")];
 
-/// Lambda's quota for a function's code, unzipped (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+/// Lambda's quota for a function's unzipped code
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const UNZIPPED_BYTES: usize = 250 * 1024 * 1024;
 
-/// A zip, and where it goes.
+/// A zip and its key in the bucket for code.
 #[derive(Debug)]
 pub(crate) struct Package {
     /// The template's parameter.
@@ -66,13 +64,14 @@ pub(crate) fn packages(
                 };
                 packages.push(folder(parameter, &source, vendored.as_deref())?);
             }
-            (None, None) => return Err(user(format!("`[functions.{name}]` is not complete"))),
+            (None, None) => return Err(user(format!("`[functions.{name}]` is incomplete"))),
         }
     }
     Ok(packages)
 }
 
-/// Where the source of planner and trigger is: `[deploy] engine_source`, else where this command was built from.
+/// Returns the folder with the source of planner and trigger: `[deploy] engine_source`, else the
+/// folder that this command was built from.
 fn engine_source(project: &Project) -> Result<PathBuf, CommandError> {
     let source = match &project.settings.deploy.engine_source {
         Some(folder) => project.folder.join(folder),
@@ -86,6 +85,7 @@ fn engine_source(project: &Project) -> Result<PathBuf, CommandError> {
     Err(user(problem).hint(hint))
 }
 
+/// Zips a built program as Lambda wants it.
 fn binary(
     parameter: String,
     package: &str,
@@ -96,14 +96,15 @@ fn binary(
     zip(parameter, [("bootstrap".to_owned(), bytes)])
 }
 
-/// A function's own files, beside the packages that it asks for. Its own come first where both have one.
+/// Zips a function's files and the packages it requires. If both have a file, the function's own
+/// wins.
 fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> Result<Package, CommandError> {
     let mut files = BTreeMap::new();
     for folder in vendored.into_iter().chain([own]) {
         for file in list_files(folder)? {
             let parts: Vec<_> =
                 file.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-            // What pip notes about this machine would make the zip another on each.
+            // These files are about this machine, and would make the zip differ between machines.
             let is_note = parts.first().is_some_and(|first| first == "bin")
                 || parts.last().is_some_and(|last| last == "direct_url.json" || last == "RECORD");
             if folder != own && is_note {

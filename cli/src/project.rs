@@ -1,4 +1,4 @@
-//! `sidestep.toml`: what a definition cannot say. Which functions exist and how they are built, the pipelines, what starts them.
+//! A project: the folder of a `sidestep.toml`, found and read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use crate::output::error::{CommandError, OrError as _, user};
 use crate::pipeline_source::PipelineSource;
 use crate::settings::Settings;
 
-/// The file's name, found upwards from the working folder.
+/// Name of the settings file, which is looked for from the working folder upwards.
 pub(crate) const FILE: &str = "sidestep.toml";
 
-/// A project: the folder of a `sidestep.toml` and what is in it.
+/// A project's folder and its settings.
 #[derive(Debug)]
 pub(crate) struct Project {
     pub(crate) folder: PathBuf,
     pub(crate) settings: Settings,
 }
 
-/// The working folder, or the nearest one above it with a `sidestep.toml`.
+/// Returns the working folder or the nearest one above it that has a `sidestep.toml`.
 fn nearest() -> Result<PathBuf, CommandError> {
-    let here = std::env::current_dir().or_service(|| "could not tell the working folder")?;
+    let here = std::env::current_dir().or_service(|| "could not determine the working folder")?;
     let found = here.ancestors().find(|folder| folder.join(FILE).is_file()).map(Path::to_owned);
     found.ok_or_else(|| {
         let hint = "name the project's folder with `--project DIR`";
@@ -31,7 +31,7 @@ fn nearest() -> Result<PathBuf, CommandError> {
 }
 
 impl Project {
-    /// Reads the project of `folder`, or of the nearest folder upwards that has a `sidestep.toml`.
+    /// Reads the project in `folder`, or in the nearest folder upwards that has a `sidestep.toml`.
     pub(crate) fn find(folder: Option<&Path>) -> Result<Self, CommandError> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
@@ -41,16 +41,16 @@ impl Project {
         let text =
             fs::read_to_string(&path).or_user(|| format!("could not read `{}`", path.display()))?;
         let settings: Settings = toml::from_str(&text)
-            .map_err(|error| user(format!("`{}` is not right:\n{error}", path.display())))?;
+            .map_err(|error| user(format!("`{}` is invalid:\n{error}", path.display())))?;
         let folder =
             fs::canonicalize(&folder).or_service(|| format!("no `{}`", folder.display()))?;
         let project = Self { folder, settings };
         let checked = project.settings.check();
-        checked.map_err(|error| error.within(format!("`{}` is not right", path.display())))?;
+        checked.map_err(|error| error.within(format!("`{}` is invalid", path.display())))?;
         Ok(project)
     }
 
-    /// The files of `[[uploads]]` with the objects they become.
+    /// Reads the files of `[[uploads]]` and returns them with the objects that they become.
     pub(crate) fn uploads(&self) -> Result<Vec<(S3Uri, Vec<u8>)>, CommandError> {
         let mut files = Vec::new();
         for upload in &self.settings.uploads {
@@ -69,14 +69,15 @@ impl Project {
         Ok(files)
     }
 
-    /// The folder of the embedded cloud's state: `SIDESTEP_STATE_DIR`, else `.sidestep` of the project.
+    /// Returns the folder of the embedded cloud's state: `SIDESTEP_STATE_DIR`, else `.sidestep` in
+    /// the project.
     pub(crate) fn state_folder(&self) -> PathBuf {
         std::env::var_os("SIDESTEP_STATE_DIR")
             .filter(|folder| !folder.is_empty())
             .map_or_else(|| self.folder.join(".sidestep"), Into::into)
     }
 
-    /// A pipeline by its name in `sidestep.toml`, or by its definition's file.
+    /// Finds a pipeline by its name in `sidestep.toml`, or by the path of its definition.
     pub(crate) fn pipeline(&self, name: &str) -> Result<PipelineSource, CommandError> {
         if let Some(settings) = self.settings.pipelines.get(name) {
             let name = PipelineName::parse(name)?;

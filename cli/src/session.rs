@@ -1,4 +1,4 @@
-//! A connection to the embedded cloud: one that this process starts, or the one of a running `sidestep up`.
+//! A session with a cloud: one that this process starts, that of a running `sidestep up`, or AWS.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,29 +23,29 @@ use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::triggers::TriggerSource;
 
-/// Who starts executions, in the counter.
+/// Name in the counter of the part that starts executions.
 pub(crate) const STARTER: &str = "starter";
 
-/// What `sidestep up` serves, beside its endpoints: the digests of its functions.
+/// File in which `sidestep up` publishes the digests of its functions.
 const SERVED: &str = "up.json";
 
-/// How often a folder that is in use is looked at.
+/// How often a session checks a state folder that another process uses.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
-/// An engine, and the cloud behind it if it is this process's own.
+/// An engine, and the cloud behind it if this process started one.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) engine: Arc<Engine>,
     pub(crate) cloud: Option<Cloud>,
-    /// Of the embedded cloud, whoever serves it.
+    /// Endpoints of the embedded cloud, in this process or another.
     pub(crate) endpoints: Option<Endpoints>,
     pub(crate) state: PathBuf,
-    /// Starts executions instead of [`Session::engine`], where requests are counted.
+    /// Starts executions instead of [`Session::engine`] if requests are counted.
     pub(crate) starter: Option<Engine>,
 }
 
 impl Session {
-    /// Reads what is there: through another process's servers where there are any.
+    /// Opens the project's state for reading, through another process's servers if there are any.
     pub(crate) async fn read(project: &Project) -> Result<Self, CommandError> {
         let state = project.state_folder();
         loop {
@@ -54,7 +54,8 @@ impl Session {
             }
             match Cloud::start(&state, Ports::default()).await {
                 Ok(cloud) => {
-                    // Without functions nothing may begin, and what waits to be delivered waits for a command that has them.
+                    // This session has no functions, so nothing may begin, and events wait for a
+                    // command that has them.
                     create_resources(&cloud).await?;
                     let engine = watched(cloud_engine(&cloud), &state);
                     let endpoints = Some(cloud.endpoints().clone());
@@ -66,7 +67,7 @@ impl Session {
                         starter: None,
                     });
                 }
-                // Its owner is about to publish its endpoints, or to end.
+                // The owner of the folder is about to publish its endpoints, or to end.
                 Err(CloudError::Folder(FolderError::InUse { .. })) => {
                     tokio::time::sleep(POLL).await;
                 }
@@ -75,7 +76,7 @@ impl Session {
         }
     }
 
-    /// Joins a running `sidestep up`, or starts a cloud of its own, waiting for another command's to end.
+    /// Joins a running `sidestep up`, or starts a cloud after other commands' clouds have ended.
     pub(crate) async fn run(
         project: &Project,
         functions: &[FunctionConfig],
@@ -91,10 +92,10 @@ impl Session {
                 return Ok(session);
             }
             if !has_waited {
-                eprintln!("another sidestep is running in this project: waiting for its end");
+                eprintln!("another sidestep is running in this project: waiting until it ends");
             }
             has_waited = true;
-            // Asking again, rather than waiting for the lock: an `up` never ends, but can be joined once it serves.
+            // Do not wait for the lock: an `up` never ends, but can be joined once it serves.
             tokio::time::sleep(POLL).await;
         }
     }
@@ -111,8 +112,8 @@ impl Session {
         Self::around(cloud, project, functions, triggers, counter).await
     }
 
-    /// Does what [`Session::own`] does, on free ports, unless another process has the project's state:
-    /// then it returns `None`.
+    /// Starts a cloud on free ports as [`Session::own`] does; returns `None` if another process
+    /// uses the project's state.
     pub(crate) async fn own_unless_in_use(
         project: &Project,
         functions: &[FunctionConfig],
@@ -127,6 +128,7 @@ impl Session {
         }
     }
 
+    /// Sets up a cloud that has just started.
     async fn around(
         mut cloud: Cloud,
         project: &Project,
@@ -167,7 +169,7 @@ impl Session {
         cloud.drained(Duration::from_secs(10)).await;
         cloud.folder().publish_endpoints(cloud.endpoints())?;
         let endpoints = Some(cloud.endpoints().clone());
-        // Whoever looks on is not counted.
+        // What this command reads to show the execution is not counted.
         let engine = match counter {
             Some(_) => watched(cloud_engine(&cloud), &state),
             None => planner,
@@ -175,13 +177,14 @@ impl Session {
         Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter })
     }
 
-    /// Says that other commands may run executions here.
+    /// Publishes the functions, so that other commands may run executions in this process.
     pub(crate) fn serve_others(&self, functions: &[FunctionConfig]) -> Result<(), CommandError> {
         let path = self.state.join(SERVED);
         let text = serde_json::to_string(&digests(functions))?;
         fs::write(&path, text).or_service(|| format!("could not write `{}`", path.display()))
     }
 
+    /// Joins a running `sidestep up` that serves the same functions; returns `None` if none runs.
     fn join(project: &Project, functions: &[FunctionConfig]) -> Result<Option<Self>, CommandError> {
         let state = project.state_folder();
         let Some(endpoints) = published_endpoints(&state) else { return Ok(None) };
@@ -189,14 +192,17 @@ impl Session {
         let served: BTreeMap<String, String> = serde_json::from_str(&served)?;
         for (name, digest) in digests(functions) {
             if served.get(&name) != Some(&digest) {
-                let hint = "stop it and start it again";
-                return Err(user(format!("`sidestep up` serves other code of function `{name}`"))
-                    .hint(hint));
+                let hint = "restart it";
+                return Err(user(format!(
+                    "`sidestep up` serves different code for function `{name}`"
+                ))
+                .hint(hint));
             }
         }
         Ok(Some(Self::joined(project, endpoints)))
     }
 
+    /// Returns a session over another process's endpoints.
     fn joined(project: &Project, endpoints: Endpoints) -> Self {
         let state = project.state_folder();
         let engine = local_engine(&endpoints).with_handoff(project.settings.engine.handoff);
@@ -204,13 +210,13 @@ impl Session {
         Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None }
     }
 
-    /// Creates the queues of a pipeline's Callback steps where nobody else would: in the embedded cloud.
+    /// Creates the queues of a pipeline's Callback steps in the embedded cloud. On AWS they exist.
     pub(crate) async fn create_queues(&self, pipeline: &Pipeline) -> Result<(), CommandError> {
         let Some(endpoints) = &self.endpoints else { return Ok(()) };
         Ok(create_queues(endpoints, pipeline.queue_urls()).await?)
     }
 
-    /// The execution that a user means by an id, an ARN or `latest`.
+    /// Returns the execution that the user names by an id, an ARN or `latest`.
     pub(crate) async fn execution(&self, text: &str) -> Result<ExecutionId, CommandError> {
         if text == "latest" {
             let latest = self.engine.executions().list(None, 1).await?;
@@ -223,7 +229,8 @@ impl Session {
         })
     }
 
-    /// Waits until a store fails this process's planner, which nothing but the user can mend; for ever where the planner is elsewhere.
+    /// Waits until a store fails this process's planner, which only the user can fix. Waits for
+    /// ever if the planner runs elsewhere.
     pub(crate) async fn planner_failed(&self) -> CommandError {
         let Some(cloud) = &self.cloud else { return std::future::pending().await };
         let mut failed = cloud.failed().subscribe();
@@ -236,6 +243,7 @@ impl Session {
         }
     }
 
+    /// Ends the session; running functions get `grace` to finish.
     pub(crate) async fn close(self, grace: Duration) {
         if let Some(cloud) = self.cloud {
             cloud.shutdown(grace).await;
@@ -243,7 +251,7 @@ impl Session {
     }
 }
 
-/// An engine that writes down what changes in its executions.
+/// Returns the engine with a log of what changes in its executions.
 fn watched(engine: Engine, state: &Path) -> Arc<Engine> {
     Arc::new(engine.watched(Arc::new(EventLog::new(state))))
 }

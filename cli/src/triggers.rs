@@ -1,4 +1,4 @@
-//! The project's triggers.
+//! The uploads that start a project's pipelines on the embedded cloud.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,7 @@ pub(crate) struct TriggerSource {
     pub(crate) definition: Definition,
 }
 
+/// Reads the definitions of all pipelines that have triggers, and returns the triggers.
 pub(crate) fn triggers(
     project: &Project,
     unavailable: &BTreeMap<String, String>,

@@ -1,4 +1,5 @@
-//! The project's Rust packages: built by one call of cargo, which is left out while the record of the last build still holds.
+//! Builds the project's Rust packages with one call of cargo, which is skipped while the record of
+//! the last build is still valid.
 
 mod binary;
 mod call;
@@ -21,7 +22,8 @@ use self::record::Record;
 use self::sdk_packages::packages_with_sdk;
 use crate::output::error::{CommandError, OrError as _, user};
 
-/// The binaries of these packages, by package. What was built is remembered in the file `record`.
+/// Builds these packages and returns their binaries by package. The file `record` remembers the
+/// build.
 pub(crate) fn binaries(
     folder: &Path,
     packages: &[String],
@@ -33,7 +35,7 @@ pub(crate) fn binaries(
     run(&Build::new(folder, packages), record)
 }
 
-/// Does what `build` asks for.
+/// Runs cargo for `build`, unless the record at `path` shows that nothing changed.
 fn run(build: &Build, path: &Path) -> Result<BTreeMap<String, Binary>, CommandError> {
     if let Some(record) = Record::read(path).filter(|record| record.holds(build)) {
         return Ok(record.binaries);
@@ -58,7 +60,7 @@ fn run(build: &Build, path: &Path) -> Result<BTreeMap<String, Binary>, CommandEr
     Ok(binaries)
 }
 
-/// Of each package the program that is its function: its only one, or the one that has the package's name.
+/// Returns each package's function: its only program, or the one with the package's name.
 fn handlers(programs: Vec<Program>) -> Result<BTreeMap<String, PathBuf>, CommandError> {
     let mut packages: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
     for Program { package, name, path } in programs {
@@ -76,7 +78,7 @@ fn handlers(programs: Vec<Program>) -> Result<BTreeMap<String, PathBuf>, Command
     Ok(handlers)
 }
 
-/// Which of a package's binaries is its function.
+/// Returns the one of a package's binaries that is its function.
 pub(crate) fn handler<'a>(package: &str, names: &[&'a str]) -> Option<&'a str> {
     match names {
         [name] => Some(name),

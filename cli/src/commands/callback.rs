@@ -1,4 +1,4 @@
-//! `sidestep callback`.
+//! `sidestep callback`: reports the result of a Callback step.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CallbackCommand {
-    /// The step succeeded
+    /// Report that the step succeeded
     Success {
-        /// `token` of the step's message
+        /// `token` in the step's message
         token: String,
-        /// An output of the step; repeatable
+        /// Set an output of the step; repeatable
         #[arg(short, long = "output", value_name = "NAME=VALUE")]
         outputs: Vec<String>,
     },
-    /// The step failed
+    /// Report that the step failed
     Failure {
-        /// `token` of the step's message
+        /// `token` in the step's message
         token: String,
-        /// Why, in up to 256 characters
+        /// Why the step failed, in at most 256 characters
         #[arg(long)]
         reason: Option<String>,
     },
@@ -57,6 +57,7 @@ pub(crate) async fn callback(
     Ok(ExitStatus::Succeeded)
 }
 
+/// Parses the outputs, `NAME=VALUE` each.
 fn outputs_of(given: &[String]) -> Result<Map<String, Value>, CommandError> {
     let mut outputs = Map::new();
     for text in given {

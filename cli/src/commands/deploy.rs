@@ -1,4 +1,5 @@
-//! `sidestep deploy`: code built and uploaded, the change of the stack shown and made, versions published, pipelines registered.
+//! `sidestep deploy`: builds and uploads code, changes the stack, publishes versions, registers
+//! pipelines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,10 +26,10 @@ const CODE_STACK: &str = "sidestep-code";
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployOptions {
-    /// Make the change without asking
+    /// Change the stack without asking
     #[arg(long)]
     yes: bool,
-    /// The instruction set of functions, instead of `[deploy] architecture`: `arm64` or `x86_64`
+    /// Instruction set of the functions, `arm64` or `x86_64` [default: `[deploy] architecture`]
     #[arg(long, value_parser = super::synth::architecture)]
     architecture: Option<Architecture>,
 }
@@ -40,11 +41,13 @@ pub(crate) async fn deploy(
     let started = Instant::now();
     let project = Project::find(project)?;
     let mut blueprint = blueprint(&project, options.architecture)?;
-    // Asked for early: building takes long, and missing credentials are soon found.
+    // First, because building takes long and missing credentials show at once.
     let account = Account::open().await?;
-    // Emulators know no metric math, and nobody is woken by one.
+    // Emulators do not support metric math, and their alarms reach no person.
     if account.config.endpoint_url().is_some() && project.settings.deploy.alarms.is_none() {
-        eprintln!("no alarms at an endpoint of your own; `[deploy] alarms = true` makes them");
+        eprintln!(
+            "note: no alarms are created at a custom endpoint; `[deploy] alarms = true` creates them"
+        );
         blueprint.options.alarms = false;
     }
     let template = synthesise(&blueprint)?;
@@ -74,13 +77,16 @@ pub(crate) async fn deploy(
             eprintln!("the stack needs no change");
             stack
         }
-        (None, None) => return Err(service("CloudFormation has nothing to make of the template")),
+        (None, None) => {
+            return Err(service("CloudFormation finds nothing to create in the template"));
+        }
     };
     finish(&project, account, &after).await?;
     eprintln!("deployed in {:.1} s", started.elapsed().as_secs_f64());
     Ok(ExitStatus::Succeeded)
 }
 
+/// Publishes functions, registers pipelines and prints the buckets.
 async fn finish(project: &Project, account: Account, stack: &Stack) -> Result<(), CommandError> {
     let remote = Remote::of(project, account, stack_name(project)?, stack)?;
     register::release(project, &remote).await?;
@@ -91,7 +97,7 @@ async fn finish(project: &Project, account: Account, stack: &Stack) -> Result<()
     Ok(())
 }
 
-/// The bucket for code, made when it is not there.
+/// Returns the bucket for code, which is created if need be.
 async fn code_bucket(account: &Account) -> Result<String, CommandError> {
     let stack = if let Some(stack) = account.stacks.find(CODE_STACK).await? {
         stack
@@ -102,10 +108,11 @@ async fn code_bucket(account: &Account) -> Result<String, CommandError> {
         account.stacks.apply(proposal, &mut say).await?
     };
     let bucket = stack.outputs.get("CodeBucket").cloned();
-    bucket.ok_or_else(|| user(format!("stack `{CODE_STACK}` is not sidestep's")))
+    bucket.ok_or_else(|| user(format!("stack `{CODE_STACK}` was not created by sidestep")))
 }
 
-/// Uploads what is not there yet, and notes every key. Returns how many were sent.
+/// Uploads packages that are not there yet, adds every key to `parameters`, and returns how many
+/// were uploaded.
 async fn upload(
     account: &Account,
     bucket: &str,
@@ -116,7 +123,7 @@ async fn upload(
     let mut sent = 0;
     for Package { parameter, key, zip } in packages {
         let uri = S3Uri::new(bucket, key.clone());
-        // Under the digest of its content an object that exists is the same one.
+        // The key is a digest of the content, so an object that exists is the same.
         if objects.head(&uri).await?.is_none()
             && objects.create(&uri, zip.into(), "application/zip").await? == Created::New
         {
@@ -127,7 +134,7 @@ async fn upload(
     Ok(sent)
 }
 
-/// The template along with the request, or in the bucket if it is too large for that.
+/// Returns the template for the request: as text, or in the bucket if it is too large for that.
 async fn place(account: &Account, bucket: &str, text: String) -> Result<Template, CommandError> {
     if text.len() <= Template::TEXT_BYTES {
         return Ok(Template::Text(text));
@@ -143,8 +150,9 @@ async fn place(account: &Account, bucket: &str, text: String) -> Result<Template
     }))
 }
 
+/// Prints the changes of a proposal.
 fn show(proposal: &Proposal) {
-    let what = if proposal.is_new { "makes the stack" } else { "changes the stack" };
+    let what = if proposal.is_new { "creates the stack" } else { "changes the stack" };
     eprintln!("this {what}, {} resources:", proposal.changes.len());
     for change in &proposal.changes {
         let replaced = match change.replacement.as_deref() {
@@ -159,7 +167,7 @@ fn show(proposal: &Proposal) {
     }
 }
 
-/// Tells what became of a resource.
+/// Prints what happened to a resource.
 pub(crate) fn say(event: ResourceEvent) {
     let ResourceEvent { logical_id, resource_type, status, reason } = event;
     let reason = reason.filter(|reason| !reason.is_empty());

@@ -1,4 +1,4 @@
-//! `sidestep destroy`: the stack deleted. Table and buckets stay unless that is asked for too.
+//! `sidestep destroy`: deletes the stack. Table and buckets stay unless `--delete-data` is given.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(crate) struct DestroyOptions {
     /// Delete without asking
     #[arg(long)]
     yes: bool,
-    /// Delete the table, the artifacts and the buckets that the stack made, for good
+    /// Delete the table, the artifacts and the buckets that the stack created, for good
     #[arg(long)]
     delete_data: bool,
 }

@@ -1,4 +1,4 @@
-//! `sidestep explain`: for each step of an execution what decided, and what differs from the nearest earlier run.
+//! `sidestep explain`: shows what decided each step, and what differs from the nearest earlier run.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -21,9 +21,9 @@ use crate::target::Target;
 pub(crate) struct ExplainOptions {
     /// An execution's id, its ARN, or `latest`
     pub(crate) execution: String,
-    /// Only this step, with the parts of its cache key
+    /// Show only this step, with the parts of its cache key
     pub(crate) step: Option<String>,
-    /// Compare with this execution [default: for each step the nearest earlier run]
+    /// Execution to compare with [default: the nearest earlier run of each step]
     #[arg(long, value_name = "EXEC")]
     pub(crate) against: Option<String>,
     /// Print one JSON document
@@ -78,7 +78,7 @@ fn find(this: &PastExecution, name: &str) -> Result<StepIndex, CommandError> {
     })
 }
 
-/// One step; with the parts of its key when it is asked for alone.
+/// Returns the explanation of one step, with the parts of its cache key if `is_detailed`.
 fn text(explanation: &Explanation, is_detailed: bool) -> String {
     let decision = explanation.decision.unwrap_or("waiting");
     let mut text = format!("{}: {decision}: {}\n", explanation.step_name, explanation.because());
@@ -89,7 +89,7 @@ fn text(explanation: &Explanation, is_detailed: bool) -> String {
         return text;
     }
     if let (Some(reason), Some(against)) = (&explanation.reason, &explanation.against) {
-        let _ = writeln!(text, "  the planner said: {reason}");
+        let _ = writeln!(text, "  reason recorded by the planner: {reason}");
         let _ = writeln!(text, "  compared with execution {against}:");
         for difference in &explanation.differences {
             let _ = writeln!(text, "    {}", difference.text());
@@ -99,7 +99,7 @@ fn text(explanation: &Explanation, is_detailed: bool) -> String {
         }
     }
     if let (Some(key), Some(parts)) = (&explanation.cache_key, &explanation.key_parts) {
-        let _ = writeln!(text, "  cache key {key}, of:");
+        let _ = writeln!(text, "  cache key {key}, made of:");
         let _ = writeln!(text, "    code      {}", parts.code_digest);
         if let Some(scope) = &parts.scope {
             let _ = writeln!(text, "    scope     {scope}");

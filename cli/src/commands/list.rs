@@ -1,4 +1,4 @@
-//! `sidestep list`.
+//! `sidestep list`: lists executions.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::target::Target;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
-    /// Only executions of this pipeline
+    /// List only executions of this pipeline
     pub(crate) pipeline: Option<String>,
-    /// At most so many
+    /// List at most this many
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
     /// Print one JSON document
@@ -49,7 +49,8 @@ pub(crate) async fn list(
     Ok(ExitStatus::Succeeded)
 }
 
-/// SageMaker's names; the pipeline's, which SageMaker's list is asked for, stands beside them.
+/// Returns an execution under SageMaker's names, and with the pipeline's name, which SageMaker
+/// leaves out.
 fn summary(summary: &Summary) -> Value {
     let Summary {
         execution_id,
@@ -78,7 +79,7 @@ fn summary(summary: &Summary) -> Value {
     value
 }
 
-/// Looks a pipeline's name up for `list`.
+/// Parses a pipeline's name.
 fn pipeline_name(text: &str) -> Result<PipelineName, CommandError> {
     PipelineName::parse(text).map_err(CommandError::from)
 }

@@ -1,4 +1,4 @@
-//! `sidestep plan`: what a run would do and why, before anything runs and without writing anything.
+//! `sidestep plan`: shows what a run would do and why, without running or writing anything.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::output::exit_status::ExitStatus;
 use crate::output::explanations;
 use crate::output::table;
 use crate::project::Project;
-use crate::read_only::Look;
+use crate::read_only::ReadOnlyCloud;
 use crate::remote::Remote;
 use crate::request::{StartOptions, ask, note_empty_selection, read};
 use crate::target::Target;
@@ -41,14 +41,15 @@ pub(crate) async fn plan(
     }
     let asked = ask(&project, &options.start, "sidestep plan")?;
     let files = project.uploads()?;
-    let look = Look::open(&project, &asked.ready.functions).await?.lay_over(files);
-    let result = look_ahead(&look.engine, asked.request).await;
-    look.close().await;
+    let opened = ReadOnlyCloud::open(&project, &asked.ready.functions).await?;
+    let cloud = opened.with_overlay(files);
+    let result = look_ahead(&cloud.engine, asked.request).await;
+    cloud.close().await;
     let (forecast, explained) = result?;
     Ok(print(forecast, &explained, options.start.json))
 }
 
-/// What a run would do, and for each step that would run what differs.
+/// Returns what a run would do, and for each step that would run what differs from earlier runs.
 async fn look_ahead(
     engine: &Engine,
     request: StartRequest,
@@ -60,7 +61,7 @@ async fn look_ahead(
     Ok((forecast, explained))
 }
 
-/// Prints it, and returns the exit status.
+/// Prints the forecast and returns the exit status.
 fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: bool) -> ExitStatus {
     for (step, explanation) in explained {
         forecast.steps[step.0].reason = explanation.because();
@@ -73,7 +74,7 @@ fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: b
     if forecast.has_work() { ExitStatus::HasWork } else { ExitStatus::Succeeded }
 }
 
-/// The forecast, with what differs beside each step that will run.
+/// Returns the forecast as JSON, with the differences beside each step that would run.
 fn document(forecast: &Forecast, explained: &[(StepIndex, Explanation)]) -> Value {
     let mut document = json!(forecast);
     for step in document["Steps"].as_array_mut().into_iter().flatten() {

@@ -1,6 +1,6 @@
-//! `sidestep register`: pipelines and triggers of the project, made those of its stack. `deploy` ends with it.
+//! `sidestep register`: publishes functions, pipelines and triggers. `deploy` ends with it.
 //!
-//! Code first, then this: a function's new version is live before a definition that may need it.
+//! Functions come first, so that a new version is live before a definition that may need it.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub(crate) async fn register(project: Option<&Path>) -> Result<ExitStatus, Comma
     Ok(ExitStatus::Succeeded)
 }
 
-/// Publishes every function and makes the version the one that new executions use.
+/// Publishes every function and makes that version the one for new executions.
 pub(crate) async fn release(project: &Project, remote: &Remote) -> Result<(), CommandError> {
     let releases = Releases::new(&remote.account.config);
     let Remote { region, account_id, stack, .. } = remote;
@@ -37,7 +37,7 @@ pub(crate) async fn release(project: &Project, remote: &Remote) -> Result<(), Co
     Ok(())
 }
 
-/// The part of an ARN that tells the clouds of China and of the government apart.
+/// Returns the partition of a region, which stands in ARNs: China and GovCloud have their own.
 fn partition(region: &str) -> &'static str {
     match region.split('-').next() {
         Some("cn") => "aws-cn",
@@ -46,7 +46,7 @@ fn partition(region: &str) -> &'static str {
     }
 }
 
-/// Stores every pipeline's definition and makes the project's triggers all that the stack has.
+/// Stores every pipeline's definition, and replaces the stack's triggers by those of the project.
 pub(crate) async fn pipelines(project: &Project, remote: &Remote) -> Result<(), CommandError> {
     let mut triggers = Vec::new();
     for (name, settings) in &project.settings.pipelines {

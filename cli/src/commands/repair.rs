@@ -1,4 +1,4 @@
-//! `sidestep repair`: an execution derived anew from what is left of it.
+//! `sidestep repair`: rebuilds an execution from its remaining records.
 
 use std::path::Path;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub(crate) async fn repair(
     }
     println!("execution {id} is {status}");
     if !repaired.status.is_over() && target == Target::Local {
-        println!("the command that started it goes on with it");
+        println!("run the command that started it again to continue it");
     }
     Ok(ExitStatus::Succeeded)
 }

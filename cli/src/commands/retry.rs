@@ -1,4 +1,4 @@
-//! `sidestep retry`.
+//! `sidestep retry`: resumes a failed or stopped execution.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::target::Target;
 pub(crate) struct RetryOptions {
     /// An execution's id, its ARN, or `latest`
     pub(crate) execution: String,
-    /// Return at once; the execution goes on where it runs
+    /// Return at once and leave the execution running in `sidestep up` or on AWS
     #[arg(long)]
     pub(crate) detach: bool,
     /// Print one JSON document
@@ -38,14 +38,14 @@ pub(crate) async fn retry(
     if options.detach && session.cloud.is_some() {
         session.close(Duration::ZERO).await;
         let hint = "start `sidestep up` in another terminal";
-        return Err(user("`--detach` needs a cloud that stays").hint(hint));
+        return Err(user("`--detach` needs a running `sidestep up`").hint(hint));
     }
     let result = retry_in(&session, options).await;
     session.close(Duration::ZERO).await;
     result
 }
 
-/// A session that serves the functions which the execution used.
+/// Opens a session that serves the functions of the execution.
 async fn with_functions_of(project: &Project, text: &str) -> Result<Session, CommandError> {
     let session = Session::read(project).await?;
     let start = async {

@@ -1,4 +1,4 @@
-//! `sidestep run`: start an execution, show how it goes, wait for its end.
+//! `sidestep run`: starts an execution, shows its progress and waits for its end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) struct RunOptions {
     /// Start the execution in a running `sidestep up` and return
     #[arg(long)]
     pub(crate) detach: bool,
-    /// Count what the execution asks of AWS services, and what that costs at list prices
+    /// Count the execution's requests to AWS services and price them at list prices
     #[arg(long, conflicts_with = "detach")]
     pub(crate) cost: bool,
 }
@@ -60,16 +60,17 @@ pub(crate) async fn run(
     if options.detach && session.cloud.is_some() {
         session.close(Duration::ZERO).await;
         let hint = "start `sidestep up` in another terminal";
-        return Err(user("`--detach` needs a cloud that stays").hint(hint));
+        return Err(user("`--detach` needs a running `sidestep up`").hint(hint));
     }
     let meter =
         session.cloud.as_ref().zip(counter).map(|(cloud, counter)| Meter::begin(counter, cloud));
     let result = follow(&session, request, &options, meter).await;
-    // Its functions have ended, and with them everything that someone waits for.
+    // The execution has ended, so there is nothing to wait for.
     session.close(Duration::ZERO).await;
     result
 }
 
+/// Starts the execution and follows it, unless the user detaches.
 async fn follow(
     session: &Session,
     request: StartRequest,
@@ -89,14 +90,14 @@ async fn follow(
     end_of(session, &id, &pipeline, Shown { json: options.start.json, after: 0, meter }).await
 }
 
-/// Begins the execution, or goes on with one that asks for the same work and was cut off.
+/// Begins the execution, or continues an interrupted one that does the same work.
 async fn begin(session: &Session, prepared: Prepared) -> Result<ExecutionId, CommandError> {
     let engine = &session.engine;
     if session.cloud.is_some() {
         for id in engine.executions().live().await? {
             let start = engine.executions().start(&id).await?;
             if start.is_some_and(|start| start.is_same_work(&prepared.start)) {
-                eprintln!("execution {id} was interrupted: going on with it");
+                eprintln!("execution {id} was interrupted: continuing it");
                 engine.resume(&id, Leases::All).await?;
                 return Ok(id);
             }

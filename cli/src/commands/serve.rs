@@ -1,7 +1,8 @@
 //! `sidestep serve`: SageMaker's API for pipelines, over the embedded cloud or a stack on AWS.
 //!
-//! Locally it is `sidestep up` with the API beside it, or the API alone where an `up` runs already. Towards AWS it acts with the
-//! credentials of whoever started it. Without keys to verify signatures with it listens on loopback only.
+//! Locally it is `sidestep up` with the API beside it, or the API alone if an `up` is already
+//! running. On AWS it acts with the credentials of the user who started it. Without access keys to
+//! verify signatures it listens on loopback only.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,12 +32,12 @@ use crate::session::Session;
 use crate::target::Target;
 use crate::triggers::triggers;
 
-/// Names the file of access keys, before `[serve] keys`.
+/// Variable that names the file of access keys; it goes before `[serve] keys`.
 const KEYS_FILE: &str = "SIDESTEP_SERVE_KEYS";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
-    /// The address of the API; any but loopback needs access keys [default: a free port on loopback]
+    /// Address of the API; any but loopback needs access keys [default: a free port on loopback]
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -59,7 +60,7 @@ pub(crate) async fn serve(
     if admission == Admission::Loopback && !options.listen.ip().is_loopback() {
         let problem = format!("`{}` is not a loopback address", options.listen.ip());
         let hint = format!(
-            "requests from other machines must be signed: name a file of access keys, `[serve]`, `keys = \"FILE\"`, or in {KEYS_FILE}"
+            "requests from other machines must be signed: name a file of access keys with `keys = \"FILE\"` in `[serve]`, or in {KEYS_FILE}"
         );
         return Err(user(problem).hint(hint));
     }
@@ -73,7 +74,9 @@ pub(crate) async fn serve(
     }
 }
 
-/// Signed requests alone where a file of keys is named. It is never an argument or a variable itself: others on the machine see those.
+/// Returns who may call the API: signed requests only, if a file of access keys is named.
+///
+/// Keys are never an argument or a variable, because other users of the machine can see those.
 fn admission(project: &Project) -> Result<Admission, CommandError> {
     let named = std::env::var_os(KEYS_FILE).filter(|name| !name.is_empty()).map(PathBuf::from);
     let settings = project.settings.serve.keys.as_ref();
@@ -86,11 +89,12 @@ fn admission(project: &Project) -> Result<Admission, CommandError> {
     let keys = AccessKeys::parse(&text).map_err(|error| user(format!("`{shown}`: {error}")))?;
     let mode = std::fs::metadata(&path)?.permissions().mode();
     if mode & 0o077 != 0 {
-        eprintln!("note: others on this machine may read `{shown}`; `chmod 600` it");
+        eprintln!("note: other users of this machine can read `{shown}`; run `chmod 600` on it");
     }
     Ok(Admission::Signed(keys))
 }
 
+/// Serves the embedded cloud and the API.
 async fn local(
     project: &Project,
     options: &ServeOptions,
@@ -135,6 +139,7 @@ async fn local(
     result.map(|()| ExitStatus::Succeeded)
 }
 
+/// Serves the API over the project's stack.
 async fn aws(
     project: &Project,
     options: &ServeOptions,
@@ -160,7 +165,8 @@ async fn aws(
     Ok(ExitStatus::Succeeded)
 }
 
-/// Makes the project's pipelines known to the API; one that is not right is said, and the others are served.
+/// Registers the project's pipelines with the API; an invalid one is reported and the others are
+/// served.
 async fn registered(
     project: &Project,
     api: Api,
@@ -182,7 +188,7 @@ async fn registered(
         match registration {
             Ok(Registration::New | Registration::Unchanged) => {}
             Ok(Registration::Kept) => eprintln!(
-                "note: pipeline `{name}` is served as it was last created through the API, not as the project has it"
+                "note: pipeline `{name}` is served as it was last changed through the API, not as in the project"
             ),
             Err(error) => eprintln!("note: pipeline `{name}` is not served: {}", error.one_line()),
         }
@@ -190,6 +196,7 @@ async fn registered(
     Arc::new(api)
 }
 
+/// Prints the endpoints.
 fn announce(options: &ServeOptions, endpoints: &Value) {
     if options.json {
         println!("{}", json!({ "Endpoints": endpoints }));

@@ -1,4 +1,4 @@
-//! `sidestep show`.
+//! `sidestep show`: shows an execution and its steps.
 
 use std::path::Path;
 use std::time::Duration;

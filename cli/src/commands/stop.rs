@@ -1,4 +1,4 @@
-//! `sidestep stop`.
+//! `sidestep stop`: lets running steps finish and starts no new ones.
 
 use std::path::Path;
 use std::time::Duration;
@@ -47,7 +47,7 @@ async fn stop_in(
 ) -> Result<(ExecutionId, &'static str), CommandError> {
     let id = session.execution(text).await?;
     let mut status = session.engine.stop(&id).await?;
-    // In a cloud of this command's own nothing runs: whoever ran it is gone.
+    // In a cloud that this command started nothing runs: the command that ran the steps has ended.
     if session.cloud.is_some() && !status.is_over() {
         session.engine.resume(&id, Leases::All).await?;
         status = session.engine.load(&id).await?.execution.status;

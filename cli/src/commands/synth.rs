@@ -1,4 +1,4 @@
-//! `sidestep synth`: the template of a project, printed.
+//! `sidestep synth`: prints the CloudFormation template of a project.
 
 use std::path::Path;
 
@@ -13,11 +13,12 @@ use crate::project::Project;
 
 #[derive(Debug, Args)]
 pub(crate) struct SynthOptions {
-    /// The instruction set of functions, instead of `[deploy] architecture`: `arm64` or `x86_64`
+    /// Instruction set of the functions, `arm64` or `x86_64` [default: `[deploy] architecture`]
     #[arg(long, value_parser = architecture)]
     pub(crate) architecture: Option<Architecture>,
 }
 
+/// Parses an instruction set.
 pub(crate) fn architecture(text: &str) -> Result<Architecture, String> {
     Architecture::parse(text).ok_or_else(|| "expected `arm64` or `x86_64`".to_owned())
 }

@@ -1,4 +1,4 @@
-//! `sidestep up`: the embedded cloud in the foreground; uploads start pipelines.
+//! `sidestep up`: serves the embedded cloud in the foreground; uploads start pipelines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,21 +24,21 @@ use crate::project::Project;
 use crate::session::Session;
 use crate::triggers::triggers;
 
-/// What running functions get to end when the command is stopped.
+/// How long running functions may take to finish when the command is stopped.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct UpOptions {
-    /// S3's port on 127.0.0.1 [default: a free one]
+    /// Port of S3 on 127.0.0.1 [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) s3_port: u16,
-    /// DynamoDB's port [default: a free one]
+    /// Port of DynamoDB [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) dynamodb_port: u16,
-    /// Lambda's port [default: a free one]
+    /// Port of Lambda [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) lambda_port: u16,
-    /// SQS's port [default: a free one]
+    /// Port of SQS [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) sqs_port: u16,
     /// Print the endpoints as one line of JSON
@@ -94,11 +94,11 @@ async fn serve(session: &Session, options: &UpOptions) -> Result<(), CommandErro
     attend(session).await
 }
 
-/// Says what begins and ends, and looks after executions, until the command is told to end.
+/// Announces executions and sweeps them, until the command is told to end.
 pub(crate) async fn attend(session: &Session) -> Result<(), CommandError> {
     let mut terminated = signal(SignalKind::terminate())?;
     let Some(cloud) = &session.cloud else {
-        // Another process's cloud: it looks after everything itself.
+        // The other process announces and sweeps.
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
@@ -130,7 +130,7 @@ pub(crate) async fn attend(session: &Session) -> Result<(), CommandError> {
     }
 }
 
-/// Says what began and what ended since the last time.
+/// Prints which executions started and ended since the last call; prints nothing if not `aloud`.
 async fn announce(
     session: &Session,
     known: &mut BTreeMap<ExecutionId, ExecutionStatus>,

@@ -1,4 +1,4 @@
-//! `sidestep validate`: every problem of a definition, with its place.
+//! `sidestep validate`: lists every problem of a definition with its position.
 
 use std::fs;
 use std::io::Read as _;
@@ -16,7 +16,7 @@ use crate::pipeline_source::format_of;
 
 #[derive(Debug, Args)]
 pub(crate) struct ValidateOptions {
-    /// The definition, JSON or YAML
+    /// Path of the definition, JSON or YAML
     pub(crate) file: PathBuf,
     /// Print one JSON document
     #[arg(long)]
@@ -26,7 +26,7 @@ pub(crate) struct ValidateOptions {
 pub(crate) fn validate(options: &ValidateOptions) -> Result<ExitStatus, CommandError> {
     let file = options.file.display().to_string();
     let mut bytes = Vec::new();
-    // A little over the limit is enough to say that it is over.
+    // Reading a little over the limit is enough to report it.
     let limit = u64::try_from(DEFINITION_BYTES)? * 16;
     fs::File::open(&options.file)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))

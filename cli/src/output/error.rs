@@ -1,7 +1,7 @@
 //! The one error of the command: its kind picks the exit status, its causes and hints are printed.
 //!
-//! Every library error becomes a [`CommandError`] by one `From` below, so that a new kind of failure
-//! is judged in one place. Whether an error is a full disk is the adapters' judgement.
+//! Every library error becomes a [`CommandError`] by one `From` below, so that a new kind of
+//! failure is judged in one place. The adapters judge whether a full disk caused it.
 
 use std::error::Error;
 use std::io;
@@ -27,16 +27,16 @@ use super::problems::problem_lines;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Who has to act.
+/// The side at fault, which picks the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ErrorKind {
-    /// The user: the input is wrong.
+    /// The user's input is wrong.
     User,
     /// A service, or this machine, failed.
     Service,
 }
 
-/// A line that is printed below the error and its causes.
+/// A line printed below the error and its causes.
 #[derive(Debug)]
 enum Hint {
     /// More about the error itself, such as one problem of a definition.
@@ -66,14 +66,14 @@ pub(crate) fn user(message: impl Into<String>) -> CommandError {
     CommandError::new(ErrorKind::User, Message { text: message.into(), source: None })
 }
 
-/// Returns the error of a service or a machine that does not do what it should.
+/// Returns the error of a service or machine that failed.
 pub(crate) fn service(message: impl Into<String>) -> CommandError {
     CommandError::new(ErrorKind::Service, Message { text: message.into(), source: None })
 }
 
-/// Says what was being done when a library failed; the library's error becomes the cause.
+/// Adds a message to a library's error, which becomes the cause.
 pub(crate) trait OrError<T> {
-    /// Blames the input.
+    /// Blames the user's input.
     fn or_user<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, CommandError>;
     /// Blames a service or this machine.
     fn or_service<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, CommandError>;
@@ -90,10 +90,12 @@ impl<T, E: Into<BoxError>> OrError<T> for Result<T, E> {
 }
 
 impl CommandError {
+    /// Wraps a library's error.
     fn new(kind: ErrorKind, error: impl Into<BoxError>) -> Self {
         Self { kind, error: error.into(), hints: Vec::new() }
     }
 
+    /// Returns an error with a message and the failure that caused it.
     fn caused(kind: ErrorKind, text: impl Into<String>, cause: impl Into<BoxError>) -> Self {
         Self::new(kind, Message { text: text.into(), source: Some(cause.into()) })
     }
@@ -104,6 +106,7 @@ impl CommandError {
         self
     }
 
+    /// Adds the advice for a full disk.
     fn disk_full_hint(self, is_disk_full: bool) -> Self {
         if is_disk_full {
             self.hint("free some space on the disk that holds the state folder")
@@ -169,7 +172,7 @@ impl From<EngineError> for CommandError {
                 error.hint().into_iter().map(Hint::Advice).collect()
             }
             EngineError::ExecutionNotFound(_) => {
-                vec![Hint::Advice("`sidestep list` shows the executions that there are".to_owned())]
+                vec![Hint::Advice("`sidestep list` lists the executions".to_owned())]
             }
             _ => Vec::new(),
         };
@@ -196,7 +199,7 @@ impl From<CloudError> for CommandError {
 
 /// Returns what the user can do where the embedded cloud does not start.
 fn cloud_advice(error: &CloudError) -> Option<String> {
-    let elsewhere = "`SIDESTEP_STATE_DIR` puts the state into another folder";
+    let elsewhere = "set `SIDESTEP_STATE_DIR` to keep the state in another folder";
     match error {
         CloudError::Listen { service, .. } => {
             let flag = service.to_lowercase();
@@ -205,8 +208,7 @@ fn cloud_advice(error: &CloudError) -> Option<String> {
             ))
         }
         CloudError::Folder(FolderError::InUse { .. }) => Some(
-            "one `sidestep up` serves a project: stop it first, or use the one that runs"
-                .to_owned(),
+            "one `sidestep up` serves a project: stop it first, or use the running one".to_owned(),
         ),
         CloudError::Folder(FolderError::Io { .. } | FolderError::Newer { .. }) => {
             Some(elsewhere.to_owned())
@@ -214,9 +216,9 @@ fn cloud_advice(error: &CloudError) -> Option<String> {
         CloudError::Folder(_)
         | CloudError::S3(_)
         | CloudError::DynamoDb(_)
-        | CloudError::Sqs(_) => Some(format!(
-            "{elsewhere}; without the old one nothing is cached and past executions are gone"
-        )),
+        | CloudError::Sqs(_) => {
+            Some(format!("{elsewhere}; cached results and past executions stay in the old one"))
+        }
         _ => None,
     }
 }

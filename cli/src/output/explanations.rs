@@ -1,6 +1,7 @@
-//! Why steps run, in full: what differs from the nearest earlier run, where the planner only says that no result was found.
+//! Explains why steps run: what differs from the nearest earlier run.
 //!
-//! The planner asks no more than it needs to decide. What differs is worked out here, when somebody reads it.
+//! The planner reads only what it needs to decide, and its reason is that no result was found. The
+//! differences are computed here, when a command shows them.
 
 use sidestep_core::definition::StepIndex;
 use sidestep_core::execution::commit::Verdict;
@@ -12,7 +13,7 @@ use sidestep_engine::engine::Engine;
 
 use crate::output::error::CommandError;
 
-/// The steps of `this` that run, each with what differs.
+/// Returns the steps of `this` that run, each with what differs.
 pub(crate) async fn of_runs(
     engine: &Engine,
     this: &PastExecution,
@@ -25,7 +26,7 @@ pub(crate) async fn of_runs(
     Ok(runs.into_iter().zip(explained).collect())
 }
 
-/// Describes an execution with these reasons.
+/// Describes an execution, with what differs as the reason of each step that ran.
 pub(crate) async fn describe(
     engine: &Engine,
     id: &ExecutionId,

@@ -1,6 +1,6 @@
-//! What the command prints, on streams that may go away.
+//! Everything that the command prints: progress, tables, errors and questions.
 
-// First: its macros stand in for the standard ones everywhere below.
+// First, because its macros replace the standard ones everywhere below.
 #[macro_use]
 pub(crate) mod stream;
 

@@ -1,4 +1,4 @@
-//! What `sidestep.toml` may say.
+//! Checks what `sidestep.toml` says, beyond the types of its values.
 
 use sidestep_core::event::batch::BATCH_SECONDS;
 use sidestep_core::name::{PipelineName, StepName};
@@ -8,7 +8,8 @@ use super::Settings;
 use crate::output::error::{CommandError, user};
 
 impl Settings {
-    /// A step that writes where a trigger listens would start its own pipeline again, for ever.
+    /// Refuses functions that write where a trigger listens: a step would start its own pipeline
+    /// again, for ever.
     fn check_circles(&self) -> Result<(), CommandError> {
         // Two names of the project may mean one bucket of the account.
         let bucket =
@@ -25,7 +26,7 @@ impl Settings {
                         "function `{function}` writes `{uri}`, where a trigger of pipeline `{name}` listens: its outputs could start it again"
                     );
                     let hint =
-                        "let the function write elsewhere, or give the trigger a prefix of its own";
+                        "let the function write elsewhere, or give the trigger a different prefix";
                     return Err(user(problem).hint(hint));
                 }
             }
@@ -33,14 +34,14 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks all of it.
+    /// Returns the first problem.
     pub(crate) fn check(&self) -> Result<(), CommandError> {
         self.check_circles()?;
         for (name, function) in &self.functions {
             // The same pattern as a step's, which is Lambda's own for function names.
             StepName::parse(name).map_err(|_| {
                 user(format!(
-                    "function name `{name}` is not 1 to 64 of letters, digits, `-` and `_`"
+                    "invalid function name `{name}`: expected 1 to 64 letters, digits, `-` or `_`"
                 ))
             })?;
             let is_package = function.package.is_some();
@@ -52,11 +53,13 @@ impl Settings {
                 )));
             }
             if !(128..=10_240).contains(&function.memory_mb) {
-                return Err(user(format!("`functions.{name}.memory_mb` is not from 128 to 10240")));
+                return Err(user(format!(
+                    "invalid `functions.{name}.memory_mb`: expected 128 to 10240"
+                )));
             }
             if !(1..=900).contains(&function.timeout_seconds) {
                 return Err(user(format!(
-                    "`functions.{name}.timeout_seconds` is not from 1 to 900"
+                    "invalid `functions.{name}.timeout_seconds`: expected 1 to 900"
                 )));
             }
         }
@@ -72,7 +75,7 @@ impl Settings {
                     let (least, most) = (BATCH_SECONDS.start(), BATCH_SECONDS.end());
                     if !BATCH_SECONDS.contains(&seconds) {
                         return Err(user(format!(
-                            "`batch_seconds` of a trigger of pipeline `{name}` is {seconds}, not from {least} to {most}"
+                            "invalid `batch_seconds` of a trigger of pipeline `{name}`: expected {least} to {most}, got {seconds}"
                         )));
                     }
                     if trigger.schedule.is_some() {
@@ -92,7 +95,7 @@ impl Settings {
                         let known: Vec<_> =
                             known.iter().map(|name| format!("`$.{name}`")).collect();
                         return Err(user(format!(
-                            "a trigger of pipeline `{name}` uses `$.{property}`, which is none of {}",
+                            "a trigger of pipeline `{name}` uses `$.{property}`: expected one of {}",
                             known.join(", ")
                         )));
                     }

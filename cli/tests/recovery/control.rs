@@ -80,7 +80,7 @@ fn a_failed_execution_is_taken_up_again_with_the_code_it_began_with() {
     let attempts = |name: &str| step(&execution, name)["AttemptCount"].clone();
     assert_eq!((attempts("A"), attempts("B")), (json!(1), json!(2)));
     let said = project.expect(2, &["retry", "latest"]);
-    assert!(said.contains("only one that Failed or Stopped can be retried"), "{said}");
+    assert!(said.contains("only a Failed or Stopped one can be retried"), "{said}");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn an_execution_that_ended_in_a_fail_step_is_refused() {
     let project = Project::new(&json!([fail]));
     project.expect(1, &["run", "test"]);
     let said = project.expect(2, &["retry", "latest"]);
-    assert!(said.contains("it ended in a Fail step, and would again"), "{said}");
+    assert!(said.contains("it ended in a Fail step, and would end there again"), "{said}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `sidestep cache gc`.
+//! `sidestep cache gc`: removes old results and artifacts that nothing uses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,10 +18,10 @@ use crate::session::Session;
 
 #[derive(Debug, Args)]
 pub(crate) struct CollectOptions {
-    /// Remove what is older: 30d, P1W, T12H
+    /// Remove results and artifacts older than this: 30d, P1W, T12H
     #[arg(long, value_name = "DURATION", value_parser = age)]
     older_than: Duration,
-    /// Only say what would be removed
+    /// Show what would be removed without removing it
     #[arg(long)]
     dry_run: bool,
     /// Print one JSON document

@@ -1,4 +1,4 @@
-//! `sidestep cache list`.
+//! `sidestep cache list`: lists cached results.
 
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -14,10 +14,10 @@ use crate::session::Session;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
-    /// Only results that executions of this pipeline made
+    /// List only results of this pipeline's executions
     #[arg(long)]
     pipeline: Option<String>,
-    /// Only results that this step made
+    /// List only results of this step
     #[arg(long)]
     step: Option<String>,
     /// Print one JSON document

@@ -1,4 +1,4 @@
-//! `sidestep cache`: what is cached, and getting rid of it.
+//! `sidestep cache`: lists and removes cached results.
 
 mod collect;
 mod entry;
@@ -27,7 +27,7 @@ enum CacheCommand {
     List(list::ListOptions),
     /// Remove cached results, so that their steps run again
     Rm(remove::RemoveOptions),
-    /// Remove old cached results, and artifacts of old executions that nothing needs
+    /// Remove old cached results, and artifacts of old executions that nothing uses
     Gc(collect::CollectOptions),
 }
 

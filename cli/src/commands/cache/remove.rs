@@ -1,4 +1,4 @@
-//! `sidestep cache rm`.
+//! `sidestep cache rm`: removes cached results.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -16,7 +16,7 @@ use crate::session::Session;
 pub(crate) struct RemoveOptions {
     #[command(flatten)]
     which: Which,
-    /// Do not ask
+    /// Remove without asking
     #[arg(long, short)]
     yes: bool,
 }
@@ -24,19 +24,19 @@ pub(crate) struct RemoveOptions {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// The entry whose key begins like this
+    /// Remove the entry whose key starts with these digits
     #[arg(value_name = "KEY")]
     key: Option<String>,
-    /// Entries that this step made
+    /// Remove the results of this step
     #[arg(long)]
     step: Option<String>,
-    /// Entries that executions of this pipeline made
+    /// Remove the results of this pipeline's executions
     #[arg(long)]
     pipeline: Option<String>,
-    /// Entries that this execution made: its id, its ARN, or `latest`
+    /// Remove the results of this execution: its id, its ARN, or `latest`
     #[arg(long, value_name = "EXEC")]
     execution: Option<String>,
-    /// All entries of the deployment
+    /// Remove all entries of the deployment
     #[arg(long)]
     all: bool,
 }
@@ -85,7 +85,7 @@ async fn chosen(session: &Session, which: &Which) -> Result<Vec<CacheEntry>, Com
     }
 }
 
-/// Asks where there is someone to ask; a script has decided.
+/// Asks the user on a terminal and returns the answer. A script has already decided.
 fn is_confirmed(count: usize) -> bool {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() || !std::io::stderr().is_terminal() {

@@ -1,7 +1,8 @@
-//! What was found, printed as it is found.
+//! The findings of `sidestep doctor`, printed as they are found.
 
 use crate::output::error::CommandError;
 
+/// Counts what is right and what is wrong.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) right: usize,

@@ -1,4 +1,4 @@
-//! An event's way through the stack, walked by a probe.
+//! A probe that goes through the stack as an event does.
 
 use std::time::{Duration, Instant};
 
@@ -18,23 +18,23 @@ use crate::remote::Remote;
 const LONGEST: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Sends a probe on its way and says how long it took to each station.
+/// Sends a probe and reports how long it took to each station.
 pub(super) async fn probe(project: &Project, remote: &Remote, findings: &mut Findings) {
     let id = remote.engine.new_probe();
     let begun = Instant::now();
     let (what, object) = match send(project, remote, &id).await {
         Ok(sent) => sent,
         Err(error) => {
-            findings.result("a probe could be sent", Err(error));
+            findings.result("sending a probe", Err(error));
             return;
         }
     };
     let hints = [
         (
             Station::Trigger,
-            "look for rule, queue and log of the trigger; a bucket of yours must send its events to EventBridge",
+            "check the rule, queue and log of the trigger; an existing bucket must send its events to EventBridge",
         ),
-        (Station::Planner, "look for the artifact bucket's notification, and the planner's log"),
+        (Station::Planner, "check the artifact bucket's notification and the planner's log"),
     ];
     for (station, hint) in hints {
         let name = format!("{station:?}").to_lowercase();
@@ -56,11 +56,11 @@ pub(super) async fn probe(project: &Project, remote: &Remote, findings: &mut Fin
     }
     let removed = remove(remote, &id, object.as_ref()).await;
     if let Err(error) = removed {
-        findings.result("what the probe left could be removed", Err(error));
+        findings.result("removing what the probe left", Err(error));
     }
 }
 
-/// What was sent, and the object that it is, if it is one.
+/// Sends the probe; returns what was sent in words, and the object if one was created.
 async fn send(
     project: &Project,
     remote: &Remote,
@@ -80,6 +80,7 @@ async fn send(
     Ok((format!("an upload to `{}`", uri.bucket()), Some(uri)))
 }
 
+/// Waits until the probe has passed a station; returns false if it takes too long.
 async fn came(
     remote: &Remote,
     id: &ExecutionId,
@@ -97,6 +98,7 @@ async fn came(
     }
 }
 
+/// Removes what the probe left.
 async fn remove(
     remote: &Remote,
     id: &ExecutionId,

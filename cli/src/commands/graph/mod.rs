@@ -1,4 +1,4 @@
-//! `sidestep graph`: a pipeline drawn, and with an execution what became of each step.
+//! `sidestep graph`: draws a pipeline, or an execution with the result of each step.
 
 mod dot;
 mod drawing;
@@ -28,23 +28,23 @@ use self::text::Colour;
 
 #[derive(Debug, Args)]
 pub(crate) struct GraphOptions {
-    /// A pipeline of `sidestep.toml` or the file of a definition; or an execution's id, its ARN, or `latest`
+    /// Name of a pipeline, path of a definition file, an execution's id, its ARN, or `latest`
     #[arg(value_name = "PIPELINE|EXEC")]
     pub(crate) what: String,
-    /// What to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Lines and boxes for a terminal
+    /// Boxes and lines for a terminal
     Text,
-    /// A Mermaid flowchart, which Git forges show in Markdown
+    /// A Mermaid flowchart, which Git forges render in Markdown
     Mermaid,
-    /// Graphviz
+    /// Graphviz' language
     Dot,
-    /// A picture for browsers
+    /// A picture for web browsers
     Svg,
 }
 
@@ -63,7 +63,8 @@ pub(crate) async fn graph(
     Ok(ExitStatus::Succeeded)
 }
 
-/// A pipeline's name goes before an execution's id, and a file needs no project.
+/// Draws what the user names. A pipeline's name goes before an execution's id, and a file needs no
+/// project.
 async fn drawing(
     project: Option<&Path>,
     target: Target,
@@ -84,6 +85,7 @@ async fn drawing(
     defined(&project.pipeline(what)?)
 }
 
+/// Draws a definition.
 fn defined(source: &PipelineSource) -> Result<Drawing, CommandError> {
     let definition = source.read()?;
     let parsed =
@@ -91,6 +93,7 @@ fn defined(source: &PipelineSource) -> Result<Drawing, CommandError> {
     Ok(Drawing::of_pipeline(source.name.as_str(), &parsed.pipeline))
 }
 
+/// Draws an execution.
 async fn executed(project: &Project, target: Target, what: &str) -> Result<Drawing, CommandError> {
     let session = target.open(project).await?;
     let result = async {
@@ -104,7 +107,7 @@ async fn executed(project: &Project, target: Target, what: &str) -> Result<Drawi
     result
 }
 
-/// Colour is for terminals, and for those who have not asked for none (<https://no-color.org>).
+/// Returns colour on a terminal, unless the user refuses it (<https://no-color.org>).
 fn colour() -> Colour {
     let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if std::io::stdout().is_terminal() && !is_refused { Colour::Ansi } else { Colour::None }

@@ -1,4 +1,4 @@
-//! `sidestep logs` of the embedded cloud: from the files that its Lambda host writes.
+//! Logs of the embedded cloud, from the files that its Lambda host writes.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -13,7 +13,7 @@ use crate::output::stream::reader_left;
 use crate::project::Project;
 use crate::session::Session;
 
-/// How often files are looked at that still grow.
+/// How often the file of a running execution is read again.
 const POLL: Duration = Duration::from_millis(200);
 
 pub(super) async fn logs(
@@ -49,7 +49,7 @@ async fn print(
         let is_over = session.engine.load(&id).await?.execution.status.is_over();
         match copy(&path, position, step) {
             Ok(end) => position += end,
-            // Whoever reads has seen enough, and `--follow` would go on for nobody.
+            // The reader of stdout has left.
             Err(error) if reader_left(&error) => return Ok(ExitStatus::Succeeded),
             Err(error) => return Err(error.into()),
         }
@@ -60,18 +60,20 @@ async fn print(
     }
 }
 
-/// Prints what the file holds from `position` on, in order of step and attempt, each line behind its attempt's name, and returns its length.
+/// Prints the file from `position` on and returns how many bytes were printed.
+///
+/// Lines are in order of step and attempt, and each begins with its attempt's name.
 fn copy(path: &Path, position: u64, step: Option<&StepName>) -> io::Result<u64> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        // Nothing was invoked so far.
+        // No function has been invoked yet.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
     file.seek(SeekFrom::Start(position))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    // A line that is being written comes next time.
+    // An unfinished line is printed next time.
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let text = String::from_utf8_lossy(&bytes[..end]);
     let mut lines: Vec<_> = text.lines().filter_map(|line| Line::of(line, step)).collect();
@@ -91,7 +93,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Takes a line apart, if it is a line of `step`.
+    /// Parses a line; returns `None` if it is not one of the wanted step.
     fn of(line: &'a str, wanted: Option<&StepName>) -> Option<Self> {
         let mut parts = line.splitn(3, '\t');
         let (at, name, message) = (parts.next()?, parts.next()?, parts.next()?);

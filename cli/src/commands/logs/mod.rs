@@ -1,4 +1,4 @@
-//! `sidestep logs`: what the functions of an execution wrote, attempt by attempt.
+//! `sidestep logs`: prints the logs of an execution's functions, attempt by attempt.
 
 mod local;
 mod remote;
@@ -17,9 +17,9 @@ use crate::target::Target;
 pub(crate) struct LogsOptions {
     /// An execution's id, its ARN, or `latest`
     pub(crate) execution: String,
-    /// Only this step
+    /// Print only the logs of this step
     pub(crate) step: Option<String>,
-    /// Go on until the execution is over
+    /// Keep printing until the execution ends
     #[arg(long)]
     pub(crate) follow: bool,
 }

@@ -1,7 +1,8 @@
-//! `sidestep logs --target aws`: what CloudWatch Logs has of an execution.
+//! Logs of an execution on AWS, from CloudWatch Logs.
 //!
-//! Lines are found by the execution's id, which every line of the step SDK carries. Of a function without it only those lines are found that
-//! name the id themselves. A line can be found some seconds after it was written.
+//! Lines are found by the execution's id, which every line of the step SDK has. For a function
+//! without the SDK only lines that contain the id are found. CloudWatch finds a line some seconds
+//! after it was written.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
 
-/// How often CloudWatch is asked again.
+/// How often CloudWatch is polled.
 const POLL: Duration = Duration::from_secs(2);
 
 pub(super) async fn logs(
@@ -60,7 +61,7 @@ pub(super) async fn logs(
     }
 }
 
-/// The function's name in the account.
+/// Returns the function's name in the account.
 fn function(remote: &Remote, function: &FunctionRef) -> String {
     match function {
         FunctionRef::Named(name) => remote.stack.function(name.as_str()),
