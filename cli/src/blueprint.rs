@@ -1,4 +1,4 @@
-//! A project as the template's maker wants it.
+//! Makes the blueprint of a project's stack, from which the template is synthesised.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use sidestep_deploy::{
 use sidestep_engine::error::EngineError;
 
 use crate::build::sdk_packages::packages_with_sdk;
-use crate::output::error::user;
+use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::python::Requirements;
 use crate::settings::{
@@ -25,17 +25,17 @@ const LOG_DAYS: [u32; 22] = [
     3288, 3653,
 ];
 
-/// Reads all pipelines of the project into a blueprint. `architecture` is the command line's.
+/// Reads all pipelines of the project into a blueprint. `architecture` is that of the command line.
 pub(crate) fn blueprint(
     project: &Project,
     architecture: Option<Architecture>,
-) -> anyhow::Result<Blueprint> {
+) -> Result<Blueprint, CommandError> {
     let mut pipelines = BTreeMap::new();
     for (name, settings) in &project.settings.pipelines {
         let definition = project.pipeline(name)?.read()?;
         let parsed = parse(definition.text.as_bytes(), definition.format)
             .map_err(EngineError::Definition)?;
-        let name = PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+        let name = PipelineName::parse(name)?;
         let pipeline_use = PipelineUse {
             pipeline: parsed.pipeline,
             uploads: uploads(settings),
@@ -47,8 +47,10 @@ pub(crate) fn blueprint(
     options.architecture = architecture.unwrap_or(options.architecture);
     options.handoff = project.settings.engine.handoff;
     if options.handoff.is_direct() && options.event_bus.is_some() {
-        let problem = "`deploy.events` and `engine.handoff` do not go together";
-        return Err(user(problem).hint("steps that hand off tell nobody; take `event`").into());
+        let problem = "`deploy.events` and `engine.handoff` cannot be combined";
+        return Err(
+            user(problem).hint("steps that hand off send no events; set `handoff = \"event\"`")
+        );
     }
     let functions = functions(project)?;
     Ok(Blueprint {
@@ -60,27 +62,27 @@ pub(crate) fn blueprint(
     })
 }
 
-/// The stack's name: `[deploy] stack`, else the folder's name as far as it can be one.
-pub(crate) fn stack_name(project: &Project) -> anyhow::Result<StackName> {
+/// Returns the stack's name: `[deploy] stack`, else one made from the folder's name.
+pub(crate) fn stack_name(project: &Project) -> Result<StackName, CommandError> {
     let hint = "name it: `[deploy]`, `stack = \"NAME\"`";
     let name = project.settings.deploy.stack.clone().unwrap_or_else(|| {
         let folder = project.folder.file_name().unwrap_or_default().to_string_lossy();
         folder.to_ascii_lowercase().replace(['_', '.', ' '], "-")
     });
-    StackName::parse(&name).map_err(|error| user(error.to_string()).hint(hint).into())
+    StackName::parse(&name).map_err(|error| user(error.to_string()).hint(hint))
 }
 
-/// The project's buckets: those that are mapped exist, other buckets of triggers and `[[uploads]]` are the stack's.
-pub(crate) fn buckets(project: &Project) -> anyhow::Result<Buckets> {
+/// Returns the project's buckets: mapped ones exist in the account, the stack creates the others
+/// that triggers and `[[uploads]]` name.
+pub(crate) fn buckets(project: &Project) -> Result<Buckets, CommandError> {
     let settings = &project.settings;
     let existing = settings.deploy.buckets.clone();
     let stack = stack_name(project)?;
     for name in existing.values() {
         if name.starts_with(&format!("{stack}-artifacts-")) {
             return Err(user(format!(
-                "`[deploy.buckets]` names the artifact bucket `{name}`, whose outputs would start pipelines again"
-            ))
-            .into());
+                "`[deploy.buckets]` names the artifact bucket `{name}`, whose objects would start pipelines again"
+            )));
         }
     }
     let triggers = settings.pipelines.values().flat_map(|pipeline| &pipeline.triggers);
@@ -94,7 +96,7 @@ pub(crate) fn buckets(project: &Project) -> anyhow::Result<Buckets> {
 fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     let uploads = settings.triggers.iter().filter(|trigger| trigger.schedule.is_none());
     let upload = |trigger: &TriggerSettings| {
-        // Of the object's properties these name the object itself, so that a step can read it.
+        // Only these properties name the object itself, so that a step can read it.
         let fed_with = |properties: &[&str]| -> Vec<String> {
             let feeds = trigger.parameters.iter();
             let feeds = feeds.filter(|(_, value)| properties.contains(&value.as_str()));
@@ -104,7 +106,7 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
             bucket: trigger.bucket.clone(),
             prefix: trigger.prefix.clone(),
             suffix: trigger.suffix.clone(),
-            // Whoever has a listing reads the objects in it.
+            // A step that has a listing reads the objects in it.
             object_parameters: fed_with(&["$.uri", "$.key", "$.name", "$.listing"]),
             listing_parameters: fed_with(&["$.listing"]),
         }
@@ -112,7 +114,7 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     uploads.map(upload).collect()
 }
 
-fn functions(project: &Project) -> anyhow::Result<BTreeMap<String, Function>> {
+fn functions(project: &Project) -> Result<BTreeMap<String, Function>, CommandError> {
     let functions = &project.settings.functions;
     let has_package = functions.values().any(|settings| settings.package.is_some());
     let with_sdk = if has_package { packages_with_sdk(&project.folder) } else { BTreeSet::new() };
@@ -148,8 +150,8 @@ fn function(settings: &FunctionSettings) -> Function {
     }
 }
 
-/// The event bus that is told of changes, if any is.
-pub(crate) fn event_bus(settings: &DeploySettings) -> anyhow::Result<Option<String>> {
+/// Returns the event bus that changes of status are sent to, if any.
+pub(crate) fn event_bus(settings: &DeploySettings) -> Result<Option<String>, CommandError> {
     match &settings.events {
         None | Some(Events::Told(false)) => Ok(None),
         Some(Events::Told(true)) => Ok(Some("default".to_owned())),
@@ -157,32 +159,39 @@ pub(crate) fn event_bus(settings: &DeploySettings) -> anyhow::Result<Option<Stri
             // EventBridge's own pattern without the `/` of partners' buses.
             let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
             if name.is_empty() || name.len() > 256 || !name.chars().all(legal) {
-                let problem = format!("`deploy.events` is `{name}`, not the name of an event bus");
-                return Err(user(problem).hint("letters, digits, `.`, `-` and `_`; no ARN").into());
+                let problem = format!(
+                    "invalid `deploy.events`: expected the name of an event bus, got `{name}`"
+                );
+                return Err(user(problem)
+                    .hint("a name has letters, digits, `.`, `-` and `_`; an ARN is not a name"));
             }
             Ok(Some(name.clone()))
         }
     }
 }
 
-fn options(settings: &DeploySettings) -> anyhow::Result<Options> {
+fn options(settings: &DeploySettings) -> Result<Options, CommandError> {
     let mut options = Options::default();
     if let Some(name) = &settings.architecture {
         options.architecture = Architecture::parse(name).ok_or_else(|| {
-            user(format!("`deploy.architecture` is `{name}`, not `arm64` or `x86_64`"))
+            user(format!(
+                "invalid `deploy.architecture`: expected `arm64` or `x86_64`, got `{name}`"
+            ))
         })?;
     }
     if let Some(days) = settings.log_days {
         if !LOG_DAYS.contains(&days) {
             let known = LOG_DAYS.iter().map(u32::to_string);
             let known = known.collect::<Vec<_>>().join(", ");
-            return Err(user(format!("`deploy.log_days` is {days}, not one of {known}")).into());
+            return Err(user(format!(
+                "invalid `deploy.log_days`: expected one of {known}, got {days}"
+            )));
         }
         options.log_days = days;
     }
     if let Some(days) = settings.artifact_days {
         if days == 0 {
-            return Err(user("`deploy.artifact_days` is 0, less than 1").into());
+            return Err(user("invalid `deploy.artifact_days`: expected at least 1, got 0"));
         }
         options.artifact_days = days;
     }
@@ -190,7 +199,9 @@ fn options(settings: &DeploySettings) -> anyhow::Result<Options> {
         None | Some("none") => false,
         Some("xray") => true,
         Some(other) => {
-            return Err(user(format!("`deploy.tracing` is `{other}`, not `xray` or `none`")).into());
+            return Err(user(format!(
+                "invalid `deploy.tracing`: expected `xray` or `none`, got `{other}`"
+            )));
         }
     };
     options.planner_concurrency = settings.planner_concurrency;

@@ -1,20 +1,19 @@
-//! Folders of code: their files, in order, and a digest of all of them.
+//! Folders of code: lists, digests and copies their files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use sha2::{Digest, Sha256};
 
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _};
 
-/// The folder's files, relative and sorted; without caches and hidden files.
-pub(crate) fn list_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Returns the folder's files, sorted and relative to it, without caches and hidden files.
+pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
         let entries = fs::read_dir(&current)
-            .with_context(|| user(format!("could not read folder `{}`", current.display())))?;
+            .or_user(|| format!("could not read folder `{}`", current.display()))?;
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
@@ -37,12 +36,13 @@ pub(crate) fn list_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> anyhow::Result<[u8; 32]> {
+/// Returns the SHA-256 of the files' names and contents.
+pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> Result<[u8; 32], CommandError> {
     let mut hash = Sha256::new();
     for file in files {
         let path = folder.join(file);
         let bytes =
-            fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+            fs::read(&path).or_service(|| format!("could not read `{}`", path.display()))?;
         hash.update(file.to_string_lossy().as_bytes());
         hash.update(b"\0");
         hash.update(Sha256::digest(bytes));
@@ -50,7 +50,8 @@ pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> anyhow::Result<[u8; 32
     Ok(hash.finalize().into())
 }
 
-pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
+/// Copies the files into `folder`, unless it exists.
+pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> Result<(), CommandError> {
     if folder.exists() {
         return Ok(());
     }
@@ -59,10 +60,10 @@ pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> anyhow::R
         let target = temporary.join(file);
         fs::create_dir_all(target.parent().unwrap_or(&temporary))?;
         fs::copy(source.join(file), &target)
-            .with_context(|| format!("could not write `{}`", target.display()))?;
+            .or_service(|| format!("could not write `{}`", target.display()))?;
     }
     fs::create_dir_all(&temporary)?;
-    // Another process may have been faster; then its copy is as good.
+    // Another process may have been faster; its copy is the same.
     if fs::rename(&temporary, folder).is_err() {
         fs::remove_dir_all(&temporary)?;
     }

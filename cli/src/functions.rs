@@ -1,33 +1,34 @@
-//! Functions of a project made ready to run: Rust packages built by cargo, other code as it lies there, each copied under its digest.
+//! Prepares a project's functions for the embedded cloud.
 //!
-//! The copy is what runs, so a build or an edit in the middle of an execution does not change code that is already in use.
+//! Rust packages are built by cargo, other code is taken as it is, and each is copied under its
+//! digest. The copy is what runs, so a build or an edit in the middle of an execution does not
+//! change code that is in use.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
 
 use crate::build::{self, Binary};
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::python;
 use crate::settings::FunctionSettings;
 use crate::stored_code::{Stored, lambda_digest};
 
-/// A function that can be registered, or the reason why it is left out on this machine.
+/// The functions that can be registered, and those that cannot run on this machine.
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) functions: Vec<FunctionConfig>,
-    /// By function: why it cannot run here.
+    /// Why a function cannot run on this machine, by its name.
     pub(crate) left_out: BTreeMap<String, String>,
 }
 
-/// Builds what has to be built and returns `wanted` functions of the project.
-pub(crate) fn prepare(project: &Project, wanted: &[String]) -> anyhow::Result<Ready> {
+/// Builds what has to be built and returns the `wanted` functions of the project.
+pub(crate) fn prepare(project: &Project, wanted: &[String]) -> Result<Ready, CommandError> {
     let settings =
         |name: &String| Some((name.clone(), project.settings.functions.get(name)?.clone()));
     let wanted: BTreeMap<_, _> = wanted.iter().filter_map(settings).collect();
@@ -62,17 +63,22 @@ pub(crate) fn prepare(project: &Project, wanted: &[String]) -> anyhow::Result<Re
     Ok(ready)
 }
 
-fn rust(binary: &Binary, settings: &FunctionSettings, store: &Path) -> anyhow::Result<Stored> {
+/// Copies a built program into the store and returns how to run it.
+fn rust(
+    binary: &Binary,
+    settings: &FunctionSettings,
+    store: &Path,
+) -> Result<Stored, CommandError> {
     let folder = store.join(hex::encode(binary.sha256));
     let program = folder.join("bootstrap");
     if !program.exists() {
         fs::create_dir_all(&folder)
-            .with_context(|| format!("could not create `{}`", folder.display()))?;
+            .or_service(|| format!("could not create `{}`", folder.display()))?;
         let temporary = folder.join(format!("bootstrap.{}", std::process::id()));
         // `copy` keeps the permission to execute.
         fs::copy(&binary.path, &temporary)
             .and_then(|_| fs::rename(&temporary, &program))
-            .with_context(|| {
+            .or_service(|| {
                 format!("could not copy `{}` to `{}`", binary.path.display(), folder.display())
             })?;
     }

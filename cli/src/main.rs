@@ -1,4 +1,5 @@
-//! The `sidestep` command: parse, call, print. It alone prints and exits.
+//! The `sidestep` command: parses its arguments, runs one command, prints. Only this crate prints
+//! and exits.
 
 // First: its macros stand in for the standard ones everywhere below.
 #[macro_use]
@@ -25,15 +26,15 @@ mod triggers;
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Parser as _;
 
 use commands::{Arguments, dispatch};
-use output::{error, stream};
+use output::error::OrError as _;
+use output::stream;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // The S3 protocol crate logs every answer that a client may well expect, such as 404, as an error.
+    // The S3 protocol crate logs answers that a client may expect, such as 404, as errors.
     let level = if arguments.verbose { "info,s3s=off" } else { "error,s3s=off" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(dispatch(arguments)),
         Err(error) => Err(error.into()),
     };
-    let status = result.unwrap_or_else(|error| error::report(&error));
-    let printed = stream::finish().context("could not write to stdout");
-    ExitCode::from(printed.map_or_else(|error| error::report(&error), |()| status))
+    let status = result.unwrap_or_else(|error| error.report());
+    let printed = stream::finish().or_service(|| "could not write to stdout");
+    printed.map_or_else(|error| error.report(), |()| status).into()
 }

@@ -1,4 +1,5 @@
-//! Counts.
+//! Counts what an execution asks of the services, on the embedded cloud, where all of it can be
+//! seen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,24 +13,25 @@ use sidestep_local::lambda::Load;
 
 use crate::session::STARTER;
 
-/// How long functions get to say what they asked for, after the execution has ended.
+/// How long functions may take to report what they asked for after the execution has ended.
 const LATE: Duration = Duration::from_secs(5);
 
-/// Counts from when it is made.
+/// Counts requests from its creation on.
 #[derive(Debug)]
 pub(crate) struct Meter {
     counter: Counter,
-    /// S3 counts at its own door, so that those of the functions are in it.
+    /// S3 counts its requests itself, so that those of the functions are included.
     s3_before: BTreeMap<String, u64>,
 }
 
 impl Meter {
+    /// Begins to count.
     pub(crate) fn begin(counter: Counter, cloud: &Cloud) -> Self {
         counter.take();
         Self { counter, s3_before: cloud.s3().counts() }
     }
 
-    /// Reads the meter, when everything that runs has ended.
+    /// Waits until no function runs, and returns the counts as a cost.
     pub(crate) async fn read(self, cloud: &Cloud, description: &ExecutionDescription) -> Cost {
         let s3_after = cloud.s3().counts();
         let idle = async {
@@ -39,7 +41,7 @@ impl Meter {
             }
         };
         if tokio::time::timeout(LATE, idle).await.is_err() {
-            eprintln!("note: some functions are still busy, and what they ask for is not counted");
+            eprintln!("note: some functions are still running, and their requests are not counted");
         }
         let mut callers = self.counter.take();
         let mut start = callers.remove(STARTER).unwrap_or_default();

@@ -1,32 +1,29 @@
-//! Code made ready for Lambda: built for its instruction set, zipped, named by what the zip holds.
-//!
-//! cargo-lambda builds for any machine. Without it plain cargo builds for this one, and says so: the binary then needs a C library that is no
-//! newer than that of Lambda's `provided.al2023`.
+//! Packages code for Lambda: zips it, under a key that is made of the zip's digest.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 use sidestep_deploy::blueprint::Architecture;
 use zip::write::SimpleFileOptions;
 
 use crate::build::lambda::build;
 use crate::files::list_files;
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::python::Requirements;
 
-/// The engine's own packages, by what the template calls their code.
+/// The engine's own packages, with the template's parameter for the code of each.
 const ENGINE: [(&str, &str); 2] =
     [("PlannerCode", "sidestep-planner"), ("TriggerCode", "sidestep-trigger")];
 
-/// Lambda's quota for a function's code, unzipped (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+/// Lambda's quota for a function's unzipped code
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const UNZIPPED_BYTES: usize = 250 * 1024 * 1024;
 
-/// A zip, and where it goes.
+/// A zip and its key in the bucket for code.
 #[derive(Debug)]
 pub(crate) struct Package {
     /// The template's parameter.
@@ -40,7 +37,7 @@ pub(crate) struct Package {
 pub(crate) fn packages(
     project: &Project,
     architecture: Architecture,
-) -> anyhow::Result<Vec<Package>> {
+) -> Result<Vec<Package>, CommandError> {
     let source = engine_source(project)?;
     let names: Vec<_> = ENGINE.iter().map(|(_, package)| (*package).to_owned()).collect();
     let engine = build(&source, &names, architecture)?;
@@ -67,14 +64,15 @@ pub(crate) fn packages(
                 };
                 packages.push(folder(parameter, &source, vendored.as_deref())?);
             }
-            (None, None) => bail!(user(format!("`[functions.{name}]` is not complete"))),
+            (None, None) => return Err(user(format!("`[functions.{name}]` is incomplete"))),
         }
     }
     Ok(packages)
 }
 
-/// Where the source of planner and trigger is: `[deploy] engine_source`, else where this command was built from.
-fn engine_source(project: &Project) -> anyhow::Result<PathBuf> {
+/// Returns the folder with the source of planner and trigger: `[deploy] engine_source`, else the
+/// folder that this command was built from.
+fn engine_source(project: &Project) -> Result<PathBuf, CommandError> {
     let source = match &project.settings.deploy.engine_source {
         Some(folder) => project.folder.join(folder),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
@@ -84,27 +82,29 @@ fn engine_source(project: &Project) -> anyhow::Result<PathBuf> {
     }
     let hint = "clone it, and name it: `[deploy]`, `engine_source = \"DIR\"`";
     let problem = format!("sidestep's own source is not in `{}`", source.display());
-    Err(user(problem).hint(hint).into())
+    Err(user(problem).hint(hint))
 }
 
+/// Zips a built program as Lambda wants it.
 fn binary(
     parameter: String,
     package: &str,
     built: &BTreeMap<String, PathBuf>,
-) -> anyhow::Result<Package> {
+) -> Result<Package, CommandError> {
     let path = &built[package];
-    let bytes = fs::read(path).with_context(|| format!("could not read `{}`", path.display()))?;
+    let bytes = fs::read(path).or_service(|| format!("could not read `{}`", path.display()))?;
     zip(parameter, [("bootstrap".to_owned(), bytes)])
 }
 
-/// A function's own files, beside the packages that it asks for. Its own come first where both have one.
-fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> anyhow::Result<Package> {
+/// Zips a function's files and the packages it requires. If both have a file, the function's own
+/// wins.
+fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> Result<Package, CommandError> {
     let mut files = BTreeMap::new();
     for folder in vendored.into_iter().chain([own]) {
         for file in list_files(folder)? {
             let parts: Vec<_> =
                 file.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-            // What pip notes about this machine would make the zip another on each.
+            // These files are about this machine, and would make the zip differ between machines.
             let is_note = parts.first().is_some_and(|first| first == "bin")
                 || parts.last().is_some_and(|last| last == "direct_url.json" || last == "RECORD");
             if folder != own && is_note {
@@ -112,17 +112,17 @@ fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> anyhow::Res
             }
             let path = folder.join(&file);
             let bytes =
-                fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+                fs::read(&path).or_service(|| format!("could not read `{}`", path.display()))?;
             files.insert(parts.join("/"), bytes);
         }
     }
     if files.is_empty() {
-        bail!(user(format!("`{}` holds no code", own.display())));
+        return Err(user(format!("`{}` holds no code", own.display())));
     }
     let bytes: usize = files.values().map(Vec::len).sum();
     if bytes > UNZIPPED_BYTES {
         let problem = format!("`{}` has {bytes} bytes with what it asks for", own.display());
-        bail!(user(problem).hint(format!("Lambda takes {UNZIPPED_BYTES}")));
+        return Err(user(problem).hint(format!("Lambda takes {UNZIPPED_BYTES}")));
     }
     zip(parameter, files)
 }
@@ -131,7 +131,7 @@ fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> anyhow::Res
 fn zip(
     parameter: String,
     files: impl IntoIterator<Item = (String, Vec<u8>)>,
-) -> anyhow::Result<Package> {
+) -> Result<Package, CommandError> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Deflated)

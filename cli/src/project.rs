@@ -1,60 +1,57 @@
-//! `sidestep.toml`: what a definition cannot say. Which functions exist and how they are built, the pipelines, what starts them.
+//! A project: the folder of a `sidestep.toml`, found and read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use sidestep_core::name::PipelineName;
 use sidestep_core::uri::S3Uri;
 
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::pipeline_source::PipelineSource;
 use crate::settings::Settings;
 
-/// The file's name, found upwards from the working folder.
+/// Name of the settings file, which is looked for from the working folder upwards.
 pub(crate) const FILE: &str = "sidestep.toml";
 
-/// A project: the folder of a `sidestep.toml` and what is in it.
+/// A project's folder and its settings.
 #[derive(Debug)]
 pub(crate) struct Project {
     pub(crate) folder: PathBuf,
     pub(crate) settings: Settings,
 }
 
-/// The working folder, or the nearest one above it with a `sidestep.toml`.
-fn nearest() -> anyhow::Result<PathBuf> {
-    let here = std::env::current_dir().context("could not tell the working folder")?;
+/// Returns the working folder or the nearest one above it that has a `sidestep.toml`.
+fn nearest() -> Result<PathBuf, CommandError> {
+    let here = std::env::current_dir().or_service(|| "could not determine the working folder")?;
     let found = here.ancestors().find(|folder| folder.join(FILE).is_file()).map(Path::to_owned);
     found.ok_or_else(|| {
         let hint = "name the project's folder with `--project DIR`";
-        user(format!("no `{FILE}` in `{}` or above it", here.display())).hint(hint).into()
+        user(format!("no `{FILE}` in `{}` or above it", here.display())).hint(hint)
     })
 }
 
 impl Project {
-    /// Reads the project of `folder`, or of the nearest folder upwards that has a `sidestep.toml`.
-    pub(crate) fn find(folder: Option<&Path>) -> anyhow::Result<Self> {
+    /// Reads the project in `folder`, or in the nearest folder upwards that has a `sidestep.toml`.
+    pub(crate) fn find(folder: Option<&Path>) -> Result<Self, CommandError> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
             None => nearest()?,
         };
         let path = folder.join(FILE);
-        let text = fs::read_to_string(&path)
-            .with_context(|| user(format!("could not read `{}`", path.display())))?;
+        let text =
+            fs::read_to_string(&path).or_user(|| format!("could not read `{}`", path.display()))?;
         let settings: Settings = toml::from_str(&text)
-            .map_err(|error| user(format!("`{}` is not right:\n{error}", path.display())))?;
+            .map_err(|error| user(format!("`{}` is invalid:\n{error}", path.display())))?;
         let folder =
-            fs::canonicalize(&folder).with_context(|| format!("no `{}`", folder.display()))?;
+            fs::canonicalize(&folder).or_service(|| format!("no `{}`", folder.display()))?;
         let project = Self { folder, settings };
-        project
-            .settings
-            .check()
-            .with_context(|| user(format!("`{}` is not right", path.display())))?;
+        let checked = project.settings.check();
+        checked.map_err(|error| error.within(format!("`{}` is invalid", path.display())))?;
         Ok(project)
     }
 
-    /// The files of `[[uploads]]` with the objects they become.
-    pub(crate) fn uploads(&self) -> anyhow::Result<Vec<(S3Uri, Vec<u8>)>> {
+    /// Reads the files of `[[uploads]]` and returns them with the objects that they become.
+    pub(crate) fn uploads(&self) -> Result<Vec<(S3Uri, Vec<u8>)>, CommandError> {
         let mut files = Vec::new();
         for upload in &self.settings.uploads {
             let from = self.folder.join(&upload.from);
@@ -65,24 +62,25 @@ impl Project {
                     .collect::<Vec<_>>();
                 let path = from.join(&file);
                 let bytes = fs::read(&path)
-                    .with_context(|| format!("could not read `{}`", path.display()))?;
+                    .or_service(|| format!("could not read `{}`", path.display()))?;
                 files.push((upload.to.join(&key.join("/")), bytes));
             }
         }
         Ok(files)
     }
 
-    /// The folder of the embedded cloud's state: `SIDESTEP_STATE_DIR`, else `.sidestep` of the project.
+    /// Returns the folder of the embedded cloud's state: `SIDESTEP_STATE_DIR`, else `.sidestep` in
+    /// the project.
     pub(crate) fn state_folder(&self) -> PathBuf {
         std::env::var_os("SIDESTEP_STATE_DIR")
             .filter(|folder| !folder.is_empty())
             .map_or_else(|| self.folder.join(".sidestep"), Into::into)
     }
 
-    /// A pipeline by its name in `sidestep.toml`, or by its definition's file.
-    pub(crate) fn pipeline(&self, name: &str) -> anyhow::Result<PipelineSource> {
+    /// Finds a pipeline by its name in `sidestep.toml`, or by the path of its definition.
+    pub(crate) fn pipeline(&self, name: &str) -> Result<PipelineSource, CommandError> {
         if let Some(settings) = self.settings.pipelines.get(name) {
-            let name = PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+            let name = PipelineName::parse(name)?;
             return Ok(PipelineSource { name, path: self.folder.join(&settings.definition) });
         }
         let path = Path::new(name);
@@ -92,11 +90,9 @@ impl Project {
         let known: Vec<_> =
             self.settings.pipelines.keys().map(|name| format!("`{name}`")).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Err(user(format!("no pipeline `{name}`"))
-            .hint(format!(
-                "pipelines of `{}`: {known}; or name a file",
-                self.folder.join(FILE).display()
-            ))
-            .into())
+        Err(user(format!("no pipeline `{name}`")).hint(format!(
+            "pipelines of `{}`: {known}; or name a file",
+            self.folder.join(FILE).display()
+        )))
     }
 }

@@ -1,9 +1,8 @@
-//! A look at the project's state that writes nothing: not even the folder, where there is none.
+//! The project's state for reading: nothing is written, and a missing state folder is not created.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::options::EngineOptions;
@@ -14,31 +13,35 @@ use sidestep_local::lambda::FunctionConfig;
 use sidestep_local::overlay::Overlay;
 use tempfile::TempDir;
 
+use crate::output::error::{CommandError, OrError as _};
 use crate::project::Project;
 use crate::session::POLL;
 
-/// An engine over the project's state, with functions of its own.
+/// An engine over the project's state, with the project's own functions.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct ReadOnlyCloud {
     pub(crate) engine: Engine,
     cloud: Cloud,
-    /// Stands in for a state folder that another process serves or that does not exist.
+    /// Replaces a state folder that another process serves or that does not exist.
     _scratch: Option<TempDir>,
 }
 
-impl Look {
+impl ReadOnlyCloud {
+    /// Starts a cloud with `functions`, over the project's state or beside the process that serves
+    /// it.
     pub(crate) async fn open(
         project: &Project,
         functions: &[FunctionConfig],
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, CommandError> {
         let state = project.state_folder();
         let (cloud, scratch, endpoints) = loop {
             let is_used = state.join("version").is_file();
             let published = is_used.then(|| published_endpoints(&state)).flatten();
             if published.is_some() || !is_used {
-                let scratch = tempfile::tempdir().context("could not make a temporary folder")?;
+                let scratch =
+                    tempfile::tempdir().or_service(|| "could not make a temporary folder")?;
                 let cloud = Cloud::start(scratch.path(), Ports::default()).await?;
-                // Functions that are asked about are this project's as it is now, not what the other process serves.
+                // The functions are the project's as they are now, not those of the other process.
                 let own = cloud.endpoints().clone();
                 let endpoints = match published {
                     Some(published) => Endpoints { lambda: own.lambda, ..published },
@@ -68,12 +71,13 @@ impl Look {
         })
     }
 
-    /// Makes files of the project stand in S3 without writing them there.
-    pub(crate) fn lay_over(self, files: Vec<(S3Uri, Vec<u8>)>) -> Self {
+    /// Makes files of the project readable as objects without writing them to S3.
+    pub(crate) fn with_overlay(self, files: Vec<(S3Uri, Vec<u8>)>) -> Self {
         let overlay = |inner| Arc::new(Overlay::new(inner, files)) as _;
         Self { engine: self.engine.with_objects(overlay), ..self }
     }
 
+    /// Shuts the cloud down.
     pub(crate) async fn close(self) {
         self.cloud.shutdown(Duration::ZERO).await;
     }

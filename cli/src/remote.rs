@@ -1,9 +1,10 @@
-//! A stack on AWS, opened: the engine over its table, bucket and functions. What runs there is the stack's planner; this side starts, reads, stops.
+//! A project's stack on AWS: an engine over its table, bucket and functions.
+//!
+//! The stack's planner runs the executions; this side starts, reads and stops them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config};
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::{EngineOptions, ServiceEndpoints, stack_engine};
@@ -13,11 +14,11 @@ use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::Deployment;
 
 use crate::blueprint::{buckets, event_bus, stack_name};
-use crate::output::error::user;
+use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::session::Session;
 
-/// An account's configuration, with what can be done there.
+/// An AWS account: its configuration and its stacks.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) config: SdkConfig,
@@ -25,18 +26,18 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Credentials, region and endpoint as the AWS CLI finds them.
-    pub(crate) async fn open() -> anyhow::Result<Self> {
+    /// Finds credentials, region and endpoint as the AWS CLI does.
+    pub(crate) async fn open() -> Result<Self, CommandError> {
         let config = account_config().await.map_err(|error| match error {
-            DeployError::NoRegion => anyhow::Error::from(
-                user("no region is set").hint("set AWS_REGION, or `region` in the AWS profile"),
-            ),
+            DeployError::NoRegion => {
+                user("no region is set").hint("set AWS_REGION, or `region` in the AWS profile")
+            }
             error => error.into(),
         })?;
         Ok(Self { stacks: Stacks::new(&config), config })
     }
 
-    /// Where the services answer.
+    /// Returns the endpoints of the services; one variable may name an endpoint for all of them.
     pub(crate) fn endpoints(&self) -> ServiceEndpoints {
         let named = ServiceEndpoints::from_env();
         let all = self.config.endpoint_url().map(str::to_owned);
@@ -49,13 +50,14 @@ impl Account {
         }
     }
 
-    /// The configuration for queues.
+    /// Returns the configuration for SQS.
     pub(crate) fn sqs(&self) -> SdkConfig {
         let mut builder = self.config.clone().into_builder();
         builder.set_endpoint_url(self.endpoints().sqs);
         builder.build()
     }
 
+    /// Returns the account's S3.
     pub(crate) fn objects(&self) -> S3ObjectStore {
         let mut builder = self.config.clone().into_builder();
         builder.set_endpoint_url(self.endpoints().s3);
@@ -63,7 +65,7 @@ impl Account {
     }
 }
 
-/// A project's stack.
+/// A project's stack and an engine over it.
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) account: Account,
@@ -77,29 +79,29 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Opens the project's stack. Two requests at most: credentials, and the stack's outputs.
-    pub(crate) async fn open(project: &Project) -> anyhow::Result<Self> {
+    /// Opens the project's stack with two requests at most: credentials, and the stack's outputs.
+    pub(crate) async fn open(project: &Project) -> Result<Self, CommandError> {
         let account = Account::open().await?;
         let name = stack_name(project)?;
         let Some(stack) = account.stacks.find(name.as_str()).await? else {
             let problem = format!("there is no stack `{name}` in this account and region");
-            return Err(user(problem).hint("`sidestep deploy` makes it").into());
+            return Err(user(problem).hint("`sidestep deploy` creates it"));
         };
         Self::of(project, account, name, &stack)
     }
 
-    /// The same for a stack that was just looked up.
+    /// Opens a stack that was already looked up.
     pub(crate) fn of(
         project: &Project,
         account: Account,
         stack_name: StackName,
         stack: &Stack,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, CommandError> {
         let output = |key: &str| {
             let value = stack.outputs.get(key).cloned();
-            value.with_context(|| {
+            value.ok_or_else(|| {
                 user(format!(
-                    "stack `{stack_name}` is not one of sidestep's: it has no output `{key}`"
+                    "stack `{stack_name}` was not created by sidestep: it has no output `{key}`"
                 ))
             })
         };
@@ -110,7 +112,7 @@ impl Remote {
             region: region.clone(),
             account_id: account_id.clone(),
         };
-        // A stack of an earlier version has none: then the sweep finds what is due.
+        // A stack of an earlier version has no queue of timers: its sweep finds what is due.
         let timers = stack.outputs.get("TimersUrl").cloned();
         let endpoints = account.endpoints();
         let bus = event_bus(&project.settings.deploy)?;
@@ -139,7 +141,7 @@ impl Remote {
         })
     }
 
-    /// The stack as the commands take it that read and follow executions.
+    /// Returns a session for the commands that read and follow executions.
     pub(crate) fn session(&self, project: &Project) -> Session {
         let state = project.state_folder();
         Session {
@@ -151,18 +153,18 @@ impl Remote {
         }
     }
 
-    /// The name in the account of a bucket of the project.
+    /// Returns the name in the account of a bucket of the project.
     pub(crate) fn bucket(&self, bucket: &str) -> String {
         self.buckets.account_name(bucket, &self.stack, &self.account_id, &self.region)
     }
 
-    /// The project's buckets with their names in the account.
+    /// Returns the project's buckets with their names in the account.
     pub(crate) fn buckets(&self) -> BTreeMap<String, String> {
         let names = self.buckets.created.iter().chain(self.buckets.existing.keys());
         names.map(|name| (name.clone(), self.bucket(name))).collect()
     }
 
-    /// The definition as it runs here: the project's buckets are the account's.
+    /// Replaces the project's bucket names in a definition by those of the account.
     pub(crate) fn definition(&self, definition: Definition) -> Definition {
         let Definition { text, format } = definition;
         let text = self.buckets.rename_in(&text, |bucket| self.bucket(bucket));

@@ -1,9 +1,8 @@
-//! What `run` and `plan` have in common: flags and project to a request.
+//! Makes a start request of the options that `run` and `plan` share.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value};
 use sidestep_core::definition::Pipeline;
@@ -14,43 +13,45 @@ use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 use sidestep_engine::start::{Prepared, StartRequest};
 
 use crate::functions::{self, Ready};
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::output::problems::problem_line;
 use crate::project::Project;
 
-/// What `run` and `plan` take.
+/// The options of `run` and `plan`.
 #[derive(Debug, Args)]
 pub(crate) struct StartOptions {
-    /// A pipeline of `sidestep.toml`, or the file of a definition
+    /// Name of a pipeline in `sidestep.toml`, or path of a definition file
     pub(crate) pipeline: String,
-    /// A parameter's value; repeatable
+    /// Set a pipeline parameter; repeatable
     #[arg(short = 'p', long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,
-    /// Take parameters that are not given from the source execution, not from the defaults
+    /// Take parameters that are not set from the source execution instead of the defaults
     #[arg(long)]
     pub(crate) inherit_parameters: bool,
-    /// Run only these steps: STEP, STEP+, +STEP, 2+STEP+1, FROM..TO, tag:TAG, state:changed, result:failed; repeatable
+    /// Run only these steps; repeatable. STEP, STEP+ (and those after it), +STEP (and those before
+    /// it), 2+STEP+1, FROM..TO, tag:TAG, state:changed, result:failed
     #[arg(long, value_name = "SELECTOR")]
     pub(crate) select: Vec<String>,
-    /// Leave these steps out; repeatable
+    /// Do not run these steps; repeatable
     #[arg(long, value_name = "SELECTOR")]
     pub(crate) exclude: Vec<String>,
-    /// Where results of steps that do not run come from: an execution's id or ARN, `latest` or `none`
+    /// Execution whose results stand in for steps that are not selected: its id, its ARN, `latest`
+    /// or `none`
     #[arg(long, value_name = "EXEC", default_value = "latest")]
     pub(crate) source: String,
-    /// Give outputs by hand, so that their step need not run; repeatable
+    /// Supply a step's outputs by hand instead of running it; repeatable
     #[arg(long, value_name = "STEP.OUTPUT=VALUE|STEP=@FILE")]
     pub(crate) supply: Vec<String>,
-    /// Let what is supplied into the cache
+    /// Publish supplied outputs to the cache
     #[arg(long)]
     pub(crate) publish_supplied: bool,
-    /// Run these steps although a cached result could stand in; repeatable
+    /// Run these steps even if a cached result could be reused; repeatable
     #[arg(long, value_name = "SELECTOR")]
     pub(crate) force: Vec<String>,
-    /// Do not use cached results; successes are cached all the same
+    /// Do not reuse cached results; new results are still cached
     #[arg(long)]
     pub(crate) no_cache: bool,
-    /// Run at most so many steps at a time [SageMaker: MaxParallelExecutionSteps]
+    /// Run at most N steps at a time, like SageMaker's MaxParallelExecutionSteps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_parallel: Option<u32>,
     /// Print one JSON document
@@ -58,19 +59,20 @@ pub(crate) struct StartOptions {
     pub(crate) json: bool,
 }
 
-/// A request, and the functions that it needs, built.
+/// A request, and the built functions that it needs.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) request: StartRequest,
     pub(crate) ready: Ready,
 }
 
-/// Reads the definition, checks the flags and builds the functions. The state folder is not touched.
+/// Reads the definition, checks the options and builds the functions. The embedded cloud is not
+/// started.
 pub(crate) fn ask(
     project: &Project,
     options: &StartOptions,
     trigger: &str,
-) -> anyhow::Result<Asked> {
+) -> Result<Asked, CommandError> {
     let (mut request, pipeline) = read(project, options, trigger)?;
     let names: Vec<_> =
         pipeline.functions().map(|function| function.function_name().to_owned()).collect();
@@ -82,12 +84,12 @@ pub(crate) fn ask(
     Ok(Asked { request, ready })
 }
 
-/// Reads the definition and checks the flags, without building anything.
+/// Reads the definition and checks the options, without building anything.
 pub(crate) fn read(
     project: &Project,
     options: &StartOptions,
     trigger: &str,
-) -> anyhow::Result<(StartRequest, Pipeline)> {
+) -> Result<(StartRequest, Pipeline), CommandError> {
     let source = project.pipeline(&options.pipeline)?;
     let definition = source.read()?;
     let parsed =
@@ -113,7 +115,7 @@ pub(crate) fn read(
     Ok((request, parsed.pipeline))
 }
 
-/// Says that selectors named nothing, which `state:changed` and `result:failed` may well do.
+/// Notes that the selectors match no step, which is normal for `state:changed` and `result:failed`.
 pub(crate) fn note_empty_selection(prepared: &Prepared) {
     let selection = prepared.start.selection.as_ref();
     if selection.is_some_and(|it| it.selected.is_empty() && it.supplied.is_empty()) {
@@ -121,22 +123,23 @@ pub(crate) fn note_empty_selection(prepared: &Prepared) {
     }
 }
 
+/// Parses `NAME=VALUE`.
 fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn parameters(given: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
+fn parameters(given: &[(String, String)]) -> Result<BTreeMap<String, String>, CommandError> {
     let mut parameters = BTreeMap::new();
     for (name, value) in given {
         if parameters.insert(name.clone(), value.clone()).is_some() {
-            return Err(user(format!("parameter `{name}` is given twice")).into());
+            return Err(user(format!("parameter `{name}` is given twice")));
         }
     }
     Ok(parameters)
 }
 
-fn selection(options: &StartOptions) -> anyhow::Result<SelectionRequest> {
+fn selection(options: &StartOptions) -> Result<SelectionRequest, CommandError> {
     let source = match options.source.as_str() {
         "latest" => SourceRequest::Latest,
         "none" => SourceRequest::None,
@@ -155,16 +158,16 @@ fn selection(options: &StartOptions) -> anyhow::Result<SelectionRequest> {
     })
 }
 
-/// An execution by its id or its ARN.
-pub(crate) fn execution_id(text: &str) -> anyhow::Result<ExecutionId> {
+/// Parses an execution's id or ARN.
+pub(crate) fn execution_id(text: &str) -> Result<ExecutionId, CommandError> {
     let id = text.rsplit('/').next().unwrap_or(text);
     ExecutionId::parse(id).map_err(|error| {
-        user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`").into()
+        user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`")
     })
 }
 
-/// `STEP.OUTPUT=VALUE` and `STEP=@file.json`.
-fn supplies(given: &[String]) -> anyhow::Result<BTreeMap<String, Map<String, Value>>> {
+/// Parses `STEP.OUTPUT=VALUE` and `STEP=@FILE`, where the file holds the step's outputs as JSON.
+fn supplies(given: &[String]) -> Result<BTreeMap<String, Map<String, Value>>, CommandError> {
     let mut supplies: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for text in given {
         let expected =
@@ -175,25 +178,25 @@ fn supplies(given: &[String]) -> anyhow::Result<BTreeMap<String, Map<String, Val
                 (step, Map::from_iter([(output.to_owned(), Value::from(value))]))
             }
             (None, Some(file)) => (target, read_outputs(file)?),
-            (None, None) => return Err(expected().into()),
+            (None, None) => return Err(expected()),
         };
         let known = supplies.entry(step.to_owned()).or_default();
         for (output, value) in outputs {
             if known.insert(output.clone(), value).is_some() {
-                return Err(user(format!("output `{step}.{output}` is supplied twice")).into());
+                return Err(user(format!("output `{step}.{output}` is supplied twice")));
             }
         }
     }
     Ok(supplies)
 }
 
-fn read_outputs(file: &str) -> anyhow::Result<Map<String, Value>> {
+fn read_outputs(file: &str) -> Result<Map<String, Value>, CommandError> {
     let text = fs::read_to_string(file)
-        .with_context(|| user(format!("could not read the supplied outputs in `{file}`")))?;
+        .or_user(|| format!("could not read the supplied outputs in `{file}`"))?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(outputs)) => Ok(outputs),
-        Ok(_) => Err(user(format!("`{file}` must hold one JSON object of outputs by name")).into()),
-        Err(error) => Err(user(format!("`{file}` is not JSON: {error}")).into()),
+        Ok(_) => Err(user(format!("`{file}` must hold one JSON object of outputs by name"))),
+        Err(error) => Err(user(format!("`{file}` is not JSON: {error}"))),
     }
 }
 

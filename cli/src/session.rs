@@ -1,4 +1,4 @@
-//! A connection to the embedded cloud: one that this process starts, or the one of a running `sidestep up`.
+//! A session with a cloud: one that this process starts, that of a running `sidestep up`, or AWS.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
 use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::ExecutionId;
@@ -21,34 +20,34 @@ use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 use sidestep_local::lambda::{Code, FunctionConfig};
 
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::triggers::TriggerSource;
 
-/// Who starts executions, in the counter.
+/// Name in the counter of the part that starts executions.
 pub(crate) const STARTER: &str = "starter";
 
-/// What `sidestep up` serves, beside its endpoints: the digests of its functions.
+/// File in which `sidestep up` publishes the digests of its functions.
 const SERVED: &str = "up.json";
 
-/// How often a folder that is in use is looked at.
+/// How often a session checks a state folder that another process uses.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
-/// An engine, and the cloud behind it if it is this process's own.
+/// An engine, and the cloud behind it if this process started one.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) engine: Arc<Engine>,
     pub(crate) cloud: Option<Cloud>,
-    /// Of the embedded cloud, whoever serves it.
+    /// Endpoints of the embedded cloud, in this process or another.
     pub(crate) endpoints: Option<Endpoints>,
     pub(crate) state: PathBuf,
-    /// Starts executions instead of [`Session::engine`], where requests are counted.
+    /// Starts executions instead of [`Session::engine`] if requests are counted.
     pub(crate) starter: Option<Engine>,
 }
 
 impl Session {
-    /// Reads what is there: through another process's servers where there are any.
-    pub(crate) async fn read(project: &Project) -> anyhow::Result<Self> {
+    /// Opens the project's state for reading, through another process's servers if there are any.
+    pub(crate) async fn read(project: &Project) -> Result<Self, CommandError> {
         let state = project.state_folder();
         loop {
             if let Some(endpoints) = published_endpoints(&state) {
@@ -56,7 +55,8 @@ impl Session {
             }
             match Cloud::start(&state, Ports::default()).await {
                 Ok(cloud) => {
-                    // Without functions nothing may begin, and what waits to be delivered waits for a command that has them.
+                    // This session has no functions, so nothing may begin, and events wait for a
+                    // command that has them.
                     create_resources(&cloud).await?;
                     let engine = Arc::new(cloud_engine(&cloud, watched(&state)));
                     let endpoints = Some(cloud.endpoints().clone());
@@ -68,7 +68,7 @@ impl Session {
                         starter: None,
                     });
                 }
-                // Its owner is about to publish its endpoints, or to end.
+                // The owner of the folder is about to publish its endpoints, or to end.
                 Err(CloudError::Folder(FolderError::InUse { .. })) => {
                     tokio::time::sleep(POLL).await;
                 }
@@ -77,30 +77,27 @@ impl Session {
         }
     }
 
-    /// Joins a running `sidestep up`, or starts a cloud of its own, waiting for another command's to end.
+    /// Joins a running `sidestep up`, or starts a cloud after other commands' clouds have ended.
     pub(crate) async fn run(
         project: &Project,
         functions: &[FunctionConfig],
         counter: Option<&Counter>,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, CommandError> {
         let mut has_waited = false;
         loop {
             if let Some(session) = Self::join(project, functions)? {
                 return Ok(session);
             }
-            match Self::own(project, functions, &[], Ports::default(), counter).await {
-                Err(error) if is_in_use(&error) => {
-                    if !has_waited {
-                        eprintln!(
-                            "another sidestep is running in this project: waiting for its end"
-                        );
-                    }
-                    has_waited = true;
-                    // Asking again, rather than waiting for the lock: an `up` never ends, but can be joined once it serves.
-                    tokio::time::sleep(POLL).await;
-                }
-                result => return result,
+            let owned = Self::own_unless_in_use(project, functions, &[], counter).await?;
+            if let Some(session) = owned {
+                return Ok(session);
             }
+            if !has_waited {
+                eprintln!("another sidestep is running in this project: waiting until it ends");
+            }
+            has_waited = true;
+            // Do not wait for the lock: an `up` never ends, but can be joined once it serves.
+            tokio::time::sleep(POLL).await;
         }
     }
 
@@ -111,9 +108,36 @@ impl Session {
         triggers: &[TriggerSource],
         ports: Ports,
         counter: Option<&Counter>,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, CommandError> {
+        let cloud = Cloud::start(&project.state_folder(), ports).await?;
+        Self::around(cloud, project, functions, triggers, counter).await
+    }
+
+    /// Starts a cloud on free ports as [`Session::own`] does; returns `None` if another process
+    /// uses the project's state.
+    pub(crate) async fn own_unless_in_use(
+        project: &Project,
+        functions: &[FunctionConfig],
+        triggers: &[TriggerSource],
+        counter: Option<&Counter>,
+    ) -> Result<Option<Self>, CommandError> {
+        match Cloud::start(&project.state_folder(), Ports::default()).await {
+            Err(CloudError::Folder(FolderError::InUse { .. })) => Ok(None),
+            started => {
+                Self::around(started?, project, functions, triggers, counter).await.map(Some)
+            }
+        }
+    }
+
+    /// Sets up a cloud that has just started.
+    async fn around(
+        mut cloud: Cloud,
+        project: &Project,
+        functions: &[FunctionConfig],
+        triggers: &[TriggerSource],
+        counter: Option<&Counter>,
+    ) -> Result<Self, CommandError> {
         let state = project.state_folder();
-        let mut cloud = Cloud::start(&state, ports).await?;
         remove(&state.join(SERVED))?;
         let handoff = project.settings.engine.handoff;
         let make = |caller: &str, options: EngineOptions| match counter {
@@ -145,7 +169,7 @@ impl Session {
         cloud.drained(Duration::from_secs(10)).await;
         cloud.folder().publish_endpoints(cloud.endpoints())?;
         let endpoints = Some(cloud.endpoints().clone());
-        // Whoever looks on is not counted.
+        // What this command reads to show the execution is not counted.
         let engine = match counter {
             Some(_) => Arc::new(cloud_engine(&cloud, watched(&state))),
             None => planner,
@@ -153,29 +177,32 @@ impl Session {
         Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter })
     }
 
-    /// Says that other commands may run executions here.
-    pub(crate) fn serve_others(&self, functions: &[FunctionConfig]) -> anyhow::Result<()> {
+    /// Publishes the functions, so that other commands may run executions in this process.
+    pub(crate) fn serve_others(&self, functions: &[FunctionConfig]) -> Result<(), CommandError> {
         let path = self.state.join(SERVED);
         let text = serde_json::to_string(&digests(functions))?;
-        fs::write(&path, text).with_context(|| format!("could not write `{}`", path.display()))
+        fs::write(&path, text).or_service(|| format!("could not write `{}`", path.display()))
     }
 
-    fn join(project: &Project, functions: &[FunctionConfig]) -> anyhow::Result<Option<Self>> {
+    /// Joins a running `sidestep up` that serves the same functions; returns `None` if none runs.
+    fn join(project: &Project, functions: &[FunctionConfig]) -> Result<Option<Self>, CommandError> {
         let state = project.state_folder();
         let Some(endpoints) = published_endpoints(&state) else { return Ok(None) };
         let Ok(served) = fs::read_to_string(state.join(SERVED)) else { return Ok(None) };
         let served: BTreeMap<String, String> = serde_json::from_str(&served)?;
         for (name, digest) in digests(functions) {
             if served.get(&name) != Some(&digest) {
-                let hint = "stop it and start it again";
-                return Err(user(format!("`sidestep up` serves other code of function `{name}`"))
-                    .hint(hint)
-                    .into());
+                let hint = "restart it";
+                return Err(user(format!(
+                    "`sidestep up` serves different code for function `{name}`"
+                ))
+                .hint(hint));
             }
         }
         Ok(Some(Self::joined(project, endpoints)))
     }
 
+    /// Returns a session over another process's endpoints.
     fn joined(project: &Project, endpoints: Endpoints) -> Self {
         let state = project.state_folder();
         let handoff = project.settings.engine.handoff;
@@ -184,14 +211,14 @@ impl Session {
         Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None }
     }
 
-    /// Creates the queues of a pipeline's Callback steps where nobody else would: in the embedded cloud.
-    pub(crate) async fn create_queues(&self, pipeline: &Pipeline) -> anyhow::Result<()> {
+    /// Creates the queues of a pipeline's Callback steps in the embedded cloud. On AWS they exist.
+    pub(crate) async fn create_queues(&self, pipeline: &Pipeline) -> Result<(), CommandError> {
         let Some(endpoints) = &self.endpoints else { return Ok(()) };
         Ok(create_queues(endpoints, pipeline.queue_urls()).await?)
     }
 
-    /// The execution that a user means by an id, an ARN or `latest`.
-    pub(crate) async fn execution(&self, text: &str) -> anyhow::Result<ExecutionId> {
+    /// Returns the execution that the user names by an id, an ARN or `latest`.
+    pub(crate) async fn execution(&self, text: &str) -> Result<ExecutionId, CommandError> {
         if text == "latest" {
             let latest = self.engine.executions().list(None, 1).await?;
             let latest = latest.into_iter().next();
@@ -199,19 +226,25 @@ impl Session {
         }
         let id = text.rsplit('/').next().unwrap_or(text);
         ExecutionId::parse(id).map_err(|error| {
-            user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`").into()
+            user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`")
         })
     }
 
-    /// Waits until a store fails this process's planner, which nothing but the user can mend; for ever where the planner is elsewhere.
-    pub(crate) async fn planner_failed(&self) -> anyhow::Error {
+    /// Waits until a store fails this process's planner, which only the user can fix. Waits for
+    /// ever if the planner runs elsewhere.
+    pub(crate) async fn planner_failed(&self) -> CommandError {
         let Some(cloud) = &self.cloud else { return std::future::pending().await };
         let mut failed = cloud.failed().subscribe();
         // The sender lives in the cloud, which this borrows.
-        let cause = failed.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
-        anyhow!(cause.unwrap_or_default()).context("the planner cannot go on")
+        let failure =
+            failed.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+        match failure {
+            Some(failure) => failure.into(),
+            None => std::future::pending().await,
+        }
     }
 
+    /// Ends the session; running functions get `grace` to finish.
     pub(crate) async fn close(self, grace: Duration) {
         if let Some(cloud) = self.cloud {
             cloud.shutdown(grace).await;
@@ -224,10 +257,6 @@ fn watched(state: &Path) -> EngineOptions {
     EngineOptions { watcher: Some(Arc::new(EventLog::new(state))), ..EngineOptions::default() }
 }
 
-pub(crate) fn is_in_use(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(CloudError::Folder(FolderError::InUse { .. })))
-}
-
 fn digests(functions: &[FunctionConfig]) -> BTreeMap<String, String> {
     functions
         .iter()
@@ -235,10 +264,10 @@ fn digests(functions: &[FunctionConfig]) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn remove(path: &Path) -> anyhow::Result<()> {
+fn remove(path: &Path) -> Result<(), CommandError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("could not remove `{}`", path.display()))
+            Err(error).or_service(|| format!("could not remove `{}`", path.display()))
         }
         _ => Ok(()),
     }

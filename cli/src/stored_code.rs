@@ -1,4 +1,4 @@
-//! Code in the store of a project.
+//! Code of a function, copied into the project's state folder.
 
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
@@ -6,14 +6,14 @@ use sidestep_local::lambda::Command;
 
 use crate::settings::FunctionSettings;
 
-/// Code in the store, and its digest as Lambda gives it: base64.
+/// A function's code and how to run it. `sha256` is in base64, as Lambda gives it.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) command: Command,
     pub(crate) sha256: String,
 }
 
-/// The digest of code and of the settings that a result can depend on.
+/// Returns the digest of code and of the settings that a result can depend on.
 pub(crate) fn lambda_digest(code: &[u8], settings: &FunctionSettings) -> String {
     let mut hash = Sha256::new();
     hash.update(code);

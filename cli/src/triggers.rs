@@ -1,4 +1,4 @@
-//! The project's triggers.
+//! The uploads that start a project's pipelines on the embedded cloud.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::triggers::Trigger;
 
+use crate::output::error::CommandError;
 use crate::project::Project;
 
 /// A trigger whose definition is not registered yet.
@@ -16,10 +17,11 @@ pub(crate) struct TriggerSource {
     pub(crate) definition: Definition,
 }
 
+/// Reads the definitions of all pipelines that have triggers, and returns the triggers.
 pub(crate) fn triggers(
     project: &Project,
     unavailable: &BTreeMap<String, String>,
-) -> anyhow::Result<Vec<TriggerSource>> {
+) -> Result<Vec<TriggerSource>, CommandError> {
     let mut sources = Vec::new();
     for (name, settings) in &project.settings.pipelines {
         if settings.triggers.is_empty() {

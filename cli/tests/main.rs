@@ -8,6 +8,7 @@ mod deploy;
 mod features;
 mod flights;
 mod graph;
+mod help;
 mod hostile;
 mod python;
 mod recovery;

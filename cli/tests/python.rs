@@ -77,7 +77,7 @@ fn python_steps_train_with_scikit_learn_and_only_what_a_change_touches_runs_agai
     // The environments are there, and so are the results.
     let (second, spoken) = run(&[]);
     assert_eq!(second["Summary"]["Run"], 0, "{second:#}");
-    assert!(!spoken.contains("preparing Python"), "{spoken}");
+    assert!(!spoken.contains("installing"), "{spoken}");
 
     let (other, _) = run(&["-p", "Strength=0.001"]);
     let decision = |name| step(&other, name)["Decision"].as_str().unwrap();

@@ -73,11 +73,17 @@ fn events_go_to_the_bus_that_is_named() {
 fn what_is_wrong_is_named_and_ends_with_status_2() {
     let cases = [
         ("[deploy]\nstack = \"Air!\"\n", "stack name `Air!`"),
-        ("[deploy]\nstack = \"air\"\nlog_days = 8\n", "`deploy.log_days` is 8"),
+        (
+            "[deploy]\nstack = \"air\"\nlog_days = 8\n",
+            "invalid `deploy.log_days`: expected one of 1, 3, 5",
+        ),
         ("[deploy]\nstack = \"air\"\narchitecture = \"mips\"\n", "`mips`"),
         ("[deploy]\nstack = \"air\"\ntracing = \"yes\"\n", "`yes`"),
         ("[deploy]\nstack = \"air\"\nunknown = 1\n", "unknown"),
-        ("[deploy]\nstack = \"air\"\nevents = \"a/b*\"\n", "`deploy.events` is `a/b*`"),
+        (
+            "[deploy]\nstack = \"air\"\nevents = \"a/b*\"\n",
+            "invalid `deploy.events`: expected the name of an event bus, got `a/b*`",
+        ),
         ("[deploy]\nstack = \"air\"\nevents = 1\n", "the name of an event bus"),
         (
             "[engine]\nhandoff = \"both\"\n[deploy]\nstack = \"air\"\nevents = true\n",
@@ -86,7 +92,7 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
         ("[[pipelines.scan.triggers]]\nprefix = \"a\"\n", "either `bucket` or `schedule`"),
         (
             "[[pipelines.scan.triggers]]\nbucket = \"a\"\nbatch_seconds = 3601\n",
-            "is 3601, not from 1 to 3600",
+            "expected 1 to 3600, got 3601",
         ),
         (
             "[[pipelines.scan.triggers]]\nschedule = \"rate(1 day)\"\nbatch_seconds = 5\n",
@@ -94,11 +100,11 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
         ),
         (
             "[[pipelines.scan.triggers]]\nbucket = \"a\"\nbatch_seconds = 5\nparameters = { A = \"$.uri\" }\n",
-            "`$.uri`, which is none of `$.listing`, `$.count`",
+            "`$.uri`: expected one of `$.listing`, `$.count`",
         ),
         (
             "[[pipelines.scan.triggers]]\nbucket = \"a\"\nparameters = { A = \"$.listing\" }\n",
-            "`$.listing`, which is none of `$.uri`",
+            "`$.listing`: expected one of `$.uri`",
         ),
         (
             "[deploy]\nstack = \"air\"\nbuckets = { inbox = \"air-artifacts-1-eu-west-1\" }\n",

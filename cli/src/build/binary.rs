@@ -1,4 +1,4 @@
-//! A built program.
+//! The built program of a function.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Binary {
     pub(crate) path: PathBuf,
-    /// SHA-256, which is not computed again while size and time of the file stay.
+    /// SHA-256 of the file; it is not computed again while the file's size and time stay the same.
     pub(crate) sha256: [u8; 32],
-    /// Whether it is built on the step SDK.
+    /// True if the program is built on the step SDK.
     pub(crate) has_sdk: bool,
 }

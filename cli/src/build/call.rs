@@ -1,4 +1,4 @@
-//! A call of cargo.
+//! One call of `cargo build`, and the environment that it gets.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -6,12 +6,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
-
 use super::messages::Messages;
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 
-/// A build that somebody wants: all that cargo's answer depends on, except what is in files.
+/// A build: everything that cargo's result depends on, except what is in files.
 #[derive(Debug, Clone)]
 pub(super) struct Build {
     pub(super) folder: PathBuf,
@@ -21,7 +19,8 @@ pub(super) struct Build {
 }
 
 impl Build {
-    /// The profile is the one that sidestep itself was built with, so that in a development tree both share what is compiled.
+    /// Describes a build of `packages` in the profile that sidestep itself was built with, so that
+    /// in a development tree both share what is compiled.
     pub(super) fn new(folder: &Path, packages: &[String]) -> Self {
         let mut arguments = vec!["build".to_owned()];
         if !cfg!(debug_assertions) {
@@ -38,30 +37,33 @@ impl Build {
         }
     }
 
-    pub(super) fn cargo(&self) -> anyhow::Result<Messages> {
+    /// Runs cargo and returns its messages.
+    pub(super) fn cargo(&self) -> Result<Messages, CommandError> {
         let mut command = Command::new(&self.cargo);
         command.current_dir(&self.folder).env_clear().envs(&self.environment).args(&self.arguments);
         command.arg("--message-format=json-render-diagnostics");
-        // Cargo's own progress goes to the terminal; what it says to programs comes to us.
+        // Cargo's progress goes to the terminal, its messages to this process.
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        let output =
-            output.with_context(|| user("could not run `cargo` to build the functions"))?;
+        let output = output.or_user(|| "could not run `cargo` to build the functions")?;
         if !output.status.success() {
-            bail!(user("cargo could not build the functions"));
+            return Err(user("cargo could not build the functions"));
         }
         Ok(Messages::parse(&output.stdout))
     }
 }
 
-/// What `cargo run` tells a program about its own package is no part of another build: a build script that heeds it (`ring`'s does)
-/// would run again each time the two kinds of call take turns, and all that depends on it would be compiled again.
+/// Returns the variables without those that `cargo run` sets for the package of a program.
+///
+/// A build script that reads them (`ring`'s does) would run again each time a user alternates
+/// between `cargo run` and another call, and everything that depends on it would be compiled again.
 pub(crate) fn inherited(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> BTreeMap<OsString, OsString> {
     variables.filter(|(name, _)| !name.to_str().is_some_and(is_of_package)).collect()
 }
 
-/// Cargo sets these for each package, also for a program that `cargo run` starts.
+/// Returns true if cargo sets the variable for each package, and for programs that `cargo run`
+/// starts.
 pub(super) fn is_of_package(name: &str) -> bool {
     let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME"];
     prefixes.iter().any(|prefix| name.starts_with(prefix))

@@ -1,4 +1,8 @@
-//! Builds for Lambda.
+//! Builds packages for Lambda's instruction sets.
+//!
+//! cargo-lambda builds for any machine. Without it plain cargo builds for this one, and the command
+//! says so: the binary then needs a C library that is not newer than that of Lambda's
+//! `provided.al2023`.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -6,15 +10,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
-use serde_json::Value;
+use cargo_metadata::{MetadataCommand, TargetKind};
 use sidestep_deploy::blueprint::Architecture;
 
 use super::call::inherited;
 use super::handler;
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 
-/// The profile of deployed functions: small, for a short start. It is given along because a project's workspace need not have it.
+/// The profile of deployed functions: small, for a short start. It is passed as options because a
+/// project's workspace need not have it.
 const FUNCTION_PROFILE: [&str; 8] = [
     "--profile",
     "function",
@@ -26,12 +30,12 @@ const FUNCTION_PROFILE: [&str; 8] = [
     "profile.function.codegen-units=1",
 ];
 
-/// Builds packages of one workspace, and returns their programs by package.
+/// Builds packages of one workspace and returns their programs by package.
 pub(crate) fn build(
     folder: &Path,
     packages: &[String],
     architecture: Architecture,
-) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+) -> Result<BTreeMap<String, PathBuf>, CommandError> {
     if packages.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -57,15 +61,15 @@ pub(crate) fn build(
         command.args(["--package", package]);
     }
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let status = status.with_context(|| user("could not run `cargo` to build the functions"))?;
+    let status = status.or_user(|| "could not run `cargo` to build the functions")?;
     if !status.success() {
-        bail!(user("cargo could not build the functions"));
+        return Err(user("cargo could not build the functions"));
     }
-    let programs = programs(&cargo, folder)?;
+    let (target, programs) = programs(folder)?;
     let mut built = BTreeMap::new();
     for package in packages {
-        let Some((target, program)) = programs.get(package) else {
-            bail!(user(format!(
+        let Some(program) = programs.get(package) else {
+            return Err(user(format!(
                 "package `{package}` has no binary, or several and none with its name"
             )));
         };
@@ -79,6 +83,7 @@ pub(crate) fn build(
     Ok(built)
 }
 
+/// Returns true if cargo-lambda is installed.
 fn has_cargo_lambda(cargo: &OsString) -> bool {
     let mut command = Command::new(cargo);
     command.args(["lambda", "--version"]).stdin(Stdio::null());
@@ -86,17 +91,17 @@ fn has_cargo_lambda(cargo: &OsString) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Whether this machine's own programs run on Lambda, as far as can be told.
-fn check_host(architecture: Architecture) -> anyhow::Result<()> {
+/// Checks that programs built for this machine can run on Lambda.
+fn check_host(architecture: Architecture) -> Result<(), CommandError> {
     let host = match (env::consts::OS, env::consts::ARCH) {
         ("linux", "x86_64") => Some(Architecture::X86_64),
         ("linux", "aarch64") => Some(Architecture::Arm64),
         _ => None,
     };
     if host != Some(architecture) {
-        let hint = "install cargo-lambda (`pip install cargo-lambda ziglang`), or choose this machine's: `--architecture`";
+        let hint = "install cargo-lambda (`pip install cargo-lambda ziglang`), or pass this machine's `--architecture`";
         let problem = format!("plain cargo cannot build for {} here", architecture.name());
-        return Err(user(problem).hint(hint).into());
+        return Err(user(problem).hint(hint));
     }
     eprintln!(
         "note: cargo-lambda is not installed: functions are linked against this machine's C library"
@@ -104,27 +109,19 @@ fn check_host(architecture: Architecture) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of every package with a binary that can be its function: the target folder and the binary's name.
-fn programs(
-    cargo: &OsString,
-    folder: &Path,
-) -> anyhow::Result<BTreeMap<String, (PathBuf, String)>> {
-    let mut command = Command::new(cargo);
-    command.current_dir(folder).args(["metadata", "--format-version=1", "--no-deps"]);
-    let output = command.stdin(Stdio::null()).output().context("could not run `cargo metadata`")?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).with_context(|| {
-        user(format!("cargo does not know the packages of `{}`", folder.display()))
-    })?;
-    let target = PathBuf::from(metadata["target_directory"].as_str().unwrap_or("target"));
+/// Returns the target folder, and for each package with a binary that can be its function the name
+/// of that binary.
+fn programs(folder: &Path) -> Result<(PathBuf, BTreeMap<String, String>), CommandError> {
+    let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec();
+    let metadata = metadata
+        .or_user(|| format!("cargo does not know the packages of `{}`", folder.display()))?;
     let mut programs = BTreeMap::new();
-    for package in metadata["packages"].as_array().into_iter().flatten() {
-        let targets = package["targets"].as_array().into_iter().flatten();
-        let binaries = targets.filter(|target| target["kind"] == serde_json::json!(["bin"]));
-        let names: Vec<_> = binaries.filter_map(|target| target["name"].as_str()).collect();
-        let Some(package) = package["name"].as_str() else { continue };
-        if let Some(name) = handler(package, &names) {
-            programs.insert(package.to_owned(), (target.clone(), name.to_owned()));
+    for package in &metadata.packages {
+        let binaries = package.targets.iter().filter(|target| target.kind == [TargetKind::Bin]);
+        let names: Vec<_> = binaries.map(|target| target.name.as_str()).collect();
+        if let Some(name) = handler(&package.name, &names) {
+            programs.insert(package.name.to_string(), name.to_owned());
         }
     }
-    Ok(programs)
+    Ok((metadata.target_directory.into(), programs))
 }

@@ -1,39 +1,17 @@
-//! What cargo says about a build: <https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>.
+//! What cargo's JSON messages say about one build
+//! (<https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>).
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
 
-/// The messages of one call.
+/// The messages of one call of cargo.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     artifacts: Vec<Artifact>,
-    scripts: Vec<Script>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
-enum Message {
-    CompilerArtifact(Artifact),
-    BuildScriptExecuted(Script),
-    #[serde(other)]
-    Other,
-}
-
-#[derive(Debug, Deserialize)]
-struct Artifact {
-    package_id: String,
-    manifest_path: PathBuf,
-    target: Target,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Target {
-    kind: Vec<String>,
-    name: String,
+    scripts: Vec<BuildScript>,
 }
 
 /// A built program, by the names that cargo knows it by.
@@ -44,56 +22,51 @@ pub(super) struct Program {
     pub(super) path: PathBuf,
 }
 
-/// A build script that ran, now or earlier.
-#[derive(Debug, Deserialize)]
-pub(super) struct Script {
-    package_id: String,
-    /// Beside it is the file `output`, what the script told cargo.
-    pub(super) out_dir: PathBuf,
-}
-
 impl Messages {
-    /// Reads one message a line; what is none, such as a line of a compiler's plug-in, is passed over.
+    /// Reads one message a line. Other lines, such as those of a compiler's plug-in, are skipped.
     pub(super) fn parse(text: &[u8]) -> Self {
         let mut messages = Self::default();
-        for line in text.split(|byte| *byte == b'\n') {
-            match serde_json::from_slice(line) {
-                Ok(Message::CompilerArtifact(artifact)) => messages.artifacts.push(artifact),
-                Ok(Message::BuildScriptExecuted(script)) => messages.scripts.push(script),
-                Ok(Message::Other) | Err(_) => {}
+        for message in Message::parse_stream(text).filter_map(Result::ok) {
+            match message {
+                Message::CompilerArtifact(artifact) => messages.artifacts.push(artifact),
+                Message::BuildScriptExecuted(script) => messages.scripts.push(script),
+                _ => {}
             }
         }
         messages
     }
 
+    /// Returns the programs that the build made or found up to date.
     pub(super) fn programs(&self) -> Vec<Program> {
-        let programs = self.artifacts.iter().filter(|artifact| artifact.target.kind == ["bin"]);
-        let named = |artifact: &Artifact| {
-            let manifest = fs::read_to_string(&artifact.manifest_path).ok()?;
-            let manifest: toml::Table = manifest.parse().ok()?;
-            let package = manifest.get("package")?.get("name")?.as_str()?.to_owned();
-            let (name, path) = (artifact.target.name.clone(), artifact.executable.clone()?);
-            Some(Program { package, name, path })
-        };
-        programs.filter_map(named).collect()
+        let is_program = |artifact: &&Artifact| artifact.target.kind == [TargetKind::Bin];
+        self.artifacts.iter().filter(is_program).filter_map(program).collect()
     }
 
-    /// The manifests of packages that lie in folders, in contrast to those of a registry, which never change.
-    pub(super) fn local_manifests(&self) -> BTreeSet<&PathBuf> {
+    /// Returns the manifests of packages that lie in folders. Those of a registry never change.
+    pub(super) fn local_manifests(&self) -> BTreeSet<&Path> {
         let local = self.artifacts.iter().filter(|artifact| is_local(&artifact.package_id));
-        local.map(|artifact| &artifact.manifest_path).collect()
+        local.map(|artifact| artifact.manifest_path.as_std_path()).collect()
     }
 
-    /// Build scripts of packages that lie in folders: they may look at anything.
+    /// Returns true if a package that lies in a folder has a build script, which may read anything.
     pub(super) fn has_local_script(&self) -> bool {
         self.scripts.iter().any(|script| is_local(&script.package_id))
     }
 
-    pub(super) fn scripts(&self) -> &[Script] {
-        &self.scripts
+    /// Returns the files in which cargo keeps what each build script told it.
+    pub(super) fn script_outputs(&self) -> impl Iterator<Item = Option<PathBuf>> {
+        self.scripts.iter().map(|script| Some(script.out_dir.parent()?.join("output").into()))
     }
 }
 
-fn is_local(package_id: &str) -> bool {
-    package_id.starts_with("path+")
+/// Reads the package's name from its manifest, because an artifact only has the package's id.
+fn program(artifact: &Artifact) -> Option<Program> {
+    let manifest: toml::Table = fs::read_to_string(&artifact.manifest_path).ok()?.parse().ok()?;
+    let package = manifest.get("package")?.get("name")?.as_str()?.to_owned();
+    let path = artifact.executable.clone()?.into();
+    Some(Program { package, name: artifact.target.name.clone(), path })
+}
+
+fn is_local(package: &PackageId) -> bool {
+    package.repr.starts_with("path+")
 }

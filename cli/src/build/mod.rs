@@ -1,4 +1,5 @@
-//! The project's Rust packages: built by one call of cargo, which is left out while the record of the last build still holds.
+//! Builds the project's Rust packages with one call of cargo, which is skipped while the record of
+//! the last build is still valid.
 
 mod binary;
 mod call;
@@ -12,7 +13,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::binary::Binary;
@@ -20,22 +20,23 @@ use self::call::Build;
 use self::messages::Program;
 use self::record::Record;
 use self::sdk_packages::packages_with_sdk;
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 
-/// The binaries of these packages, by package. What was built is remembered in the file `record`.
+/// Builds these packages and returns their binaries by package. The file `record` remembers the
+/// build.
 pub(crate) fn binaries(
     folder: &Path,
     packages: &[String],
     record: &Path,
-) -> anyhow::Result<BTreeMap<String, Binary>> {
+) -> Result<BTreeMap<String, Binary>, CommandError> {
     if packages.is_empty() {
         return Ok(BTreeMap::new());
     }
     run(&Build::new(folder, packages), record)
 }
 
-/// Does what `build` asks for.
-fn run(build: &Build, path: &Path) -> anyhow::Result<BTreeMap<String, Binary>> {
+/// Runs cargo for `build`, unless the record at `path` shows that nothing changed.
+fn run(build: &Build, path: &Path) -> Result<BTreeMap<String, Binary>, CommandError> {
     if let Some(record) = Record::read(path).filter(|record| record.holds(build)) {
         return Ok(record.binaries);
     }
@@ -45,7 +46,7 @@ fn run(build: &Build, path: &Path) -> anyhow::Result<BTreeMap<String, Binary>> {
     let mut binaries = BTreeMap::new();
     for (package, path) in handlers(messages.programs())? {
         let bytes =
-            fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+            fs::read(&path).or_service(|| format!("could not read `{}`", path.display()))?;
         let sha256 = Sha256::digest(&bytes).into();
         let has_sdk = with_sdk.contains(&package);
         binaries.insert(package, Binary { path, sha256, has_sdk });
@@ -59,8 +60,8 @@ fn run(build: &Build, path: &Path) -> anyhow::Result<BTreeMap<String, Binary>> {
     Ok(binaries)
 }
 
-/// Of each package the program that is its function: its only one, or the one that has the package's name.
-fn handlers(programs: Vec<Program>) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+/// Returns each package's function: its only program, or the one with the package's name.
+fn handlers(programs: Vec<Program>) -> Result<BTreeMap<String, PathBuf>, CommandError> {
     let mut packages: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
     for Program { package, name, path } in programs {
         packages.entry(package).or_default().insert(name, path);
@@ -77,7 +78,7 @@ fn handlers(programs: Vec<Program>) -> anyhow::Result<BTreeMap<String, PathBuf>>
     Ok(handlers)
 }
 
-/// Which of a package's binaries is its function.
+/// Returns the one of a package's binaries that is its function.
 pub(crate) fn handler<'a>(package: &str, names: &[&'a str]) -> Option<&'a str> {
     match names {
         [name] => Some(name),

@@ -1,9 +1,11 @@
-//! What the last build depended on: enough to know that there is nothing to build, without cargo, which takes half a second to say so.
+//! The record of the last build, by which the command knows that there is nothing to build without
+//! asking cargo, which takes half a second.
 //!
-//! Sources come from cargo's dep-info (`NAME.d` beside a binary), which lists those of path dependencies too. A new source file is
-//! reached only through an edited one, so the list is whole; files whose mere appearance changes a build are recorded as absent.
-//! Whatever cannot be told for sure leaves no record: a build script of the project's own, a source edited while cargo ran, a
-//! configuration that includes others.
+//! Sources come from cargo's dep-info (`NAME.d` beside a binary), which lists those of path
+//! dependencies too. A new source file is reached only through an edited one, so the list is
+//! complete; files whose mere appearance changes a build are recorded as absent. A build that
+//! cannot be judged leaves no record: a build script of the project's own, a source edited while
+//! cargo ran, a configuration that includes others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -13,22 +15,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::binary::Binary;
 use super::call::{Build, is_of_package};
 use super::messages::Messages;
+use crate::output::error::{CommandError, OrError as _};
 
-/// Records of another version are not read.
+/// Version of the record's format; records of other versions are not read.
 const VERSION: u32 = 1;
-/// File systems tell time in steps: what changed this shortly before cargo began may have changed after it read the file.
+/// Resolution of file times. A file that changed this shortly before cargo began may have changed
+/// again after cargo read it.
 const CLOCK_STEP: Duration = Duration::from_millis(100);
-/// Changes these folders' way of building, wherever above the project they are.
+/// Files that change how cargo builds, in the project and every folder above it.
 const CONFIGURATION: [&str; 4] =
     [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
-/// Cargo finds these in a package by their names.
+/// Files that cargo finds in a package by their names.
 const BY_NAME: [&str; 4] = ["build.rs", "src/bin", "src/lib.rs", "src/main.rs"];
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,15 +39,15 @@ const BY_NAME: [&str; 4] = ["build.rs", "src/bin", "src/lib.rs", "src/main.rs"];
 pub(super) struct Record {
     version: u32,
     arguments: Vec<String>,
-    /// Environment variables that a build script or an `env!` asks for, beside those that cargo does.
+    /// Environment variables that a build script or an `env!` reads, beside those that cargo reads.
     variables: BTreeSet<String>,
-    /// A digest of what the environment said, because values can be secrets.
+    /// Digest of the variables' values; the values themselves can be secrets.
     environment: String,
     files: BTreeMap<PathBuf, Option<Stamp>>,
     pub(super) binaries: BTreeMap<String, Binary>,
 }
 
-/// What changes when a file does.
+/// Facts of a file that change when its content does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -54,7 +57,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    /// `None` if there is no such file.
+    /// Returns `None` if the file does not exist.
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         Some(Self {
@@ -67,29 +70,32 @@ impl Stamp {
 }
 
 impl Record {
+    /// Reads a record; one that is damaged or of another version counts as missing.
     pub(super) fn read(path: &Path) -> Option<Self> {
         let record: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         (record.version == VERSION).then_some(record)
     }
 
-    pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
+    /// Writes the record, all at once.
+    pub(super) fn write(&self, path: &Path) -> Result<(), CommandError> {
         let temporary = path.with_extension(std::process::id().to_string());
         let write = || {
             fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
             fs::write(&temporary, serde_json::to_vec(self)?)?;
             fs::rename(&temporary, path)
         };
-        write().with_context(|| format!("could not write `{}`", path.display()))
+        write().or_service(|| format!("could not write `{}`", path.display()))
     }
 
-    /// Whether cargo, asked for `build`, would find nothing to do.
+    /// Returns true if cargo would find nothing to do for `build`.
     pub(super) fn holds(&self, build: &Build) -> bool {
         self.arguments == build.arguments
             && self.environment == environment(build, &self.variables)
             && self.files.iter().all(|(path, stamp)| Stamp::of(path) == *stamp)
     }
 
-    /// The record of a build that has just succeeded and began at `started`; `None` if it cannot be vouched for.
+    /// Returns the record of a build that began at `started` and succeeded, or `None` if it cannot
+    /// be judged.
     pub(super) fn of(
         build: &Build,
         started: SystemTime,
@@ -100,8 +106,8 @@ impl Record {
             return None;
         }
         let mut variables = BTreeSet::new();
-        for script in messages.scripts() {
-            let output = fs::read_to_string(script.out_dir.parent()?.join("output")).ok()?;
+        for path in messages.script_outputs() {
+            let output = fs::read_to_string(path?).ok()?;
             variables.extend(asked_by_script(&output));
         }
         let mut paths: BTreeSet<PathBuf> = settings(build)?;
@@ -143,7 +149,8 @@ impl Record {
     }
 }
 
-/// The toolchain, and the files that configure it and cargo.
+/// Returns the toolchain and the files that configure it and cargo, or `None` if they cannot be
+/// known.
 fn settings(build: &Build) -> Option<BTreeSet<PathBuf>> {
     let variable = |name: &str| build.environment.get(OsStr::new(name));
     if ["RUSTC", "CARGO_BUILD_RUSTC"].iter().any(|name| variable(name).is_some()) {
@@ -160,7 +167,7 @@ fn settings(build: &Build) -> Option<BTreeSet<PathBuf>> {
     paths.extend(["config.toml", "config"].map(|name| cargo.join(name)));
     for path in &paths {
         let Ok(text) = fs::read_to_string(path) else { continue };
-        // What a configuration includes, or a compiler that it names, is not looked for.
+        // Included files and a compiler of the user's choice are not followed.
         let table: toml::Table = text.parse().unwrap_or_default();
         let compiler = table.get("build").and_then(|build| build.get("rustc"));
         if table.contains_key("include") || compiler.is_some() {
@@ -183,7 +190,8 @@ fn workspace_files(folder: &Path) -> [PathBuf; 2] {
     ["Cargo.toml", "Cargo.lock"].map(|name| folder.join(name))
 }
 
-/// A digest of the variables in `variables` and of those that cargo and rustc themselves heed.
+/// Returns a digest of the variables in `variables` and of those that cargo and rustc themselves
+/// read.
 fn environment(build: &Build, variables: &BTreeSet<String>) -> String {
     let mut hash = Sha256::new();
     for (name, value) in &build.environment {
@@ -199,13 +207,15 @@ fn environment(build: &Build, variables: &BTreeSet<String>) -> String {
     hex::encode(hash.finalize())
 }
 
+/// Returns true if cargo or rustc may read the variable.
 fn is_heeded(name: &str) -> bool {
     let harmless = ["RUST_BACKTRACE", "RUST_LOG", "RUST_RECURSION_COUNT"];
     let of_tools = name.starts_with("CARGO") || name.starts_with("RUST") || name == "PATH";
     of_tools && !is_of_package(name) && !harmless.contains(&name)
 }
 
-/// <https://doc.rust-lang.org/cargo/reference/build-scripts.html#rerun-if-env-changed>
+/// Returns the variables that a build script asked cargo to watch
+/// (<https://doc.rust-lang.org/cargo/reference/build-scripts.html#rerun-if-env-changed>).
 fn asked_by_script(output: &str) -> impl Iterator<Item = String> {
     output.lines().filter_map(|line| {
         let line = line.strip_prefix("cargo:")?;
@@ -214,7 +224,8 @@ fn asked_by_script(output: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The variables that `env!` and `option_env!` read, which rustc notes in the dep-info of each crate.
+/// Returns the variables that `env!` and `option_env!` read, which rustc notes in each crate's
+/// dep-info.
 fn asked_by_code(folder: &Path) -> Option<BTreeSet<String>> {
     let mut variables = BTreeSet::new();
     for entry in fs::read_dir(folder).ok()? {
@@ -222,7 +233,7 @@ fn asked_by_code(folder: &Path) -> Option<BTreeSet<String>> {
         if path.extension() != Some(OsStr::new("d")) {
             continue;
         }
-        // Another build may be at work on a crate of its own.
+        // Another build may be removing its files at this moment.
         let text = fs::read_to_string(&path).unwrap_or_default();
         let asked = text.lines().filter_map(|line| line.strip_prefix("# env-dep:"));
         let names = asked.filter_map(|asked| asked.split('=').next());
@@ -231,7 +242,7 @@ fn asked_by_code(folder: &Path) -> Option<BTreeSet<String>> {
     Some(variables)
 }
 
-/// The sources of a binary by its dep-info: `BINARY: FILE FILE`, spaces in names escaped.
+/// Reads the sources of a binary from its dep-info: `BINARY: FILE FILE`, spaces in names escaped.
 fn sources_of(binary: &Path) -> Option<BTreeSet<PathBuf>> {
     let mut name = binary.as_os_str().to_owned();
     name.push(".d");

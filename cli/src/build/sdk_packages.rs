@@ -1,64 +1,57 @@
-//! Which packages of a project are built on the step SDK: their functions report by manifest or commit, and need nobody to report for them.
+//! Which packages of a project are built on the step SDK.
+//!
+//! Their functions report to the planner themselves, so Lambda need not report for them.
 
 use std::collections::BTreeSet;
-use std::env;
-use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use serde::Deserialize;
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The step SDK's package.
 const SDK: &str = "sidestep-step";
 
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Package {
-    name: String,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dependency {
-    name: String,
-    kind: Option<String>,
-}
-
-/// The packages of the workspace in `folder` that depend on the SDK. If cargo cannot say, none: then Lambda reports for them as well, which
-/// costs a little and harms nothing.
+/// Returns the packages of the workspace in `folder` that depend on the SDK.
+///
+/// If cargo cannot say, it returns none: then Lambda reports for them as well, which costs a little
+/// and does no harm.
 pub(crate) fn packages_with_sdk(folder: &Path) -> BTreeSet<String> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut command = Command::new(cargo);
-    command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(folder);
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
-    let output = output.map(|output| output.stdout).unwrap_or_default();
-    with_sdk(&output)
+    let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec();
+    metadata.as_ref().map(with_sdk).unwrap_or_default()
 }
 
-fn with_sdk(metadata: &[u8]) -> BTreeSet<String> {
-    let Ok(metadata) = serde_json::from_slice::<Metadata>(metadata) else { return BTreeSet::new() };
-    let has_sdk = |package: &Package| {
+fn with_sdk(metadata: &Metadata) -> BTreeSet<String> {
+    let has_sdk = |package: &&Package| {
         let mut dependencies = package.dependencies.iter();
-        dependencies.any(|dependency| dependency.name == SDK && dependency.kind.is_none())
+        dependencies.any(|needed| needed.name == SDK && needed.kind == DependencyKind::Normal)
     };
-    metadata.packages.into_iter().filter(has_sdk).map(|package| package.name).collect()
+    metadata.packages.iter().filter(has_sdk).map(|package| package.name.to_string()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+
+    fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Value {
+        let dependency = |(name, kind): &(&str, Option<&str>)| {
+            json!({"name": name, "kind": kind, "req": "^1", "optional": false,
+                "uses_default_features": true, "features": [], "target": null})
+        };
+        json!({"name": name, "version": "0.1.0", "id": name, "targets": [], "features": {},
+            "manifest_path": "/p/Cargo.toml",
+            "dependencies": dependencies.iter().map(dependency).collect::<Vec<_>>()})
+    }
 
     #[test]
     fn a_package_has_the_sdk_when_it_depends_on_it_and_not_only_in_tests() {
-        let metadata = br#"{"packages": [
-            {"name": "step", "dependencies": [{"name": "serde", "kind": null}, {"name": "sidestep-step", "kind": null}]},
-            {"name": "plain", "dependencies": [{"name": "lambda_runtime", "kind": null}]},
-            {"name": "tested", "dependencies": [{"name": "sidestep-step", "kind": "dev"}]}]}"#;
-        assert_eq!(with_sdk(metadata), ["step".to_owned()].into());
-        assert_eq!(with_sdk(b"error: no Cargo.toml"), BTreeSet::new());
+        let metadata = json!({"version": 1, "workspace_members": [], "workspace_root": "/p",
+            "target_directory": "/p/target", "packages": [
+                package("step", &[("serde", None), (SDK, None)]),
+                package("plain", &[("lambda_runtime", None)]),
+                package("tested", &[(SDK, Some("dev"))])]});
+        let metadata = serde_json::from_value(metadata).expect("cargo's form");
+        assert_eq!(with_sdk(&metadata), ["step".to_owned()].into());
+        let empty = tempfile::tempdir().expect("a folder");
+        assert_eq!(packages_with_sdk(empty.path()), BTreeSet::new(), "no Cargo.toml");
     }
 }

@@ -159,5 +159,5 @@ fn of_several_binaries_the_one_with_the_packages_name_is_the_function() {
     fs::remove_file(project.path("src/main.rs")).unwrap();
     write(&project.path("src/bin/hello.rs"), "fn main() {}\n");
     let error = run(&project.build, &project.path("build.json")).unwrap_err();
-    assert_eq!(error.to_string(), "package `greet` has several binaries: all, hello");
+    assert_eq!(error.one_line(), "package `greet` has several binaries: all, hello");
 }

@@ -1,4 +1,4 @@
-//! `sidestep callback`.
+//! `sidestep callback`: reports the result of a Callback step.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,25 +7,26 @@ use clap::Subcommand;
 use serde_json::{Map, Value};
 use sidestep_engine::control::Answer;
 
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::target::Target;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CallbackCommand {
-    /// The step succeeded
+    /// Report that the step succeeded
     Success {
-        /// `token` of the step's message
+        /// `token` in the step's message
         token: String,
-        /// An output of the step; repeatable
+        /// Set an output of the step; repeatable
         #[arg(short, long = "output", value_name = "NAME=VALUE")]
         outputs: Vec<String>,
     },
-    /// The step failed
+    /// Report that the step failed
     Failure {
-        /// `token` of the step's message
+        /// `token` in the step's message
         token: String,
-        /// Why, in up to 256 characters
+        /// Why the step failed, in at most 256 characters
         #[arg(long)]
         reason: Option<String>,
     },
@@ -35,7 +36,7 @@ pub(crate) async fn callback(
     project: Option<&Path>,
     target: Target,
     command: CallbackCommand,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let (token, answer) = match command {
         CallbackCommand::Success { token, outputs } => {
             (token, Answer::Success(outputs_of(&outputs)?))
@@ -43,7 +44,7 @@ pub(crate) async fn callback(
         CallbackCommand::Failure { token, reason } => {
             let reason = reason.unwrap_or_else(|| "no reason was given".to_owned());
             if reason.chars().count() > 256 {
-                return Err(user("the reason has more than 256 characters").into());
+                return Err(user("the reason has more than 256 characters"));
             }
             (token, Answer::Failure(reason))
         }
@@ -53,17 +54,18 @@ pub(crate) async fn callback(
     let answered = session.engine.answer(&token, answer).await;
     session.close(Duration::ZERO).await;
     answered?;
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-fn outputs_of(given: &[String]) -> anyhow::Result<Map<String, Value>> {
+/// Parses the outputs, `NAME=VALUE` each.
+fn outputs_of(given: &[String]) -> Result<Map<String, Value>, CommandError> {
     let mut outputs = Map::new();
     for text in given {
         let (name, value) = text
             .split_once('=')
             .ok_or_else(|| user(format!("`--output {text}`: expected NAME=VALUE")))?;
         if outputs.insert(name.to_owned(), Value::from(value)).is_some() {
-            return Err(user(format!("output `{name}` is given twice")).into());
+            return Err(user(format!("output `{name}` is given twice")));
         }
     }
     Ok(outputs)

@@ -1,4 +1,5 @@
-//! `sidestep deploy`: code built and uploaded, the change of the stack shown and made, versions published, pipelines registered.
+//! `sidestep deploy`: builds and uploads code, changes the stack, publishes versions, registers
+//! pipelines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +15,8 @@ use sidestep_engine::ports::objects::{Created, ObjectStore as _};
 use super::register;
 use crate::blueprint::{blueprint, stack_name};
 use crate::output::confirm::{check_terminal, confirmed};
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, service, user};
+use crate::output::exit_status::ExitStatus;
 use crate::package::{Package, packages};
 use crate::project::Project;
 use crate::remote::{Account, Remote};
@@ -24,26 +26,31 @@ const CODE_STACK: &str = "sidestep-code";
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployOptions {
-    /// Make the change without asking
+    /// Change the stack without asking
     #[arg(long)]
     yes: bool,
-    /// The instruction set of functions, instead of `[deploy] architecture`: `arm64` or `x86_64`
+    /// Instruction set of the functions, `arm64` or `x86_64` [default: `[deploy] architecture`]
     #[arg(long, value_parser = super::synth::architecture)]
     architecture: Option<Architecture>,
 }
 
-pub(crate) async fn deploy(project: Option<&Path>, options: &DeployOptions) -> anyhow::Result<u8> {
+pub(crate) async fn deploy(
+    project: Option<&Path>,
+    options: &DeployOptions,
+) -> Result<ExitStatus, CommandError> {
     let started = Instant::now();
     let project = Project::find(project)?;
     let mut blueprint = blueprint(&project, options.architecture)?;
-    // Asked for early: building takes long, and missing credentials are soon found.
+    // First, because building takes long and missing credentials show at once.
     let account = Account::open().await?;
-    // Emulators know no metric math, and nobody is woken by one.
+    // Emulators do not support metric math, and their alarms reach no person.
     if account.config.endpoint_url().is_some() && project.settings.deploy.alarms.is_none() {
-        eprintln!("no alarms at an endpoint of your own; `[deploy] alarms = true` makes them");
+        eprintln!(
+            "note: no alarms are created at a custom endpoint; `[deploy] alarms = true` creates them"
+        );
         blueprint.options.alarms = false;
     }
-    let template = synthesise(&blueprint).map_err(|error| user(error.to_string()))?;
+    let template = synthesise(&blueprint)?;
     let stack = stack_name(&project)?;
     let before = account.stacks.find(stack.as_str()).await?;
     let packages = packages(&project, blueprint.options.architecture)?;
@@ -62,7 +69,7 @@ pub(crate) async fn deploy(project: Option<&Path>, options: &DeployOptions) -> a
             if !options.yes && !confirmed()? {
                 account.stacks.discard(proposal).await?;
                 eprintln!("nothing was changed");
-                return Ok(exit::SUCCEEDED);
+                return Ok(ExitStatus::Succeeded);
             }
             account.stacks.apply(proposal, &mut say).await?
         }
@@ -70,14 +77,17 @@ pub(crate) async fn deploy(project: Option<&Path>, options: &DeployOptions) -> a
             eprintln!("the stack needs no change");
             stack
         }
-        (None, None) => anyhow::bail!("CloudFormation has nothing to make of the template"),
+        (None, None) => {
+            return Err(service("CloudFormation finds nothing to create in the template"));
+        }
     };
     finish(&project, account, &after).await?;
     eprintln!("deployed in {:.1} s", started.elapsed().as_secs_f64());
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-async fn finish(project: &Project, account: Account, stack: &Stack) -> anyhow::Result<()> {
+/// Publishes functions, registers pipelines and prints the buckets.
+async fn finish(project: &Project, account: Account, stack: &Stack) -> Result<(), CommandError> {
     let remote = Remote::of(project, account, stack_name(project)?, stack)?;
     register::release(project, &remote).await?;
     register::pipelines(project, &remote).await?;
@@ -87,32 +97,33 @@ async fn finish(project: &Project, account: Account, stack: &Stack) -> anyhow::R
     Ok(())
 }
 
-/// The bucket for code, made when it is not there.
-async fn code_bucket(account: &Account) -> anyhow::Result<String> {
+/// Returns the bucket for code, which is created if need be.
+async fn code_bucket(account: &Account) -> Result<String, CommandError> {
     let stack = if let Some(stack) = account.stacks.find(CODE_STACK).await? {
         stack
     } else {
         let template = Template::Text(CODE_TEMPLATE.to_owned());
         let proposal = account.stacks.propose(CODE_STACK, &template, &BTreeMap::new()).await?;
-        let proposal = proposal.ok_or_else(|| anyhow::anyhow!("the code's stack is empty"))?;
+        let proposal = proposal.ok_or_else(|| service("the code's stack is empty"))?;
         account.stacks.apply(proposal, &mut say).await?
     };
     let bucket = stack.outputs.get("CodeBucket").cloned();
-    bucket.ok_or_else(|| user(format!("stack `{CODE_STACK}` is not sidestep's")).into())
+    bucket.ok_or_else(|| user(format!("stack `{CODE_STACK}` was not created by sidestep")))
 }
 
-/// Uploads what is not there yet, and notes every key. Returns how many were sent.
+/// Uploads packages that are not there yet, adds every key to `parameters`, and returns how many
+/// were uploaded.
 async fn upload(
     account: &Account,
     bucket: &str,
     packages: Vec<Package>,
     parameters: &mut BTreeMap<String, String>,
-) -> anyhow::Result<usize> {
+) -> Result<usize, CommandError> {
     let objects = account.objects();
     let mut sent = 0;
     for Package { parameter, key, zip } in packages {
         let uri = S3Uri::new(bucket, key.clone());
-        // Under the digest of its content an object that exists is the same one.
+        // The key is a digest of the content, so an object that exists is the same.
         if objects.head(&uri).await?.is_none()
             && objects.create(&uri, zip.into(), "application/zip").await? == Created::New
         {
@@ -123,8 +134,8 @@ async fn upload(
     Ok(sent)
 }
 
-/// The template along with the request, or in the bucket if it is too large for that.
-async fn place(account: &Account, bucket: &str, text: String) -> anyhow::Result<Template> {
+/// Returns the template for the request: as text, or in the bucket if it is too large for that.
+async fn place(account: &Account, bucket: &str, text: String) -> Result<Template, CommandError> {
     if text.len() <= Template::TEXT_BYTES {
         return Ok(Template::Text(text));
     }
@@ -139,8 +150,9 @@ async fn place(account: &Account, bucket: &str, text: String) -> anyhow::Result<
     }))
 }
 
+/// Prints the changes of a proposal.
 fn show(proposal: &Proposal) {
-    let what = if proposal.is_new { "makes the stack" } else { "changes the stack" };
+    let what = if proposal.is_new { "creates the stack" } else { "changes the stack" };
     eprintln!("this {what}, {} resources:", proposal.changes.len());
     for change in &proposal.changes {
         let replaced = match change.replacement.as_deref() {
@@ -155,7 +167,7 @@ fn show(proposal: &Proposal) {
     }
 }
 
-/// Tells what became of a resource.
+/// Prints what happened to a resource.
 pub(crate) fn say(event: ResourceEvent) {
     let ResourceEvent { logical_id, resource_type, status, reason } = event;
     let reason = reason.filter(|reason| !reason.is_empty());

@@ -1,4 +1,4 @@
-//! `sidestep destroy`: the stack deleted. Table and buckets stay unless that is asked for too.
+//! `sidestep destroy`: deletes the stack. Table and buckets stay unless `--delete-data` is given.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use sidestep_aws::deploy::{empty_bucket, remove_table};
 use super::deploy::say;
 use crate::blueprint::{buckets, stack_name};
 use crate::output::confirm::confirmed;
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::{Account, Remote};
 
@@ -17,7 +18,7 @@ pub(crate) struct DestroyOptions {
     /// Delete without asking
     #[arg(long)]
     yes: bool,
-    /// Delete the table, the artifacts and the buckets that the stack made, for good
+    /// Delete the table, the artifacts and the buckets that the stack created, for good
     #[arg(long)]
     delete_data: bool,
 }
@@ -25,13 +26,13 @@ pub(crate) struct DestroyOptions {
 pub(crate) async fn destroy(
     project: Option<&Path>,
     options: &DestroyOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let account = Account::open().await?;
     let name = stack_name(&project)?;
     let Some(stack) = account.stacks.find(name.as_str()).await? else {
         eprintln!("there is no stack `{name}` in this account and region");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     };
     let remote = Remote::of(&project, account.clone(), name.clone(), &stack)?;
     let mut data = vec![remote.artifact_bucket.clone()];
@@ -45,7 +46,7 @@ pub(crate) async fn destroy(
     eprintln!("  {fate} table {}", remote.table);
     if !options.yes && !confirmed()? {
         eprintln!("nothing was changed");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     }
     account.stacks.delete(name.as_str(), &mut say).await?;
     if options.delete_data {
@@ -56,5 +57,5 @@ pub(crate) async fn destroy(
         remove_table(&account.config, &remote.table).await?;
         eprintln!("deleted table {}", remote.table);
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }

@@ -1,4 +1,4 @@
-//! `sidestep explain`: for each step of an execution what decided, and what differs from the nearest earlier run.
+//! `sidestep explain`: shows what decided each step, and what differs from the nearest earlier run.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +11,8 @@ use sidestep_core::execution::past::PastExecution;
 use sidestep_core::name::StepName;
 use sidestep_core::view::explain::Explanation;
 
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::session::Session;
 use crate::target::Target;
@@ -20,9 +21,9 @@ use crate::target::Target;
 pub(crate) struct ExplainOptions {
     /// An execution's id, its ARN, or `latest`
     pub(crate) execution: String,
-    /// Only this step, with the parts of its cache key
+    /// Show only this step, with the parts of its cache key
     pub(crate) step: Option<String>,
-    /// Compare with this execution [default: for each step the nearest earlier run]
+    /// Execution to compare with [default: the nearest earlier run of each step]
     #[arg(long, value_name = "EXEC")]
     pub(crate) against: Option<String>,
     /// Print one JSON document
@@ -34,7 +35,7 @@ pub(crate) async fn explain(
     project: Option<&Path>,
     target: Target,
     options: &ExplainOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
     let explained = explanations(&session, options).await;
@@ -47,13 +48,13 @@ pub(crate) async fn explain(
             print!("{}", text(explanation, options.step.is_some()));
         }
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
 async fn explanations(
     session: &Session,
     options: &ExplainOptions,
-) -> anyhow::Result<(String, Vec<Explanation>)> {
+) -> Result<(String, Vec<Explanation>), CommandError> {
     let id = session.execution(&options.execution).await?;
     let against = match &options.against {
         Some(text) => Some(session.execution(text).await?),
@@ -68,17 +69,16 @@ async fn explanations(
     Ok((this.start.execution_arn(), explained))
 }
 
-fn find(this: &PastExecution, name: &str) -> anyhow::Result<StepIndex> {
+fn find(this: &PastExecution, name: &str) -> Result<StepIndex, CommandError> {
     let step = StepName::parse(name).ok().and_then(|name| this.pipeline.find(&name));
     step.ok_or_else(|| {
         let names = this.pipeline.steps.iter().map(|step| step.name.as_str());
         user(format!("the execution has no step `{name}`"))
             .hint(format!("its steps: {}", names.collect::<Vec<_>>().join(", ")))
-            .into()
     })
 }
 
-/// One step; with the parts of its key when it is asked for alone.
+/// Returns the explanation of one step, with the parts of its cache key if `is_detailed`.
 fn text(explanation: &Explanation, is_detailed: bool) -> String {
     let decision = explanation.decision.unwrap_or("waiting");
     let mut text = format!("{}: {decision}: {}\n", explanation.step_name, explanation.because());
@@ -89,7 +89,7 @@ fn text(explanation: &Explanation, is_detailed: bool) -> String {
         return text;
     }
     if let (Some(reason), Some(against)) = (&explanation.reason, &explanation.against) {
-        let _ = writeln!(text, "  the planner said: {reason}");
+        let _ = writeln!(text, "  reason recorded by the planner: {reason}");
         let _ = writeln!(text, "  compared with execution {against}:");
         for difference in &explanation.differences {
             let _ = writeln!(text, "    {}", difference.text());
@@ -99,7 +99,7 @@ fn text(explanation: &Explanation, is_detailed: bool) -> String {
         }
     }
     if let (Some(key), Some(parts)) = (&explanation.cache_key, &explanation.key_parts) {
-        let _ = writeln!(text, "  cache key {key}, of:");
+        let _ = writeln!(text, "  cache key {key}, made of:");
         let _ = writeln!(text, "    code      {}", parts.code_digest);
         if let Some(scope) = &parts.scope {
             let _ = writeln!(text, "    scope     {scope}");

@@ -1,4 +1,4 @@
-//! `sidestep list`.
+//! `sidestep list`: lists executions.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,16 +11,17 @@ use sidestep_core::view::price::savings_usd;
 use sidestep_engine::ports::executions::Summary;
 use sidestep_local::cloud::{ACCOUNT_ID, REGION};
 
-use crate::output::error::{exit, user};
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::output::table;
 use crate::project::Project;
 use crate::target::Target;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
-    /// Only executions of this pipeline
+    /// List only executions of this pipeline
     pub(crate) pipeline: Option<String>,
-    /// At most so many
+    /// List at most this many
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
     /// Print one JSON document
@@ -32,7 +33,7 @@ pub(crate) async fn list(
     project: Option<&Path>,
     target: Target,
     options: &ListOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let name = options.pipeline.as_deref().map(pipeline_name).transpose()?;
     let session = target.open(&project).await?;
@@ -45,10 +46,11 @@ pub(crate) async fn list(
     } else {
         print!("{}", table::list(&summaries));
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-/// SageMaker's names; the pipeline's, which SageMaker's list is asked for, stands beside them.
+/// Returns an execution under SageMaker's names, and with the pipeline's name, which SageMaker
+/// leaves out.
 fn summary(summary: &Summary) -> Value {
     let Summary {
         execution_id,
@@ -77,7 +79,7 @@ fn summary(summary: &Summary) -> Value {
     value
 }
 
-/// Looks a pipeline's name up for `list`.
-fn pipeline_name(text: &str) -> anyhow::Result<PipelineName> {
-    PipelineName::parse(text).map_err(|error| user(error.to_string()).into())
+/// Parses a pipeline's name.
+fn pipeline_name(text: &str) -> Result<PipelineName, CommandError> {
+    PipelineName::parse(text).map_err(CommandError::from)
 }

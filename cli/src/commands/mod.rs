@@ -1,4 +1,4 @@
-//! The command line, and a file for each command with its options.
+//! The command line: one file for each command, with its options.
 
 mod cache;
 mod callback;
@@ -26,77 +26,87 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::target::Target;
 
 /// Pipelines of AWS Lambda functions that run only the steps that matter.
 #[derive(Debug, Parser)]
 #[command(name = "sidestep", version, after_help = STATUSES)]
 pub(crate) struct Arguments {
-    /// The folder with `sidestep.toml` [default: the nearest one upwards]
+    /// Folder that holds `sidestep.toml` [default: the working folder or the nearest one above it]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) project: Option<PathBuf>,
-    /// Say on stderr what the engine does
+    /// Log what the engine does to stderr
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
-    /// Where pipelines run: here, or in the stack that `deploy` made
-    #[arg(id = "where", long = "target", global = true, value_enum, default_value_t = Target::Local)]
+    /// Where pipelines run: on this machine, or in the stack that `sidestep deploy` created
+    #[arg(
+        id = "where",
+        long = "target",
+        global = true,
+        value_name = "TARGET",
+        value_enum,
+        default_value_t = Target::Local
+    )]
     pub(crate) target: Target,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const STATUSES: &str = "Exit status: 0 succeeded, 1 the execution failed, 2 the input is wrong, 3 a service failed, 10 `plan` has something to run, 130 interrupted.\n\
-Environment: SIDESTEP_STATE_DIR moves the embedded cloud's state away from PROJECT/.sidestep.";
+const STATUSES: &str = "Exit status: 0 success, 1 the execution failed, 2 the input is wrong, 3 a service failed, 10 `plan` found steps to run, 130 interrupted.\n\
+Environment: SIDESTEP_STATE_DIR is the folder of the embedded cloud's state [default: PROJECT/.sidestep].";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a pipeline and wait for its end
+    /// Run a pipeline and wait until it ends
     Run(run::RunOptions),
-    /// Say what a run would do and why, without running or writing anything; exit status 10 when something would run
+    /// Show what `run` would do and why, without running or writing anything; exits with 10 if a
+    /// step would run
     Plan(plan::PlanOptions),
-    /// Say for each step of an execution why it ran or did not
+    /// Show why each step of an execution ran or did not run
     Explain(explain::ExplainOptions),
-    /// Check a definition and report every problem
+    /// Check a pipeline definition and list all its problems
     Validate(validate::ValidateOptions),
-    /// Draw a pipeline, or an execution with its decisions
+    /// Draw a pipeline, or an execution with the decision for each step
     Graph(graph::GraphOptions),
     /// List executions, newest first
     List(list::ListOptions),
     /// Show an execution and its steps
     Show(show::ShowOptions),
-    /// Print what the functions of an execution wrote
+    /// Print the logs of an execution's functions
     Logs(logs::LogsOptions),
-    /// See what is cached, and get rid of it
+    /// List, remove or garbage-collect cached results
     Cache(cache::CacheOptions),
-    /// Let an execution start nothing new
+    /// Stop an execution: running steps finish, no new ones start
     Stop(stop::StopOptions),
-    /// Take up an execution that failed or was stopped; what succeeded stays
+    /// Resume a failed or stopped execution; succeeded steps are kept
     Retry(retry::RetryOptions),
-    /// Derive an execution anew whose state in the table is damaged or gone
+    /// Rebuild an execution whose stored state is damaged or missing
     Repair(repair::RepairOptions),
-    /// Answer a Callback step
+    /// Report the result of a Callback step
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
-    /// Serve the embedded cloud; uploads start pipelines
+    /// Serve the embedded cloud until interrupted; uploads start pipelines
     Up(up::UpOptions),
-    /// Serve SageMaker's API for pipelines, so that boto3, the AWS CLI and the SageMaker SDK drive this project
+    /// Serve SageMaker's API for pipelines to boto3, the AWS CLI and the SageMaker SDK
     Serve(serve::ServeOptions),
-    /// Print the CloudFormation template of the project
+    /// Print the project's CloudFormation template
     Synth(synth::SynthOptions),
-    /// Set the project's stack up on AWS, or bring it up to date
+    /// Create or update the project's stack on AWS
     Deploy(deploy::DeployOptions),
-    /// Delete the project's stack; data stays unless asked for
+    /// Delete the project's stack; the data stays unless `--delete-data` is given
     Destroy(destroy::DestroyOptions),
-    /// Publish what is deployed and register pipelines and triggers, without changing the stack
+    /// Publish the deployed functions, pipelines and triggers without changing the stack
     Register,
-    /// Look at the deployed stack and say what is wrong with it
+    /// Check the deployed stack and report what is wrong
     Doctor(doctor::DoctorOptions),
-    /// Send messages again that were given up on, once their cause is mended
+    /// Re-send dead-letter messages after their cause is fixed
     Redrive,
 }
 
 /// Runs the command that `arguments` name, and returns its exit status.
-pub(crate) async fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
+pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitStatus, CommandError> {
     let project = arguments.project.as_deref();
     let target = arguments.target;
     match arguments.command {

@@ -1,4 +1,4 @@
-//! `sidestep plan`: what a run would do and why, before anything runs and without writing anything.
+//! `sidestep plan`: shows what a run would do and why, without running or writing anything.
 
 use std::path::Path;
 
@@ -10,11 +10,12 @@ use sidestep_core::view::forecast::Forecast;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::output::explanations;
 use crate::output::table;
 use crate::project::Project;
-use crate::read_only::Look;
+use crate::read_only::ReadOnlyCloud;
 use crate::remote::Remote;
 use crate::request::{StartOptions, ask, note_empty_selection, read};
 use crate::target::Target;
@@ -29,7 +30,7 @@ pub(crate) async fn plan(
     project: Option<&Path>,
     target: Target,
     options: PlanOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     if target == Target::Aws {
         let remote = Remote::open(&project).await?;
@@ -40,18 +41,19 @@ pub(crate) async fn plan(
     }
     let asked = ask(&project, &options.start, "sidestep plan")?;
     let files = project.uploads()?;
-    let look = Look::open(&project, &asked.ready.functions).await?.lay_over(files);
-    let result = look_ahead(&look.engine, asked.request).await;
-    look.close().await;
+    let opened = ReadOnlyCloud::open(&project, &asked.ready.functions).await?;
+    let cloud = opened.with_overlay(files);
+    let result = look_ahead(&cloud.engine, asked.request).await;
+    cloud.close().await;
     let (forecast, explained) = result?;
     Ok(print(forecast, &explained, options.start.json))
 }
 
-/// What a run would do, and for each step that would run what differs.
+/// Returns what a run would do, and for each step that would run what differs from earlier runs.
 async fn look_ahead(
     engine: &Engine,
     request: StartRequest,
-) -> anyhow::Result<(Forecast, Vec<(StepIndex, Explanation)>)> {
+) -> Result<(Forecast, Vec<(StepIndex, Explanation)>), CommandError> {
     let prepared = engine.prepare(request).await?;
     note_empty_selection(&prepared);
     let (forecast, this) = engine.preview(&prepared).await?;
@@ -59,8 +61,8 @@ async fn look_ahead(
     Ok((forecast, explained))
 }
 
-/// Prints it, and returns the exit status.
-fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: bool) -> u8 {
+/// Prints the forecast and returns the exit status.
+fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: bool) -> ExitStatus {
     for (step, explanation) in explained {
         forecast.steps[step.0].reason = explanation.because();
     }
@@ -69,10 +71,10 @@ fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: b
     } else {
         print!("{}", table::forecast(&forecast));
     }
-    if forecast.has_work() { exit::HAS_WORK } else { exit::SUCCEEDED }
+    if forecast.has_work() { ExitStatus::HasWork } else { ExitStatus::Succeeded }
 }
 
-/// The forecast, with what differs beside each step that will run.
+/// Returns the forecast as JSON, with the differences beside each step that would run.
 fn document(forecast: &Forecast, explained: &[(StepIndex, Explanation)]) -> Value {
     let mut document = json!(forecast);
     for step in document["Steps"].as_array_mut().into_iter().flatten() {

@@ -1,6 +1,6 @@
-//! `sidestep register`: pipelines and triggers of the project, made those of its stack. `deploy` ends with it.
+//! `sidestep register`: publishes functions, pipelines and triggers. `deploy` ends with it.
 //!
-//! Code first, then this: a function's new version is live before a definition that may need it.
+//! Functions come first, so that a new version is live before a definition that may need it.
 
 use std::path::Path;
 
@@ -9,20 +9,21 @@ use sidestep_engine::handle::schedule::SCHEDULES;
 use sidestep_engine::ports::triggers::Trigger;
 
 use crate::build::sdk_packages::packages_with_sdk;
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
 
-pub(crate) async fn register(project: Option<&Path>) -> anyhow::Result<u8> {
+pub(crate) async fn register(project: Option<&Path>) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let remote = Remote::open(&project).await?;
     release(&project, &remote).await?;
     pipelines(&project, &remote).await?;
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-/// Publishes every function and makes the version the one that new executions use.
-pub(crate) async fn release(project: &Project, remote: &Remote) -> anyhow::Result<()> {
+/// Publishes every function and makes that version the one for new executions.
+pub(crate) async fn release(project: &Project, remote: &Remote) -> Result<(), CommandError> {
     let releases = Releases::new(&remote.account.config);
     let Remote { region, account_id, stack, .. } = remote;
     let reports = format!("arn:{}:sqs:{region}:{account_id}:{stack}-reports", partition(region));
@@ -36,7 +37,7 @@ pub(crate) async fn release(project: &Project, remote: &Remote) -> anyhow::Resul
     Ok(())
 }
 
-/// The part of an ARN that tells the clouds of China and of the government apart.
+/// Returns the partition of a region, which stands in ARNs: China and GovCloud have their own.
 fn partition(region: &str) -> &'static str {
     match region.split('-').next() {
         Some("cn") => "aws-cn",
@@ -45,8 +46,8 @@ fn partition(region: &str) -> &'static str {
     }
 }
 
-/// Stores every pipeline's definition and makes the project's triggers all that the stack has.
-pub(crate) async fn pipelines(project: &Project, remote: &Remote) -> anyhow::Result<()> {
+/// Stores every pipeline's definition, and replaces the stack's triggers by those of the project.
+pub(crate) async fn pipelines(project: &Project, remote: &Remote) -> Result<(), CommandError> {
     let mut triggers = Vec::new();
     for (name, settings) in &project.settings.pipelines {
         let source = project.pipeline(name)?;

@@ -1,4 +1,4 @@
-//! `sidestep repair`: an execution derived anew from what is left of it.
+//! `sidestep repair`: rebuilds an execution from its remaining records.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::target::Target;
 
@@ -23,12 +24,12 @@ pub(crate) async fn repair(
     project: Option<&Path>,
     target: Target,
     options: &RepairOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
     let repaired = async {
         let id = session.execution(&options.execution).await?;
-        anyhow::Ok((session.engine.repair(&id).await?, id))
+        Ok::<_, CommandError>((session.engine.repair(&id).await?, id))
     };
     let repaired = repaired.await;
     session.close(Duration::ZERO).await;
@@ -43,7 +44,7 @@ pub(crate) async fn repair(
             "StepsFromManifests": taken,
         });
         println!("{document:#}");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     }
     println!("{} commits kept, {} dropped", repaired.kept, repaired.dropped);
     for step in taken {
@@ -51,7 +52,7 @@ pub(crate) async fn repair(
     }
     println!("execution {id} is {status}");
     if !repaired.status.is_over() && target == Target::Local {
-        println!("the command that started it goes on with it");
+        println!("run the command that started it again to continue it");
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }

@@ -1,4 +1,4 @@
-//! `sidestep retry`.
+//! `sidestep retry`: resumes a failed or stopped execution.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::functions;
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::output::follow::{Shown, end_of};
 use crate::project::Project;
 use crate::session::Session;
@@ -16,7 +17,7 @@ use crate::target::Target;
 pub(crate) struct RetryOptions {
     /// An execution's id, its ARN, or `latest`
     pub(crate) execution: String,
-    /// Return at once; the execution goes on where it runs
+    /// Return at once and leave the execution running in `sidestep up` or on AWS
     #[arg(long)]
     pub(crate) detach: bool,
     /// Print one JSON document
@@ -28,7 +29,7 @@ pub(crate) async fn retry(
     project: Option<&Path>,
     target: Target,
     options: &RetryOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = match target {
         Target::Aws => target.open(&project).await?,
@@ -37,19 +38,19 @@ pub(crate) async fn retry(
     if options.detach && session.cloud.is_some() {
         session.close(Duration::ZERO).await;
         let hint = "start `sidestep up` in another terminal";
-        return Err(user("`--detach` needs a cloud that stays").hint(hint).into());
+        return Err(user("`--detach` needs a running `sidestep up`").hint(hint));
     }
     let result = retry_in(&session, options).await;
     session.close(Duration::ZERO).await;
     result
 }
 
-/// A session that serves the functions which the execution used.
-async fn with_functions_of(project: &Project, text: &str) -> anyhow::Result<Session> {
+/// Opens a session that serves the functions of the execution.
+async fn with_functions_of(project: &Project, text: &str) -> Result<Session, CommandError> {
     let session = Session::read(project).await?;
     let start = async {
         let id = session.execution(text).await?;
-        anyhow::Ok(session.engine.load(&id).await?.start)
+        Ok::<_, CommandError>(session.engine.load(&id).await?.start)
     };
     let start = start.await;
     session.close(Duration::ZERO).await;
@@ -60,13 +61,13 @@ async fn with_functions_of(project: &Project, text: &str) -> anyhow::Result<Sess
     Session::run(project, &ready.functions, None).await
 }
 
-async fn retry_in(session: &Session, options: &RetryOptions) -> anyhow::Result<u8> {
+async fn retry_in(session: &Session, options: &RetryOptions) -> Result<ExitStatus, CommandError> {
     let id = session.execution(&options.execution).await?;
     let loaded = session.engine.load(&id).await?;
     session.engine.retry(&id).await?;
     if options.detach {
         println!("{id}");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     }
     let shown = Shown { json: options.json, after: loaded.execution.revision, meter: None };
     end_of(session, &id, &loaded.pipeline, shown).await

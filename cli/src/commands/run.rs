@@ -1,4 +1,4 @@
-//! `sidestep run`: start an execution, show how it goes, wait for its end.
+//! `sidestep run`: starts an execution, shows its progress and waits for its end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use sidestep_local::cloud::CloudError;
 use sidestep_local::folder;
 
 use crate::meter::Meter;
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::output::follow::{Shown, end_of};
 use crate::project::Project;
 use crate::remote::Remote;
@@ -27,7 +28,7 @@ pub(crate) struct RunOptions {
     /// Start the execution in a running `sidestep up` and return
     #[arg(long)]
     pub(crate) detach: bool,
-    /// Count what the execution asks of AWS services, and what that costs at list prices
+    /// Count the execution's requests to AWS services and price them at list prices
     #[arg(long, conflicts_with = "detach")]
     pub(crate) cost: bool,
 }
@@ -36,11 +37,11 @@ pub(crate) async fn run(
     project: Option<&Path>,
     target: Target,
     options: RunOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     if target == Target::Aws && options.cost {
         let hint = "docs/performance.md has the cost of a step on AWS";
-        return Err(user("`--cost` counts on the embedded cloud only").hint(hint).into());
+        return Err(user("`--cost` counts on the embedded cloud only").hint(hint));
     }
     if target == Target::Aws {
         let remote = Remote::open(&project).await?;
@@ -54,27 +55,28 @@ pub(crate) async fn run(
     let session = Session::run(&project, &ready.functions, counter.as_ref()).await?;
     if options.cost && session.cloud.is_none() {
         let hint = "stop `sidestep up` first";
-        return Err(user("`--cost` cannot count another process's requests").hint(hint).into());
+        return Err(user("`--cost` cannot count another process's requests").hint(hint));
     }
     if options.detach && session.cloud.is_some() {
         session.close(Duration::ZERO).await;
         let hint = "start `sidestep up` in another terminal";
-        return Err(user("`--detach` needs a cloud that stays").hint(hint).into());
+        return Err(user("`--detach` needs a running `sidestep up`").hint(hint));
     }
     let meter =
         session.cloud.as_ref().zip(counter).map(|(cloud, counter)| Meter::begin(counter, cloud));
     let result = follow(&session, request, &options, meter).await;
-    // Its functions have ended, and with them everything that someone waits for.
+    // The execution has ended, so there is nothing to wait for.
     session.close(Duration::ZERO).await;
     result
 }
 
+/// Starts the execution and follows it, unless the user detaches.
 async fn follow(
     session: &Session,
     request: StartRequest,
     options: &RunOptions,
     meter: Option<Meter>,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let starter = session.starter.as_ref().unwrap_or(&session.engine);
     let prepared = starter.prepare(request).await?;
     note_empty_selection(&prepared);
@@ -83,19 +85,19 @@ async fn follow(
     let id = begin(session, prepared).await?;
     if options.detach {
         println!("{id}");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     }
     end_of(session, &id, &pipeline, Shown { json: options.start.json, after: 0, meter }).await
 }
 
-/// Begins the execution, or goes on with one that asks for the same work and was cut off.
-async fn begin(session: &Session, prepared: Prepared) -> anyhow::Result<ExecutionId> {
+/// Begins the execution, or continues an interrupted one that does the same work.
+async fn begin(session: &Session, prepared: Prepared) -> Result<ExecutionId, CommandError> {
     let engine = &session.engine;
     if session.cloud.is_some() {
         for id in engine.executions().live().await? {
             let start = engine.executions().start(&id).await?;
             if start.is_some_and(|start| start.is_same_work(&prepared.start)) {
-                eprintln!("execution {id} was interrupted: going on with it");
+                eprintln!("execution {id} was interrupted: continuing it");
                 engine.resume(&id, Leases::All).await?;
                 return Ok(id);
             }

@@ -1,14 +1,14 @@
 //! `sidestep serve`: SageMaker's API for pipelines, over the embedded cloud or a stack on AWS.
 //!
-//! Locally it is `sidestep up` with the API beside it, or the API alone where an `up` runs already. Towards AWS it acts with the
-//! credentials of whoever started it. Without keys to verify signatures with it listens on loopback only.
+//! Locally it is `sidestep up` with the API beside it, or the API alone if an `up` is already
+//! running. On AWS it acts with the credentials of the user who started it. Without access keys to
+//! verify signatures it listens on loopback only.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 use sidestep_api::{AccessKeys, Admission, Api, ProjectPipeline, Registration};
@@ -16,7 +16,7 @@ use sidestep_aws::local_config;
 use sidestep_aws::table::DynamoTable;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::pipelines::PipelineStore;
-use sidestep_local::cloud::{CloudError, Ports, REGION};
+use sidestep_local::cloud::{CloudError, REGION};
 use sidestep_local::deployment::TABLE;
 use sidestep_local::folder::{self, published_endpoints};
 use tokio::net::TcpListener;
@@ -24,19 +24,20 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::up::{GRACE, attend};
 use crate::functions;
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, OrError as _, user};
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
-use crate::session::{Session, is_in_use};
+use crate::session::Session;
 use crate::target::Target;
 use crate::triggers::triggers;
 
-/// Names the file of access keys, before `[serve] keys`.
+/// Variable that names the file of access keys; it goes before `[serve] keys`.
 const KEYS_FILE: &str = "SIDESTEP_SERVE_KEYS";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
-    /// The address of the API; any but loopback needs access keys [default: a free port on loopback]
+    /// Address of the API; any but loopback needs access keys [default: a free port on loopback]
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -53,15 +54,15 @@ pub(crate) async fn serve(
     project: Option<&Path>,
     target: Target,
     options: &ServeOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let admission = admission(&project)?;
     if admission == Admission::Loopback && !options.listen.ip().is_loopback() {
         let problem = format!("`{}` is not a loopback address", options.listen.ip());
         let hint = format!(
-            "requests from other machines must be signed: name a file of access keys, `[serve]`, `keys = \"FILE\"`, or in {KEYS_FILE}"
+            "requests from other machines must be signed: name a file of access keys with `keys = \"FILE\"` in `[serve]`, or in {KEYS_FILE}"
         );
-        return Err(user(problem).hint(hint).into());
+        return Err(user(problem).hint(hint));
     }
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
         user(format!("could not serve the API on {}: {error}", options.listen))
@@ -73,8 +74,10 @@ pub(crate) async fn serve(
     }
 }
 
-/// Signed requests alone where a file of keys is named. It is never an argument or a variable itself: others on the machine see those.
-fn admission(project: &Project) -> anyhow::Result<Admission> {
+/// Returns who may call the API: signed requests only, if a file of access keys is named.
+///
+/// Keys are never an argument or a variable, because other users of the machine can see those.
+fn admission(project: &Project) -> Result<Admission, CommandError> {
     let named = std::env::var_os(KEYS_FILE).filter(|name| !name.is_empty()).map(PathBuf::from);
     let settings = project.settings.serve.keys.as_ref();
     let Some(path) = named.or_else(|| settings.map(|keys| project.folder.join(keys))) else {
@@ -82,21 +85,22 @@ fn admission(project: &Project) -> anyhow::Result<Admission> {
     };
     let shown = path.display();
     let text = std::fs::read_to_string(&path)
-        .with_context(|| user(format!("could not read the access keys in `{shown}`")))?;
+        .or_user(|| format!("could not read the access keys in `{shown}`"))?;
     let keys = AccessKeys::parse(&text).map_err(|error| user(format!("`{shown}`: {error}")))?;
     let mode = std::fs::metadata(&path)?.permissions().mode();
     if mode & 0o077 != 0 {
-        eprintln!("note: others on this machine may read `{shown}`; `chmod 600` it");
+        eprintln!("note: other users of this machine can read `{shown}`; run `chmod 600` on it");
     }
     Ok(Admission::Signed(keys))
 }
 
+/// Serves the embedded cloud and the API.
 async fn local(
     project: &Project,
     options: &ServeOptions,
     listener: TcpListener,
     admission: Admission,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
     let names: Vec<_> = project.settings.functions.keys().cloned().collect();
     let ready = functions::prepare(project, &names)?;
@@ -104,10 +108,10 @@ async fn local(
         eprintln!("note: function `{name}` is left out: {why}");
     }
     let triggers = triggers(project, &ready.left_out)?;
-    let owned = Session::own(project, &ready.functions, &triggers, Ports::default(), None).await;
+    let owned = Session::own_unless_in_use(project, &ready.functions, &triggers, None).await?;
     let session = match owned {
-        Err(error) if is_in_use(&error) => Session::run(project, &ready.functions, None).await?,
-        owned => owned?,
+        Some(session) => session,
+        None => Session::run(project, &ready.functions, None).await?,
     };
     if session.cloud.is_some() {
         session.serve_others(&ready.functions)?;
@@ -132,15 +136,16 @@ async fn local(
         result = attend(&session) => result,
     };
     session.close(GRACE).await;
-    result.map(|()| exit::SUCCEEDED)
+    result.map(|()| ExitStatus::Succeeded)
 }
 
+/// Serves the API over the project's stack.
 async fn aws(
     project: &Project,
     options: &ServeOptions,
     listener: TcpListener,
     admission: Admission,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let remote = Remote::open(project).await?;
     let endpoint = remote.account.endpoints().dynamodb;
     let mut config = remote.account.config.clone().into_builder();
@@ -157,10 +162,11 @@ async fn aws(
         result = tokio::signal::ctrl_c() => result?,
         _ = terminated.recv() => {}
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-/// Makes the project's pipelines known to the API; one that is not right is said, and the others are served.
+/// Registers the project's pipelines with the API; an invalid one is reported and the others are
+/// served.
 async fn registered(
     project: &Project,
     api: Api,
@@ -175,21 +181,22 @@ async fn registered(
                     definition: place(definition),
                     max_parallel_execution_steps: settings.max_parallel_execution_steps,
                 };
-                api.register(&pipeline).await.map_err(anyhow::Error::from)
+                api.register(&pipeline).await.map_err(CommandError::from)
             }
             Err(error) => Err(error),
         };
         match registration {
             Ok(Registration::New | Registration::Unchanged) => {}
             Ok(Registration::Kept) => eprintln!(
-                "note: pipeline `{name}` is served as it was last created through the API, not as the project has it"
+                "note: pipeline `{name}` is served as it was last changed through the API, not as in the project"
             ),
-            Err(error) => eprintln!("note: pipeline `{name}` is not served: {error:#}"),
+            Err(error) => eprintln!("note: pipeline `{name}` is not served: {}", error.one_line()),
         }
     }
     Arc::new(api)
 }
 
+/// Prints the endpoints.
 fn announce(options: &ServeOptions, endpoints: &Value) {
     if options.json {
         println!("{}", json!({ "Endpoints": endpoints }));

@@ -1,11 +1,12 @@
-//! `sidestep show`.
+//! `sidestep show`: shows an execution and its steps.
 
 use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::output::{explanations, table};
 use crate::project::Project;
 use crate::target::Target;
@@ -23,12 +24,12 @@ pub(crate) async fn show(
     project: Option<&Path>,
     target: Target,
     options: &ShowOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
     let description = async {
         let id = session.execution(&options.execution).await?;
-        anyhow::Ok(explanations::describe(&session.engine, &id).await?)
+        explanations::describe(&session.engine, &id).await
     };
     let description = description.await;
     session.close(Duration::ZERO).await;
@@ -38,5 +39,5 @@ pub(crate) async fn show(
     } else {
         print!("{}", table::execution(&description));
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }

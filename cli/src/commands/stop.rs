@@ -1,4 +1,4 @@
-//! `sidestep stop`.
+//! `sidestep stop`: lets running steps finish and starts no new ones.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use serde_json::json;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::sweep::Leases;
 
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::session::Session;
 use crate::target::Target;
@@ -26,7 +27,7 @@ pub(crate) async fn stop(
     project: Option<&Path>,
     target: Target,
     options: &StopOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
     let stopped = stop_in(&session, &options.execution).await;
@@ -37,13 +38,16 @@ pub(crate) async fn stop(
     } else {
         println!("execution {id} is {status}");
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-async fn stop_in(session: &Session, text: &str) -> anyhow::Result<(ExecutionId, &'static str)> {
+async fn stop_in(
+    session: &Session,
+    text: &str,
+) -> Result<(ExecutionId, &'static str), CommandError> {
     let id = session.execution(text).await?;
     let mut status = session.engine.stop(&id).await?;
-    // In a cloud of this command's own nothing runs: whoever ran it is gone.
+    // In a cloud that this command started nothing runs: the command that ran the steps has ended.
     if session.cloud.is_some() && !status.is_over() {
         session.engine.resume(&id, Leases::All).await?;
         status = session.engine.load(&id).await?.execution.status;

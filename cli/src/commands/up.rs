@@ -1,4 +1,4 @@
-//! `sidestep up`: the embedded cloud in the foreground; uploads start pipelines.
+//! `sidestep up`: serves the embedded cloud in the foreground; uploads start pipelines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,27 +17,28 @@ use sidestep_local::folder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::functions;
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::output::follow::SWEEP;
 use crate::project::Project;
 use crate::session::Session;
 use crate::triggers::triggers;
 
-/// What running functions get to end when the command is stopped.
+/// How long running functions may take to finish when the command is stopped.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct UpOptions {
-    /// S3's port on 127.0.0.1 [default: a free one]
+    /// Port of S3 on 127.0.0.1 [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) s3_port: u16,
-    /// DynamoDB's port [default: a free one]
+    /// Port of DynamoDB [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) dynamodb_port: u16,
-    /// Lambda's port [default: a free one]
+    /// Port of Lambda [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) lambda_port: u16,
-    /// SQS's port [default: a free one]
+    /// Port of SQS [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) sqs_port: u16,
     /// Print the endpoints as one line of JSON
@@ -45,7 +46,10 @@ pub(crate) struct UpOptions {
     pub(crate) json: bool,
 }
 
-pub(crate) async fn up(project: Option<&Path>, options: &UpOptions) -> anyhow::Result<u8> {
+pub(crate) async fn up(
+    project: Option<&Path>,
+    options: &UpOptions,
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
     let names: Vec<_> = project.settings.functions.keys().cloned().collect();
@@ -69,10 +73,10 @@ pub(crate) async fn up(project: Option<&Path>, options: &UpOptions) -> anyhow::R
     session.serve_others(&ready.functions)?;
     let result = serve(&session, options).await;
     session.close(GRACE).await;
-    result.map(|()| exit::SUCCEEDED)
+    result.map(|()| ExitStatus::Succeeded)
 }
 
-async fn serve(session: &Session, options: &UpOptions) -> anyhow::Result<()> {
+async fn serve(session: &Session, options: &UpOptions) -> Result<(), CommandError> {
     let Some(cloud) = &session.cloud else { return Ok(()) };
     let endpoints = cloud.endpoints();
     if options.json {
@@ -90,11 +94,11 @@ async fn serve(session: &Session, options: &UpOptions) -> anyhow::Result<()> {
     attend(session).await
 }
 
-/// Says what begins and ends, and looks after executions, until the command is told to end.
-pub(crate) async fn attend(session: &Session) -> anyhow::Result<()> {
+/// Announces executions and sweeps them, until the command is told to end.
+pub(crate) async fn attend(session: &Session) -> Result<(), CommandError> {
     let mut terminated = signal(SignalKind::terminate())?;
     let Some(cloud) = &session.cloud else {
-        // Another process's cloud: it looks after everything itself.
+        // The other process announces and sweeps.
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
@@ -115,8 +119,9 @@ pub(crate) async fn attend(session: &Session) -> anyhow::Result<()> {
             }
             result = failed.changed() => {
                 result?;
-                let cause = failed.borrow_and_update().clone().unwrap_or_default();
-                eprintln!("the planner cannot go on, and will try again: {cause}");
+                let failure = failed.borrow_and_update().clone();
+                let causes = failure.map_or_else(String::new, |failure| failure.causes);
+                eprintln!("the planner cannot go on, and will try again: {causes}");
             }
             _ = sweep.tick() => drop(session.engine.sweep(Leases::ByTime).await?),
             _ = tokio::signal::ctrl_c() => return Ok(()),
@@ -125,12 +130,12 @@ pub(crate) async fn attend(session: &Session) -> anyhow::Result<()> {
     }
 }
 
-/// Says what began and what ended since the last time.
+/// Prints which executions started and ended since the last call; prints nothing if not `aloud`.
 async fn announce(
     session: &Session,
     known: &mut BTreeMap<ExecutionId, ExecutionStatus>,
     aloud: bool,
-) -> anyhow::Result<()> {
+) -> Result<(), CommandError> {
     for summary in session.engine.executions().list(None, 100).await?.into_iter().rev() {
         let before = known.insert(summary.execution_id.clone(), summary.status);
         if before == Some(summary.status) || !aloud {

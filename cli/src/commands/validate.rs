@@ -1,36 +1,36 @@
-//! `sidestep validate`: every problem of a definition, with its place.
+//! `sidestep validate`: lists every problem of a definition with its position.
 
 use std::fs;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 use sidestep_core::limits::DEFINITION_BYTES;
 use sidestep_core::parse::{parse, unrunnable};
 
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, OrError as _};
+use crate::output::exit_status::ExitStatus;
 use crate::output::problems::problem_lines;
 use crate::pipeline_source::format_of;
 
 #[derive(Debug, Args)]
 pub(crate) struct ValidateOptions {
-    /// The definition, JSON or YAML
+    /// Path of the definition, JSON or YAML
     pub(crate) file: PathBuf,
     /// Print one JSON document
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-pub(crate) fn validate(options: &ValidateOptions) -> anyhow::Result<u8> {
+pub(crate) fn validate(options: &ValidateOptions) -> Result<ExitStatus, CommandError> {
     let file = options.file.display().to_string();
     let mut bytes = Vec::new();
-    // A little over the limit is enough to say that it is over.
+    // Reading a little over the limit is enough to report it.
     let limit = u64::try_from(DEFINITION_BYTES)? * 16;
     fs::File::open(&options.file)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .with_context(|| user(format!("could not read `{file}`")))?;
+        .or_user(|| format!("could not read `{file}`"))?;
     let (problems, waiting) = match parse(&bytes, format_of(&options.file)) {
         Ok(parsed) => (parsed.warnings, unrunnable(&parsed.pipeline)),
         Err(problems) => (problems, Vec::new()),
@@ -52,5 +52,5 @@ pub(crate) fn validate(options: &ValidateOptions) -> anyhow::Result<u8> {
         let warnings = problems.len() - errors;
         eprintln!("{file}: {errors} errors, {warnings} warnings");
     }
-    Ok(if errors == 0 { exit::SUCCEEDED } else { exit::USER })
+    Ok(if errors == 0 { ExitStatus::Succeeded } else { ExitStatus::UserError })
 }

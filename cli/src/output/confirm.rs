@@ -1,18 +1,20 @@
-//! Questions.
+//! Asks the user before a change.
 
 use std::io::{IsTerminal as _, Write as _};
 
-use super::error::user;
+use crate::output::error::{CommandError, user};
 
-pub(crate) fn check_terminal() -> anyhow::Result<()> {
+/// Checks that the user can be asked.
+pub(crate) fn check_terminal() -> Result<(), CommandError> {
     if std::io::stdin().is_terminal() {
         return Ok(());
     }
-    Err(user("there is nobody to ask").hint("`--yes` makes the change without asking").into())
+    Err(user("a confirmation is needed, but stdin is not a terminal")
+        .hint("`--yes` goes ahead without asking"))
 }
 
-/// Asks on the terminal.
-pub(crate) fn confirmed() -> anyhow::Result<bool> {
+/// Asks on the terminal and returns true if the user agrees.
+pub(crate) fn confirmed() -> Result<bool, CommandError> {
     check_terminal()?;
     let mut out = std::io::stderr().lock();
     write!(out, "go on? [y/N] ")?;

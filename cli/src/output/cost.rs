@@ -5,15 +5,16 @@ use sidestep_core::view::cost::Cost;
 use sidestep_core::view::description::ExecutionDescription;
 
 use super::table;
+use crate::output::error::CommandError;
 
-/// The description with its cost.
-pub(crate) fn with(description: &ExecutionDescription, cost: &Cost) -> anyhow::Result<Value> {
+/// Returns the description as JSON, with the cost added.
+pub(crate) fn with(description: &ExecutionDescription, cost: &Cost) -> Result<Value, CommandError> {
     let mut value = serde_json::to_value(description)?;
     value["Cost"] = json!(cost);
     Ok(value)
 }
 
-/// For people: requests, units, and prices.
+/// Returns requests, units and prices as a table.
 pub(crate) fn text(cost: &Cost) -> String {
     let mut rows = table::table(&["service", "operation", "requests"]);
     for (service, operations) in &cost.requests {
@@ -31,7 +32,7 @@ pub(crate) fn text(cost: &Cost) -> String {
     let prices: Vec<_> =
         kinds.iter().filter_map(|(kind, usd)| Some(format!("{kind} ${:.3}", (*usd)?))).collect();
     format!(
-        "{rows}\n{} write units, {} read units; requests for a million steps, functions' own time not counted: {}\n",
+        "{rows}\n{} write units, {} read units; price of a million steps without the functions' own time: {}\n",
         cost.write_units,
         cost.read_units,
         prices.join(", ")

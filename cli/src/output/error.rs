@@ -1,137 +1,368 @@
-//! Where errors become words: the kind picks the exit status, then the chain of causes, then hints.
+//! The one error of the command: its kind picks the exit status, its causes and hints are printed.
+//!
+//! Every library error becomes a [`CommandError`] by one `From` below, so that a new kind of
+//! failure is judged in one place. The adapters judge whether a full disk caused it.
 
-use std::fmt;
+use std::error::Error;
+use std::io;
 
+use sidestep_api::ApiError;
+use sidestep_aws::deploy::DeployError;
+use sidestep_core::name::NameError;
+use sidestep_deploy::{StackNameError, SynthesisError};
 use sidestep_engine::error::{EngineError, StartError};
-use sidestep_local::cloud::CloudError;
+use sidestep_engine::ports::disk_full::DiskFull;
+use sidestep_engine::ports::executions::TableError;
+use sidestep_engine::ports::objects::StoreError;
+use sidestep_local::cloud::{CloudError, PlannerFailure};
+use sidestep_local::deployment::DeploymentError;
 use sidestep_local::folder::FolderError;
+use sidestep_local::lambda::{HostError, InvalidFunctionName};
 use sidestep_local::s3::S3ServerError;
 use sidestep_local::sqs::SqsServerError;
 
+use super::exit_status::ExitStatus;
 use super::problems::problem_lines;
 
-/// Exit statuses of the command.
-pub(crate) mod exit {
-    pub(crate) const SUCCEEDED: u8 = 0;
-    pub(crate) const FAILED: u8 = 1;
-    pub(crate) const USER: u8 = 2;
-    pub(crate) const SERVICE: u8 = 3;
-    pub(crate) const HAS_WORK: u8 = 10;
-    pub(crate) const INTERRUPTED: u8 = 130;
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The side at fault, which picks the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ErrorKind {
+    /// The user's input is wrong.
+    User,
+    /// A service, or this machine, failed.
+    Service,
 }
 
-/// The user's input is wrong; saying so is enough.
+/// A line printed below the error and its causes.
 #[derive(Debug)]
-pub(crate) struct UserError {
-    message: String,
-    hint: Option<String>,
+enum Hint {
+    /// More about the error itself, such as one problem of a definition.
+    Detail(String),
+    /// What the user can do.
+    Advice(String),
 }
 
-pub(crate) fn user(message: impl Into<String>) -> UserError {
-    UserError { message: message.into(), hint: None }
+/// Why a command ended without doing what it was asked for.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    kind: ErrorKind,
+    error: BoxError,
+    hints: Vec<Hint>,
 }
 
-impl UserError {
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+/// A message in the user's terms, and the failure that caused it.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Message {
+    text: String,
+    source: Option<BoxError>,
+}
+
+/// Returns the error of an input that is wrong.
+pub(crate) fn user(message: impl Into<String>) -> CommandError {
+    CommandError::new(ErrorKind::User, Message { text: message.into(), source: None })
+}
+
+/// Returns the error of a service or machine that failed.
+pub(crate) fn service(message: impl Into<String>) -> CommandError {
+    CommandError::new(ErrorKind::Service, Message { text: message.into(), source: None })
+}
+
+/// Adds a message to a library's error, which becomes the cause.
+pub(crate) trait OrError<T> {
+    /// Blames the user's input.
+    fn or_user<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, CommandError>;
+    /// Blames a service or this machine.
+    fn or_service<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, CommandError>;
+}
+
+impl<T, E: Into<BoxError>> OrError<T> for Result<T, E> {
+    fn or_user<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, CommandError> {
+        self.map_err(|cause| CommandError::caused(ErrorKind::User, message(), cause))
+    }
+
+    fn or_service<M: Into<String>>(self, message: impl FnOnce() -> M) -> Result<T, CommandError> {
+        self.map_err(|cause| CommandError::caused(ErrorKind::Service, message(), cause))
+    }
+}
+
+impl CommandError {
+    /// Wraps a library's error.
+    fn new(kind: ErrorKind, error: impl Into<BoxError>) -> Self {
+        Self { kind, error: error.into(), hints: Vec::new() }
+    }
+
+    /// Returns an error with a message and the failure that caused it.
+    fn caused(kind: ErrorKind, text: impl Into<String>, cause: impl Into<BoxError>) -> Self {
+        Self::new(kind, Message { text: text.into(), source: Some(cause.into()) })
+    }
+
+    /// Adds advice.
+    pub(crate) fn hint(mut self, advice: impl Into<String>) -> Self {
+        self.hints.push(Hint::Advice(advice.into()));
         self
     }
-}
 
-impl fmt::Display for UserError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+    /// Adds the advice for a full disk.
+    fn disk_full_hint(self, is_disk_full: bool) -> Self {
+        if is_disk_full {
+            self.hint("free some space on the disk that holds the state folder")
+        } else {
+            self
+        }
     }
-}
 
-impl std::error::Error for UserError {}
+    /// Puts a message in front, with this error as its cause. Kind and hints stay.
+    pub(crate) fn within(self, message: impl Into<String>) -> Self {
+        let Self { kind, error, hints } = self;
+        Self { hints, ..Self::caused(kind, message, error) }
+    }
 
-/// Prints an error to stderr and returns the exit status of its kind.
-pub(crate) fn report(error: &anyhow::Error) -> u8 {
-    let mut lines: Vec<String> = Vec::new();
-    for cause in error.chain() {
-        let line = cause.to_string();
+    /// Returns the message and its causes, each once.
+    fn lines(&self) -> Vec<String> {
+        let first: &(dyn Error + 'static) = &*self.error;
+        let causes = std::iter::successors(Some(first), |error| (*error).source());
+        let mut lines: Vec<String> = causes.map(ToString::to_string).collect();
         // A transparent wrapper says the same as what it wraps.
-        if lines.last() != Some(&line) {
-            lines.push(line);
+        lines.dedup();
+        lines
+    }
+
+    /// Returns the message and its causes on one line, for a note.
+    pub(crate) fn one_line(&self) -> String {
+        self.lines().join(": ")
+    }
+
+    /// Prints the error to stderr and returns the exit status of its kind.
+    pub(crate) fn report(&self) -> ExitStatus {
+        for (place, line) in self.lines().iter().enumerate() {
+            let lead = if place == 0 { "error: " } else { "  because " };
+            eprintln!("{lead}{line}");
+        }
+        for hint in &self.hints {
+            match hint {
+                Hint::Detail(line) => eprintln!("  {line}"),
+                Hint::Advice(text) => eprintln!("hint: {text}"),
+            }
+        }
+        match self.kind {
+            ErrorKind::User => ExitStatus::UserError,
+            ErrorKind::Service => ExitStatus::ServiceError,
         }
     }
-    eprintln!("error: {}", lines.remove(0));
-    for line in lines {
-        eprintln!("  because {line}");
-    }
-    if let Some(EngineError::Definition(problems)) = error.downcast_ref::<EngineError>() {
-        for line in problem_lines("definition", problems) {
-            eprintln!("  {line}");
-        }
-    }
-    if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
-    }
-    status(error)
 }
 
-/// What to do about it, where that is known.
-fn hint(error: &anyhow::Error) -> Option<String> {
-    if let Some(error) = error.downcast_ref::<UserError>() {
-        return error.hint.clone();
+impl From<EngineError> for CommandError {
+    fn from(error: EngineError) -> Self {
+        let kind = match &error {
+            EngineError::Definition(_)
+            | EngineError::Start(_)
+            | EngineError::ExecutionNotFound(_)
+            | EngineError::Request(_) => ErrorKind::User,
+            _ => ErrorKind::Service,
+        };
+        let hints = match &error {
+            EngineError::Definition(problems) => {
+                problem_lines("definition", problems).into_iter().map(Hint::Detail).collect()
+            }
+            EngineError::Start(StartError::Selection(error)) => {
+                error.hint().into_iter().map(Hint::Advice).collect()
+            }
+            EngineError::ExecutionNotFound(_) => {
+                vec![Hint::Advice("`sidestep list` lists the executions".to_owned())]
+            }
+            _ => Vec::new(),
+        };
+        let is_disk_full = DiskFull::is_cause_of(&error);
+        Self { hints, ..Self::new(kind, error) }.disk_full_hint(is_disk_full)
     }
-    if let Some(EngineError::Start(StartError::Selection(error))) = error.downcast_ref() {
-        return error.hint();
+}
+
+impl From<CloudError> for CommandError {
+    fn from(error: CloudError) -> Self {
+        let kind = match &error {
+            CloudError::Listen { .. }
+            | CloudError::Folder(FolderError::Newer { .. } | FolderError::Io { .. })
+            | CloudError::S3(S3ServerError::NewerFormat { .. })
+            | CloudError::Sqs(SqsServerError::NewerFormat { .. }) => ErrorKind::User,
+            _ => ErrorKind::Service,
+        };
+        let is_disk_full = error.is_disk_full();
+        let advice = if is_disk_full { None } else { cloud_advice(&error) };
+        let hints = advice.into_iter().map(Hint::Advice).collect();
+        Self { hints, ..Self::new(kind, error) }.disk_full_hint(is_disk_full)
     }
-    if let Some(EngineError::ExecutionNotFound(_)) = error.downcast_ref() {
-        return Some("`sidestep list` shows the executions that there are".to_owned());
-    }
-    // Only the text of it comes back from a store over the wire.
-    if error.chain().any(|cause| cause.to_string().contains(DISK_FULL)) {
-        return Some("free some space on the disk that holds the state folder".to_owned());
-    }
-    let elsewhere = "`SIDESTEP_STATE_DIR` puts the state into another folder";
-    let hint = match error.downcast_ref()? {
+}
+
+/// Returns what the user can do where the embedded cloud does not start.
+fn cloud_advice(error: &CloudError) -> Option<String> {
+    let elsewhere = "set `SIDESTEP_STATE_DIR` to keep the state in another folder";
+    match error {
         CloudError::Listen { service, .. } => {
             let flag = service.to_lowercase();
-            format!("choose another port with `--{flag}-port`; without it a free one is taken")
+            Some(format!(
+                "choose another port with `--{flag}-port`; without it a free one is taken"
+            ))
         }
-        CloudError::Folder(FolderError::InUse { .. }) => {
-            "one `sidestep up` serves a project: stop it first, or use the one that runs".to_owned()
-        }
+        CloudError::Folder(FolderError::InUse { .. }) => Some(
+            "one `sidestep up` serves a project: stop it first, or use the running one".to_owned(),
+        ),
         CloudError::Folder(FolderError::Io { .. } | FolderError::Newer { .. }) => {
-            elsewhere.to_owned()
+            Some(elsewhere.to_owned())
         }
         CloudError::Folder(_)
         | CloudError::S3(_)
         | CloudError::DynamoDb(_)
         | CloudError::Sqs(_) => {
-            format!(
-                "{elsewhere}; without the old one nothing is cached and past executions are gone"
-            )
+            Some(format!("{elsewhere}; cached results and past executions stay in the old one"))
         }
-        _ => return None,
-    };
-    Some(hint)
+        _ => None,
+    }
 }
 
-/// What SQLite, and our own errors, say when there is no room left.
-const DISK_FULL: &str = "disk is full";
+impl From<FolderError> for CommandError {
+    fn from(error: FolderError) -> Self {
+        CloudError::from(error).into()
+    }
+}
 
-fn status(error: &anyhow::Error) -> u8 {
-    let is_user = error.downcast_ref::<UserError>().is_some();
-    let is_start = error.downcast_ref::<StartError>().is_some()
-        || matches!(error.downcast_ref(), Some(EngineError::Request(_)));
-    let is_engine_user = matches!(
-        error.downcast_ref(),
-        Some(
-            EngineError::Definition(_) | EngineError::Start(_) | EngineError::ExecutionNotFound(_)
-        )
-    );
-    let is_cloud_user = matches!(
-        error.downcast_ref(),
-        Some(
-            CloudError::Folder(FolderError::Newer { .. } | FolderError::Io { .. })
-                | CloudError::S3(S3ServerError::NewerFormat { .. })
-                | CloudError::Sqs(SqsServerError::NewerFormat { .. })
-                | CloudError::Listen { .. }
-        )
-    );
-    if is_user || is_start || is_engine_user || is_cloud_user { exit::USER } else { exit::SERVICE }
+impl From<DeploymentError> for CommandError {
+    fn from(error: DeploymentError) -> Self {
+        let is_disk_full = error.is_disk_full();
+        Self::new(ErrorKind::Service, error).disk_full_hint(is_disk_full)
+    }
+}
+
+impl From<TableError> for CommandError {
+    fn from(error: TableError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<PlannerFailure> for CommandError {
+    fn from(failure: PlannerFailure) -> Self {
+        let is_disk_full = failure.is_disk_full;
+        Self::caused(ErrorKind::Service, "the planner cannot go on", failure.causes)
+            .disk_full_hint(is_disk_full)
+    }
+}
+
+impl From<DeployError> for CommandError {
+    fn from(error: DeployError) -> Self {
+        match error {
+            DeployError::NoRegion => {
+                user("no region is set").hint("set AWS_REGION, or `region` in the AWS profile")
+            }
+            error => Self::new(ErrorKind::Service, error),
+        }
+    }
+}
+
+/// Implements `From` for library errors that call for no hint.
+macro_rules! plain_errors {
+    ($kind:expr; $($error:ty),* $(,)?) => {$(
+        impl From<$error> for CommandError {
+            fn from(error: $error) -> Self {
+                Self::new($kind, error)
+            }
+        }
+    )*};
+}
+
+plain_errors![ErrorKind::User; InvalidFunctionName, NameError, StackNameError, SynthesisError];
+
+plain_errors![
+    ErrorKind::Service;
+    ApiError,
+    HostError,
+    io::Error,
+    serde_json::Error,
+    std::num::TryFromIntError,
+    std::path::StripPrefixError,
+    tokio::sync::watch::error::RecvError,
+    zip::result::ZipError,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidestep_core::execution::ExecutionStatus;
+    use sidestep_core::name::ExecutionId;
+    use sidestep_core::plan::control::ControlError;
+    use sidestep_engine::error::RequestError;
+    use sidestep_engine::ports::queues::QueueError;
+
+    fn full() -> BoxError {
+        Box::new(DiskFull { source: "SQLITE_FULL".into() })
+    }
+
+    /// One error of each way in which a cause is told.
+    fn errors() -> Vec<CommandError> {
+        let execution_id = ExecutionId::from_bytes([7; 16]);
+        let source = ControlError::Over(ExecutionStatus::Stopped);
+        let control = RequestError::Control { execution_id, source };
+        let table = TableError::Unavailable {
+            operation: "read",
+            item: "HEAD".into(),
+            retryable: true,
+            source: full(),
+        };
+        let queue = QueueError::Unavailable { queue_url: "q".into(), source: full() };
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let path = "/state".into();
+        vec![
+            EngineError::from(control).into(),
+            table.into(),
+            DeploymentError::from(queue).into(),
+            FolderError::Io { operation: "open", path, source: denied }.into(),
+            PlannerFailure { causes: "could not read".to_owned(), is_disk_full: true }.into(),
+            user("no pipeline `x`").within("`sidestep.toml` is invalid"),
+            Err::<(), _>(io::Error::from(io::ErrorKind::NotFound))
+                .or_user(|| "no file")
+                .unwrap_err(),
+        ]
+    }
+
+    #[test]
+    fn every_cause_is_printed_once() {
+        for error in errors() {
+            let lines = error.lines();
+            for (place, line) in lines.iter().enumerate() {
+                let told = lines.iter().filter(|other| other.contains(line.as_str())).count();
+                assert_eq!(told, 1, "line {place} of {lines:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_what_to_do_about_wherever_it_shows() {
+        let advised = |error: &CommandError| {
+            let mut hints = error.hints.iter();
+            hints.any(
+                |hint| matches!(hint, Hint::Advice(text) if text.starts_with("free some space")),
+            )
+        };
+        let all = errors();
+        let full = all.iter().filter(|error| advised(error)).count();
+        assert_eq!(full, 3, "table, queue and planner");
+        let cloud = CloudError::S3(S3ServerError::DiskFull { source: "ENOSPC".into() });
+        assert!(advised(&cloud.into()));
+    }
+
+    #[test]
+    fn a_message_in_front_keeps_kind_and_hints() {
+        let error =
+            user("no pipeline `x`").hint("name a file").within("`sidestep.toml` is invalid");
+        assert_eq!(error.one_line(), "`sidestep.toml` is invalid: no pipeline `x`");
+        assert_eq!((error.kind, error.hints.len()), (ErrorKind::User, 1));
+        assert_eq!(error.report(), ExitStatus::UserError);
+    }
 }

@@ -1,6 +1,7 @@
-//! Why steps run, in full: what differs from the nearest earlier run, where the planner only says that no result was found.
+//! Explains why steps run: what differs from the nearest earlier run.
 //!
-//! The planner asks no more than it needs to decide. What differs is worked out here, when somebody reads it.
+//! The planner reads only what it needs to decide, and its reason is that no result was found. The
+//! differences are computed here, when a command shows them.
 
 use sidestep_core::definition::StepIndex;
 use sidestep_core::execution::commit::Verdict;
@@ -10,11 +11,13 @@ use sidestep_core::view::description::ExecutionDescription;
 use sidestep_core::view::explain::Explanation;
 use sidestep_engine::engine::Engine;
 
-/// The steps of `this` that run, each with what differs.
+use crate::output::error::CommandError;
+
+/// Returns the steps of `this` that run, each with what differs.
 pub(crate) async fn of_runs(
     engine: &Engine,
     this: &PastExecution,
-) -> anyhow::Result<Vec<(StepIndex, Explanation)>> {
+) -> Result<Vec<(StepIndex, Explanation)>, CommandError> {
     let runs = this.pipeline.indexes().filter(|step| {
         this.decision(*step).is_some_and(|decision| matches!(decision.verdict, Verdict::Run(_)))
     });
@@ -23,11 +26,11 @@ pub(crate) async fn of_runs(
     Ok(runs.into_iter().zip(explained).collect())
 }
 
-/// Describes an execution with these reasons.
+/// Describes an execution, with what differs as the reason of each step that ran.
 pub(crate) async fn describe(
     engine: &Engine,
     id: &ExecutionId,
-) -> anyhow::Result<ExecutionDescription> {
+) -> Result<ExecutionDescription, CommandError> {
     let mut description = engine.describe(id).await?;
     let this = engine.earlier(id).await?;
     for (step, explanation) in of_runs(engine, &this).await? {

@@ -1,4 +1,4 @@
-//! An execution followed to its end: shown while it goes on, then what it came to.
+//! Follows an execution to its end: shows its progress, then its result.
 
 use std::time::Duration;
 
@@ -8,57 +8,58 @@ use sidestep_core::name::ExecutionId;
 use sidestep_engine::sweep::Leases;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::error::exit;
-use super::progress::View;
+use super::progress::Progress;
 use super::{cost, explanations, table};
 use crate::meter::Meter;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::session::Session;
 
-/// How often executions are looked after that may have lost a message.
+/// How often executions are checked for lost messages.
 pub(crate) const SWEEP: Duration = Duration::from_mins(1);
 
-/// How often another process's execution is looked at.
+/// How often an execution in another process is polled.
 const POLL: Duration = Duration::from_millis(200);
 
-/// How an execution is followed.
+/// How to follow an execution.
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) json: bool,
-    /// Commits up to this one are old.
+    /// Only commits after this one are shown.
     pub(crate) after: Revision,
-    /// Counts what it asks of the services.
+    /// Counts the execution's requests to the services.
     pub(crate) meter: Option<Meter>,
 }
 
-/// Shows how an execution goes, waits for its end, and prints what it came to.
+/// Shows an execution's progress, waits for its end, and prints its result.
 pub(crate) async fn end_of(
     session: &Session,
     id: &ExecutionId,
     pipeline: &Pipeline,
     shown: Shown,
-) -> anyhow::Result<u8> {
-    // Before a line is shown: whoever sees one may interrupt.
+) -> Result<ExitStatus, CommandError> {
+    // Before the first line is shown, because its reader may interrupt at once.
     let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut view = View::new(pipeline, session, !shown.json);
-    view.started(id);
-    let watched = watch(session, id, &mut view, shown.after);
+    let mut progress = Progress::new(pipeline, session, !shown.json);
+    progress.started(id);
+    let watched = watch(session, id, &mut progress, shown.after);
     tokio::select! {
         watched = watched => watched?,
         error = session.planner_failed() => {
-            view.finish();
-            eprintln!("interrupted: the same command goes on where execution {id} stopped");
+            progress.finish();
+            eprintln!("interrupted: run the same command again to continue execution {id}");
             return Err(error);
         }
         _ = interrupted.recv() => {
             if session.cloud.is_some() {
-                eprintln!("interrupted: the same command goes on where execution {id} stopped");
+                eprintln!("interrupted: run the same command again to continue execution {id}");
             } else {
-                eprintln!("execution {id} goes on without this command");
+                eprintln!("execution {id} continues without this command");
             }
-            return Ok(exit::INTERRUPTED);
+            return Ok(ExitStatus::Interrupted);
         }
     }
-    view.finish();
+    progress.finish();
     let description = explanations::describe(&session.engine, id).await?;
     let cost = match session.cloud.as_ref().zip(shown.meter) {
         Some((cloud, meter)) => Some(meter.read(cloud, &description).await),
@@ -75,23 +76,23 @@ pub(crate) async fn end_of(
         }
     }
     let succeeded = description.pipeline_execution_status == "Succeeded";
-    Ok(if succeeded { exit::SUCCEEDED } else { exit::FAILED })
+    Ok(if succeeded { ExitStatus::Succeeded } else { ExitStatus::Failed })
 }
 
-/// Shows commits as they come, until the execution is over.
+/// Shows commits as they come, until the execution has ended.
 async fn watch(
     session: &Session,
     id: &ExecutionId,
-    view: &mut View,
+    progress: &mut Progress,
     mut shown: Revision,
-) -> anyhow::Result<()> {
+) -> Result<(), CommandError> {
     let mut changes = session.engine.changes();
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
     loop {
         changes.mark_unchanged();
         for commit in session.engine.next_commits(id, shown).await? {
             shown = commit.revision;
-            view.commit(id, &commit);
+            progress.commit(id, &commit);
             if commit.end.is_some() {
                 return Ok(());
             }
@@ -99,8 +100,8 @@ async fn watch(
         tokio::select! {
             result = changes.changed() => result?,
             () = tokio::time::sleep(POLL) => {}
-            () = view.progress() => {}
-            // Elsewhere somebody else does.
+            () = progress.progress() => {}
+            // Only the process that owns the cloud sweeps.
             _ = sweep.tick(), if session.cloud.is_some() => {
                 session.engine.resume(id, Leases::ByTime).await?;
             }

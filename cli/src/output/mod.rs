@@ -1,12 +1,13 @@
-//! What the command prints, on streams that may go away.
+//! Everything that the command prints: progress, tables, errors and questions.
 
-// First: its macros stand in for the standard ones everywhere below.
+// First, because its macros replace the standard ones everywhere below.
 #[macro_use]
 pub(crate) mod stream;
 
 pub(crate) mod confirm;
 pub(crate) mod cost;
 pub(crate) mod error;
+pub(crate) mod exit_status;
 pub(crate) mod explanations;
 pub(crate) mod follow;
 pub(crate) mod problems;

@@ -1,11 +1,11 @@
-//! Problems of a definition as lines.
+//! Problems of a definition, as lines.
 
 use sidestep_core::parse::problem::Problem;
 
-/// Problems printed for a person; machines get all of them.
+/// How many problems are printed for a person; `--json` has all of them.
 const SHOWN: usize = 40;
 
-/// Problems as a person can take them in: the first ones, errors before warnings, and how many more there are.
+/// Returns lines for the first problems, errors before warnings, and for the number of the others.
 pub(crate) fn problem_lines(file: &str, problems: &[Problem]) -> Vec<String> {
     let (errors, warnings): (Vec<_>, Vec<_>) =
         problems.iter().partition(|problem| problem.is_error());
@@ -18,7 +18,7 @@ pub(crate) fn problem_lines(file: &str, problems: &[Problem]) -> Vec<String> {
     lines
 }
 
-/// A problem as compilers print it.
+/// Returns a problem as compilers print it.
 pub(crate) fn problem_line(file: &str, problem: &Problem) -> String {
     let severity = if problem.is_error() { "error" } else { "warning" };
     let step = problem.step.as_ref().map_or_else(String::new, |step| format!(" step `{step}`"));

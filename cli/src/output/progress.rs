@@ -1,4 +1,4 @@
-//! How an execution goes, on stderr: live on a terminal, plain lines elsewhere.
+//! The progress of an execution on stderr: live on a terminal, plain lines elsewhere.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -16,15 +16,16 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::table::duration;
 use crate::session::Session;
 
-/// Log lines shown with a failure.
+/// How many log lines are shown with a failure.
 const TAIL: usize = 12;
 
+/// What is shown of one execution so far.
 #[derive(Debug)]
-pub(crate) struct View {
+pub(crate) struct Progress {
     names: Vec<String>,
     logs: PathBuf,
     is_shown: bool,
-    /// On a terminal: a line per running step.
+    /// One line per running step, on a terminal only.
     live: Option<MultiProgress>,
     running: BTreeMap<StepIndex, Running>,
     lines: Option<broadcast::Receiver<LogLine>>,
@@ -37,7 +38,7 @@ struct Running {
     attempt_count: u32,
 }
 
-impl View {
+impl Progress {
     pub(crate) fn new(pipeline: &Pipeline, session: &Session, is_shown: bool) -> Self {
         let is_terminal = std::io::stderr().is_terminal() && is_shown;
         Self {
@@ -52,7 +53,7 @@ impl View {
 
     fn print(&self, line: &str) {
         match &self.live {
-            // A terminal that went away is no reason to fail.
+            // A closed terminal is not a failure of the execution.
             Some(terminal) => drop(terminal.println(line)),
             None if self.is_shown => eprintln!("{line}"),
             None => {}
@@ -64,6 +65,7 @@ impl View {
         self.print(format!("  {:<width$}  {what:<9}  {detail}", self.names[step.0]).trim_end());
     }
 
+    /// Shows the execution's id.
     pub(crate) fn started(&self, id: &ExecutionId) {
         self.print(&format!("execution {id}"));
     }
@@ -82,7 +84,7 @@ impl View {
                 AttemptResult::Retried(retried) => {
                     let Failure { error_type, message } = &retried.failure;
                     let wait = duration(retried.at_ms.saturating_sub(commit.at_ms));
-                    let detail = format!("{error_type}: {message}; again in {wait}");
+                    let detail = format!("{error_type}: {message}; next attempt in {wait}");
                     self.step(completion.step, "retry", &detail);
                 }
                 AttemptResult::Failed(failure) => {
@@ -112,7 +114,7 @@ impl View {
                 }
                 Verdict::CacheHit(_) => self.step(step, "cached", reason),
                 Verdict::Reused(_) => self.step(step, "reused", reason),
-                // Of what was left alone on purpose only the table speaks.
+                // Steps that are left out on purpose are only in the final table.
                 Verdict::NotSelected => {}
                 Verdict::Condition(holds) => {
                     self.step(step, if *holds { "true" } else { "false" }, reason);
@@ -124,7 +126,7 @@ impl View {
         }
     }
 
-    /// The error and the last lines of the log, at once.
+    /// Shows an attempt's error and the last lines of its log.
     fn failed(&self, id: &ExecutionId, step: StepIndex, attempt_count: u32, failure: &Failure) {
         self.step(step, "failed", &format!("{}: {}", failure.error_type, failure.message));
         let key = LogKey::parse(&format!("{id}/{}/{attempt_count}", self.names[step.0])).ok();
@@ -134,11 +136,12 @@ impl View {
             self.print(&format!("    | {line}"));
         }
         if lines.len() > TAIL {
-            self.print(&format!("    | all of it: sidestep logs {id} {}", self.names[step.0]));
+            self.print(&format!("    | whole log: sidestep logs {id} {}", self.names[step.0]));
         }
     }
 
-    /// Takes in one log line of a step, and returns. Without a cloud of its own it never returns.
+    /// Waits for one log line of a step and shows the progress it reports. It never returns in a
+    /// session whose cloud is in another process.
     pub(crate) async fn progress(&mut self) {
         let Some(lines) = &mut self.lines else { return std::future::pending().await };
         match lines.recv().await {
@@ -166,6 +169,7 @@ impl View {
         }
     }
 
+    /// Clears the live lines.
     pub(crate) fn finish(&self) {
         for running in self.running.values() {
             if let Some(bar) = &running.bar {

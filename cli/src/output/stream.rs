@@ -1,49 +1,50 @@
-//! What the command prints, on streams that may go away.
+//! The macros that print, on streams whose reader may leave.
 //!
-//! The standard macros panic when nobody reads any more, as in `sidestep list | head -1`. An execution is worth more than its
-//! display, so here a reader that left is no error and the command ends with the status it would have had. Any other failure of
-//! stdout, such as a full disk behind a redirection, is remembered: what was printed is not whole, and [`finish`] says so.
+//! The standard macros panic when the reader has left, as in `sidestep list | head -1`. An
+//! execution is worth more than its display, so here that is not an error, and the command ends
+//! with the status it would have had. Any other failure of stdout, such as a full disk behind a
+//! redirection, is remembered, and [`finish`] returns it: the output is incomplete.
 
 use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 
-/// The first failure of stdout that was not its reader's leaving.
+/// The first failure of stdout, other than a closed pipe.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// `print!`, except that a closed pipe is no panic.
+/// `print!`, but it does not panic if the pipe is closed.
 macro_rules! print {
     ($($text:tt)*) => { $crate::output::stream::out(format_args!($($text)*)) };
 }
 
-/// `println!`, except that a closed pipe is no panic.
+/// `println!`, but it does not panic if the pipe is closed.
 macro_rules! println {
     ($($text:tt)*) => { $crate::output::stream::out(format_args!("{}\n", format_args!($($text)*))) };
 }
 
-/// `eprintln!`, except that a closed pipe is no panic.
+/// `eprintln!`, but it does not panic if the pipe is closed.
 macro_rules! eprintln {
     ($($text:tt)*) => { $crate::output::stream::say(format_args!("{}\n", format_args!($($text)*))) };
 }
 
-/// Prints to stdout.
+/// Prints to stdout, for the macros.
 pub(crate) fn out(text: fmt::Arguments<'_>) {
     if let Err(error) = io::stdout().lock().write_fmt(text) {
         remember(error);
     }
 }
 
-/// Says on stderr; where nobody can be told there is nobody to tell that either.
+/// Prints to stderr, for the macros. A failure is ignored: there is no other place to report it.
 pub(crate) fn say(text: fmt::Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// Whether an error is that the reader of stdout has left.
+/// Returns true if the error means that the reader of a stream has left.
 pub(crate) fn reader_left(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }
 
-/// Prints what is still buffered, and returns whether everything got out.
+/// Prints what is still buffered, and returns the first failure.
 pub(crate) fn finish() -> io::Result<()> {
     if let Err(error) = io::stdout().lock().flush() {
         remember(error);

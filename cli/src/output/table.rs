@@ -9,16 +9,17 @@ use sidestep_core::view::forecast::{Forecast, ForecastSummary};
 use sidestep_core::view::price::savings_usd;
 use sidestep_engine::ports::executions::Summary;
 
-/// Longer values are cut; `--json` has them whole.
+/// Longer values are cut; `--json` has all of them.
 const VALUE_CHARS: usize = 1000;
 
+/// Returns an empty table without lines.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.to_vec());
     table
 }
 
-/// The steps, their outputs, and what the execution came to.
+/// Returns the steps, their outputs, and the result of an execution.
 pub(crate) fn execution(description: &ExecutionDescription) -> String {
     let mut steps = table(&["step", "type", "decision", "status", "time", "reason or result"]);
     for step in &description.steps {
@@ -52,8 +53,11 @@ pub(crate) fn execution(description: &ExecutionDescription) -> String {
         }
         if !step.tainted_by.is_empty() {
             let by = step.tainted_by.join(", ");
-            let _ =
-                writeln!(text, "note: `{}` rests on outputs given by hand: {by}", step.step_name);
+            let _ = writeln!(
+                text,
+                "note: `{}` depends on outputs supplied by hand: {by}",
+                step.step_name
+            );
         }
     }
     for step in &description.steps {
@@ -91,12 +95,12 @@ pub(crate) fn execution(description: &ExecutionDescription) -> String {
     text
 }
 
-/// A count that only selective executions have.
+/// Returns a count with a comma behind it, or nothing if it is zero.
 fn some(count: usize, what: &str) -> String {
     if count > 0 { format!("{count} {what}, ") } else { String::new() }
 }
 
-/// What a run would do.
+/// Returns what a run would do as a table.
 pub(crate) fn forecast(forecast: &Forecast) -> String {
     let mut steps = table(&["step", "type", "decision", "reason"]);
     for step in &forecast.steps {
@@ -150,7 +154,7 @@ fn cut(text: &str, chars: usize) -> String {
     }
 }
 
-/// A list of executions.
+/// Returns executions as a table.
 pub(crate) fn list(summaries: &[Summary]) -> String {
     let mut rows = table(&["execution", "pipeline", "status", "started", "took", "saved"]);
     for summary in summaries {
@@ -168,7 +172,7 @@ pub(crate) fn list(summaries: &[Summary]) -> String {
     format!("{rows}\n")
 }
 
-/// Function time that reuse saved, and its price.
+/// Returns the function time that reuse saved, and its price.
 fn saved(saved: Savings) -> String {
     match saved.ms {
         0 => "-".to_owned(),
@@ -176,7 +180,7 @@ fn saved(saved: Savings) -> String {
     }
 }
 
-/// Milliseconds for people: `35 ms`, `1.2 s`, `3 min 4 s`.
+/// Returns milliseconds as text: `35 ms`, `1.2 s`, `3 min 4 s`.
 pub(crate) fn duration(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),

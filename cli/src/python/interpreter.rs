@@ -1,6 +1,8 @@
-//! Which Python runs the functions: the user's if it has Lambda's runtime client, else one in a virtual environment that is made once.
+//! Finds the Python that runs the functions: the user's if it has Lambda's runtime client, else one
+//! in a virtual environment that is created once.
 //!
-//! Asking an interpreter takes longer than everything else a repeat does, so the answer is kept, with what it rests on.
+//! Starting an interpreter takes longer than the rest of a repeated run, so the answer is kept
+//! together with the facts it depends on.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,24 +16,25 @@ use super::requirements::Requirements;
 /// The version of Lambda's own runtime client for Python, which speaks the Runtime API.
 const RUNTIME_CLIENT: &str = "awslambdaric==4.2.2";
 
-/// What Lambda's runtime has beside it. A function with `requirements.txt` finds it here too.
+/// The version of boto3 for functions with a `requirements.txt`; Lambda's runtime has one, too.
 const BOTO3: &str = "boto3==1.44.5";
 
-/// Written last into an environment with requirements: what was cut off half-way is made anew.
+/// File that is written last into an environment with requirements. An environment without it is
+/// created again.
 const COMPLETE: &str = "complete";
 
-/// An answer, and what it rests on: it holds while none of that has changed.
+/// An interpreter that was found, and the facts that must be unchanged for it to be used again.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     program: PathBuf,
-    /// Where `python3` was looked for.
+    /// `PATH` at the time.
     search_path: String,
-    /// The client's own file.
+    /// File of the runtime client.
     client: PathBuf,
     stamps: Vec<Stamp>,
 }
 
-/// A file as it was: its size and the time of its last change.
+/// Size and last change of a file.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     file: PathBuf,
@@ -39,8 +42,10 @@ struct Stamp {
     modified_ns: u128,
 }
 
-/// The interpreter, or why there is none. `store` is where a virtual environment may be made: one for all functions, and one for every
-/// `requirements.txt` that differs.
+/// Returns the interpreter, or why there is none.
+///
+/// Virtual environments are created in `store`: one for all functions without a `requirements.txt`,
+/// and one for each different `requirements.txt`.
 pub(super) fn interpreter(
     store: &Path,
     requirements: Option<&Requirements>,
@@ -65,6 +70,7 @@ pub(super) fn interpreter(
     Ok(program)
 }
 
+/// Reads the record; returns `None` if anything it depends on has changed.
 fn recall(record: &Path) -> Option<PathBuf> {
     let known: Known = serde_json::from_str(&fs::read_to_string(record).ok()?).ok()?;
     let is_same = known.search_path == search_path()
@@ -72,7 +78,7 @@ fn recall(record: &Path) -> Option<PathBuf> {
     is_same.then_some(known.program)
 }
 
-/// Asks the interpreter where it and the client lie.
+/// Asks the interpreter for its own path and that of the client.
 fn know(program: &Path) -> Option<Known> {
     let code = "import sys, awslambdaric; print(sys.executable); print(awslambdaric.__file__)";
     let output = Command::new(program).args(["-c", code]).stdin(Stdio::null()).output().ok()?;
@@ -94,6 +100,7 @@ fn search_path() -> String {
     std::env::var("PATH").unwrap_or_default()
 }
 
+/// Runs a program without output and returns true if it succeeded.
 fn quiet(program: &Path, args: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -104,7 +111,8 @@ fn has_client(program: &Path) -> bool {
     quiet(program, &["-c", "import awslambdaric"])
 }
 
-/// The interpreter of an environment that has what a function asks for.
+/// Returns the interpreter of an environment with the required packages, which is created if need
+/// be.
 fn own(environment: &Path, store: &Path, requirements: &Requirements) -> Result<PathBuf, String> {
     let _lock = lock_of(store)?;
     let python = environment.join("bin").join("python");
@@ -112,24 +120,27 @@ fn own(environment: &Path, store: &Path, requirements: &Requirements) -> Result<
     if complete.exists() && has_client(&python) {
         return Ok(python);
     }
-    eprintln!("preparing Python for a `requirements.txt`, once");
+    eprintln!("installing a `requirements.txt`, once");
     create(environment)?;
     requirements.install(&python, &[RUNTIME_CLIENT, BOTO3])?;
     fs::write(&complete, "").map_err(|error| error.to_string())?;
     Ok(python)
 }
 
+/// Creates a virtual environment.
 fn create(environment: &Path) -> Result<(), String> {
     let system = Path::new("python3");
     if !quiet(system, &["--version"]) {
         return Err("python3 is not installed".to_owned());
     }
     if !quiet(system, &["-m", "venv", "--clear", &environment.to_string_lossy()]) {
-        return Err("python3 cannot make a virtual environment".to_owned());
+        return Err("python3 cannot create a virtual environment".to_owned());
     }
     Ok(())
 }
 
+/// Returns the system's Python, or one with the client in an environment that is created if need
+/// be.
 fn find(store: &Path) -> Result<PathBuf, String> {
     let system = PathBuf::from("python3");
     if has_client(&system) {
@@ -141,7 +152,7 @@ fn find(store: &Path) -> Result<PathBuf, String> {
     if has_client(&python) {
         return Ok(python);
     }
-    eprintln!("preparing Python once: {RUNTIME_CLIENT}");
+    eprintln!("installing {RUNTIME_CLIENT}, once");
     create(&environment)?;
     if !quiet(&python, &["-m", "pip", "install", "--quiet", RUNTIME_CLIENT]) || !has_client(&python)
     {
@@ -150,7 +161,8 @@ fn find(store: &Path) -> Result<PathBuf, String> {
     Ok(python)
 }
 
-/// Two commands that start at once must not build one environment. Freed when it is dropped.
+/// Locks the store, so that two commands do not create one environment at the same time. Dropping
+/// the file releases the lock.
 fn lock_of(store: &Path) -> Result<File, String> {
     lock(&store.join("python.lock"))
         .map_err(|error| format!("`{}` cannot be written: {error}", store.display()))

@@ -1,4 +1,4 @@
-//! Python functions: found interpreter, runtime client, digest of the folder.
+//! Prepares Python functions: copies the code and finds an interpreter for it.
 
 mod interpreter;
 mod requirements;
@@ -9,34 +9,37 @@ use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::Command;
 
 use crate::files::{copy, digest, list_files};
-use crate::output::error::user;
+use crate::output::error::{CommandError, user};
 use crate::settings::FunctionSettings;
 use crate::stored_code::{Stored, lambda_digest};
 
 pub(crate) use requirements::Requirements;
 
-/// A function's code, or why it cannot run here.
+/// A function's code, or the reason why it cannot run on this machine.
 #[derive(Debug)]
 pub(crate) enum Found {
     Code(Box<Stored>),
     LeftOut(String),
 }
 
-/// Puts a Python function's folder into the store and finds what runs it.
+/// Copies a Python function's folder into the store and finds the interpreter that runs it.
 pub(crate) fn command(
     project: &Path,
     name: &str,
     settings: &FunctionSettings,
     store: &Path,
-) -> anyhow::Result<Found> {
+) -> Result<Found, CommandError> {
     let (Some(runtime), Some(handler), Some(path)) =
         (&settings.runtime, &settings.handler, &settings.path)
     else {
-        return Err(user(format!("`[functions.{name}]` is not complete")).into());
+        return Err(user(format!("`[functions.{name}]` is incomplete")));
     };
     if !runtime.starts_with("python3") {
-        let hint = "here run Rust packages and the runtimes `python3.x`";
-        return Err(user(format!("function `{name}` has runtime `{runtime}`")).hint(hint).into());
+        let hint = "Rust packages and the runtimes `python3.x` can";
+        return Err(user(format!(
+            "function `{name}` has runtime `{runtime}`, which cannot run on this machine"
+        ))
+        .hint(hint));
     }
     let source = project.join(path);
     let files = list_files(&source)?;

@@ -1,47 +1,46 @@
-//! A function's `requirements.txt`: what it asks pip for, and the digest by which that is found again.
+//! A function's `requirements.txt`: installs it, and digests it so that an installation is found
+//! again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 use sidestep_deploy::blueprint::Architecture;
 
 use crate::files::{digest, list_files};
-use crate::output::error::user;
+use crate::output::error::{CommandError, OrError as _, user};
 
-/// The file's name, in the function's folder.
+/// Name of the file in the function's folder.
 const FILE: &str = "requirements.txt";
 
-/// What a function needs beside its own files.
+/// The packages that a function needs beside its own files.
 #[derive(Debug)]
 pub(crate) struct Requirements {
-    /// Paths in the file start here.
+    /// The function's folder, to which paths in the file are relative.
     folder: PathBuf,
     digest: [u8; 32],
     has_sdk: bool,
 }
 
 impl Requirements {
-    /// Those of the function in `folder`, if it has any.
-    pub(crate) fn of(folder: &Path) -> anyhow::Result<Option<Self>> {
+    /// Reads the requirements of the function in `folder`; returns `None` if it has none.
+    pub(crate) fn of(folder: &Path) -> Result<Option<Self>, CommandError> {
         let file = folder.join(FILE);
         if !file.is_file() {
             return Ok(None);
         }
-        let text = fs::read_to_string(&file)
-            .with_context(|| user(format!("could not read `{}`", file.display())))?;
+        let text =
+            fs::read_to_string(&file).or_user(|| format!("could not read `{}`", file.display()))?;
         let mut hash = Sha256::new();
         hash.update(&text);
-        // Packages that lie here may change under an unchanged line.
+        // A package in a local folder may change while its line stays the same.
         for path in local_paths(&text) {
             let path = folder.join(path);
             let files = if path.is_dir() { list_files(&path)? } else { Vec::new() };
             if files.is_empty() {
-                let bytes = fs::read(&path).with_context(|| {
-                    user(format!("`{}` names `{}`", file.display(), path.display()))
-                })?;
+                let bytes = fs::read(&path)
+                    .or_user(|| format!("`{}` names `{}`", file.display(), path.display()))?;
                 hash.update(Sha256::digest(bytes));
             } else {
                 hash.update(digest(&path, &files)?);
@@ -54,33 +53,34 @@ impl Requirements {
         }))
     }
 
-    /// Whether the function has the step SDK for Python.
+    /// Returns true if the function has the step SDK for Python.
     pub(crate) fn has_sdk(&self) -> bool {
         self.has_sdk
     }
 
-    /// Of the file and all that it names in this machine's folders.
+    /// Returns the digest of the file and of everything it names in local folders.
     pub(crate) fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
 
-    /// Installs into the environment of `python`, with `more` packages beside.
+    /// Installs the requirements and `more` packages into the environment of `python`.
     pub(super) fn install(&self, python: &Path, more: &[&str]) -> Result<(), String> {
         let mut command = pip(python);
-        // Python compiles what is imported; all of a package takes longer than fetching it.
+        // Python compiles what is imported; compiling all of a package takes longer than fetching
+        // it.
         command.current_dir(&self.folder).arg("--no-compile").args(more).args(["-r", FILE]);
         finished(&mut command).map_err(|why| {
             format!("pip could not install `{}`: {why}", self.folder.join(FILE).display())
         })
     }
 
-    /// The packages as Lambda takes them, in a folder below `store` that is made once.
+    /// Downloads the packages for Lambda into a folder below `store`, once, and returns the folder.
     pub(crate) fn vendored(
         &self,
         runtime: &str,
         architecture: Architecture,
         store: &Path,
-    ) -> anyhow::Result<PathBuf> {
+    ) -> Result<PathBuf, CommandError> {
         let name = format!("{}-{runtime}-{}", hex::encode(self.digest), architecture.name());
         let folder = store.join(name);
         if folder.is_dir() {
@@ -102,13 +102,16 @@ impl Requirements {
         }
         if let Err(why) = finished(command.args(["-r", FILE])) {
             drop(fs::remove_dir_all(&temporary));
-            let hint = "packages come as wheels for Lambda's system: a source distribution alone will not do";
+            let hint =
+                "Lambda needs wheels for its system: a source distribution alone is not enough";
             let file = self.folder.join(FILE);
-            bail!(user(format!("pip could not install `{}`: {why}", file.display())).hint(hint));
+            return Err(
+                user(format!("pip could not install `{}`: {why}", file.display())).hint(hint)
+            );
         }
-        // A file that asks for nothing makes no folder.
+        // pip creates no folder for an empty file.
         fs::create_dir_all(&temporary)?;
-        // Another process may have been faster; then its copy is as good.
+        // Another process may have been faster; its copy is the same.
         if fs::rename(&temporary, &folder).is_err() {
             fs::remove_dir_all(&temporary)?;
         }
@@ -116,7 +119,7 @@ impl Requirements {
     }
 }
 
-/// Whether a line of `requirements.txt` names the step SDK: as a package, or as the folder that it lies in.
+/// Returns true if a line of `requirements.txt` names the step SDK, as a package or as its folder.
 fn has_sdk(text: &str) -> bool {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     let names = lines.map(|line| {
@@ -126,7 +129,7 @@ fn has_sdk(text: &str) -> bool {
     names.into_iter().any(|name| name == "sidestep_step")
 }
 
-/// What lines name by path, from the file's folder.
+/// Returns the paths that lines name, relative to the file's folder.
 fn local_paths(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for line in text.lines() {
@@ -144,7 +147,8 @@ fn local_paths(text: &str) -> Vec<&str> {
     found
 }
 
-/// Tags of the C libraries that Lambda's system has: Amazon Linux 2023 from Python 3.12, before it Amazon Linux 2.
+/// Returns the platform tags of Lambda's C library: Amazon Linux 2023 from Python 3.12 on, Amazon
+/// Linux 2 before.
 fn platforms(version: &str) -> &'static [&'static str] {
     match version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()) {
         Some(minor) if minor < 12 => &["manylinux_2_26", "manylinux_2_17", "manylinux2014"],
@@ -158,13 +162,14 @@ fn platforms(version: &str) -> &'static [&'static str] {
     }
 }
 
+/// Returns a call of `pip install`.
 fn pip(python: &Path) -> Command {
     let mut command = Command::new(python);
     command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     command
 }
 
-/// Runs a command to its end; if it fails, the last thing that it said.
+/// Runs a command to its end; returns its last line of stderr if it fails.
 fn finished(command: &mut Command) -> Result<(), String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     if output.status.success() {

@@ -1,15 +1,16 @@
-//! What `sidestep.toml` may say.
+//! Checks what `sidestep.toml` says, beyond the types of its values.
 
 use sidestep_core::event::batch::BATCH_SECONDS;
 use sidestep_core::name::{PipelineName, StepName};
 use sidestep_engine::ports::triggers::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 
 use super::Settings;
-use crate::output::error::user;
+use crate::output::error::{CommandError, user};
 
 impl Settings {
-    /// A step that writes where a trigger listens would start its own pipeline again, for ever.
-    fn check_circles(&self) -> anyhow::Result<()> {
+    /// Refuses functions that write where a trigger listens: a step would start its own pipeline
+    /// again, for ever.
+    fn check_circles(&self) -> Result<(), CommandError> {
         // Two names of the project may mean one bucket of the account.
         let bucket =
             |name: &str| self.deploy.buckets.get(name).map_or(name, String::as_str).to_owned();
@@ -25,60 +26,60 @@ impl Settings {
                         "function `{function}` writes `{uri}`, where a trigger of pipeline `{name}` listens: its outputs could start it again"
                     );
                     let hint =
-                        "let the function write elsewhere, or give the trigger a prefix of its own";
-                    return Err(user(problem).hint(hint).into());
+                        "let the function write elsewhere, or give the trigger a different prefix";
+                    return Err(user(problem).hint(hint));
                 }
             }
         }
         Ok(())
     }
 
-    /// Checks all of it.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    /// Returns the first problem.
+    pub(crate) fn check(&self) -> Result<(), CommandError> {
         self.check_circles()?;
         for (name, function) in &self.functions {
             // The same pattern as a step's, which is Lambda's own for function names.
             StepName::parse(name).map_err(|_| {
                 user(format!(
-                    "function name `{name}` is not 1 to 64 of letters, digits, `-` and `_`"
+                    "invalid function name `{name}`: expected 1 to 64 letters, digits, `-` or `_`"
                 ))
             })?;
             let is_package = function.package.is_some();
             let is_runtime =
                 function.runtime.is_some() && function.handler.is_some() && function.path.is_some();
             if is_package == is_runtime || (is_package && function.handler.is_some()) {
-                anyhow::bail!(user(format!(
+                return Err(user(format!(
                     "`[functions.{name}]` takes either `package`, or `runtime`, `handler` and `path`"
                 )));
             }
             if !(128..=10_240).contains(&function.memory_mb) {
-                anyhow::bail!(user(format!(
-                    "`functions.{name}.memory_mb` is not from 128 to 10240"
+                return Err(user(format!(
+                    "invalid `functions.{name}.memory_mb`: expected 128 to 10240"
                 )));
             }
             if !(1..=900).contains(&function.timeout_seconds) {
-                anyhow::bail!(user(format!(
-                    "`functions.{name}.timeout_seconds` is not from 1 to 900"
+                return Err(user(format!(
+                    "invalid `functions.{name}.timeout_seconds`: expected 1 to 900"
                 )));
             }
         }
         for (name, pipeline) in &self.pipelines {
-            PipelineName::parse(name).map_err(|error| user(error.to_string()))?;
+            PipelineName::parse(name)?;
             for trigger in &pipeline.triggers {
                 if trigger.bucket.is_empty() == trigger.schedule.is_none() {
-                    anyhow::bail!(user(format!(
+                    return Err(user(format!(
                         "a trigger of pipeline `{name}` takes either `bucket` or `schedule`"
                     )));
                 }
                 if let Some(seconds) = trigger.batch_seconds {
                     let (least, most) = (BATCH_SECONDS.start(), BATCH_SECONDS.end());
                     if !BATCH_SECONDS.contains(&seconds) {
-                        anyhow::bail!(user(format!(
-                            "`batch_seconds` of a trigger of pipeline `{name}` is {seconds}, not from {least} to {most}"
+                        return Err(user(format!(
+                            "invalid `batch_seconds` of a trigger of pipeline `{name}`: expected {least} to {most}, got {seconds}"
                         )));
                     }
                     if trigger.schedule.is_some() {
-                        anyhow::bail!(user(format!(
+                        return Err(user(format!(
                             "a trigger of pipeline `{name}` has `batch_seconds`, which goes with `bucket` and not with `schedule`"
                         )));
                     }
@@ -93,14 +94,14 @@ impl Settings {
                     if let Some(property) = unknown {
                         let known: Vec<_> =
                             known.iter().map(|name| format!("`$.{name}`")).collect();
-                        anyhow::bail!(user(format!(
-                            "a trigger of pipeline `{name}` uses `$.{property}`, which is none of {}",
+                        return Err(user(format!(
+                            "a trigger of pipeline `{name}` uses `$.{property}`: expected one of {}",
                             known.join(", ")
                         )));
                     }
                 }
                 if trigger.bucket == sidestep_local::deployment::ARTIFACT_BUCKET {
-                    anyhow::bail!(user(format!(
+                    return Err(user(format!(
                         "a trigger of pipeline `{name}` listens to the artifact bucket, so its outputs would start it again"
                     )));
                 }

@@ -28,33 +28,33 @@ pub(crate) struct Settings {
     pub(crate) uploads: Vec<UploadSettings>,
 }
 
-/// How the engine works for this project.
+/// `[engine]`: how the engine works for this project.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EngineSettings {
-    /// Which roads a finished step's result takes: `event`, `direct` or `both`.
+    /// How a finished step's result reaches the planner: `event`, `direct` or `both`.
     #[serde(default)]
     pub(crate) handoff: Handoff,
 }
 
-/// The API of `sidestep serve`.
+/// `[serve]`: the API of `sidestep serve`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServeSettings {
-    /// The file of access keys whose signatures are accepted, from the project's folder.
+    /// File of the access keys whose signatures are accepted, relative to the project's folder.
     pub(crate) keys: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FunctionSettings {
-    /// A Rust package with one binary, or one of its own name, built by cargo.
+    /// A Rust package with one binary, or with a binary of its own name.
     pub(crate) package: Option<String>,
     /// Lambda's identifier, such as `python3.11`.
     pub(crate) runtime: Option<String>,
     /// `module.function`.
     pub(crate) handler: Option<String>,
-    /// The folder of the code, from the project's.
+    /// The folder of the code, relative to the project's.
     pub(crate) path: Option<PathBuf>,
     #[serde(default = "default_memory_mb")]
     pub(crate) memory_mb: u32,
@@ -62,9 +62,10 @@ pub(crate) struct FunctionSettings {
     pub(crate) timeout_seconds: u32,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
-    /// On AWS: what it may read and write besides what its steps' arguments say.
+    /// What the function may read on AWS, besides what its steps' arguments name.
     #[serde(default)]
     pub(crate) reads: Vec<S3Uri>,
+    /// What the function may write on AWS, besides what its steps' arguments name.
     #[serde(default)]
     pub(crate) writes: Vec<S3Uri>,
 }
@@ -80,19 +81,19 @@ fn default_timeout_seconds() -> u32 {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PipelineSettings {
-    /// The definition's file, from the project's folder.
+    /// The definition's file, relative to the project's folder.
     pub(crate) definition: PathBuf,
-    /// SageMaker's limit of steps that run at a time.
+    /// SageMaker's limit on steps that run at the same time.
     pub(crate) max_parallel_execution_steps: Option<u32>,
     #[serde(default)]
     pub(crate) triggers: Vec<TriggerSettings>,
 }
 
-/// Starts the pipeline when an object is uploaded, or, on AWS, at set times.
+/// A trigger: starts the pipeline when an object is uploaded or, on AWS, at set times.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TriggerSettings {
-    /// Empty if there is a schedule.
+    /// The bucket of the uploads; empty if there is a schedule.
     #[serde(default)]
     pub(crate) bucket: String,
     /// An expression of EventBridge Scheduler: `rate(1 day)`, `cron(0 6 * * ? *)`.
@@ -101,10 +102,11 @@ pub(crate) struct TriggerSettings {
     pub(crate) prefix: String,
     #[serde(default)]
     pub(crate) suffix: String,
-    /// One execution for the uploads of so many seconds, instead of one for each.
+    /// Starts one execution for all uploads of this many seconds, instead of one for each.
     pub(crate) batch_seconds: Option<u32>,
-    /// Parameters of the execution; `$.uri`, `$.bucket`, `$.key`, `$.name`, `$.stem`, `$.version`, `$.etag` and `$.size` stand for the object's,
-    /// `$.listing` and `$.count` for the batch's.
+    /// Parameters of the execution. `$.uri`, `$.bucket`, `$.key`, `$.name`, `$.stem`, `$.version`,
+    /// `$.etag` and `$.size` are replaced by properties of the object, `$.listing` and `$.count` by
+    /// those of the batch.
     #[serde(default)]
     pub(crate) parameters: BTreeMap<String, String>,
 }
@@ -112,17 +114,17 @@ pub(crate) struct TriggerSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UploadSettings {
-    /// A file or a folder, from the project's.
+    /// A file or a folder, relative to the project's folder.
     pub(crate) from: PathBuf,
     /// A prefix, `s3://BUCKET/PREFIX/`.
     pub(crate) to: S3Uri,
 }
 
-/// What a user may choose about the stack on AWS.
+/// `[deploy]`: the user's choices for the stack on AWS.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeploySettings {
-    /// The stack's name; without it, the name of the project's folder.
+    /// The stack's name [default: made from the name of the project's folder].
     pub(crate) stack: Option<String>,
     /// `arm64` or `x86_64`.
     pub(crate) architecture: Option<String>,
@@ -132,18 +134,18 @@ pub(crate) struct DeploySettings {
     /// `xray` or `none`.
     pub(crate) tracing: Option<String>,
     pub(crate) alarms: Option<bool>,
-    /// The folder of sidestep's own source, from which planner and trigger are built.
+    /// The folder of sidestep's source, from which planner and trigger are built.
     pub(crate) engine_source: Option<PathBuf>,
     /// The ARN of an SNS topic.
     pub(crate) alarm_topic: Option<String>,
-    /// Whether changes of status are sent to EventBridge, or to which bus.
+    /// The event bus that changes of status are sent to.
     pub(crate) events: Option<Events>,
-    /// By the project's name of a bucket: that of one in the account.
+    /// Existing buckets of the account, by the project's name for each.
     #[serde(default)]
     pub(crate) buckets: BTreeMap<String, String>,
 }
 
-/// `true` is the account's default bus.
+/// An event bus: none, the account's default one (`true`), or one by its name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "`true`, `false` or the name of an event bus")]
 pub(crate) enum Events {

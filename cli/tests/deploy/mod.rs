@@ -215,7 +215,7 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
         "reached the planner after",
         "every resource is as the template says",
         "functions may run at once",
-        "0 messages lie in `air-upload-dead-letters`",
+        "0 messages are in `air-upload-dead-letters`",
     ] {
         assert!(out.contains(found), "{found}: {out}");
     }
@@ -284,15 +284,15 @@ fn dead_letters(world: &World, bucket: &str) {
     let ill = world.sidestep(&["doctor", "--no-probe"]);
     let said = String::from_utf8_lossy(&ill.stdout);
     assert_eq!(ill.status.code(), Some(1), "{said}");
-    assert!(said.contains("1 messages lie in `air-upload-dead-letters`"), "{said}");
+    assert!(said.contains("1 messages are in `air-upload-dead-letters`"), "{said}");
 
     let (out, _) = world.succeeds(&["redrive", "--target", "aws"]);
-    assert!(out.contains("1 of air-upload-dead-letters sent to air-uploads"), "{out}");
+    assert!(out.contains("1 messages moved from air-upload-dead-letters to air-uploads"), "{out}");
     let executions = world.ended(before + 1);
     assert_eq!(executions.len(), before + 1, "{executions:?}");
     assert_eq!(executions[0]["PipelineExecutionStatus"], "Succeeded", "{executions:?}");
     let (out, _) = world.succeeds(&["redrive", "--target", "aws"]);
-    assert!(out.contains("0 of air-upload-dead-letters"), "{out}");
+    assert!(out.contains("0 messages moved from air-upload-dead-letters"), "{out}");
 }
 
 /// Stops an execution that waits for an answer, and resumes it.

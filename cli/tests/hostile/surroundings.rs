@@ -37,7 +37,7 @@ fn a_state_folder_that_cannot_be_used_is_named_before_functions_are_built() {
         let said = said(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.starts_with(&format!("error: could not create `{}`", state.display())));
-        assert!(said.contains("hint: `SIDESTEP_STATE_DIR`"), "{said}");
+        assert!(said.contains("hint: set `SIDESTEP_STATE_DIR`"), "{said}");
     }
 }
 
@@ -132,11 +132,11 @@ fn an_interrupted_run_ends_with_130_and_the_next_goes_on() {
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(run.wait().unwrap().code(), Some(130), "{rest}");
-    assert!(rest.contains("the same command goes on where execution"), "{rest}");
+    assert!(rest.contains("run the same command again to continue execution"), "{rest}");
 
     let mut again = project.start(&["run", "endless"]);
     let mut stderr = again.stderr.take().unwrap();
-    wait_for(&mut stderr, "was interrupted: going on with it");
+    wait_for(&mut stderr, "was interrupted: continuing it");
     signal(&again, "KILL");
     again.wait().unwrap();
 }

@@ -113,7 +113,7 @@ fn an_interrupted_run_can_be_answered_and_goes_on_later() {
     assert_eq!(step(&between, "Ask")["StepStatus"], "Succeeded");
     assert_eq!(status(&between), "Executing", "without its function B waits: {between:#}");
     let said = project.expect(0, &["run", "test"]);
-    assert!(said.contains("going on with it"), "{said}");
+    assert!(said.contains("continuing it"), "{said}");
     let execution = project.show();
     assert_eq!(step(&execution, "Ask")["OutputParameters"]["n"], 5);
     assert_eq!(step(&execution, "B")["AttemptCount"], 1);
@@ -128,7 +128,7 @@ fn a_run_taken_up_again_still_waits_for_the_same_answer() {
     running.signal("KILL");
     assert_eq!(running.end(), None);
     let mut running = project.run();
-    running.wait_for("going on with it");
+    running.wait_for("continuing it");
     running.wait_for(&token);
     project.expect(0, &["callback", "success", &token, "-o", "n=5"]);
     assert_eq!(running.end(), Some(0));

@@ -33,6 +33,7 @@ fn a_stop_from_another_terminal_lets_the_running_step_finish() {
     assert!(step(&execution, "B").get("StepStatus").is_none(), "{execution:#}");
     let said = project.expect(2, &["stop", "latest"]);
     assert!(said.contains("it has already ended (Stopped)"), "{said}");
+    assert_eq!(said.matches("already ended").count(), 1, "a cause is told once: {said}");
 
     project.expect(0, &["retry", "latest"]);
     let execution = project.show();
@@ -79,7 +80,7 @@ fn a_failed_execution_is_taken_up_again_with_the_code_it_began_with() {
     let attempts = |name: &str| step(&execution, name)["AttemptCount"].clone();
     assert_eq!((attempts("A"), attempts("B")), (json!(1), json!(2)));
     let said = project.expect(2, &["retry", "latest"]);
-    assert!(said.contains("only one that Failed or Stopped can be retried"), "{said}");
+    assert!(said.contains("only a Failed or Stopped one can be retried"), "{said}");
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn an_execution_that_ended_in_a_fail_step_is_refused() {
     let project = Project::new(&json!([fail]));
     project.expect(1, &["run", "test"]);
     let said = project.expect(2, &["retry", "latest"]);
-    assert!(said.contains("it ended in a Fail step, and would again"), "{said}");
+    assert!(said.contains("it ended in a Fail step, and would end there again"), "{said}");
 }
 
 #[test]

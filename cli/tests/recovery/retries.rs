@@ -16,7 +16,7 @@ fn a_step_that_fails_twice_is_tried_again_and_show_says_why() {
     let steps = json!([lambda("A", &arguments, &retried(1, "Sidestep.FunctionError"))]);
     project.define(&json!({"Version": "2020-12-01", "Steps": steps}));
     let said = project.expect(0, &["run", "test"]);
-    assert!(said.contains("Flaky: failure 1; again in 1."), "{said}");
+    assert!(said.contains("Flaky: failure 1; next attempt in 1."), "{said}");
     let execution = project.show();
     let a = step(&execution, "A");
     assert_eq!((&a["AttemptCount"], &a["StepStatus"]), (&json!(3), &json!("Succeeded")), "{a:#}");
@@ -35,14 +35,14 @@ fn a_run_that_is_killed_between_two_attempts_goes_on_with_the_next() {
     let steps = json!([lambda("A", &arguments, &retried(3, "Sidestep.FunctionError"))]);
     project.define(&json!({"Version": "2020-12-01", "Steps": steps}));
     let mut running = project.run();
-    running.wait_for("failure 1; again in");
+    running.wait_for("failure 1; next attempt in");
     running.signal("KILL");
     assert_eq!(running.end(), None);
     let between = project.show();
     assert_eq!(status(&between), "Executing");
     assert_eq!(step(&between, "A")["StepStatus"], "Starting", "looking on begins nothing");
     let said = project.expect(0, &["run", "test"]);
-    assert!(said.contains("was interrupted: going on with it"), "{said}");
+    assert!(said.contains("was interrupted: continuing it"), "{said}");
     assert_eq!(step(&project.show(), "A")["AttemptCount"], 2);
 }
 

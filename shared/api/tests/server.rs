@@ -9,7 +9,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use sidestep_api::{Admission, Api, router};
-use sidestep_engine::engine::{Engine, EngineOptions};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 use sidestep_engine::ports::{Deployment, Ports};
 use sidestep_testkit::memory::{

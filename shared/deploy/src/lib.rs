@@ -23,7 +23,7 @@ mod trigger;
 pub use self::block::CODE_TEMPLATE;
 pub use self::blueprint::{Blueprint, Code, Function, Options, PipelineUse, Upload};
 pub use self::bucket::Buckets;
-pub use self::name::{LogicalId, StackName};
+pub use self::name::{LogicalId, StackName, StackNameError};
 pub use self::template::{SynthesisError, synthesise};
 
 /// Returns the name of the template's parameter that holds the key of a function's code.

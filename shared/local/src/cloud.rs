@@ -61,6 +61,26 @@ pub enum CloudError {
     Sqs(#[from] SqsServerError),
 }
 
+impl CloudError {
+    /// Returns true if the disk that holds the state folder is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::S3(S3ServerError::DiskFull { .. })
+            | Self::Sqs(SqsServerError::DiskFull { .. }) => true,
+            Self::DynamoDb(error) => error.is_disk_full(),
+            _ => false,
+        }
+    }
+}
+
+/// The failure of a store that keeps a planner in this process from going on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannerFailure {
+    /// The error and its causes on one line.
+    pub causes: String,
+    pub is_disk_full: bool,
+}
+
 /// The running servers.
 ///
 /// When dropped they stop at once, as in a crash; [`Cloud::shutdown`] ends them in order.
@@ -76,7 +96,7 @@ pub struct Cloud {
     _dynamodb: DynamoDbThread,
     tasks: JoinSet<()>,
     stop: CancellationToken,
-    failed: watch::Sender<Option<String>>,
+    failed: watch::Sender<Option<PlannerFailure>>,
 }
 
 impl Cloud {
@@ -173,9 +193,9 @@ impl Cloud {
 
     /// Returns the channel on which a planner in this process reports that a store failed it.
     ///
-    /// The text holds the causes. The event is delivered again later, but until then the execution
+    /// The event is delivered again later, but until then the execution
     /// does not go on.
-    pub fn failed(&self) -> &watch::Sender<Option<String>> {
+    pub fn failed(&self) -> &watch::Sender<Option<PlannerFailure>> {
         &self.failed
     }
 

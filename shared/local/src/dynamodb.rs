@@ -20,6 +20,16 @@ pub enum DynamoDbServerError {
     Serve { reason: String },
 }
 
+impl DynamoDbServerError {
+    /// Returns true if the disk is full, which `dynoxide` says in SQLite's words, without a variant.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Open { source, .. } => source.to_string().contains("disk is full"),
+            Self::Serve { reason } => reason.contains("disk is full"),
+        }
+    }
+}
+
 /// An embedded DynamoDB. Clones share it.
 #[derive(Clone)]
 pub struct DynamoDbServer {

@@ -1,4 +1,4 @@
-//! `sidestep cache gc`.
+//! `sidestep cache gc`: removes old results and artifacts that nothing uses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,15 +12,16 @@ use sidestep_engine::ports::clock::{Clock as _, SystemClock};
 use sidestep_engine::read::garbage::{Collected, Mode};
 
 use super::entry::{age, pipeline, short, size};
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::session::Session;
 
 #[derive(Debug, Args)]
 pub(crate) struct CollectOptions {
-    /// Remove what is older: 30d, P1W, T12H
+    /// Remove results and artifacts older than this: 30d, P1W, T12H
     #[arg(long, value_name = "DURATION", value_parser = age)]
     older_than: Duration,
-    /// Only say what would be removed
+    /// Show what would be removed without removing it
     #[arg(long)]
     dry_run: bool,
     /// Print one JSON document
@@ -28,7 +29,10 @@ pub(crate) struct CollectOptions {
     json: bool,
 }
 
-pub(super) async fn collect(session: &Session, options: &CollectOptions) -> anyhow::Result<u8> {
+pub(super) async fn collect(
+    session: &Session,
+    options: &CollectOptions,
+) -> Result<ExitStatus, CommandError> {
     let age_ms = u64::try_from(options.older_than.as_millis()).unwrap_or(u64::MAX);
     let cut_off_ms = SystemClock.now_ms().saturating_sub(age_ms);
     let mode = if options.dry_run { Mode::DryRun } else { Mode::Remove };
@@ -54,7 +58,7 @@ pub(super) async fn collect(session: &Session, options: &CollectOptions) -> anyh
     } else {
         print!("{}", text(&collected, mode));
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
 fn text(collected: &Collected, mode: Mode) -> String {

@@ -6,10 +6,10 @@ use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::CacheEntry;
 use sidestep_core::parse::duration::parse_expire_after;
 
-/// Digits of a key that are shown; 48 bits tell the entries of any deployment apart.
+/// How many digits of a key are shown; 48 bits tell the entries of any deployment apart.
 const KEY_DIGITS: usize = 12;
 
-/// The pipeline whose execution made the entry, by the execution's ARN.
+/// Returns the pipeline whose execution made the entry, from the execution's ARN.
 pub(super) fn pipeline(entry: &CacheEntry) -> &str {
     let arn = &entry.source.pipeline_execution_arn;
     let rest = arn.split_once(":pipeline/").map_or(arn.as_str(), |(_, rest)| rest);
@@ -24,7 +24,7 @@ pub(super) fn bytes(entry: &CacheEntry) -> u64 {
     entry.produced.artifacts.iter().map(|artifact| artifact.bytes).sum()
 }
 
-/// Bytes for people: `512 B`, `1.5 KB`, `20.3 MB`.
+/// Returns bytes as text: `512 B`, `1.5 KB`, `20.3 MB`.
 pub(super) fn size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)];
     match units.iter().find(|(_, unit)| bytes >= *unit) {

@@ -1,4 +1,4 @@
-//! `sidestep cache list`.
+//! `sidestep cache list`: lists cached results.
 
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -8,15 +8,16 @@ use sidestep_core::view::description::timestamp;
 use sidestep_engine::read::cache::parts;
 
 use super::entry::{bytes, pipeline, short, size};
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::session::Session;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListOptions {
-    /// Only results that executions of this pipeline made
+    /// List only results of this pipeline's executions
     #[arg(long)]
     pipeline: Option<String>,
-    /// Only results that this step made
+    /// List only results of this step
     #[arg(long)]
     step: Option<String>,
     /// Print one JSON document
@@ -24,7 +25,10 @@ pub(crate) struct ListOptions {
     json: bool,
 }
 
-pub(super) async fn list(session: &Session, options: &ListOptions) -> anyhow::Result<u8> {
+pub(super) async fn list(
+    session: &Session,
+    options: &ListOptions,
+) -> Result<ExitStatus, CommandError> {
     let mut entries = session.engine.cache_entries().await?;
     entries.retain(|entry| {
         options.pipeline.as_ref().is_none_or(|name| pipeline(entry) == name)
@@ -41,7 +45,7 @@ pub(super) async fn list(session: &Session, options: &ListOptions) -> anyhow::Re
     } else {
         print!("{}", table(&lines));
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
 fn document(entry: &CacheEntry, gone: usize) -> Value {

@@ -1,4 +1,4 @@
-//! `sidestep cache`: what is cached, and getting rid of it.
+//! `sidestep cache`: lists and removes cached results.
 
 mod collect;
 mod entry;
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::target::Target;
 
@@ -25,7 +27,7 @@ enum CacheCommand {
     List(list::ListOptions),
     /// Remove cached results, so that their steps run again
     Rm(remove::RemoveOptions),
-    /// Remove old cached results, and artifacts of old executions that nothing needs
+    /// Remove old cached results, and artifacts of old executions that nothing uses
     Gc(collect::CollectOptions),
 }
 
@@ -33,7 +35,7 @@ pub(crate) async fn cache(
     project: Option<&Path>,
     target: Target,
     options: &CacheOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
     let result = match &options.command {

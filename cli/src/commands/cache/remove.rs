@@ -1,4 +1,4 @@
-//! `sidestep cache rm`.
+//! `sidestep cache rm`: removes cached results.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -8,14 +8,15 @@ use sidestep_core::execution::commit::CacheEntry;
 use sidestep_core::view::description::timestamp;
 
 use super::entry::{pipeline, short};
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::session::Session;
 
 #[derive(Debug, Args)]
 pub(crate) struct RemoveOptions {
     #[command(flatten)]
     which: Which,
-    /// Do not ask
+    /// Remove without asking
     #[arg(long, short)]
     yes: bool,
 }
@@ -23,24 +24,27 @@ pub(crate) struct RemoveOptions {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// The entry whose key begins like this
+    /// Remove the entry whose key starts with these digits
     #[arg(value_name = "KEY")]
     key: Option<String>,
-    /// Entries that this step made
+    /// Remove the results of this step
     #[arg(long)]
     step: Option<String>,
-    /// Entries that executions of this pipeline made
+    /// Remove the results of this pipeline's executions
     #[arg(long)]
     pipeline: Option<String>,
-    /// Entries that this execution made: its id, its ARN, or `latest`
+    /// Remove the results of this execution: its id, its ARN, or `latest`
     #[arg(long, value_name = "EXEC")]
     execution: Option<String>,
-    /// All entries of the deployment
+    /// Remove all entries of the deployment
     #[arg(long)]
     all: bool,
 }
 
-pub(super) async fn remove(session: &Session, options: &RemoveOptions) -> anyhow::Result<u8> {
+pub(super) async fn remove(
+    session: &Session,
+    options: &RemoveOptions,
+) -> Result<ExitStatus, CommandError> {
     let entries = chosen(session, &options.which).await?;
     let keys: Vec<CacheKey> = entries.iter().map(CacheEntry::key).collect();
     for (entry, key) in entries.iter().zip(&keys) {
@@ -51,14 +55,14 @@ pub(super) async fn remove(session: &Session, options: &RemoveOptions) -> anyhow
     let count = keys.len();
     if count > 0 && !options.yes && !is_confirmed(count) {
         eprintln!("nothing was removed");
-        return Ok(exit::SUCCEEDED);
+        return Ok(ExitStatus::Succeeded);
     }
     session.engine.remove_cache_entries(&keys).await?;
     println!("{count} removed");
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-async fn chosen(session: &Session, which: &Which) -> anyhow::Result<Vec<CacheEntry>> {
+async fn chosen(session: &Session, which: &Which) -> Result<Vec<CacheEntry>, CommandError> {
     let execution = match &which.execution {
         Some(text) => Some(session.execution(text).await?),
         None => None,
@@ -72,17 +76,16 @@ async fn chosen(session: &Session, which: &Which) -> anyhow::Result<Vec<CacheEnt
     });
     match &which.key {
         Some(key) if entries.is_empty() => Err(user(format!("no key begins with `{key}`"))
-            .hint("`sidestep cache list` shows the keys")
-            .into()),
+            .hint("`sidestep cache list` shows the keys")),
         Some(key) if entries.len() > 1 => {
             let found = entries.len();
-            Err(user(format!("{found} keys begin with `{key}`")).hint("give more digits").into())
+            Err(user(format!("{found} keys begin with `{key}`")).hint("give more digits"))
         }
         _ => Ok(entries),
     }
 }
 
-/// Asks where there is someone to ask; a script has decided.
+/// Asks the user on a terminal and returns the answer. A script has already decided.
 fn is_confirmed(count: usize) -> bool {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() || !std::io::stderr().is_terminal() {

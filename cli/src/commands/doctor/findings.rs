@@ -1,5 +1,8 @@
-//! What was found, printed as it is found.
+//! The findings of `sidestep doctor`, printed as they are found.
 
+use crate::output::error::CommandError;
+
+/// Counts what is right and what is wrong.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) right: usize,
@@ -21,10 +24,10 @@ impl Findings {
         if is_right { self.right(what) } else { self.wrong(what, hint) }
     }
 
-    pub(super) fn result<E: Into<anyhow::Error>>(&mut self, what: &str, result: Result<(), E>) {
+    pub(super) fn result<E: Into<CommandError>>(&mut self, what: &str, result: Result<(), E>) {
         match result {
             Ok(()) => self.right(what),
-            Err(error) => self.wrong(what, &format!("{:#}", error.into())),
+            Err(error) => self.wrong(what, &error.into().one_line()),
         }
     }
 }

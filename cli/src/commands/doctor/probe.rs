@@ -1,4 +1,4 @@
-//! An event's way through the stack, walked by a probe.
+//! A probe that goes through the stack as an event does.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use sidestep_engine::handle::probe::{Station, probe_key};
 use sidestep_engine::ports::objects::ObjectStore as _;
 
 use super::findings::Findings;
+use crate::output::error::CommandError;
 use crate::project::Project;
 use crate::remote::Remote;
 
@@ -17,23 +18,23 @@ use crate::remote::Remote;
 const LONGEST: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Sends a probe on its way and says how long it took to each station.
+/// Sends a probe and reports how long it took to each station.
 pub(super) async fn probe(project: &Project, remote: &Remote, findings: &mut Findings) {
     let id = remote.engine.new_probe();
     let begun = Instant::now();
     let (what, object) = match send(project, remote, &id).await {
         Ok(sent) => sent,
         Err(error) => {
-            findings.result("a probe could be sent", Err(error));
+            findings.result("sending a probe", Err(error));
             return;
         }
     };
     let hints = [
         (
             Station::Trigger,
-            "look for rule, queue and log of the trigger; a bucket of yours must send its events to EventBridge",
+            "check the rule, queue and log of the trigger; an existing bucket must send its events to EventBridge",
         ),
-        (Station::Planner, "look for the artifact bucket's notification, and the planner's log"),
+        (Station::Planner, "check the artifact bucket's notification and the planner's log"),
     ];
     for (station, hint) in hints {
         let name = format!("{station:?}").to_lowercase();
@@ -55,16 +56,16 @@ pub(super) async fn probe(project: &Project, remote: &Remote, findings: &mut Fin
     }
     let removed = remove(remote, &id, object.as_ref()).await;
     if let Err(error) = removed {
-        findings.result("what the probe left could be removed", Err(error));
+        findings.result("removing what the probe left", Err(error));
     }
 }
 
-/// What was sent, and the object that it is, if it is one.
+/// Sends the probe; returns what was sent in words, and the object if one was created.
 async fn send(
     project: &Project,
     remote: &Remote,
     id: &ExecutionId,
-) -> anyhow::Result<(String, Option<S3Uri>)> {
+) -> Result<(String, Option<S3Uri>), CommandError> {
     let pipelines = project.settings.pipelines.values();
     let mut triggers = pipelines.flat_map(|pipeline| &pipeline.triggers);
     let Some(trigger) = triggers.find(|trigger| trigger.schedule.is_none()) else {
@@ -79,12 +80,13 @@ async fn send(
     Ok((format!("an upload to `{}`", uri.bucket()), Some(uri)))
 }
 
+/// Waits until the probe has passed a station; returns false if it takes too long.
 async fn came(
     remote: &Remote,
     id: &ExecutionId,
     station: Station,
     begun: Instant,
-) -> anyhow::Result<bool> {
+) -> Result<bool, CommandError> {
     loop {
         if remote.engine.has_passed(id, station).await? {
             return Ok(true);
@@ -96,7 +98,12 @@ async fn came(
     }
 }
 
-async fn remove(remote: &Remote, id: &ExecutionId, object: Option<&S3Uri>) -> anyhow::Result<()> {
+/// Removes what the probe left.
+async fn remove(
+    remote: &Remote,
+    id: &ExecutionId,
+    object: Option<&S3Uri>,
+) -> Result<(), CommandError> {
     remote.engine.forget_probe(id).await?;
     if let Some(uri) = object {
         remote.account.objects().delete(uri).await?;

@@ -1,7 +1,8 @@
-//! What is drawn, whatever the format: nodes, edges and marks.
+//! What every format draws: nodes, edges and marks.
 //!
-//! An edge leads from what a step waits for to the step. A step of a branch has an edge from its condition, labelled with the outcome
-//! that leads there, unless it waits for another step of the same branch: then that edge is implied and would only be in the way.
+//! An edge leads from what a step waits for to the step. A step of a branch has an edge from its
+//! condition, labelled with the outcome that leads there, unless it waits for another step of the
+//! same branch: then that edge is implied and would only be in the way.
 
 use sidestep_core::definition::{Branch, Pipeline, Step, StepIndex, StepType};
 use sidestep_core::view::description::{ExecutionDescription, StepDescription};
@@ -19,20 +20,20 @@ pub(crate) struct Drawing {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) step_type: StepType,
-    /// Only of an execution.
+    /// What happened to the step, in an execution.
     pub(crate) mark: Option<Mark>,
 }
 
-/// What became of a step.
+/// What happened to a step.
 #[derive(Debug)]
 pub(crate) struct Mark {
-    /// The decision's word, and how it ended where the word does not say it.
+    /// The decision, and the step's status if the decision does not imply it.
     pub(crate) text: String,
     pub(crate) tone: Tone,
     pub(crate) reason: String,
 }
 
-/// The colour of a mark; what it means is always in [`Mark::text`] too.
+/// The colour of a mark. [`Mark::text`] always says the same in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Tone {
     Run,
@@ -45,7 +46,7 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
-    /// The name, and a light colour that black text is read well on.
+    /// Returns the name, and a light colour behind black text.
     pub(crate) fn name_and_fill(self) -> (&'static str, &'static str) {
         match self {
             Self::Run => ("Run", "#cfe2ff"),
@@ -58,7 +59,7 @@ impl Tone {
         }
     }
 
-    /// Whether the step had no part in the execution: its border is dashed.
+    /// Returns true if the step had no part in the execution, so that its border is dashed.
     pub(crate) fn is_absent(self) -> bool {
         matches!(self, Self::Skipped | Self::NotSelected | Self::Waiting)
     }
@@ -69,7 +70,7 @@ impl Tone {
 pub(crate) struct Edge {
     pub(crate) from: usize,
     pub(crate) to: usize,
-    /// The outcome of the condition that leads here.
+    /// The outcome of the condition that leads to the step.
     pub(crate) label: Option<&'static str>,
 }
 
@@ -99,7 +100,7 @@ impl Drawing {
 }
 
 impl Node {
-    /// The lines of a box.
+    /// Returns the lines of the step's box.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
         let mark = self.mark.as_ref().map(|mark| mark.text.as_str());
         [self.name.as_str(), self.step_type.name()].into_iter().chain(mark)

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::drawing::{Drawing, Node, Tone};
 
-/// Prints a flowchart. Steps are `s0`, `s1`... since some words, such as `end`, cannot be a node's name.
+/// Prints a flowchart. Steps are `s0`, `s1`..., because words such as `end` cannot name a node.
 pub(crate) fn mermaid(drawing: &Drawing) -> String {
     // The head is YAML, whose quoted strings are a superset of JSON's.
     let title = Value::from(drawing.title.as_str());

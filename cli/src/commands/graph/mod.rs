@@ -1,4 +1,4 @@
-//! `sidestep graph`: a pipeline drawn, and with an execution what became of each step.
+//! `sidestep graph`: draws a pipeline, or an execution with the result of each step.
 
 mod dot;
 mod drawing;
@@ -17,7 +17,8 @@ use sidestep_core::name::ExecutionId;
 use sidestep_core::parse::parse;
 use sidestep_engine::error::EngineError;
 
-use crate::output::error::exit;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::pipeline_source::PipelineSource;
 use crate::project::Project;
 use crate::target::Target;
@@ -27,23 +28,23 @@ use self::text::Colour;
 
 #[derive(Debug, Args)]
 pub(crate) struct GraphOptions {
-    /// A pipeline of `sidestep.toml` or the file of a definition; or an execution's id, its ARN, or `latest`
+    /// Name of a pipeline, path of a definition file, an execution's id, its ARN, or `latest`
     #[arg(value_name = "PIPELINE|EXEC")]
     pub(crate) what: String,
-    /// What to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Lines and boxes for a terminal
+    /// Boxes and lines for a terminal
     Text,
-    /// A Mermaid flowchart, which Git forges show in Markdown
+    /// A Mermaid flowchart, which Git forges render in Markdown
     Mermaid,
-    /// Graphviz
+    /// Graphviz' language
     Dot,
-    /// A picture for browsers
+    /// A picture for web browsers
     Svg,
 }
 
@@ -51,7 +52,7 @@ pub(crate) async fn graph(
     project: Option<&Path>,
     target: Target,
     options: &GraphOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let drawing = drawing(project, target, &options.what).await?;
     match options.format {
         Format::Text => print!("{}", text::text(&drawing, colour())),
@@ -59,11 +60,16 @@ pub(crate) async fn graph(
         Format::Dot => print!("{}", dot::dot(&drawing)),
         Format::Svg => print!("{}", svg::svg(&drawing)),
     }
-    Ok(exit::SUCCEEDED)
+    Ok(ExitStatus::Succeeded)
 }
 
-/// A pipeline's name goes before an execution's id, and a file needs no project.
-async fn drawing(project: Option<&Path>, target: Target, what: &str) -> anyhow::Result<Drawing> {
+/// Draws what the user names. A pipeline's name goes before an execution's id, and a file needs no
+/// project.
+async fn drawing(
+    project: Option<&Path>,
+    target: Target,
+    what: &str,
+) -> Result<Drawing, CommandError> {
     let is_file = Path::new(what).is_file();
     let project = match Project::find(project) {
         Err(_) if is_file && project.is_none() => {
@@ -79,27 +85,29 @@ async fn drawing(project: Option<&Path>, target: Target, what: &str) -> anyhow::
     defined(&project.pipeline(what)?)
 }
 
-fn defined(source: &PipelineSource) -> anyhow::Result<Drawing> {
+/// Draws a definition.
+fn defined(source: &PipelineSource) -> Result<Drawing, CommandError> {
     let definition = source.read()?;
     let parsed =
         parse(definition.text.as_bytes(), definition.format).map_err(EngineError::Definition)?;
     Ok(Drawing::of_pipeline(source.name.as_str(), &parsed.pipeline))
 }
 
-async fn executed(project: &Project, target: Target, what: &str) -> anyhow::Result<Drawing> {
+/// Draws an execution.
+async fn executed(project: &Project, target: Target, what: &str) -> Result<Drawing, CommandError> {
     let session = target.open(project).await?;
     let result = async {
         let id = session.execution(what).await?;
         let description = session.engine.describe(&id).await?;
         let earlier = session.engine.earlier(&id).await?;
-        anyhow::Ok(Drawing::of_execution(&earlier.pipeline, &description))
+        Ok::<_, CommandError>(Drawing::of_execution(&earlier.pipeline, &description))
     };
     let result = result.await;
     session.close(Duration::ZERO).await;
     result
 }
 
-/// Colour is for terminals, and for those who have not asked for none (<https://no-color.org>).
+/// Returns colour on a terminal, unless the user refuses it (<https://no-color.org>).
 fn colour() -> Colour {
     let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if std::io::stdout().is_terminal() && !is_refused { Colour::Ansi } else { Colour::None }

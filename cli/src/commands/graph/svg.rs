@@ -1,4 +1,4 @@
-//! A drawing as SVG. The layout is `ascii-dag`'s, in cells of a character each; here they become shapes.
+//! A drawing as SVG. `ascii-dag` lays it out in cells of a character; here cells become shapes.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ const CELL: (usize, usize) = (8, 18);
 /// Cells left of a box's text, and right of it.
 const PADDING: usize = 2;
 
-/// Draws boxes and arrows; the reason of a decision is its box's title, which browsers show on hovering.
+/// Draws boxes and arrows. A decision's reason is its box's title, which browsers show on hovering.
 pub(crate) fn svg(drawing: &Drawing) -> String {
     let labels: Vec<String> =
         drawing.nodes.iter().map(|node| node.lines().collect::<Vec<_>>().join("\n")).collect();
@@ -109,7 +109,7 @@ fn arrow(text: &mut String, edge: &LayoutEdge<'_>) {
     );
 }
 
-/// The middle of a cell.
+/// Returns the middle of a cell.
 fn centre(cell: (usize, usize)) -> (usize, usize) {
     (cell.0 * CELL.0 + CELL.0 / 2, cell.1 * CELL.1 + CELL.1 / 2)
 }

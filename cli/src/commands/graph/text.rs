@@ -7,17 +7,17 @@ use ascii_dag::{Graph, LabelOverflow, RenderOptions};
 
 use super::drawing::{Drawing, Node, Tone};
 
-/// A drawing that is wider is no help in a terminal: the steps are listed instead.
+/// Widest drawing for a terminal; the steps of a wider one are listed instead.
 const COLUMNS: usize = 200;
 
-/// Whether to write escape sequences.
+/// The colours of a terminal, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Colour {
     None,
     Ansi,
 }
 
-/// Draws boxes and lines; a graph that would be too wide becomes a list in the order of the definition.
+/// Draws boxes and lines. A graph that would be too wide becomes a list in definition order.
 pub(crate) fn text(drawing: &Drawing, colour: Colour) -> String {
     let labels: Vec<String> = drawing.nodes.iter().map(label).collect();
     let mut graph = Graph::new();
@@ -65,7 +65,7 @@ fn list(drawing: &Drawing, labels: &[String], colour: Colour) -> String {
     text
 }
 
-/// The first names, and how many more there are.
+/// Returns the first names and the number of the others.
 fn shortened(names: &[String]) -> String {
     const SHOWN: usize = 8;
     match names.len().checked_sub(SHOWN) {
@@ -91,7 +91,7 @@ fn painted(line: &str, drawing: &Drawing, colour: Colour) -> String {
     text + rest
 }
 
-/// The tone of a label's mark, `NAME: TYPE, DECISION[, ENDING]`.
+/// Returns the tone of a label, `NAME: TYPE, DECISION[, STATUS]`.
 fn tone(label: &str) -> Option<Tone> {
     let mut words = label.split(", ").skip(1);
     let (decision, ending) = (words.next()?, words.next());

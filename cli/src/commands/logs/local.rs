@@ -1,18 +1,19 @@
-//! `sidestep logs` of the embedded cloud: from the files that its Lambda host writes.
+//! Logs of the embedded cloud, from the files that its Lambda host writes.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
 use sidestep_core::name::StepName;
 
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::output::stream::reader_left;
 use crate::project::Project;
 use crate::session::Session;
 
-/// How often files are looked at that still grow.
+/// How often the file of a running execution is read again.
 const POLL: Duration = Duration::from_millis(200);
 
 pub(super) async fn logs(
@@ -20,7 +21,7 @@ pub(super) async fn logs(
     execution: &str,
     step: Option<&StepName>,
     follow: bool,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let session = Session::read(project).await?;
     let result = print(&session, execution, step, follow).await;
     session.close(Duration::ZERO).await;
@@ -32,15 +33,14 @@ async fn print(
     execution: &str,
     step: Option<&StepName>,
     follow: bool,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let id = session.execution(execution).await?;
     let loaded = session.engine.load(&id).await?;
     if let Some(step) = step.filter(|step| loaded.pipeline.find(step).is_none()) {
         return Err(user(format!(
             "pipeline `{}` has no step `{step}`",
             loaded.start.pipeline_name
-        ))
-        .into());
+        )));
     }
     let path = session.state.join("logs").join(format!("{id}.log"));
     let mut position = 0;
@@ -49,31 +49,31 @@ async fn print(
         let is_over = session.engine.load(&id).await?.execution.status.is_over();
         match copy(&path, position, step) {
             Ok(end) => position += end,
-            // Whoever reads has seen enough, and `--follow` would go on for nobody.
-            Err(error) if error.downcast_ref().is_some_and(reader_left) => {
-                return Ok(exit::SUCCEEDED);
-            }
-            Err(error) => return Err(error),
+            // The reader of stdout has left.
+            Err(error) if reader_left(&error) => return Ok(ExitStatus::Succeeded),
+            Err(error) => return Err(error.into()),
         }
         if !follow || is_over {
-            return Ok(exit::SUCCEEDED);
+            return Ok(ExitStatus::Succeeded);
         }
         tokio::time::sleep(POLL).await;
     }
 }
 
-/// Prints what the file holds from `position` on, in order of step and attempt, each line behind its attempt's name, and returns its length.
-fn copy(path: &Path, position: u64, step: Option<&StepName>) -> anyhow::Result<u64> {
+/// Prints the file from `position` on and returns how many bytes were printed.
+///
+/// Lines are in order of step and attempt, and each begins with its attempt's name.
+fn copy(path: &Path, position: u64, step: Option<&StepName>) -> io::Result<u64> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        // Nothing was invoked so far.
+        // No function has been invoked yet.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     file.seek(SeekFrom::Start(position))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    // A line that is being written comes next time.
+    // An unfinished line is printed next time.
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let text = String::from_utf8_lossy(&bytes[..end]);
     let mut lines: Vec<_> = text.lines().filter_map(|line| Line::of(line, step)).collect();
@@ -82,7 +82,7 @@ fn copy(path: &Path, position: u64, step: Option<&StepName>) -> anyhow::Result<u
     for Line { step, attempt, at, message } in lines {
         writeln!(out, "{step}/{attempt} {at}\t{message}")?;
     }
-    Ok(u64::try_from(end)?)
+    u64::try_from(end).map_err(io::Error::other)
 }
 
 struct Line<'a> {
@@ -93,7 +93,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Takes a line apart, if it is a line of `step`.
+    /// Parses a line; returns `None` if it is not one of the wanted step.
     fn of(line: &'a str, wanted: Option<&StepName>) -> Option<Self> {
         let mut parts = line.splitn(3, '\t');
         let (at, name, message) = (parts.next()?, parts.next()?, parts.next()?);

@@ -1,4 +1,4 @@
-//! `sidestep logs`: what the functions of an execution wrote, attempt by attempt.
+//! `sidestep logs`: prints the logs of an execution's functions, attempt by attempt.
 
 mod local;
 mod remote;
@@ -8,7 +8,8 @@ use std::path::Path;
 use clap::Args;
 use sidestep_core::name::StepName;
 
-use crate::output::error::user;
+use crate::output::error::CommandError;
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::target::Target;
 
@@ -16,9 +17,9 @@ use crate::target::Target;
 pub(crate) struct LogsOptions {
     /// An execution's id, its ARN, or `latest`
     pub(crate) execution: String,
-    /// Only this step
+    /// Print only the logs of this step
     pub(crate) step: Option<String>,
-    /// Go on until the execution is over
+    /// Keep printing until the execution ends
     #[arg(long)]
     pub(crate) follow: bool,
 }
@@ -27,10 +28,10 @@ pub(crate) async fn logs(
     project: Option<&Path>,
     target: Target,
     options: &LogsOptions,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let step = options.step.as_deref().map(StepName::parse).transpose();
-    let step = step.map_err(|error| user(error.to_string()))?;
+    let step = step?;
     match target {
         Target::Local => {
             local::logs(&project, &options.execution, step.as_ref(), options.follow).await

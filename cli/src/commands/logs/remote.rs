@@ -1,7 +1,8 @@
-//! `sidestep logs --target aws`: what CloudWatch Logs has of an execution.
+//! Logs of an execution on AWS, from CloudWatch Logs.
 //!
-//! Lines are found by the execution's id, which every line of the step SDK carries. Of a function without it only those lines are found that
-//! name the id themselves. A line can be found some seconds after it was written.
+//! Lines are found by the execution's id, which every line of the step SDK has. For a function
+//! without the SDK only lines that contain the id are found. CloudWatch finds a line some seconds
+//! after it was written.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,11 +12,12 @@ use sidestep_core::definition::StepKind;
 use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::name::StepName;
 
-use crate::output::error::{exit, user};
+use crate::output::error::{CommandError, user};
+use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
 
-/// How often CloudWatch is asked again.
+/// How often CloudWatch is polled.
 const POLL: Duration = Duration::from_secs(2);
 
 pub(super) async fn logs(
@@ -23,14 +25,14 @@ pub(super) async fn logs(
     execution: &str,
     step: Option<&StepName>,
     follow: bool,
-) -> anyhow::Result<u8> {
+) -> Result<ExitStatus, CommandError> {
     let remote = Remote::open(project).await?;
     let session = remote.session(project);
     let id = session.execution(execution).await?;
     let loaded = session.engine.load(&id).await?;
     if let Some(step) = step.filter(|step| loaded.pipeline.find(step).is_none()) {
         let pipeline = &loaded.start.pipeline_name;
-        return Err(user(format!("pipeline `{pipeline}` has no step `{step}`")).into());
+        return Err(user(format!("pipeline `{pipeline}` has no step `{step}`")));
     }
     let steps = loaded.pipeline.steps.iter().filter(|of| step.is_none_or(|step| *step == of.name));
     let steps: Vec<_> = steps
@@ -53,13 +55,13 @@ pub(super) async fn logs(
             }
         }
         if !follow || is_over {
-            return Ok(exit::SUCCEEDED);
+            return Ok(ExitStatus::Succeeded);
         }
         tokio::time::sleep(POLL).await;
     }
 }
 
-/// The function's name in the account.
+/// Returns the function's name in the account.
 fn function(remote: &Remote, function: &FunctionRef) -> String {
     match function {
         FunctionRef::Named(name) => remote.stack.function(name.as_str()),

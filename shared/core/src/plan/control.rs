@@ -16,9 +16,9 @@ use crate::plan::resolver::{Pending, Planned};
 pub enum ControlError {
     #[error("it has already ended ({})", .0.name())]
     Over(ExecutionStatus),
-    #[error("it is {}; only one that Failed or Stopped can be retried", .0.name())]
+    #[error("it is {}; only a Failed or Stopped one can be retried", .0.name())]
     NotRetryable(ExecutionStatus),
-    #[error("it ended in a Fail step, and would again")]
+    #[error("it ended in a Fail step, and would end there again")]
     FailStep,
 }
 

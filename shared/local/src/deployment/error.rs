@@ -1,6 +1,7 @@
 //! Failures of setting a deployment up.
 
 use sidestep_engine::error::EngineError;
+use sidestep_engine::ports::disk_full::DiskFull;
 use sidestep_engine::ports::executions::TableError;
 use sidestep_engine::ports::queues::QueueError;
 
@@ -24,4 +25,15 @@ pub enum DeploymentError {
     Queue(#[from] QueueError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl DeploymentError {
+    /// Returns true if the disk that holds the state folder is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::S3(S3ServerError::DiskFull { .. })
+            | Self::Sqs(SqsServerError::DiskFull { .. }) => true,
+            error => DiskFull::is_cause_of(error),
+        }
+    }
 }

@@ -11,9 +11,10 @@ use sidestep_core::failure::FailureType;
 use sidestep_core::view::price::{Usage, service};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::error::{EngineError, error_chain};
+use sidestep_engine::ports::disk_full::DiskFull;
 use tokio::sync::watch;
 
-use crate::cloud::EventHandler;
+use crate::cloud::{EventHandler, PlannerFailure};
 use crate::events::BoxError;
 use crate::lambda::{FunctionError, Handler, InvocationMeta};
 
@@ -24,7 +25,7 @@ pub(super) struct InProcessFunction {
     pub(super) engine: Arc<Engine>,
     pub(super) consumer: Consumer,
     /// Told when a store failed the planner.
-    pub(super) failed: watch::Sender<Option<String>>,
+    pub(super) failed: watch::Sender<Option<PlannerFailure>>,
     /// Gets the requests that steps report and that deliveries to the planner cost.
     pub(super) counter: Option<Counter>,
 }
@@ -47,7 +48,11 @@ impl InProcessFunction {
         // Other errors are about one event, which may not even belong to the execution that the
         // user is waiting for.
         if let Err(error @ (EngineError::Table(_) | EngineError::Store(_))) = &result {
-            self.failed.send_replace(Some(error_chain(error)));
+            let failure = PlannerFailure {
+                causes: error_chain(error),
+                is_disk_full: DiskFull::is_cause_of(error),
+            };
+            self.failed.send_replace(Some(failure));
         }
         result
     }

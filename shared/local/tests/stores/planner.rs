@@ -35,6 +35,7 @@ async fn a_store_that_fails_the_planner_is_told_to_who_waits() {
     }
     assert!(invoke().await.unwrap().function_error.is_some());
     let told = failed.borrow_and_update().clone();
-    assert!(told.as_ref().is_some_and(|cause| cause.starts_with("could not ")), "{told:?}");
+    let told = told.expect("a failure");
+    assert!(told.causes.starts_with("could not ") && !told.is_disk_full, "{told:?}");
     cloud.shutdown(Duration::ZERO).await;
 }
