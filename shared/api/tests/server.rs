@@ -9,8 +9,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use sidestep_api::{Admission, Api, router};
-use sidestep_engine::engine::{Deployment, Engine, Ports};
+use sidestep_engine::engine::Engine;
+use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
+use sidestep_engine::ports::{Deployment, Ports};
 use sidestep_testkit::memory::{
     ManualClock, MemoryBatches, MemoryCache, MemoryFunctions, MemoryPipelines, MemoryQueues,
     MemoryTable, MemoryTriggers,
@@ -58,7 +60,7 @@ impl Server {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
         };
-        let engine = Arc::new(Engine::new(deployment, ports));
+        let engine = Arc::new(Engine::new(deployment, ports, EngineOptions::default()));
         let pipelines = Arc::new(MemoryPipelines::default());
         let left_out = BTreeMap::from([("broken".to_owned(), "it does not compile".to_owned())]);
         let api = Arc::new(Api::new(Arc::clone(&engine), pipelines, left_out));
