@@ -83,7 +83,7 @@ fn a_plan_says_what_the_run_does_and_a_wrong_selection_says_what_would_work() {
     );
     for (arguments, expected) in [
         (&["--select", "train"][..], "did you mean `Train`?"),
-        (&["--select", "Train,Evaluate"], "is not a selector"),
+        (&["--select", "Train,Evaluate"], "invalid selector"),
         (&["--select", "Ingest", "--select", "Train"], "`--select Ingest..Train`"),
         (&["--select", "Train..Ingest"], "`Ingest..Train` is one"),
         (&["--select", "tag:none"], "no step has that tag"),

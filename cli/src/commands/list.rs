@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use sidestep_core::name::PipelineName;
 use sidestep_core::view::description::timestamp;
+use sidestep_core::view::price::savings_usd;
 use sidestep_engine::ports::executions::Summary;
 use sidestep_local::cloud::{ACCOUNT_ID, REGION};
 
@@ -68,7 +69,7 @@ fn summary(summary: &Summary) -> Value {
     if let Some(ended_at_ms) = ended_at_ms {
         value["EndTime"] = json!(timestamp(*ended_at_ms));
         value["SavedMs"] = json!(saved.ms);
-        value["SavedUsd"] = json!(saved.usd);
+        value["SavedUsd"] = json!(savings_usd(*saved));
     }
     if let Some(reason) = failure_reason {
         value["PipelineExecutionFailureReason"] = json!(reason);

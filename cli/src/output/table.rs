@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use sidestep_core::execution::savings::Savings;
 use sidestep_core::view::description::{ExecutionDescription, StepDescription, timestamp};
 use sidestep_core::view::forecast::{Forecast, ForecastSummary};
+use sidestep_core::view::price::savings_usd;
 use sidestep_engine::ports::executions::Summary;
 
 /// Longer values are cut; `--json` has them whole.
@@ -171,7 +172,7 @@ pub(crate) fn list(summaries: &[Summary]) -> String {
 fn saved(saved: Savings) -> String {
     match saved.ms {
         0 => "-".to_owned(),
-        ms => format!("{}, ${:.6}", duration(ms), saved.usd),
+        ms => format!("{}, ${:.6}", duration(ms), savings_usd(saved)),
     }
 }
 

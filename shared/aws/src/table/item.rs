@@ -34,17 +34,20 @@ pub(super) fn number(value: impl Into<u64>) -> AttributeValue {
 
 /// Returns the attributes of what reuse saved: none for nothing, which keeps most heads shorter.
 pub(super) fn saved_attributes(saved: Savings) -> impl Iterator<Item = (String, AttributeValue)> {
-    [("SavedMs", saved.ms.to_string()), ("SavedUsd", saved.usd.to_string())]
+    let Savings { ms, mb_ms, invocations } = saved;
+    [("SavedMs", ms), ("SavedMbMs", mb_ms), ("SavedInvocations", invocations)]
         .into_iter()
         .filter(move |_| saved != Savings::default())
-        .map(|(name, value)| (name.to_owned(), AttributeValue::N(value)))
+        .map(|(name, value)| (name.to_owned(), number(value)))
 }
 
-/// Reads [`saved_attributes`].
+/// Reads [`saved_attributes`]. Earlier releases wrote `SavedUsd` in place of the last two; such an
+/// item reads without them, so the price of its savings is no longer shown.
 pub(super) fn saved(item: &Item) -> Savings {
     Savings {
         ms: numeric(item, "SavedMs").unwrap_or_default(),
-        usd: numeric(item, "SavedUsd").unwrap_or_default(),
+        mb_ms: numeric(item, "SavedMbMs").unwrap_or_default(),
+        invocations: numeric(item, "SavedInvocations").unwrap_or_default(),
     }
 }
 
@@ -135,6 +138,18 @@ mod tests {
     use sidestep_engine::ports::objects::sha256_hex;
 
     use crate::table::key::commit_key;
+
+    #[test]
+    fn savings_read_back_and_those_of_an_earlier_release_read_without_their_price() {
+        let saved_before = Savings { ms: 1500, mb_ms: 192_000, invocations: 2 };
+        let item: Item = saved_attributes(saved_before).collect();
+        assert_eq!(saved(&item), saved_before);
+        assert_eq!(saved_attributes(Savings::default()).count(), 0);
+        let number = |text: &str| AttributeValue::N(text.to_owned());
+        let old = [("SavedMs", number("1500")), ("SavedUsd", number("0.000001"))];
+        let item: Item = old.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        assert_eq!(saved(&item), Savings { ms: 1500, ..Savings::default() });
+    }
 
     #[test]
     fn documents_read_back_compressed_or_not() {

@@ -1,7 +1,7 @@
-//! Whether two results of one cache key are the same.
+//! Determinism: whether two results of one cache key are the same.
 //!
-//! Places differ from execution to execution, so an S3 URI below `runs/` counts by its artifact's digest, or else by its name below the
-//! attempt's prefix.
+//! Places differ from execution to execution. So an S3 URI below `runs/` counts by its artifact's
+//! digest, or by its name below the attempt's prefix if it is no artifact.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use crate::cache::key::{Content, replace_content};
 use crate::execution::result::{CacheEntry, Outputs, Produced};
 use crate::uri::S3Uri;
 
-/// What differs between two results of one key, in words; `None` when nothing does.
+/// Returns in words what differs between two results of one key, and `None` if nothing does.
 pub fn difference(then: &CacheEntry, now: &CacheEntry) -> Option<String> {
     let (before, after) = (artifacts(&then.produced), artifacts(&now.produced));
     let what = if before == after {
@@ -31,12 +31,13 @@ pub fn difference(then: &CacheEntry, now: &CacheEntry) -> Option<String> {
     ))
 }
 
+/// Returns the digests of the artifacts, by their names below the attempt's prefix.
 fn artifacts(produced: &Produced) -> BTreeMap<String, &str> {
     let artifacts = produced.artifacts.iter();
     artifacts.map(|artifact| (local_name(&artifact.uri), artifact.sha256.as_str())).collect()
 }
 
-/// Outputs without places; `None` when they are not at hand.
+/// Returns the outputs without places, and `None` if they are stored in S3 and not read.
 fn outputs(produced: &Produced) -> Option<Value> {
     let Outputs::Inline(outputs) = &produced.outputs else { return None };
     let replaced = replace_content::<Infallible>(&Value::Object(outputs.clone()), &mut |uri| {
@@ -46,7 +47,8 @@ fn outputs(produced: &Produced) -> Option<Value> {
     replaced.ok()
 }
 
-/// The part of a key below `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/`; of other objects the whole URI.
+/// Returns the part of a key below `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/`, and the whole URI of
+/// any other object.
 fn local_name(uri: &S3Uri) -> String {
     match uri.key().splitn(6, '/').collect::<Vec<_>>().as_slice() {
         ["runs", _, _, _, _, name] => (*name).to_owned(),

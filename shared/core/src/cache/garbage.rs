@@ -1,11 +1,13 @@
-//! What a garbage collection may remove: cache entries that are old or no longer whole, and objects of old executions that nothing
-//! needs any more.
+//! Garbage: what a collection may remove. These are cache entries that are old or no longer whole,
+//! and objects of old executions that nothing needs any more.
 //!
-//! Only objects of attempts count, `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/NAME` in the artifact bucket, and only those of executions that
-//! are known, over and began before the cut-off. Everything else stays, also what this code does not understand.
+//! Only objects of attempts are removed, `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/NAME` in the
+//! artifact bucket, and only those of executions that are known, over, and began before the
+//! cut-off. Everything else stays, also what this code does not understand.
 //!
-//! A result needs more than its artifacts: a function that writes to S3 by itself reports none, and its outputs may name what another
-//! step wrote. So everything that its attempts left counts as needed, and every S3 URI among its outputs with all below it.
+//! A result needs more than its artifacts. A function that writes to S3 by itself reports none, and
+//! its outputs may name what another step wrote. So a result needs everything that its attempts
+//! left, and every S3 URI among its outputs with all below it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,39 +20,39 @@ use crate::execution::result::{Outputs, Produced, Source};
 use crate::name::{ExecutionId, StepName};
 use crate::uri::S3Uri;
 
-/// Where an object was made: the execution and the step of its attempt.
+/// The place where an object was made: the execution and the step of its attempt.
 pub type Place = (ExecutionId, StepName);
 
-/// What results need to be of use.
+/// The objects that results need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Objects, and prefixes with or without their last `/`.
+    /// Objects, and prefixes with or without their final `/`.
     uris: BTreeSet<S3Uri>,
     places: BTreeSet<Place>,
 }
 
-/// A cache entry, as far as a collection looks at it.
+/// A cache entry, as a collection sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownEntry {
     pub key: CacheKey,
     pub created_at_ms: u64,
-    /// Whether all its artifacts are still there.
+    /// If true, all its artifacts are still there.
     pub is_whole: bool,
     pub needs: Needs,
 }
 
-/// An execution, as far as a collection looks at it.
+/// An execution, as a collection sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownExecution {
     pub execution_id: ExecutionId,
     pub started_at_ms: u64,
     pub is_over: bool,
-    /// Looked at only unless the execution [is past](KnownExecution::is_past).
+    /// Ignored if the execution [is past](KnownExecution::is_past).
     pub needs: Needs,
 }
 
 impl KnownExecution {
-    /// Whether the execution needs nothing any more.
+    /// Returns true if the execution needs nothing any more.
     pub fn is_past(&self, cut_off_ms: u64) -> bool {
         self.is_over && self.started_at_ms < cut_off_ms
     }
@@ -63,16 +65,16 @@ pub struct StoredObject {
     pub bytes: u64,
 }
 
-/// Why an entry goes.
+/// The reason for removing an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Staleness {
     /// It was made before the cut-off.
     Old,
-    /// An artifact is gone, so that it can never be hit.
+    /// An artifact is gone, so the entry can never be hit.
     Incomplete,
 }
 
-/// Whether an entry goes, and why.
+/// Returns why an entry is removed, and `None` if it stays.
 pub fn staleness(entry: &KnownEntry, cut_off_ms: u64) -> Option<Staleness> {
     match entry {
         _ if entry.created_at_ms < cut_off_ms => Some(Staleness::Old),
@@ -81,8 +83,10 @@ pub fn staleness(entry: &KnownEntry, cut_off_ms: u64) -> Option<Staleness> {
     }
 }
 
-/// The objects that may go when of all entries these remain. `executions` must hold every execution that is not over, and every one
-/// that began at the cut-off or later; where older ones are missing their objects stay.
+/// Returns the objects that may be removed if of all cache entries only `remaining` are kept.
+///
+/// `executions` must hold every execution that is not over, and every one that began at the cut-off
+/// or later. The objects of older executions that are missing there stay.
 pub fn unneeded<'a>(
     artifact_bucket: &str,
     cut_off_ms: u64,
@@ -110,7 +114,7 @@ pub fn unneeded<'a>(
     objects.iter().filter(goes).collect()
 }
 
-/// Every result that an execution's commits name, with the place where a function made it.
+/// Returns every result that an execution's commits name, with the place where a function made it.
 pub fn results(execution: &PastExecution) -> Vec<(Option<Place>, &Produced)> {
     let place = |source: &Source| (source.execution_id.clone(), source.step_name.clone());
     let mut results = Vec::new();
@@ -135,13 +139,15 @@ pub fn results(execution: &PastExecution) -> Vec<(Option<Place>, &Produced)> {
 }
 
 impl Needs {
-    /// Adds a result. Outputs that are stored have to be read, and added as a value too.
+    /// Adds a result. The caller has to read outputs that are stored, and add them as a value too.
     pub fn add(&mut self, place: Option<Place>, produced: &Produced) {
         self.places.extend(place);
         self.uris.extend(produced.artifacts.iter().map(|artifact| artifact.uri.clone()));
         match &produced.outputs {
             Outputs::Inline(outputs) => outputs.values().for_each(|value| self.add_value(value)),
-            Outputs::Stored(uri) => drop(self.uris.insert(uri.clone())),
+            Outputs::Stored(uri) => {
+                self.uris.insert(uri.clone());
+            }
         }
     }
 
@@ -155,13 +161,13 @@ impl Needs {
         }
     }
 
-    /// Adds all that `other` needs.
+    /// Adds everything that `other` needs.
     pub fn extend(&mut self, other: &Self) {
         self.uris.extend(other.uris.iter().cloned());
         self.places.extend(other.places.iter().cloned());
     }
 
-    /// Whether the object is named, or lies below something that is.
+    /// Returns true if the object is named, or lies below something that is.
     fn covers(&self, object: &S3Uri) -> bool {
         let (bucket, key) = (object.bucket(), object.key());
         let is_named = |key: &str| self.uris.contains(&S3Uri::new(bucket, key));
@@ -172,7 +178,7 @@ impl Needs {
     }
 }
 
-/// Where an object of an attempt was made; `None` for every other object.
+/// Returns where an object of an attempt was made, and `None` for every other object.
 fn place(artifact_bucket: &str, uri: &S3Uri) -> Option<Place> {
     let parts: Vec<_> = uri.key().splitn(6, '/').collect();
     match parts.as_slice() {

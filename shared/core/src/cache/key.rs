@@ -1,12 +1,14 @@
 //! The cache key: SHA-256 of the canonical JSON of what a step's result depends on.
 //!
-//! Canonical means compact, members in byte order of their names, integers with all digits and floats in the shortest form that reads
-//! back. RFC 8785 was tried and is not used: it makes every number a float, so 9007199254740993 and ...992, or 6 and 6.0, which a
-//! function can tell apart, would share a key.
+//! A result depends on the code's digest and on the resolved arguments, in which every S3 URI
+//! stands for the digest of what it holds. No name, time, execution id or path enters, so renaming
+//! a pipeline, registering it again, or the prefix of a new execution never costs a hit. The parts
+//! are kept beside the key, so that a miss can be explained.
 //!
-//! That is the code's digest and the resolved arguments, in which every S3 URI stands for the digest of what it holds. No name, time,
-//! execution id or path enters, so renaming a pipeline, registering it again, or the prefix of a new execution never costs a hit.
-//! The parts are kept beside the key, so that a miss can be explained.
+//! Canonical means compact, members in byte order of their names, integers with all digits, and
+//! floats in the shortest form that reads back. RFC 8785 was tried and is not used. It makes every
+//! number a float, so 9007199254740993 and ...992, or 6 and 6.0, would share a key although a
+//! function can tell them apart.
 
 use std::fmt;
 
@@ -17,14 +19,15 @@ use sha2::{Digest, Sha256};
 use crate::definition::StepType;
 use crate::uri::S3Uri;
 
-/// Raised when the meaning of the parts changes; older entries are then never hit.
+/// The version of the parts. It is raised when their meaning changes; older entries are then never
+/// hit.
 const KEY_VERSION: u32 = 1;
 
-/// Marks a string of [`KeyParts::arguments`] as the digest of S3 content. NUL can not occur in a real URI or path, so
-/// no literal argument reads like it by accident.
+/// Marks a string of [`KeyParts::arguments`] as the digest of S3 content. NUL cannot occur in a
+/// real URI or path, so no literal argument looks like a digest by accident.
 pub(crate) const CONTENT_MARK: &str = "\u{0}s3:";
 
-/// 64 lower-case hexadecimal digits.
+/// A cache key: 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CacheKey(String);
@@ -41,7 +44,7 @@ impl fmt::Display for CacheKey {
     }
 }
 
-/// What a result depends on.
+/// The parts of a key: what a result depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct KeyParts {
@@ -50,13 +53,14 @@ pub struct KeyParts {
     pub code_digest: String,
     /// The resolved arguments with content digests in place of S3 URIs.
     pub arguments: Value,
-    /// Who shares the result, where it is not the whole deployment.
+    /// The scope within which the result is shared; absent if it is the whole deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
 
 impl KeyParts {
-    /// Parts of this key version for a Lambda step; `arguments` come from [`replace_content`].
+    /// Makes the parts for a Lambda step, in this release's version. `arguments` come from
+    /// [`replace_content`].
     pub fn lambda(code_digest: &str, arguments: Value) -> Self {
         Self {
             key_version: KEY_VERSION,
@@ -67,13 +71,13 @@ impl KeyParts {
         }
     }
 
-    /// The key of these parts.
+    /// Returns the key of these parts.
     pub fn key(&self) -> CacheKey {
         CacheKey(canonical_sha256(&json!(self)))
     }
 }
 
-/// SHA-256 of a value as canonical JSON, in hexadecimal.
+/// Returns the SHA-256 of a value as canonical JSON, in hexadecimal.
 pub(crate) fn canonical_sha256(value: &Value) -> String {
     let mut canonical = value.clone();
     canonical.sort_all_objects();
@@ -86,19 +90,20 @@ pub(crate) fn short_digest(digest: &str) -> &str {
     digest.get(start..start + 8).unwrap_or(digest)
 }
 
-/// What an S3 URI holds, as far as a key is concerned.
+/// The content of an S3 URI, as a key sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// The digest of an object or of everything below a prefix.
     Digest(String),
-    /// Nothing is there: the URI is a place to write to, and stands for itself.
+    /// Nothing is there. The URI is a place to write to, and stands for itself.
     Nothing,
 }
 
 /// Returns `value` with every string that is an S3 URI replaced by what it holds.
 ///
-/// Only whole strings count: a URI inside a longer text is text. `content` errs when it has to be asked for first; all URIs
-/// are visited even then, so that one round of look-ups gathers everything.
+/// Only whole strings count: a URI inside a longer text is text. `content` fails where the content
+/// has to be asked for first. All URIs are visited even then, so that one round of look-ups gathers
+/// everything.
 pub fn replace_content<E>(
     value: &Value,
     content: &mut dyn FnMut(&S3Uri) -> Result<Content, E>,
@@ -125,9 +130,10 @@ pub fn replace_content<E>(
     }
 }
 
-/// The digest of everything below a prefix: of the sorted list of relative keys and content digests.
+/// Returns the digest of everything below a prefix: of the sorted list of relative keys and content
+/// digests.
 ///
-/// Manifests are left out: they hold tokens and times, which are new on every run.
+/// Manifests are left out. They hold tokens and times, which are new on every run.
 pub fn listing_digest<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let is_content =
         |name: &str| name.rsplit('/').next() != Some(crate::execution::invocation::MANIFEST_NAME);
@@ -135,7 +141,7 @@ pub fn listing_digest<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>)
     lines.sort_unstable();
     let mut hash = Sha256::new();
     for (name, digest) in lines {
-        // Keys cannot hold NUL after S3's own check, so the separators keep the encoding one to one.
+        // S3 refuses keys with NUL, so the separators keep the encoding one to one.
         hash.update(name.as_bytes());
         hash.update(b"\0");
         hash.update(digest.as_bytes());

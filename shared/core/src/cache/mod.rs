@@ -1,4 +1,4 @@
-//! What makes two step results equal, and what may be removed from the cache.
+//! The cache: what makes two step results equal, and what may be removed.
 
 pub mod determinism;
 pub mod garbage;

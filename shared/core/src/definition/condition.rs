@@ -42,9 +42,10 @@ pub enum Condition {
 pub trait ChangeScope: Scope {
     /// Tells whether the content behind `value` differs from what was behind `text` in the earlier
     /// execution.
-    fn changed(&self, value: &Expression, text: &str) -> Result<Verdict, Unresolved<Self::Need>>;
+    fn changed(&self, value: &Expression, text: &str)
+    -> Result<Evaluation, Unresolved<Self::Need>>;
 
-    fn code_changed(&self, step: &StepName) -> Result<Verdict, Unresolved<Self::Need>>;
+    fn code_changed(&self, step: &StepName) -> Result<Evaluation, Unresolved<Self::Need>>;
 }
 
 /// An operator that compares two values.
@@ -93,7 +94,7 @@ impl Operator {
 
 /// The outcome of a condition, with the comparison that decided it: `5.2 <= 6.0 is true`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Evaluation {
     pub holds: bool,
     pub because: String,
 }
@@ -102,31 +103,31 @@ pub struct Verdict {
 pub fn all<S: ChangeScope>(
     conditions: &[Condition],
     scope: &S,
-) -> Result<Verdict, Unresolved<S::Need>> {
+) -> Result<Evaluation, Unresolved<S::Need>> {
     let mut because = Vec::new();
     for condition in conditions {
-        let verdict = condition.evaluate(scope)?;
-        if !verdict.holds {
-            return Ok(verdict);
+        let evaluation = condition.evaluate(scope)?;
+        if !evaluation.holds {
+            return Ok(evaluation);
         }
-        because.push(verdict.because);
+        because.push(evaluation.because);
     }
     let because =
         if because.is_empty() { "no conditions".to_owned() } else { because.join(" and ") };
-    Ok(Verdict { holds: true, because })
+    Ok(Evaluation { holds: true, because })
 }
 
 impl Condition {
     /// Evaluates this condition. Values of the wrong types are [`Unresolved::Absent`], and the
     /// condition step fails with its text.
-    pub fn evaluate<S: ChangeScope>(&self, scope: &S) -> Result<Verdict, Unresolved<S::Need>> {
+    pub fn evaluate<S: ChangeScope>(&self, scope: &S) -> Result<Evaluation, Unresolved<S::Need>> {
         match self {
             Self::Compare { operator, left, right } => {
                 let (left, right) = (left.evaluate(scope)?, right.evaluate(scope)?);
                 let holds = operator.holds(compare(*operator, &left, &right)?);
                 let because =
                     format!("{} {} {} is {holds}", show(&left), operator.symbol(), show(&right));
-                Ok(Verdict { holds, because })
+                Ok(Evaluation { holds, because })
             }
             Self::In { query, values } => {
                 let query = query.evaluate(scope)?;
@@ -136,22 +137,25 @@ impl Condition {
                 // mode.
                 let holds = values.iter().any(|value| same(&query, value));
                 let list = values.iter().map(show).collect::<Vec<_>>().join(", ");
-                Ok(Verdict { holds, because: format!("{} in [{list}] is {holds}", show(&query)) })
+                Ok(Evaluation {
+                    holds,
+                    because: format!("{} in [{list}] is {holds}", show(&query)),
+                })
             }
             Self::Not(condition) => {
-                let verdict = condition.evaluate(scope)?;
-                Ok(Verdict { holds: !verdict.holds, because: verdict.because })
+                let evaluation = condition.evaluate(scope)?;
+                Ok(Evaluation { holds: !evaluation.holds, because: evaluation.because })
             }
             Self::Or(conditions) => {
                 let mut because = Vec::new();
                 for condition in conditions {
-                    let verdict = condition.evaluate(scope)?;
-                    if verdict.holds {
-                        return Ok(verdict);
+                    let evaluation = condition.evaluate(scope)?;
+                    if evaluation.holds {
+                        return Ok(evaluation);
                     }
-                    because.push(verdict.because);
+                    because.push(evaluation.because);
                 }
-                Ok(Verdict { holds: false, because: because.join(" and ") })
+                Ok(Evaluation { holds: false, because: because.join(" and ") })
             }
             Self::Changed { value, text } => scope.changed(value, text),
             Self::CodeChanged { step } => scope.code_changed(step),
@@ -277,10 +281,10 @@ mod tests {
     }
 
     impl ChangeScope for Nothing {
-        fn changed(&self, _: &Expression, _: &str) -> Result<Verdict, Unresolved<()>> {
+        fn changed(&self, _: &Expression, _: &str) -> Result<Evaluation, Unresolved<()>> {
             Err(Unresolved::Missing(()))
         }
-        fn code_changed(&self, _: &StepName) -> Result<Verdict, Unresolved<()>> {
+        fn code_changed(&self, _: &StepName) -> Result<Evaluation, Unresolved<()>> {
             Err(Unresolved::Missing(()))
         }
     }
@@ -292,7 +296,7 @@ mod tests {
             right: Expression::Literal(right),
         };
         match condition.evaluate(&Nothing) {
-            Ok(verdict) => Ok(verdict.holds),
+            Ok(evaluation) => Ok(evaluation.holds),
             Err(Unresolved::Absent(text)) => Err(text),
             Err(Unresolved::Missing(())) => unreachable!("literals need no facts"),
         }
@@ -333,12 +337,12 @@ mod tests {
             query: Expression::Literal(json!("1")),
             values: vec![Expression::Literal(json!(1)), Expression::Literal(json!(true))],
         };
-        assert_eq!(condition.evaluate(&Nothing).map(|verdict| verdict.holds), Ok(false));
+        assert_eq!(condition.evaluate(&Nothing).map(|evaluation| evaluation.holds), Ok(false));
     }
 
     #[test]
     fn an_empty_list_of_conditions_holds() {
-        assert_eq!(all(&[], &Nothing).map(|verdict| verdict.holds), Ok(true));
+        assert_eq!(all(&[], &Nothing).map(|evaluation| evaluation.holds), Ok(true));
         assert_eq!(Condition::Or(Vec::new()).evaluate(&Nothing).map(|v| v.holds), Ok(false));
     }
 
@@ -352,8 +356,8 @@ mod tests {
             right: Expression::Literal(json!(2)),
         };
         let later = Condition::In { query: unknown, values: Vec::new() };
-        let verdict = all(&[no.clone(), later.clone()], &Nothing).expect("the first decides");
-        assert_eq!(verdict, Verdict { holds: false, because: "1 = 2 is false".to_owned() });
+        let evaluation = all(&[no.clone(), later.clone()], &Nothing).expect("the first decides");
+        assert_eq!(evaluation, Evaluation { holds: false, because: "1 = 2 is false".to_owned() });
         let yes = Condition::Not(Box::new(no));
         assert_eq!(Condition::Or(vec![yes, later]).evaluate(&Nothing).map(|v| v.holds), Ok(true));
     }

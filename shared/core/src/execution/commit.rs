@@ -1,8 +1,10 @@
-//! The journal of an execution: commit `N` is what changed at revision `N`, written once and never edited.
+//! The journal of an execution: commit `N` is what changed at revision `N`, written once and never
+//! edited.
 //!
-//! Creating commit `N` *is* the decision: the store accepts one record per revision, so of two planners that decide at the same time one
-//! wins and the other finds the winner's record, folds it and decides again. `HEAD` is the fold of the commits and only saves
-//! reading them all (ADR 0001).
+//! Creating commit `N` *is* the decision. The store accepts one record per revision, so of two
+//! planners that decide at the same time one wins. The other finds the winner's record, folds it
+//! and decides again. `HEAD` is the fold of the commits, and only saves reading them all (ADR
+//! 0001).
 
 use std::collections::BTreeMap;
 
@@ -21,37 +23,38 @@ pub use crate::execution::result::{CacheEntry, Hit, Outputs, Produced, Reuse, So
 #[serde(rename_all = "PascalCase")]
 pub struct Commit {
     pub revision: Revision,
-    /// When it was decided, in milliseconds since 1970, by the planner's clock.
+    /// The time of the decision by the planner's clock, in milliseconds since 1970.
     pub at_ms: u64,
     /// Attempts that ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub completions: Vec<Completion>,
-    /// What was noticed about results, and deserves attention.
+    /// What deserves attention about results.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
-    /// Steps that were decided, in the order in which the planner came to them.
+    /// Decisions about steps, in the order in which the planner came to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
-    /// Somebody asked for a stop: nothing new starts.
+    /// The user asked for a stop: nothing new starts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stop: bool,
-    /// The execution is taken up again: what failed, was stopped or never started waits once more.
+    /// The execution is resumed: what failed, was stopped or never started waits once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// Set by the last commit.
+    /// The end of the execution; set by the last commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
 }
 
-/// What an execution keeps when it is taken up again.
+/// What an execution keeps when it is resumed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Retry {
-    /// Attempts begun so far, of steps that wait again: numbers go on, since every attempt has a place of its own in S3.
+    /// How many attempts have begun of each step that waits again. Their numbers go on, because
+    /// every attempt has a place of its own in S3.
     pub attempts: BTreeMap<StepIndex, u32>,
 }
 
-/// Something about a step that deserves attention and is no error.
+/// Something about a step that deserves attention, but is not an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Warning {
@@ -59,11 +62,11 @@ pub struct Warning {
     pub message: String,
 }
 
-/// How an execution ended.
+/// The end of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct End {
-    /// The reason, when it failed.
+    /// The reason, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
     /// It was stopped, and nothing failed.
@@ -80,7 +83,7 @@ pub struct Completion {
     pub result: AttemptResult,
 }
 
-/// What an attempt came to.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AttemptResult {
     Succeeded(Produced),
@@ -94,17 +97,17 @@ pub enum AttemptResult {
 #[serde(rename_all = "PascalCase")]
 pub struct Retried {
     pub failure: Failure,
-    /// When the next attempt begins, in milliseconds since 1970.
+    /// The time at which the next attempt begins, in milliseconds since 1970.
     pub at_ms: u64,
-    /// The claim that failed.
+    /// The claim of the attempt that failed.
     pub claim: Claim,
 }
 
-/// Why a step failed.
+/// The reason why a step failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Failure {
-    /// Stable, such as `Sidestep.Timeout`, or the function's own.
+    /// A stable type such as `Sidestep.Timeout`, or one of the function's own.
     pub error_type: String,
     pub message: String,
 }
@@ -121,21 +124,23 @@ impl Failure {
     }
 }
 
-/// What the planner decided about a step.
+/// A decision of the planner about a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Decision {
     pub step: StepIndex,
     pub verdict: Verdict,
-    /// In words, for people.
+    /// The reason in words, for people.
     pub reason: String,
-    /// What deserves attention although it is no error.
+    /// What deserves attention, although it is not an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// Digests behind the values of the step's `Changed` conditions, by the values' text: what a later execution compares with.
+    /// The digests behind the values of the step's `Changed` conditions, by the values' text. A
+    /// later execution compares with them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub observed: BTreeMap<String, String>,
-    /// Attempts begun so far, of a step that does not begin another now: their numbers are used, whenever it runs again.
+    /// How many attempts had begun, for a step that does not begin another now. Their numbers stay
+    /// used if it runs again.
     #[serde(default, rename = "Begun", skip_serializing_if = "is_zero")]
     pub attempts_begun: u32,
 }
@@ -152,7 +157,7 @@ impl Decision {
 }
 
 impl AttemptResult {
-    /// The phase that a step enters with this result.
+    /// Returns the phase that a step enters with this result.
     pub fn phase(&self) -> Phase {
         match self {
             Self::Succeeded(_) => Phase::Succeeded,
@@ -163,7 +168,7 @@ impl AttemptResult {
 }
 
 impl Verdict {
-    /// The word that people and programs see.
+    /// Returns the word that people and programs see.
     pub fn decision(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Condition(_) | Self::Failed(_) | Self::Stopped { .. } => "Run",
@@ -174,7 +179,7 @@ impl Verdict {
         }
     }
 
-    /// The phase that a step enters with this verdict.
+    /// Returns the phase that a step enters with this verdict.
     pub fn phase(&self) -> Phase {
         match self {
             Self::Run(_) => Phase::Executing,
@@ -195,24 +200,25 @@ impl Verdict {
     }
 }
 
-/// The kinds of decision.
+/// What was decided about a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// Invoke it: an attempt begins, and with it the claim on the step.
+    /// It runs: an attempt begins, and with it the claim on the step.
     Run(Claim),
     /// An equal step succeeded before.
     CacheHit(Hit),
-    /// It is not selected, or its `When` does not hold; an earlier result or one given by hand stands in.
+    /// It is not selected, or its `When` does not hold. An earlier result, or one given by hand,
+    /// stands in.
     Reused(Reuse),
     /// It is not selected, and nothing that is selected needs it.
     NotSelected,
     /// A condition was evaluated.
     Condition(bool),
-    /// It ended without being invoked: a Fail step fired, or the arguments could not be resolved.
+    /// It failed without being invoked: it is a Fail step, or its arguments could not be resolved.
     Failed(Failure),
-    /// It will not run: its branch was not taken, or it waits for a step that was skipped.
+    /// It will not run, because its branch was not taken or a step that it depends on was skipped.
     Skipped,
-    /// It will not run because something failed.
+    /// It will not run, because something failed.
     NotStarted,
     /// It was about to be tried again when the execution was stopped.
     Stopped { attempt_count: u32 },
@@ -223,23 +229,23 @@ pub enum Verdict {
 #[serde(rename_all = "PascalCase")]
 pub struct Claim {
     pub attempt_count: u32,
-    /// After this time, in milliseconds since 1970, the attempt may be taken for lost.
+    /// The time after which the attempt may count as lost, in milliseconds since 1970.
     pub lease_until_ms: u64,
-    /// When the step's first attempt began.
+    /// The time at which the step's first attempt began.
     #[serde(default)]
     pub started_at_ms: u64,
-    /// When the attempt's `TimeoutSeconds` are over.
+    /// The time at which the attempt's `TimeoutSeconds` are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
-    /// Of a Callback step: what the answer has to name.
+    /// The token that the answer to a Callback step has to name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_token: Option<String>,
-    /// Where a success is published; absent when the step is not cached.
+    /// The key under which a success is published; absent if the step is not cached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<KeyParts>,
 }
 
-/// A claim, with its commit's number and time.
+/// A claim, with the number and time of its commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Claimed {
@@ -249,7 +255,7 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    /// The claim that `commit` makes on `step`.
+    /// Returns the claim that `commit` makes on `step`.
     pub fn of(commit: &Commit, step: StepIndex) -> Option<Self> {
         let claim = commit.claim(step)?.clone();
         Some(Self { revision: commit.revision, at_ms: commit.at_ms, claim })
@@ -270,7 +276,7 @@ impl Commit {
         }
     }
 
-    /// Whether this changes nothing and need not be written.
+    /// Returns true if the commit changes nothing and need not be written.
     pub fn is_empty(&self) -> bool {
         self.completions.is_empty()
             && self.decisions.is_empty()
@@ -279,7 +285,7 @@ impl Commit {
             && !self.stop
     }
 
-    /// What `step` produced, if this commit is where it succeeded.
+    /// Returns what `step` produced, if it succeeded with this commit.
     pub fn produced(&self, step: StepIndex) -> Option<&Produced> {
         let completed = self.completions.iter().find_map(|completion| match &completion.result {
             AttemptResult::Succeeded(produced) if completion.step == step => Some(produced),
@@ -294,12 +300,12 @@ impl Commit {
         })
     }
 
-    /// The decision about `step`, if this commit holds one.
+    /// Returns the decision about `step`, if this commit holds one.
     pub fn decision(&self, step: StepIndex) -> Option<&Decision> {
         self.decisions.iter().rev().find(|decision| decision.step == step)
     }
 
-    /// The claim on `step`, if this commit is where its attempt began.
+    /// Returns the claim on `step`, if an attempt began with this commit.
     pub fn claim(&self, step: StepIndex) -> Option<&Claim> {
         self.decisions.iter().find_map(|decision| match &decision.verdict {
             Verdict::Run(claim) if decision.step == step => Some(claim),
@@ -307,12 +313,13 @@ impl Commit {
         })
     }
 
-    /// The end of an attempt of `step`, if this commit holds one.
+    /// Returns the end of an attempt of `step`, if this commit holds one.
     pub fn completion(&self, step: StepIndex) -> Option<&Completion> {
         self.completions.iter().find(|completion| completion.step == step)
     }
 
-    /// Attempts of `step` that had begun with this commit, if it speaks of the step. Numbers only go up.
+    /// Returns how many attempts of `step` had begun with this commit, and 0 if it does not mention
+    /// the step. The number only grows from commit to commit.
     pub fn attempts(&self, step: StepIndex) -> u32 {
         let completed = self.completion(step).map(|completion| completion.attempt_count);
         let decided = self.decision(step).map(|decision| match &decision.verdict {
@@ -324,7 +331,7 @@ impl Commit {
         completed.max(kept).max(decided).unwrap_or_default()
     }
 
-    /// Why `step` failed, if this commit is where it did.
+    /// Returns why `step` failed, if it failed with this commit.
     pub fn failure(&self, step: StepIndex) -> Option<&Failure> {
         let reported = self.completions.iter().find_map(|completion| match &completion.result {
             AttemptResult::Failed(failure) if completion.step == step => Some(failure),

@@ -1,4 +1,5 @@
-//! What a step function is told beside its arguments: the reserved key `Sidestep` of the event.
+//! Invocations: what a step function is told beside its arguments, under the event's reserved key
+//! `Sidestep`.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +12,12 @@ pub const RESERVED_KEY: &str = "Sidestep";
 /// The key below [`RESERVED_KEY`] in the answer of a function that committed its result itself.
 pub const COMMITTED: &str = "Committed";
 
-/// The key below [`RESERVED_KEY`] in the answer of a function that left its result in the planner's queue.
+/// The key below [`RESERVED_KEY`] in the answer of a function that left its result in the planner's
+/// queue.
 pub const REPORTED: &str = "Reported";
 
-/// The key below [`RESERVED_KEY`] in that answer for what the commit asked of the services, where that is counted.
+/// The key below [`RESERVED_KEY`] in that answer for what the commit asked of the services, where
+/// that is counted.
 pub const USAGE: &str = "Usage";
 
 /// The name of the object whose creation is a step's report.
@@ -29,13 +32,13 @@ pub struct Invocation {
     pub step_name: StepName,
     /// 1 for the first try.
     pub attempt_count: u32,
-    /// `s3://BUCKET/runs/PIPELINE/EXECUTION/STEP/ATTEMPT/`: where this attempt may write.
+    /// The place where this attempt may write: `s3://BUCKET/runs/PIPELINE/EXECUTION/STEP/ATTEMPT/`.
     pub output_prefix: S3Uri,
     /// Proves that a report comes from this attempt. Never logged.
     pub token: String,
-    /// When the attempt's time is up, in milliseconds since 1970.
+    /// The time at which the attempt must have ended, in milliseconds since 1970.
     pub deadline_ms: u64,
-    /// Whether only one run of this attempt may begin.
+    /// If true, only one run of this attempt may begin.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exactly_once_start: bool,
 }

@@ -1,6 +1,7 @@
-//! The manifest: the small JSON that a step writes last, below its `OutputPrefix`, and whose presence is the report.
+//! The manifest: the small JSON that a step writes last, below its `OutputPrefix`. Its existence is
+//! the report of the step's success.
 //!
-//! It is create-only, so of two runs of one attempt the first to finish is the one that counts.
+//! It is create-only, so of two runs of one attempt the first to finish counts.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,17 +18,17 @@ pub struct Manifest {
     pub version: u32,
     /// The attempt's token, from its invocation.
     pub token: String,
-    /// The handler's JSON object, undeclared keys included.
+    /// The JSON object that the handler returned, undeclared keys included.
     pub outputs: Map<String, Value>,
-    /// In order of URI.
+    /// The artifacts in order of URI.
     pub artifacts: Vec<Artifact>,
-    /// When the handler began, in milliseconds since 1970, by the function's clock.
+    /// The time at which the handler began by the function's clock, in milliseconds since 1970.
     pub started_at_ms: u64,
-    /// From the handler's start to its return, by a monotonic clock.
+    /// The time from the handler's start to its return by a monotonic clock.
     pub duration_ms: u64,
 }
 
-/// An object that a step wrote, with the digest that was computed while it was written.
+/// An object that a step wrote, with the digest that was computed during the write.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Artifact {

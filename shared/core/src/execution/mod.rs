@@ -1,7 +1,8 @@
 //! An execution's state: the fold of its commits, small enough to be rewritten at every commit.
 //!
-//! Four bytes a step: one letter for the phase and three characters for the revision at which it got there. So 200 steps fit into a `HEAD`
-//! item of 1 KB, one DynamoDB write unit; everything bulky stays in the commit that the revision names.
+//! A step takes four bytes: one letter for its phase, and three characters for the revision at
+//! which it got there. So 200 steps fit into a `HEAD` item of 1 KB, which is one DynamoDB write
+//! unit. Everything bulky stays in the commit that the revision names.
 
 pub mod commit;
 pub mod invocation;
@@ -19,18 +20,20 @@ use crate::execution::savings::Savings;
 
 pub use crate::execution::phase::{ExecutionStatus, Phase, Revision, StepState};
 
-/// The folded state.
+/// The state of an execution: its commits, folded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Execution {
     pub status: ExecutionStatus,
-    /// The last commit that is folded in.
+    /// The revision of the last commit that is folded in.
     pub revision: Revision,
-    /// In definition order.
+    /// The states of the steps in definition order.
     pub steps: Vec<StepState>,
+    /// What reuse has saved so far.
     pub saved: Savings,
 }
 
-/// A commit that does not follow from the state it is folded into: a defect or a damaged store.
+/// The error for a commit that does not follow from the state it is folded into. It means a defect
+/// or a damaged store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FoldError {
@@ -45,7 +48,7 @@ pub enum FoldError {
 }
 
 impl Execution {
-    /// The state before the first commit.
+    /// Returns the state before the first commit.
     pub fn new(step_count: usize) -> Self {
         let waiting = StepState { phase: Phase::Waiting, revision: 0 };
         let (status, steps) = (ExecutionStatus::Executing, vec![waiting; step_count]);
@@ -56,7 +59,7 @@ impl Execution {
         self.steps[index.0]
     }
 
-    /// Folds one commit in. On an error the state is as before.
+    /// Folds one commit in. On an error the state stays as it was.
     pub fn apply(&mut self, commit: &Commit) -> Result<(), FoldError> {
         let is_legal = self.status.is_over() == commit.retry.is_some();
         if commit.revision != self.revision + 1 || !is_legal {
@@ -74,10 +77,10 @@ impl Execution {
             next.status = ExecutionStatus::Stopping;
         }
         for completion in &commit.completions {
-            next.turn(completion.step, completion.result.phase(), commit.revision)?;
+            next.set_phase(completion.step, completion.result.phase(), commit.revision)?;
         }
         for decision in &commit.decisions {
-            next.turn(decision.step, decision.verdict.phase(), commit.revision)?;
+            next.set_phase(decision.step, decision.verdict.phase(), commit.revision)?;
             next.saved.add(&decision.verdict);
         }
         if let Some(end) = &commit.end {
@@ -92,15 +95,20 @@ impl Execution {
         Ok(())
     }
 
-    /// The one place where a step changes its phase.
-    fn turn(&mut self, step: StepIndex, to: Phase, revision: Revision) -> Result<(), FoldError> {
+    /// Moves a step to another phase. This is the one place where a step's phase changes.
+    fn set_phase(
+        &mut self,
+        step: StepIndex,
+        to: Phase,
+        revision: Revision,
+    ) -> Result<(), FoldError> {
         let unknown = FoldError::UnknownStep { step: step.0 };
         let state = self.steps.get_mut(step.0).ok_or(unknown)?;
         let is_legal = match state.phase {
             Phase::Waiting => {
                 !matches!(to, Phase::Waiting | Phase::Succeeded | Phase::Retrying | Phase::Stopped)
             }
-            // A new attempt after a lapsed lease, or the attempt's end.
+            // `Executing` again means a new attempt after a lapsed lease.
             Phase::Executing => {
                 matches!(
                     to,
@@ -121,7 +129,7 @@ impl Execution {
         Ok(())
     }
 
-    /// The steps as they stand in `HEAD`: four ASCII characters each.
+    /// Writes the steps as they stand in `HEAD`: four ASCII characters each.
     pub fn encode_steps(&self) -> String {
         let mut text = String::with_capacity(self.steps.len() * 4);
         for state in &self.steps {
@@ -154,7 +162,8 @@ impl Execution {
     }
 }
 
-/// Revisions in base 64, most significant digit first: three digits count to 262,143, over 60 commits for each of 4,000 steps.
+/// The digits of revisions in base 64, most significant digit first. Three digits count to 262,143,
+/// which is over 60 commits for each of 4,000 steps.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The last revision that [`Execution::encode_steps`] can write.

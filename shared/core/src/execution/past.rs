@@ -1,4 +1,5 @@
-//! An earlier execution of the same pipeline, as the present one looks at it: results by step name, since the definition may have changed.
+//! An earlier execution of the same pipeline, as the present one sees it. Results are found by step
+//! name, because the definition may have changed.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::execution::result::{Outputs, Produced, Source};
 use crate::execution::start::Start;
 use crate::name::{ParameterName, StepName};
 
-/// An execution, read whole.
+/// An earlier execution with all its commits.
 #[derive(Debug, Clone)]
 pub struct PastExecution {
     pub start: Start,
@@ -23,27 +24,26 @@ pub struct PastExecution {
     pub commits: Vec<Commit>,
 }
 
-/// What a step of an earlier execution left behind.
+/// The result of a step of an earlier execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastResult {
     pub produced: Produced,
-    /// Of a Condition step.
+    /// The outcome of a Condition step.
     pub outcome: Option<bool>,
-    /// Where it was made, when it was made by a function.
+    /// The place where a function made it; absent if no function did.
     pub source: Option<Source>,
     pub memory_mb: u32,
-    /// Absent when the step was not cached.
+    /// The parts of its cache key; absent if the step was not cached.
     pub parts: Option<KeyParts>,
-    /// The parameters behind it, as they were when it was made.
+    /// The parameters that it depends on, as they were when it was made.
     pub made_with: BTreeMap<ParameterName, Value>,
 }
 
 impl PastExecution {
-    /// Folds the commits, in order, up to the first that does not follow.
-    pub fn new(start: Start, pipeline: Pipeline, commits: Vec<Commit>) -> Self {
+    /// Folds the commits in order, up to the first that does not follow.
+    pub fn new(start: Start, pipeline: Pipeline, mut commits: Vec<Commit>) -> Self {
         let mut execution = Execution::new(pipeline.steps.len());
         let legal = commits.iter().take_while(|commit| execution.apply(commit).is_ok()).count();
-        let mut commits = commits;
         commits.truncate(legal);
         Self { start, pipeline, execution, commits }
     }
@@ -52,26 +52,26 @@ impl PastExecution {
         Some(self.execution.step(self.pipeline.find(name)?).phase)
     }
 
-    /// The last decision about a step.
+    /// Returns the last decision about a step.
     pub fn decision(&self, step: StepIndex) -> Option<&Decision> {
         self.commits.iter().rev().find_map(|commit| commit.decision(step))
     }
 
-    /// The digest that stood behind the value of a `Changed` condition.
+    /// Returns the digest behind the value of a `Changed` condition, by the value's text.
     pub fn observed(&self, text: &str) -> Option<&str> {
         let decisions = self.commits.iter().flat_map(|commit| &commit.decisions);
         let mut found = decisions.filter_map(|decision| decision.observed.get(text));
         found.next_back().map(String::as_str)
     }
 
-    /// The code digest of the function that a Lambda step had.
+    /// Returns the code digest of the function that a Lambda step had.
     pub fn code_digest(&self, name: &StepName) -> Option<&str> {
         let step = self.pipeline.step(self.pipeline.find(name)?);
         let StepKind::Lambda(lambda) = &step.kind else { return None };
         Some(self.start.functions.get(&lambda.function_arn)?.code_digest.as_str())
     }
 
-    /// The key parts that a step was decided by, whether it then ran, failed or was a hit.
+    /// Returns the key parts of a step, whether it then ran, failed or was a hit.
     pub fn parts(&self, name: &StepName) -> Option<&KeyParts> {
         match &self.decision(self.pipeline.find(name)?)?.verdict {
             Verdict::Run(claim) => claim.cache.as_ref(),
@@ -81,7 +81,7 @@ impl PastExecution {
         }
     }
 
-    /// What a step left behind, if it succeeded or something stood in for it.
+    /// Returns the result of a step, if it succeeded or something stood in for it.
     pub fn result(&self, name: &StepName) -> Option<PastResult> {
         let index = self.pipeline.find(name)?;
         let phase = self.execution.step(index).phase;

@@ -1,11 +1,11 @@
-//! Where an execution and its steps stand.
+//! The status of an execution, and the phases of its steps.
 
 use serde::{Deserialize, Serialize};
 
-/// Counts the commits of an execution; the first is 1, and 0 stands for "before the first".
+/// The number of a commit. The first is 1, and 0 stands for "before the first".
 pub type Revision = u32;
 
-/// Status of an execution, with SageMaker's words.
+/// The status of an execution, in SageMaker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExecutionStatus {
     Executing,
@@ -31,10 +31,10 @@ impl ExecutionStatus {
     }
 }
 
-/// Where a step stands.
+/// The phase of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Its turn has not come.
+    /// Its turn has not come yet.
     Waiting,
     /// An attempt is claimed.
     Executing,
@@ -42,22 +42,22 @@ pub enum Phase {
     Retrying,
     /// Its function succeeded.
     Succeeded,
-    /// An equal step's result stands in.
+    /// A cached result of an equal step stands in.
     CacheHit,
-    /// An earlier result stands in, since the step is not to run.
+    /// An earlier result stands in, because the step is not to run.
     Reused,
-    /// Not selected and not needed.
+    /// It is not selected and not needed.
     NotSelected,
-    /// A condition held.
+    /// It is a condition that held.
     ConditionTrue,
-    /// A condition did not hold.
+    /// It is a condition that did not hold.
     ConditionFalse,
     Failed,
-    /// Not run because of a branch.
+    /// It did not run because of a branch.
     Skipped,
-    /// Not run because of a failure.
+    /// It did not run because of a failure.
     NotStarted,
-    /// Was to be tried again when the execution was stopped.
+    /// It was to be tried again when the execution was stopped.
     Stopped,
 }
 
@@ -78,13 +78,13 @@ impl Phase {
         (Self::NotStarted, b'n'),
     ];
 
-    /// Whether the step has ended with outputs or an outcome that others may read.
+    /// Returns true if the step has ended with outputs or an outcome that other steps may read.
     pub fn has_succeeded(self) -> bool {
         use Phase::{CacheHit, ConditionFalse, ConditionTrue, Reused, Succeeded};
         matches!(self, Succeeded | CacheHit | Reused | ConditionTrue | ConditionFalse)
     }
 
-    /// SageMaker's status of the step; none where SageMaker would not list it.
+    /// Returns SageMaker's status of the step, and `None` if SageMaker would not list it.
     pub fn step_status(self) -> Option<&'static str> {
         match self {
             Self::Waiting | Self::Skipped | Self::NotStarted | Self::NotSelected => None,
@@ -100,12 +100,12 @@ impl Phase {
         }
     }
 
-    /// Whether nothing more happens to the step.
+    /// Returns true if nothing more happens to the step.
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Waiting | Self::Executing | Self::Retrying)
     }
 
-    /// Whether the step waits again when the execution is taken up again.
+    /// Returns true if the step waits again when the execution is resumed.
     pub fn is_retried(self) -> bool {
         matches!(self, Self::Failed | Self::NotStarted | Self::Stopped | Self::Skipped)
     }
@@ -115,6 +115,6 @@ impl Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepState {
     pub phase: Phase,
-    /// The commit that brought it there; 0 while waiting.
+    /// The commit that brought it there; 0 while it waits.
     pub revision: Revision,
 }

@@ -1,4 +1,5 @@
-//! Results that were made earlier or elsewhere and stand in for a step: cache entries, hits, reused and supplied outputs.
+//! Results: what an attempt produced, and earlier results that stand in for a step. These are cache
+//! entries, hits, reused and supplied outputs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::execution::manifest::Artifact;
 use crate::name::{ExecutionId, ParameterName, StepName};
 use crate::uri::S3Uri;
 
-/// What a successful attempt left behind.
+/// The result of a successful attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Produced {
@@ -25,13 +26,14 @@ pub struct Produced {
 /// The JSON object that a function returned, undeclared keys included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Outputs {
-    /// Up to [`crate::limits::INLINE_OUTPUT_BYTES`].
+    /// They have at most [`crate::limits::INLINE_OUTPUT_BYTES`].
     Inline(Map<String, Value>),
-    /// In the manifest at this place.
+    /// They are in the manifest at this place.
     Stored(S3Uri),
 }
 
-/// A cache entry that was found, copied so that the execution keeps it when the entry goes.
+/// A cache entry that was found. It is copied, so that the execution keeps it when the entry is
+/// removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Hit {
@@ -41,29 +43,30 @@ pub struct Hit {
     pub memory_mb: u32,
 }
 
-/// A result that stands in for a step that is not to run, copied so that the execution keeps it.
+/// A result that stands in for a step that is not to run. It is copied, so that the execution keeps
+/// it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Reuse {
-    /// The execution that it was copied from; absent when all of it was given by hand.
+    /// The execution that it was copied from; absent if all of it was given by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<ExecutionId>,
-    /// Where it was made, when it was made by a function.
+    /// The place where a function made it; absent if no function did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// Of a Condition step.
+    /// The outcome of a Condition step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<bool>,
     pub produced: Produced,
     #[serde(default)]
     pub memory_mb: u32,
-    /// What was given by hand.
+    /// The outputs that were given by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supplied: Option<Supplied>,
-    /// The key that it was made under.
+    /// The parts of the key that it was made under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<KeyParts>,
-    /// The parameters behind it, as they were when it was made.
+    /// The parameters that it depends on, as they were when it was made.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub made_with: BTreeMap<ParameterName, Value>,
 }
@@ -73,21 +76,21 @@ pub struct Reuse {
 #[serde(rename_all = "PascalCase")]
 pub struct Supplied {
     pub outputs: Map<String, Value>,
-    /// Who gave them, as far as that is known.
+    /// The user who gave them, as far as that is known.
     pub by: String,
     /// SHA-256 of the outputs as canonical JSON, in hexadecimal.
     pub sha256: String,
 }
 
 impl Supplied {
-    /// Notes outputs, who gave them, and their digest.
+    /// Makes supplied outputs with their digest.
     pub fn new(outputs: Map<String, Value>, by: impl Into<String>) -> Self {
         let sha256 = canonical_sha256(&Value::Object(outputs.clone()));
         Self { outputs, by: by.into(), sha256 }
     }
 }
 
-/// Where a reused result was made.
+/// The place where a reused result was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Source {
@@ -104,7 +107,8 @@ pub struct CacheEntry {
     pub source: Source,
     pub produced: Produced,
     pub memory_mb: u32,
-    /// When the step succeeded, in milliseconds since 1970: `ExpireAfter` counts from here.
+    /// The time at which the step succeeded, in milliseconds since 1970. `ExpireAfter` counts from
+    /// here.
     pub created_at_ms: u64,
 }
 

@@ -1,14 +1,19 @@
-//! What reuse has saved: the work of functions that were not invoked because an earlier result stood in.
+//! Savings: the work of functions that were not invoked, because an earlier result stood in.
+//!
+//! The state of an execution keeps counts and no money, so that it does not depend on a release's
+//! price list. [`view::price`](crate::view::price) prices them when they are shown.
 
 use crate::execution::commit::Verdict;
-use crate::view::price::invocation_usd;
 
-/// What reused results took when they were made.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// What the reused results took when they were made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Savings {
+    /// How long the functions worked.
     pub ms: u64,
-    /// At Lambda's list price, memory included.
-    pub usd: f64,
+    /// The same, each function's time multiplied by its memory in MB: what Lambda bills.
+    pub mb_ms: u64,
+    /// How many invocations were saved.
+    pub invocations: u64,
 }
 
 impl Savings {
@@ -20,7 +25,8 @@ impl Savings {
             _ => return,
         };
         self.ms += produced.duration_ms;
-        self.usd += invocation_usd(produced.duration_ms, memory_mb);
+        self.mb_ms += produced.duration_ms * u64::from(memory_mb);
+        self.invocations += 1;
     }
 }
 
@@ -30,7 +36,8 @@ mod tests {
     use crate::cache::key::KeyParts;
     use crate::definition::StepIndex;
     use crate::execution::Execution;
-    use crate::execution::commit::{Commit, Decision, Hit, Outputs, Produced, Source};
+    use crate::execution::commit::{Commit, Decision};
+    use crate::execution::result::{Hit, Outputs, Produced, Source};
     use crate::name::{ExecutionId, StepName};
     use serde_json::{Map, json};
 
@@ -58,8 +65,7 @@ mod tests {
             let commit = Commit { decisions: vec![decision], ..Commit::new(revision, 0) };
             execution.apply(&commit).expect("legal");
         }
-        assert_eq!(execution.saved.ms, 1500);
-        let both = invocation_usd(1000, 1024) + invocation_usd(500, 1024);
-        assert!((execution.saved.usd - both).abs() < 1e-12, "{:?}", execution.saved);
+        let both = Savings { ms: 1500, mb_ms: 1500 * 1024, invocations: 2 };
+        assert_eq!(execution.saved, both);
     }
 }

@@ -1,4 +1,5 @@
-//! What an execution was started with: written once, before anything else, and never edited.
+//! The start of an execution: the facts that it was started with, written once before anything else
+//! and never edited.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,42 +24,44 @@ pub struct Start {
     pub state_version: u32,
     pub execution_id: ExecutionId,
     pub pipeline_name: PipelineName,
-    /// SHA-256 of the definition's text; the text lies in S3 under this digest.
+    /// The SHA-256 of the definition's text. The text lies in S3 under this digest.
     pub definition_digest: String,
-    /// How to read the text.
+    /// The format of the text.
     pub definition_format: Format,
     /// Every parameter of the definition, defaults included.
     pub parameters: BTreeMap<ParameterName, Value>,
-    /// Functions by the `FunctionArn` of the definition, as they were at the start: an execution never sees new code.
+    /// The functions as they were at the start, by the `FunctionArn` of the definition. An
+    /// execution never sees new code.
     pub functions: BTreeMap<FunctionRef, Function>,
-    /// Functions that cannot run where this execution runs, and why: their steps are skipped.
+    /// The functions that cannot run where this execution runs, and why. Their steps are skipped.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<FunctionRef, String>,
     /// In milliseconds since 1970.
     pub started_at_ms: u64,
-    /// Whether cached results are used; successes are published all the same.
+    /// If true, cached results are used. Successes are published in either case.
     pub use_cache: bool,
-    /// What is to run; absent: everything.
+    /// What is to run; absent if everything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection: Option<Selection>,
     /// Steps that run although a cached result could stand in.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub forced: BTreeSet<StepIndex>,
-    /// The execution that `Changed`, `CodeChanged` and `Else: Reuse` look at; set only where the definition has one of them.
+    /// The execution that `Changed`, `CodeChanged` and `Else: Reuse` compare with. It is set only
+    /// if the definition has one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<ExecutionId>,
-    /// SageMaker's `MaxParallelExecutionSteps`; absent: no limit.
+    /// SageMaker's `MaxParallelExecutionSteps`; absent if there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_parallel_execution_steps: Option<u32>,
-    /// Where this execution's runs write, `s3://BUCKET/runs/PIPELINE/EXECUTION/`.
+    /// The place where this execution's attempts write: `s3://BUCKET/runs/PIPELINE/EXECUTION/`.
     pub output_prefix: S3Uri,
     pub pipeline_arn: String,
-    /// What started it, in words: a command, an upload's URI.
+    /// What started it in words: a command, or an upload's URI.
     pub trigger: String,
     pub secret: Secret,
 }
 
-/// Which steps run, and what stands in for the others.
+/// The steps that run, and what stands in for the others.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Selection {
@@ -68,12 +71,13 @@ pub struct Selection {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
     pub selected: BTreeSet<StepIndex>,
-    /// `SourcePipelineExecutionArn`: where the results of steps come from that are not selected.
+    /// `SourcePipelineExecutionArn`: the execution whose results stand in for steps that are not
+    /// selected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ExecutionId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub supplied: BTreeMap<StepIndex, Supplied>,
-    /// Whether what was supplied may be published to the cache.
+    /// If true, what was supplied may be published to the cache.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publish_supplied: bool,
 }
@@ -83,13 +87,13 @@ impl Start {
         self.arn_of(&self.execution_id)
     }
 
-    /// The ARN of an execution of the same pipeline.
+    /// Returns the ARN of an execution of the same pipeline.
     pub fn arn_of(&self, id: &ExecutionId) -> String {
         format!("{}/execution/{id}", self.pipeline_arn)
     }
 
-    /// Returns the prefix below which one attempt of a step may write. It is built from checked names
-    /// only.
+    /// Returns the prefix below which one attempt of a step may write. It is built from checked
+    /// names only.
     pub fn attempt_prefix(&self, step: &StepName, attempt: u32) -> S3Uri {
         self.output_prefix.join(&format!("{step}/{attempt}/"))
     }
@@ -104,7 +108,8 @@ impl Start {
         }
     }
 
-    /// Whether `other` asks for the same work: the same pipeline, definition, parameters and code.
+    /// Returns true if `other` asks for the same work: the same pipeline, definition, parameters
+    /// and code.
     pub fn is_same_work(&self, other: &Self) -> bool {
         let work = |start: &Self| {
             let pipeline = (start.pipeline_name.clone(), start.definition_digest.clone());
@@ -120,13 +125,14 @@ impl Start {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Function {
-    /// The one version that this execution invokes: a qualified ARN.
+    /// The one version that this execution invokes, as a qualified ARN.
     pub invoke_arn: String,
-    /// Digest of the code; part of every cache key of its steps.
+    /// The digest of the code, a part of every cache key of its steps.
     pub code_digest: String,
     pub memory_mb: u32,
     pub timeout_seconds: u32,
-    /// Whether its handler renews the attempt's lease and heeds `ExactlyOnceStart`, as the step SDKs do.
+    /// If true, its handler renews the attempt's lease and heeds `ExactlyOnceStart`, as the step
+    /// SDKs do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_sdk: bool,
 }

@@ -1,7 +1,8 @@
-//! Tokens: what proves that a report comes from the attempt it names.
+//! Tokens: the proof that a report comes from the attempt it names.
 //!
-//! A token is an HMAC-SHA256 of the attempt's coordinates under a secret of the execution, so nothing has to be stored per step, a token
-//! of another step, attempt or execution fits nowhere else, and a forged or replayed manifest changes nothing.
+//! A token is an HMAC-SHA256 of the attempt's coordinates under a secret of the execution. So
+//! nothing has to be stored per step, the token of another step, attempt or execution does not fit,
+//! and a forged or replayed manifest changes nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +14,7 @@ use crate::definition::StepIndex;
 use crate::execution::phase::Revision;
 use crate::name::ExecutionId;
 
-/// 32 random bytes of an execution, as base64url. Never logged or shown.
+/// The secret of an execution: 32 random bytes as base64url. It is never logged or shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -42,7 +43,7 @@ impl Secret {
         mac
     }
 
-    /// The token of one attempt, which was claimed at `claim`.
+    /// Returns the token of the attempt that was claimed at `claim`.
     pub fn token(
         &self,
         id: &ExecutionId,
@@ -53,7 +54,7 @@ impl Secret {
         URL_SAFE_NO_PAD.encode(self.mac(id, step, attempt, claim).finalize().into_bytes())
     }
 
-    /// The token of a Callback step's attempt: ten letters and digits, as SageMaker's are.
+    /// Returns the token of a Callback step's attempt: ten letters and digits, as SageMaker's are.
     pub fn callback_token(
         &self,
         id: &ExecutionId,
@@ -63,7 +64,7 @@ impl Secret {
     ) -> String {
         const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let mut mac = self.mac(id, step, attempt, claim);
-        // Told apart from the attempt's own token, which is never sent out.
+        // It must differ from the attempt's own token, which is never sent out.
         mac.update(b"/callback");
         let bytes = mac.finalize().into_bytes();
         let mut number = bytes.iter().take(16).fold(0_u128, |n, byte| n << 8 | u128::from(*byte));
@@ -75,7 +76,7 @@ impl Secret {
         digits.collect()
     }
 
-    /// Whether `token` belongs to that attempt, compared in constant time.
+    /// Returns true if `token` belongs to that attempt. Compares in constant time.
     pub fn verifies(
         &self,
         token: &str,

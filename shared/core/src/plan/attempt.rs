@@ -17,8 +17,8 @@ use crate::plan::lease::RENEWED_LEASE_MS;
 use crate::plan::resolver::{Pending, Planned};
 use crate::plan::retry::{Tried, next_attempt};
 
-/// How long an attempt may stay in Lambda's queue before its function's own timeout begins to count,
-/// in seconds.
+/// How long an attempt may stay in Lambda's queue before its function's own timeout begins to
+/// count, in seconds.
 const QUEUE_SECONDS: u64 = 900;
 /// The lease of a Callback step whose message was sent: nothing but its answer or its
 /// `TimeoutSeconds` ends it.
@@ -57,8 +57,8 @@ impl Draft<'_> {
         is_executing(self.states[step.0].phase) || running < limit as usize
     }
 
-    /// Claims a Lambda step for an attempt, and asks for its invocation. Without a free slot the step
-    /// goes on waiting.
+    /// Claims a Lambda step for an attempt, and asks for its invocation. Without a free slot the
+    /// step goes on waiting.
     pub(crate) fn claim(
         &mut self,
         index: StepIndex,
@@ -111,8 +111,8 @@ impl Draft<'_> {
         });
     }
 
-    /// Claims a Callback step for an attempt, and asks for its message. Without a free slot the step
-    /// goes on waiting.
+    /// Claims a Callback step for an attempt, and asks for its message. Without a free slot the
+    /// step goes on waiting.
     pub(crate) fn claim_callback(
         &mut self,
         index: StepIndex,
@@ -169,8 +169,8 @@ impl Draft<'_> {
         self.plan.effects.push(Effect::SendCallback { step, attempt_count, queue_url, body });
     }
 
-    /// Returns when the step's `TimeoutSeconds` are over for an attempt that begins now, and asks for
-    /// the planner to be called then.
+    /// Returns when the step's `TimeoutSeconds` are over for an attempt that begins now, and asks
+    /// for the planner to be called then.
     fn deadline(&mut self, index: StepIndex) -> Option<u64> {
         let seconds = self.pipeline.step(index).timeout_seconds?;
         let at_ms = self.facts.now_ms + u64::from(seconds) * 1000;

@@ -3,7 +3,7 @@
 
 use crate::cache::key::short_digest;
 use crate::definition::StepKind;
-use crate::definition::condition::{ChangeScope, Verdict};
+use crate::definition::condition::{ChangeScope, Evaluation};
 use crate::definition::expression::{Expression, Unresolved};
 use crate::name::StepName;
 use crate::plan::resolver::{Pending, Resolver};
@@ -12,9 +12,9 @@ use crate::plan::resolver::{Pending, Resolver};
 const SHOWN_CHARS: usize = 80;
 
 impl ChangeScope for Resolver<'_> {
-    fn changed(&self, value: &Expression, text: &str) -> Result<Verdict, Unresolved<Pending>> {
+    fn changed(&self, value: &Expression, text: &str) -> Result<Evaluation, Unresolved<Pending>> {
         let shown: String = text.chars().take(SHOWN_CHARS).collect();
-        let changed = |because| Ok(Verdict { holds: true, because });
+        let changed = |because| Ok(Evaluation { holds: true, because });
         let now = self.content_digest(value)?;
         let Some(baseline) = &self.start.baseline else {
             return changed(format!("{shown} is new: no execution has succeeded yet"));
@@ -24,14 +24,14 @@ impl ChangeScope for Resolver<'_> {
             None => changed(format!("{shown} was not looked at in execution {baseline}")),
             Some(then) if *then == now => {
                 let because = format!("{shown} is as it was in execution {baseline}");
-                Ok(Verdict { holds: false, because })
+                Ok(Evaluation { holds: false, because })
             }
             Some(_) => changed(format!("{shown} differs from execution {baseline}")),
         }
     }
 
-    fn code_changed(&self, step: &StepName) -> Result<Verdict, Unresolved<Pending>> {
-        let changed = |because| Ok(Verdict { holds: true, because });
+    fn code_changed(&self, step: &StepName) -> Result<Evaluation, Unresolved<Pending>> {
+        let changed = |because| Ok(Evaluation { holds: true, because });
         let Some(baseline) = &self.start.baseline else {
             return changed(format!("the code of `{step}` is new: no execution has succeeded yet"));
         };
@@ -45,7 +45,7 @@ impl ChangeScope for Resolver<'_> {
         match (then, now) {
             (Some(then), Some(now)) if then == now => {
                 let because = format!("the code of `{step}` is as it was in execution {baseline}");
-                Ok(Verdict { holds: false, because })
+                Ok(Evaluation { holds: false, because })
             }
             (Some(then), Some(now)) => changed(format!(
                 "the code of `{step}` went from {} to {} since execution {baseline}",

@@ -56,8 +56,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Returns the parts of the step's cache key, or why it can have none. Asks for all contents that
-    /// are missing at once.
+    /// Returns the parts of the step's cache key, or why it can have none. Asks for all contents
+    /// that are missing at once.
     pub(crate) fn key_parts(
         &self,
         step: StepIndex,
@@ -114,13 +114,13 @@ impl Draft<'_> {
         if entry.is_expired(self.facts.now_ms, config.expire_after) {
             return Ok(Err("the cached result has expired".to_owned()));
         }
-        let damage = damage(&entry.produced, self.facts).map_err(|needs| {
-            let resolver = self.resolver();
-            needs.into_iter().for_each(|need| {
-                resolver.pending(need);
-            });
-            Pending
-        })?;
+        let damage = match damage(&entry.produced, self.facts) {
+            Ok(damage) => damage,
+            Err(needs) => {
+                self.add_needs(needs);
+                return Err(Pending);
+            }
+        };
         Ok(match damage {
             Some((uri, how)) => Err(format!("`{uri}` of the cached result {how}")),
             None => Ok(Hit {
@@ -133,8 +133,8 @@ impl Draft<'_> {
     }
 }
 
-/// Returns an artifact of a result that is gone or overwritten, and how. Fails with the contents that
-/// have to be looked at first.
+/// Returns an artifact of a result that is gone or overwritten, and how. Fails with the contents
+/// that have to be looked at first.
 pub fn damage(
     produced: &Produced,
     facts: &Facts,

@@ -39,8 +39,8 @@ pub fn check_retry(pipeline: &Pipeline, execution: &Execution) -> Result<(), Con
 }
 
 impl Draft<'_> {
-    /// Stops the execution: nothing new starts from here on. Running steps go on to their end, as in
-    /// SageMaker. Callback steps are told by a message.
+    /// Stops the execution: nothing new starts from here on. Running steps go on to their end, as
+    /// in SageMaker. Callback steps are told by a message.
     pub(crate) fn stop(&mut self) {
         if self.is_stopping {
             return;
@@ -72,8 +72,8 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Resumes the execution: what failed, was stopped or never started waits once more. The numbers
-    /// of attempts go on.
+    /// Resumes the execution: what failed, was stopped or never started waits once more. The
+    /// numbers of attempts go on.
     pub(crate) fn retry(&mut self) {
         let mut attempts = BTreeMap::new();
         for step in self.pipeline.indexes() {

@@ -98,6 +98,11 @@ impl<'a> Draft<'a> {
         self.has_deferred_result || self.bytes > COMMIT_BYTES
     }
 
+    /// Adds facts that have to be gathered first.
+    pub(crate) fn add_needs(&self, needs: BTreeSet<Need>) {
+        self.needs.borrow_mut().extend(needs);
+    }
+
     /// Returns true if a fact is missing. The plan is then only good for gathering its needs.
     pub(crate) fn has_needs(&self) -> bool {
         !self.needs.borrow().is_empty()

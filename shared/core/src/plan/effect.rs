@@ -23,7 +23,8 @@ pub struct Plan {
     pub publish: Vec<Publication>,
     /// Manifests to create before the commit: those of large outputs whose functions write none.
     pub manifests: Vec<(S3Uri, Manifest)>,
-    /// Records to write before the commit: the attempts that the tokens of Callback steps stand for.
+    /// Records to write before the commit: the attempts that the tokens of Callback steps stand
+    /// for.
     pub callbacks: Vec<(String, CallbackRecord)>,
     /// Effects to perform after the commit.
     pub effects: Vec<Effect>,

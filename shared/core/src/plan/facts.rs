@@ -1,8 +1,8 @@
 //! Facts: what only the world knows, and the questions that `plan()` asks about it.
 //!
-//! `plan()` runs over the facts it is given. What it lacks it names as a [`Need`]. The engine gathers
-//! all needs in parallel and plans again, until nothing is missing. So the rules stay free of I/O, and
-//! a plan asks for no more than it uses.
+//! `plan()` runs over the facts it is given. What it lacks it names as a [`Need`]. The engine
+//! gathers all needs in parallel and plans again, until nothing is missing. So the rules stay free
+//! of I/O, and a plan asks for no more than it uses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

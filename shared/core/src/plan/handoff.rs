@@ -1,8 +1,11 @@
-//! How a finished step's successors are started, and what an invocation takes along for it.
+//! Handoff: how a finished step's successors are started, and the state that an invocation carries
+//! for it.
 //!
-//! On the event road a step writes its manifest and the planner goes on. On the direct road the finishing step makes the planner's commit itself
-//! and invokes its successors. So that it need not read anything for that, its invocation carries the state as it was when the attempt was claimed.
-//! That state may be old by then: a commit on top of it is lost to the one that is there, folded, and decided again, as between two planners.
+//! On the event road a step writes its manifest and the planner goes on. On the direct road the
+//! finishing step makes the planner's commit itself and invokes its successors. So that it need not
+//! read anything for that, its invocation carries the state as it was when the attempt was claimed.
+//! That state may be old by then. A commit on top of an old state loses to the commit that is
+//! there; the step then folds the winner and decides again, as two planners do.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,28 +24,31 @@ use crate::execution::{Execution, FoldError};
 use crate::limits::json_bytes;
 use crate::plan::effect::{Effect, Plan};
 
-/// The key below [`RESERVED_KEY`] under which an invocation takes the state along.
+/// The key below [`RESERVED_KEY`] under which an invocation carries the state.
 pub const STATE_KEY: &str = "State";
 
-/// The largest invocation that takes the state along; in a larger one the step reads the state. Lambda bills an asynchronous invocation of more as
-/// another request (<https://aws.amazon.com/lambda/pricing/>).
-const MOST_BYTES: usize = 200_000;
+/// The largest invocation that carries the state. With a larger one the step reads the state.
+/// Lambda bills larger asynchronous invocations as another request
+/// (<https://aws.amazon.com/lambda/pricing/>).
+const MAX_BYTES: usize = 200_000;
 
-/// Which roads a finished step's result takes.
+/// The roads that a finished step's result takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Handoff {
     /// The manifest's S3 event reaches the planner.
     #[default]
     Event,
-    /// The finishing step commits and invokes. A manifest is written only where there are artifacts or large outputs.
+    /// The finishing step commits and invokes. It writes a manifest only if there are artifacts or
+    /// large outputs.
     Direct,
-    /// The finishing step commits and invokes, and always writes the manifest: whichever road is first counts.
+    /// The finishing step commits and invokes, and always writes the manifest. Whichever road is
+    /// first counts.
     Both,
 }
 
 impl Handoff {
-    /// Whether steps may commit.
+    /// Returns true if steps may commit.
     pub fn is_direct(self) -> bool {
         self != Self::Event
     }
@@ -58,9 +64,9 @@ impl fmt::Display for Handoff {
     }
 }
 
-/// A text that is no [`Handoff`].
+/// The error for a text that names no [`Handoff`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is none of `event`, `direct`, `both`")]
+#[error("invalid handoff `{0}`: expected `event`, `direct` or `both`")]
 pub struct UnknownHandoff(String);
 
 impl FromStr for Handoff {
@@ -73,7 +79,7 @@ impl FromStr for Handoff {
     }
 }
 
-/// The state of an execution as an invocation carries it.
+/// The state of an execution, as an invocation carries it to its function.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CarriedState {
@@ -83,75 +89,90 @@ pub struct CarriedState {
     /// As in `HEAD`.
     steps: String,
     saved_ms: u64,
-    saved_usd: f64,
-    /// The claim on the step, and when it was made: what the step's report is weighed against.
+    // Earlier releases carried `SavedUsd` in place of these two; it is ignored.
+    #[serde(default)]
+    saved_mb_ms: u64,
+    #[serde(default)]
+    saved_invocations: u64,
+    /// The claim on the step, which its report is judged by.
     pub claimed: Claimed,
 }
 
-/// Steps that a state says are under way.
-fn under_way(steps: &[StepState]) -> usize {
+/// Returns how many steps are running or about to be tried again.
+fn count_running(steps: &[StepState]) -> usize {
     steps.iter().filter(|state| !state.phase.is_over() && state.phase != Phase::Waiting).count()
 }
 
-/// When branches are too many to commit one after another. They then leave their results to the planner, which takes many into one commit.
+/// When branches are too many to commit one after another. They then leave their results to the
+/// planner, which takes many into one commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contention {
-    /// Fewer steps under way are no crowd.
+    /// With fewer running steps there is no contention.
     pub min_steps: usize,
-    /// How long a commit keeps the others from theirs.
+    /// How long a commit keeps the other steps from making theirs.
     pub commit_ms: u64,
 }
 
 impl Default for Contention {
-    /// A commit that is read, written and followed takes some 5 ms on AWS.
+    /// Returns the default for AWS, where it takes some 5 ms to read the state, to write a commit
+    /// and to follow it.
     fn default() -> Self {
         Self { min_steps: 4, commit_ms: 5 }
     }
 }
 
 impl Contention {
-    /// Whether steps, of which this many were under way, cannot all have committed in the time since. Those that began together mostly end
-    /// together: when the time was too short for all, most of them are about to commit now.
-    fn is_likely(self, under_way: usize, elapsed_ms: u64) -> bool {
-        let width = u64::try_from(under_way).unwrap_or(u64::MAX);
-        under_way >= self.min_steps && elapsed_ms < width.saturating_mul(self.commit_ms)
+    /// Returns true if `running` steps cannot all have committed within `elapsed_ms`.
+    ///
+    /// Steps that began together mostly end together. So if the time was too short for all of them,
+    /// most are about to commit now.
+    fn is_likely(self, running: usize, elapsed_ms: u64) -> bool {
+        let width = u64::try_from(running).unwrap_or(u64::MAX);
+        running >= self.min_steps && elapsed_ms < width.saturating_mul(self.commit_ms)
     }
 
-    /// Whether so many are under way that who loses a commit will most likely lose the next one, too.
+    /// Returns true if so many steps are running that a lost commit will probably be lost again on
+    /// the next try.
     pub fn is_high(self, execution: &Execution) -> bool {
-        under_way(&execution.steps) >= self.min_steps
+        count_running(&execution.steps) >= self.min_steps
     }
 }
 
 impl CarriedState {
-    /// Whether nothing else ran when the attempt was claimed: then the state is most likely still as it was.
+    /// Returns true if nothing else ran when the attempt was claimed. The state is then most likely
+    /// still as it was.
     pub fn is_alone(&self) -> bool {
-        self.under_way() == 1
+        self.count_running() == 1
     }
 
-    /// Whether the attempt ends in a crowd, if it ends now.
-    pub fn is_crowded(&self, crowd: Contention, now_ms: u64) -> bool {
-        crowd.is_likely(self.under_way(), now_ms.saturating_sub(self.claimed.at_ms))
+    /// Returns true if other steps are probably about to commit too, if the attempt ends now.
+    pub fn is_crowded(&self, contention: Contention, now_ms: u64) -> bool {
+        contention.is_likely(self.count_running(), now_ms.saturating_sub(self.claimed.at_ms))
     }
 
-    fn under_way(&self) -> usize {
-        let steps = Execution::decode_steps(&self.steps).unwrap_or_default();
-        under_way(&steps)
+    fn count_running(&self) -> usize {
+        count_running(&Execution::decode_steps(&self.steps).unwrap_or_default())
     }
 
+    /// Returns the state as an execution. Fails if its steps cannot be read.
     pub fn execution(&self) -> Result<Execution, FoldError> {
         Ok(Execution {
             status: self.status,
             revision: self.revision,
             steps: Execution::decode_steps(&self.steps)?,
-            saved: Savings { ms: self.saved_ms, usd: self.saved_usd },
+            saved: Savings {
+                ms: self.saved_ms,
+                mb_ms: self.saved_mb_ms,
+                invocations: self.saved_invocations,
+            },
         })
     }
 }
 
-/// Gives the invocations of a plan the state along that they leave: `execution`, with the plan's commit folded in.
+/// Attaches to each invocation in `plan` the execution state after the plan's commit.
 ///
-/// Functions that the definition names by ARN belong to somebody else, who is told nothing. What is too large stays behind.
+/// Functions that the definition names by ARN belong to another team or account: their invocations
+/// get no state. Nor do those that would become too large.
 pub fn attach_state(pipeline: &Pipeline, start: &Start, execution: &Execution, plan: &mut Plan) {
     let Plan { commit, effects, .. } = plan;
     for effect in effects {
@@ -167,23 +188,25 @@ pub fn attach_state(pipeline: &Pipeline, start: &Start, execution: &Execution, p
             revision: execution.revision,
             steps: execution.encode_steps(),
             saved_ms: execution.saved.ms,
-            saved_usd: execution.saved.usd,
+            saved_mb_ms: execution.saved.mb_ms,
+            saved_invocations: execution.saved.invocations,
             claimed,
         });
-        if json_bytes(payload) + json_bytes(&carried) <= MOST_BYTES {
+        if json_bytes(payload) + json_bytes(&carried) <= MAX_BYTES {
             payload[RESERVED_KEY][STATE_KEY] = carried;
         }
     }
 }
 
-/// Takes the state out of an event's reserved key. One that cannot be read counts as none: a newer planner wrote it.
+/// Takes the state out of an event's reserved key. A state that cannot be read counts as none: a
+/// newer planner wrote it.
 pub fn take_state(reserved: &mut Value) -> Option<CarriedState> {
     let value = reserved.as_object_mut()?.remove(STATE_KEY)?;
     serde_json::from_value(value).ok()
 }
 
-/// Whether a finishing step may carry out what a plan asks for. Messages and calls at a later time are left to the planner, so that a step's
-/// function needs no right to any queue.
+/// Returns true if a finishing step may perform what `plan` asks for. Messages and calls at a later
+/// time are left to the planner, so that a step's function needs no right to any queue.
 pub fn is_for_a_step(plan: &Plan) -> bool {
     plan.effects.iter().all(|effect| matches!(effect, Effect::InvokeStep { .. }))
 }
@@ -222,7 +245,8 @@ mod tests {
         }
     }
 
-    /// Claims both steps of a pipeline, of which the second one's function is somebody else's, with this payload for each.
+    /// Claims both steps of a pipeline, the second one with a function of another team, and returns
+    /// the payloads that `payload` becomes, with the state.
     fn carried_by(payload: &Value) -> (Vec<Value>, Execution) {
         let definition = json!({"Version": "2020-12-01", "Steps": [
             {"Name": "Own", "Type": "Lambda", "FunctionArn": "own", "Arguments": {}},
@@ -276,32 +300,43 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_many_steps_that_had_no_time_to_commit_one_after_another() {
-        let crowd = Contention { min_steps: 4, commit_ms: 5 };
-        for (under_way, elapsed_ms, is_met) in
+    fn contention_is_likely_when_many_steps_had_no_time_to_commit_one_after_another() {
+        let four = Contention { min_steps: 4, commit_ms: 5 };
+        for (running, elapsed_ms, is_likely) in
             [(3, 0, false), (4, 0, true), (4, 19, true), (4, 20, false), (200, 999, true)]
         {
-            assert_eq!(crowd.is_likely(under_way, elapsed_ms), is_met, "{under_way} {elapsed_ms}");
+            assert_eq!(four.is_likely(running, elapsed_ms), is_likely, "{running} {elapsed_ms}");
         }
-        // Both steps of the state are under way, since 5 ms.
+        // Both steps of the state have been running since 5 ms.
         let (mut payloads, execution) = carried_by(&json!({"Sidestep": {}}));
         let carried = take_state(&mut payloads[0][RESERVED_KEY]).expect("it is there");
         let two = Contention { min_steps: 2, commit_ms: 5 };
         assert!(carried.is_crowded(two, 14) && !carried.is_crowded(two, 15));
-        assert!(two.is_high(&execution) && !crowd.is_high(&execution));
+        assert!(two.is_high(&execution) && !four.is_high(&execution));
     }
 
     #[test]
-    fn what_belongs_to_somebody_else_is_told_nothing() {
+    fn a_function_named_by_arn_gets_no_state() {
         let (payloads, _) = carried_by(&json!({"Sidestep": {}}));
         assert!(payloads[0][RESERVED_KEY][STATE_KEY].is_object());
         assert_eq!(payloads[1], json!({"Sidestep": {}}));
     }
 
     #[test]
-    fn an_invocation_that_would_be_billed_twice_carries_nothing() {
-        let large = json!({"Text": "x".repeat(MOST_BYTES), "Sidestep": {}});
+    fn an_invocation_that_would_be_billed_twice_carries_no_state() {
+        let large = json!({"Text": "x".repeat(MAX_BYTES), "Sidestep": {}});
         assert_eq!(carried_by(&large).0, [large.clone(), large]);
+    }
+
+    #[test]
+    fn a_state_that_carries_money_still_reads() {
+        let (mut payloads, execution) = carried_by(&json!({"Sidestep": {}}));
+        let reserved = &mut payloads[0][RESERVED_KEY];
+        let state = reserved[STATE_KEY].as_object_mut().expect("it is there");
+        state.retain(|name, _| name != "SavedMbMs" && name != "SavedInvocations");
+        state.insert("SavedUsd".to_owned(), json!(0.5));
+        let carried = take_state(reserved).expect("it reads");
+        assert_eq!(carried.execution(), Ok(execution));
     }
 
     #[test]

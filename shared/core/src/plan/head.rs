@@ -1,18 +1,21 @@
-//! When `HEAD` has to be written: it is the fold of the commits, so whoever holds the state itself may let it lag behind them.
+//! When `HEAD` has to be written. It is the fold of the commits, so a process that holds the state
+//! itself may let `HEAD` lag behind them.
 
 use crate::execution::Execution;
 use crate::execution::commit::Commit;
 use crate::execution::phase::Phase;
 use crate::plan::effect::{Effect, Plan};
 
-/// Commits of a lone step that one write of `HEAD` stands for. Whoever finds `HEAD` behind reads those that it lacks in one request, of less than
-/// a read unit each.
+/// How many commits of a lone step share one write of `HEAD`. A process that finds `HEAD` behind
+/// reads the commits that it lacks in one request, of less than a read unit each.
 const LAG: u32 = 8;
 
-/// Whether `HEAD` must say at once what `plan` made of `after`, though its planner and the function that it invokes hold the state.
+/// Returns true if `HEAD` must be written at once after `plan`, which led to the state `after`,
+/// although the planner and the function that it invokes hold that state.
 ///
-/// Only a lone step's commit can wait: all that may happen next is the report of the attempt that it began, and that report comes
-/// with the state. Where several steps are under way, each other one's report looks for `HEAD`.
+/// Only a lone step's commit can wait. All that may happen next is the report of the attempt that
+/// it began, and that report comes with the state. If several steps are running, the reports of the
+/// others look for `HEAD`.
 pub fn is_head_due(plan: &Plan, after: &Execution) -> bool {
     let Commit { end, retry, stop, .. } = &plan.commit;
     let is_one_call = matches!(plan.effects.as_slice(), [Effect::InvokeStep { .. }]);
@@ -20,26 +23,28 @@ pub fn is_head_due(plan: &Plan, after: &Execution) -> bool {
     !can_wait || after.revision.is_multiple_of(LAG)
 }
 
-/// Whether `HEAD` is to be brought up to `execution` by whoever found it this many commits behind.
+/// Returns true if a process that found `HEAD` this many commits behind `execution` must write it.
 pub fn is_too_far_behind(commits: usize, execution: &Execution) -> bool {
     !is_lone(execution) || commits >= LAG as usize
 }
 
-/// Whether one attempt is all that is under way.
+/// Returns true if a single attempt is all that is running.
 fn is_lone(execution: &Execution) -> bool {
-    let is_under_way = |phase| matches!(phase, Phase::Executing | Phase::Retrying);
-    let mut under_way = execution.steps.iter().filter(|state| is_under_way(state.phase));
-    under_way.next().is_some_and(|state| state.phase == Phase::Executing)
-        && under_way.next().is_none()
+    let is_running = |phase| matches!(phase, Phase::Executing | Phase::Retrying);
+    let mut running = execution.steps.iter().filter(|state| is_running(state.phase));
+    running.next().is_some_and(|state| state.phase == Phase::Executing) && running.next().is_none()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::definition::StepIndex;
-    use crate::execution::commit::{Claim, Decision, End, Verdict};
+    use crate::execution::commit::{
+        AttemptResult, Claim, Completion, Decision, End, Failure, Verdict,
+    };
 
-    /// Commits that claim one step after another, the one before ended: the state after `revision` of them, and the last one's plan.
+    /// Makes commits that each claim a step and end the one before. Returns the last one's plan and
+    /// the state after `revision` of them.
     fn lone(revision: u32) -> (Plan, Execution) {
         let mut execution = Execution::new(40);
         let mut last = Commit::new(0, 0);
@@ -48,16 +53,9 @@ mod tests {
             last = Commit::new(revision, 0);
             if revision > 1 {
                 let (step, attempt_count) = (StepIndex(step.0 - 1), 1);
-                let failure = crate::execution::commit::Failure {
-                    error_type: "E".to_owned(),
-                    message: String::new(),
-                };
-                let result = crate::execution::commit::AttemptResult::Failed(failure);
-                last.completions.push(crate::execution::commit::Completion {
-                    step,
-                    attempt_count,
-                    result,
-                });
+                let failure = Failure { error_type: "E".to_owned(), message: String::new() };
+                let result = AttemptResult::Failed(failure);
+                last.completions.push(Completion { step, attempt_count, result });
             }
             last.decisions.push(Decision::new(step, Verdict::Run(claim()), String::new()));
             execution.apply(&last).expect("legal");
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn head_is_due_wherever_another_one_may_look_for_it() {
+    fn head_is_due_if_another_process_may_look_for_it() {
         let (mut plan, after) = lone(3);
         assert!(!is_head_due(&plan, &after));
         plan.commit.end = Some(End { failure_reason: None, stopped: false });
@@ -123,13 +121,13 @@ mod tests {
         plan.effects.push(Effect::Wake { at_ms: 1 });
         assert!(is_head_due(&plan, &after), "the planner is called later");
         plan.effects.clear();
-        assert!(is_head_due(&plan, &after), "nobody was invoked who has the state");
+        assert!(is_head_due(&plan, &after), "no function was invoked that has the state");
 
         let (mut plan, mut after) = lone(3);
         let beside = Decision::new(StepIndex(30), Verdict::Run(claim()), String::new());
         let commit = Commit { decisions: vec![beside], ..Commit::new(4, 0) };
         after.apply(&commit).expect("legal");
         plan.commit = commit;
-        assert!(is_head_due(&plan, &after), "two steps are under way");
+        assert!(is_head_due(&plan, &after), "two steps are running");
     }
 }

@@ -1,4 +1,5 @@
-//! Late reports: of attempts that were given up before they ended. They change nothing, and people want to know of them.
+//! Late reports, which come after their attempt was given up. They change nothing, but people want
+//! to know of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,21 +9,24 @@ use crate::execution::start::Start;
 use crate::failure::FailureType;
 use crate::plan::event::{Report, ReportedResult};
 
-/// What an attempt came to after it was given up. Outputs and messages are left out: nobody may build on them.
+/// The end of an attempt that had been given up. Outputs and messages are left out, because nothing
+/// may build on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct LateReport {
     pub step: StepIndex,
     pub attempt_count: u32,
-    /// When it was heard, in milliseconds since 1970.
+    /// When the report arrived, in milliseconds since 1970.
     pub at_ms: u64,
-    /// The type of its failure; absent when it succeeded.
+    /// The type of the attempt's failure; absent if it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_type: Option<String>,
 }
 
-/// What to note of a discarded report. `None` for one that repeats what was accepted, and for one that is not of the execution: its token
-/// must be that of an attempt in `commits`, which are all of the execution's.
+/// Returns what to note of a discarded report.
+///
+/// Returns `None` for a report that repeats what was accepted, and for one that is not of this
+/// execution: its token must be that of an attempt in `commits`, which are all of the execution's.
 pub fn late_report(
     report: &Report,
     pipeline: &Pipeline,

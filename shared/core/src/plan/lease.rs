@@ -1,13 +1,16 @@
-//! Leases that a running handler renews, and starts that happen once: what a function with a step SDK and the sweep tell each other by objects
-//! below the attempt's `OutputPrefix`, the one place that both may write. Neither needs a right on the table for it.
+//! Leases that a running handler renews, and starts that happen once.
+//!
+//! A function with a step SDK and the sweep tell each other of both by objects below the attempt's
+//! `OutputPrefix`, the one place that both may write to. Neither needs a right on the table for it.
 
 use serde_json::{Value, json};
 
 use crate::uri::S3Uri;
 
-/// The lease of a first attempt whose function renews it. A handler renews from 20 s on; the rest is for starts, clocks and slow requests.
+/// The lease of a first attempt whose function renews it. A handler renews from 20 s on; the rest
+/// is for starts, clocks and slow requests.
 pub const RENEWED_LEASE_MS: u64 = 180_000;
-/// How long a handler runs before it renews for the first time: short steps pay nothing.
+/// How long a handler runs before it renews for the first time, so that short steps pay nothing.
 pub const FIRST_RENEWAL_MS: u64 = 20_000;
 /// How often it renews after that. Two renewals may fail before the lease lapses.
 pub const RENEWAL_MS: u64 = 60_000;
@@ -15,42 +18,46 @@ pub const RENEWAL_MS: u64 = 60_000;
 /// A lease outlives two renewals that fail.
 const _: () = assert!(FIRST_RENEWAL_MS < RENEWED_LEASE_MS && 2 * RENEWAL_MS < RENEWED_LEASE_MS);
 
-/// What the name of a renewal begins with; then comes until when the lease is good.
+/// The beginning of a renewal's name. The time until which the lease is good follows.
 const LEASE: &str = "sidestep-lease-";
 
-/// Whether an artifact may not be called so, because a renewal or the start is.
+/// Returns true if no artifact may have this name, because a renewal or the start has it.
 pub fn is_taken(name: &str) -> bool {
     name == STARTED_NAME || name.starts_with(LEASE)
 }
 
-/// The variable of a function's environment that says that its handler renews and heeds `ExactlyOnceStart`: `1`.
+/// The environment variable of a function whose handler renews its lease and heeds
+/// `ExactlyOnceStart`. Its value is `1`.
 pub const SDK_VARIABLE: &str = "SIDESTEP_SDK";
 
-/// The object that says which run of an attempt began: only its creator may go on.
+/// The name of the object that says which run of an attempt began. Only the run that created it may
+/// go on.
 pub const STARTED_NAME: &str = "started.json";
 
-/// Where the renewals of an attempt are.
+/// Returns the prefix of an attempt's renewals.
 pub fn renewals(output_prefix: &S3Uri) -> S3Uri {
     output_prefix.join(LEASE)
 }
 
-/// The object whose existence renews an attempt's lease at `now_ms`. Create-only, so a repeated request does no harm.
+/// Returns the object whose existence renews an attempt's lease at `now_ms`. It is create-only, so
+/// a repeated request does no harm.
 pub fn renewal(output_prefix: &S3Uri, now_ms: u64) -> S3Uri {
     output_prefix.join(&format!("{LEASE}{:015}", now_ms + RENEWED_LEASE_MS))
 }
 
-/// Until when the lease is good, by the keys of an attempt's renewals; foreign keys say nothing.
+/// Returns until when the lease is good, by the keys of an attempt's renewals. Other keys are
+/// ignored.
 pub fn renewed_until<'k>(keys: impl Iterator<Item = &'k str>) -> Option<u64> {
     let until = |key: &str| key.rsplit_once(LEASE)?.1.parse().ok();
     keys.filter_map(until).max()
 }
 
-/// What the sweep writes in place of a run's start, so that none can begin any more.
+/// Returns what the sweep writes in place of a run's start, so that no run can begin any more.
 pub fn fence() -> Vec<u8> {
     json!({ "Fenced": true }).to_string().into_bytes()
 }
 
-/// Whether a start is a [`fence`].
+/// Returns true if the content of a start is a [`fence`].
 pub fn is_fence(started: &[u8]) -> bool {
     serde_json::from_slice(started).is_ok_and(|started: Value| started["Fenced"] == true)
 }

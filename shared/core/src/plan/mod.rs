@@ -1,14 +1,14 @@
 //! Every decision about what happens next: events and state in, one commit and its effects out.
 //!
 //! [`plan()`] is pure. It folds the events into a draft, then walks the steps once in topological
-//! order, so that a whole cascade of cached, skipped and condition steps is settled in one call: each
-//! step sees what was just decided about those before it. A step that lacks a fact is left for the
-//! next call, and the fact is named in [`Plan::needs`].
+//! order, so that a whole cascade of cached, skipped and condition steps is settled in one call:
+//! each step sees what was just decided about those before it. A step that lacks a fact is left for
+//! the next call, and the fact is named in [`Plan::needs`].
 //!
 //! To find a decision, follow [`plan()`]: reports are judged in [`report`], lost attempts and
-//! time-outs in `attempt`, stops and retries in [`control`]. A waiting step goes through `readiness`
-//! (may it start), `step` (its `When` and its type) and [`cache`] (does a cached result stand in);
-//! one that is not selected through `reuse`.
+//! time-outs in `attempt`, stops and retries in [`control`]. A waiting step goes through
+//! `readiness` (may it start), `step` (its `When` and its type) and [`cache`] (does a cached result
+//! stand in); one that is not selected through `reuse`.
 
 mod attempt;
 mod baseline;
@@ -43,7 +43,8 @@ use crate::plan::resolver::{Pending, Planned};
 pub use crate::plan::effect::{CallbackRecord, Discarded, Effect, Plan, Publication};
 pub use crate::plan::event::{Event, Report, ReportedResult};
 
-/// Decides what follows from `events` in `execution`. `pipeline` is the definition that `start` names.
+/// Decides what follows from `events` in `execution`. `pipeline` is the definition that `start`
+/// names.
 pub fn plan(
     pipeline: &Pipeline,
     start: &Start,

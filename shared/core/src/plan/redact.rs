@@ -1,5 +1,5 @@
-//! Redaction: the values of `NoEcho` parameters reach the functions that take them, and no text that
-//! people read.
+//! Redaction: the values of `NoEcho` parameters reach the functions that take them, and no text
+//! that people read.
 
 use serde_json::Value;
 

@@ -1,8 +1,9 @@
-//! Repair: an execution whose commits are lost, put together again from the manifests of its steps.
+//! Repair: rebuilds an execution whose commits are lost from the manifests of its steps.
 //!
-//! A manifest is taken for a result when its token is one of the execution's, whatever the revision that claimed the attempt, and when all
-//! that the step was made from is known too: everything upstream succeeded in the commits that are left, or is taken. The rest runs anew,
-//! under numbers that no attempt had.
+//! A manifest counts as a result on two conditions. Its token is one of the execution's, whatever
+//! the revision that claimed the attempt. And everything that the step was made from is known too:
+//! everything upstream succeeded in the commits that are left, or its result was taken from a
+//! manifest. The rest runs again, under numbers that no attempt had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,25 +19,27 @@ use crate::limits::{INLINE_OUTPUT_BYTES, json_bytes};
 use crate::plan::report::{check_artifacts, check_outputs};
 use crate::uri::S3Uri;
 
-/// What lies in S3 of one step.
+/// What one step left in S3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
-    /// The highest number of an attempt that left anything.
+    /// The highest number of an attempt that left an object.
     pub last_attempt: u32,
-    /// Manifests by attempt.
+    /// The manifests by attempt.
     pub manifests: BTreeMap<u32, (S3Uri, Manifest)>,
 }
 
-/// What a repair comes to.
+/// The commits that repair an execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repair {
-    /// To be created one after the other. They leave the execution Stopped, to be taken up again.
+    /// To be created one after the other. They leave the execution Stopped, so that it can be
+    /// resumed.
     pub commits: [Commit; 2],
-    /// Steps whose results were taken from their manifests.
+    /// The steps whose results were taken from their manifests.
     pub taken: Vec<StepIndex>,
 }
 
-/// Follows the commits that are left, which `execution` is the fold of. Pure.
+/// Returns the commits that rebuild the execution. They follow the commits that are left, whose
+/// fold is `execution`.
 pub fn repair(
     pipeline: &Pipeline,
     start: &Start,
@@ -54,12 +57,12 @@ pub fn repair(
     for step in &pipeline.topological_order {
         let waits = execution.step(*step).phase == Phase::Waiting;
         let Some(found) = found.get(step).filter(|_| waits) else { continue };
-        let has_ground =
+        let is_grounded =
             graph.reach([*step], Direction::Upstream, usize::MAX).iter().all(|above| {
                 known.contains(above)
                     || matches!(pipeline.step(*above).kind, StepKind::Condition { .. })
             });
-        let result = if has_ground { result(pipeline, start, *step, found) } else { None };
+        let result = if is_grounded { result(pipeline, start, *step, found) } else { None };
         let attempt_count = result.as_ref().map_or(found.last_attempt, |(attempt, _)| *attempt);
         let claim = Claim {
             attempt_count,
@@ -80,7 +83,7 @@ pub fn repair(
             known.insert(*step);
             taken.push(*step);
         } else {
-            let reason = "it runs anew: not all that it was made from is known".to_owned();
+            let reason = "it runs again: not all that it was made from is known".to_owned();
             results.decisions.push(Decision::new(
                 *step,
                 Verdict::Stopped { attempt_count },
@@ -91,7 +94,7 @@ pub fn repair(
     Repair { commits: [claims, results], taken }
 }
 
-/// The last attempt's result whose token is right and whose outputs are as declared.
+/// Returns the result of the last attempt whose token is right and whose outputs are as declared.
 fn result(
     pipeline: &Pipeline,
     start: &Start,

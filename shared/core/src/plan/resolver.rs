@@ -31,8 +31,8 @@ use crate::name::ExecutionId;
 use crate::plan::facts::{Facts, Need};
 use crate::uri::S3Uri;
 
-/// The mark of a decision that has to wait for a fact. The fact is recorded among the draft's needs,
-/// so the caller only has to stop.
+/// The mark of a decision that has to wait for a fact. The fact is recorded among the draft's
+/// needs, so the caller only has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pending;
 
@@ -84,8 +84,8 @@ impl<'a> Resolver<'a> {
         known.ok_or_else(|| self.pending(Need::Commit(revision)))
     }
 
-    /// Returns the claim on `step` that was made at `revision`, and when it was made. Returns `None`
-    /// if that commit makes none.
+    /// Returns the claim on `step` that was made at `revision`, and when it was made. Returns
+    /// `None` if that commit makes none.
     pub(crate) fn claim(
         &self,
         step: StepIndex,

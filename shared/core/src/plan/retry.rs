@@ -1,8 +1,10 @@
 //! Retries: whether a failed attempt is followed by another, and when.
 //!
-//! SageMaker's policies: the first that names the failure's exception type applies; retry `k` waits `IntervalSeconds * BackoffRate^(k-1)`;
-//! `MaxAttempts` counts retries; `ExpireAfterMin` counts from the step's first attempt. Without a policy, throttles and service faults are
-//! retried all the same, from 1 s on. Up to a quarter is added to each delay, so that what failed together does not come back together.
+//! The policies are SageMaker's. The first that names the failure's exception type applies. Retry
+//! `k` waits `IntervalSeconds * BackoffRate^(k-1)`. `MaxAttempts` counts retries, and
+//! `ExpireAfterMin` counts from the step's first attempt. Without a policy, throttles and service
+//! faults are retried all the same, from 1 s on. Up to a quarter is added to each delay, so that
+//! attempts that failed together do not come back together.
 
 use sha2::{Digest, Sha256};
 
@@ -10,9 +12,9 @@ use crate::definition::RetryPolicy;
 use crate::execution::commit::Failure;
 use crate::failure::FailureType;
 
-/// The longest delay: `IntervalSeconds` may be 43,200, and back-off must not outgrow it.
+/// The longest delay. `IntervalSeconds` may be 43,200, and the back-off must not outgrow it.
 const LONGEST_SECONDS: f64 = 43_200.0;
-/// Retries of throttles and service faults that no policy names.
+/// How often throttles and service faults are retried that no policy names.
 const DEFAULT_RETRIES: u64 = 5;
 
 /// When the next attempt begins.
@@ -28,16 +30,16 @@ pub struct Delay {
 #[derive(Debug, Clone, Copy)]
 pub struct Tried<'a> {
     pub failure: &'a Failure,
-    /// Attempts begun so far.
+    /// How many attempts have begun so far.
     pub attempt_count: u32,
     /// When the first attempt began, in milliseconds since 1970.
     pub started_at_ms: u64,
     pub now_ms: u64,
-    /// Spreads the delays; the same for the same attempt.
+    /// Spreads the delays. It is the same for the same attempt.
     pub seed: &'a str,
 }
 
-/// When to try again; `None` when not at all.
+/// Returns when to try again, or `None` if the step has failed.
 pub fn next_attempt(policies: &[RetryPolicy], tried: Tried<'_>) -> Option<Delay> {
     let default_types = FailureType::ALL.iter().filter(|given| given.is_retried_by_default());
     let default = RetryPolicy {
@@ -65,6 +67,7 @@ pub fn next_attempt(policies: &[RetryPolicy], tried: Tried<'_>) -> Option<Delay>
     Some(Delay { at_ms, retry })
 }
 
+/// Returns true if a policy names the failure's type, or a group that the type belongs to.
 fn applies(policy: &RetryPolicy, failure: &Failure) -> bool {
     let given = failure.failure_type();
     policy.exception_types.iter().any(|wanted| match FailureType::parse(wanted) {
@@ -76,7 +79,7 @@ fn applies(policy: &RetryPolicy, failure: &Failure) -> bool {
     })
 }
 
-/// From 0 to 1, the same for the same attempt.
+/// Returns a number from 0 to 1, which is the same for the same attempt.
 fn jitter(tried: Tried<'_>) -> f64 {
     let hash = Sha256::digest(format!("{}/{}", tried.seed, tried.attempt_count));
     f64::from(u16::from_be_bytes([hash[0], hash[1]])) / f64::from(u16::MAX)

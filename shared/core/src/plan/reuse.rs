@@ -120,8 +120,8 @@ impl Draft<'_> {
         Some(format!("its result was made with other parameters: {}", differing.join(", ")))
     }
 
-    /// Takes outputs that were given by hand. Those that were not given come from the earlier result,
-    /// if there is one.
+    /// Takes outputs that were given by hand. Those that were not given come from the earlier
+    /// result, if there is one.
     fn supply(
         &mut self,
         index: StepIndex,

@@ -37,11 +37,11 @@ impl Draft<'_> {
         let Some(when) = &self.pipeline.step(step).when else {
             return self.decide_ready(step, Observed::new());
         };
-        let (holds, observed) = self.conditions(step, &when.conditions)?;
-        match holds {
+        let (evaluation, observed) = self.conditions(step, &when.conditions)?;
+        match evaluation {
             Err(why) => self.fail(step, FailureType::Condition, format!("`When`: {why}")),
-            Ok(holds) if holds.holds => self.decide_ready(step, observed)?,
-            Ok(holds) => self.decide_otherwise(step, when, &holds.because, observed)?,
+            Ok(evaluation) if evaluation.holds => self.decide_ready(step, observed)?,
+            Ok(evaluation) => self.decide_otherwise(step, when, &evaluation.because, observed)?,
         }
         Ok(())
     }
@@ -62,15 +62,15 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Evaluates `conditions`, and returns the digests behind every `Changed` among them. Also behind
-    /// those that the evaluation did not reach: a later execution compares with this one.
+    /// Evaluates `conditions`, and returns the digests behind every `Changed` among them. Also
+    /// behind those that the evaluation did not reach: a later execution compares with this one.
     fn conditions(
         &self,
         step: StepIndex,
         conditions: &[Condition],
-    ) -> Planned<(Result<condition::Verdict, String>, Observed)> {
+    ) -> Planned<(Result<condition::Evaluation, String>, Observed)> {
         let resolver = self.resolver_of(step);
-        let holds = answered(condition::all(conditions, &resolver));
+        let evaluation = answered(condition::all(conditions, &resolver));
         let mut observed = Planned::Ok(Observed::new());
         for condition in conditions {
             condition.observed(&mut |value, text| match resolver.content_digest(value) {
@@ -83,7 +83,7 @@ impl Draft<'_> {
                 Err(Unresolved::Absent(_)) => {}
             });
         }
-        Ok((holds?, observed?))
+        Ok((evaluation?, observed?))
     }
 
     /// Decides about a step whose turn has come and whose `When` holds.
@@ -115,11 +115,11 @@ impl Draft<'_> {
     }
 
     fn decide_condition(&mut self, step: StepIndex, conditions: &[Condition]) -> Planned<()> {
-        let (holds, observed) = self.conditions(step, conditions)?;
-        match holds {
-            Ok(holds) => {
-                let verdict = Verdict::Condition(holds.holds);
-                let decision = Decision::new(step, verdict, holds.because);
+        let (evaluation, observed) = self.conditions(step, conditions)?;
+        match evaluation {
+            Ok(evaluation) => {
+                let verdict = Verdict::Condition(evaluation.holds);
+                let decision = Decision::new(step, verdict, evaluation.because);
                 self.record_decision(Decision { observed, ..decision });
             }
             Err(why) => self.fail(step, FailureType::Condition, why),

@@ -1,7 +1,7 @@
-//! Which steps differ from an earlier execution: the selector `state:changed`.
+//! Changed steps: which steps differ from an earlier execution, for the selector `state:changed`.
 //!
-//! A step is compared as if everything upstream of it were as it was then, so that a change is found where it was made and not
-//! in all that follows; `state:changed+` takes those in.
+//! A step is compared as if everything upstream of it were as it was then. So a change is found
+//! where it was made, and not in all steps that follow; `state:changed+` selects those too.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,8 @@ use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
 use crate::plan::resolver::Planned;
 
-/// The steps whose code, arguments or inputs differ from `earlier`, or what has to be known first.
+/// Returns the steps whose code, arguments or inputs differ from `earlier`. Fails with the facts
+/// that have to be known first.
 pub fn changed_steps(
     pipeline: &Pipeline,
     start: &Start,
@@ -36,7 +37,7 @@ pub fn changed_steps(
     if draft.has_needs() { Err(draft.into_plan().needs) } else { Ok(changed) }
 }
 
-/// The results of the earlier execution, as if every step had been reused.
+/// Returns the results of the earlier execution, as a commit that reuses every one of them.
 fn results_of(pipeline: &Pipeline, earlier: &PastExecution) -> Commit {
     let reused = pipeline.indexes().filter_map(|index| {
         let result = earlier.result(&pipeline.step(index).name)?;
@@ -74,7 +75,7 @@ impl Draft<'_> {
         Ok(self.key_parts(index, lambda, config, &arguments)?.as_ref() != Ok(parts) && has_code)
     }
 
-    /// Compares definition, code and parameters, where there is no key to compare.
+    /// Compares definition, code and parameters of a step that has no key to compare.
     fn reads_otherwise(&self, index: StepIndex, then: StepIndex, earlier: &PastExecution) -> bool {
         let (step, before) = (self.pipeline.step(index), earlier.pipeline.step(then));
         let is_same_text = step.kind == before.kind
@@ -93,7 +94,7 @@ impl Draft<'_> {
     }
 }
 
-/// The steps that failed in an earlier execution, as far as the pipeline still has them.
+/// Returns the steps that failed in an earlier execution, as far as the pipeline still has them.
 pub fn failed_steps(pipeline: &Pipeline, earlier: &PastExecution) -> BTreeSet<StepIndex> {
     let failed =
         |index: &StepIndex| earlier.phase(&pipeline.step(*index).name) == Some(Phase::Failed);

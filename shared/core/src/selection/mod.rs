@@ -1,8 +1,10 @@
-//! Which steps run: selectors expanded, SageMaker's rules checked, and what must come from elsewhere.
+//! Selections: which steps run. Expands selectors, checks SageMaker's rules, and finds the results
+//! that must come from elsewhere.
 //!
-//! The rules are those of Selective Execution (guide and API, `docs/selection.md`): every step on a path between two selected steps is
-//! selected too, and whatever a selected step reads without being selected has a result in the source execution. Outputs that
-//! are supplied by hand take the place of their step in both.
+//! The rules are those of Selective Execution (guide and API, `docs/selection.md`). Every step on a
+//! path between two selected steps is selected too. Every step that a selected step reads is
+//! selected too, or has a result in the source execution. Outputs that are supplied by hand take
+//! the place of their step in both rules.
 
 pub mod changed;
 pub mod selector;
@@ -13,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::definition::expression::{Expression, Reference};
 use crate::definition::extension::TriggerRule;
-use crate::definition::graph::{Direction, Graph};
+use crate::definition::graph::{Direction, Graph, expressions};
 use crate::definition::output::convert_output;
 use crate::definition::property_path::Segment;
 use crate::definition::{Pipeline, StepIndex};
@@ -21,9 +23,9 @@ use crate::execution::past::PastExecution;
 use crate::execution::result::Supplied;
 use crate::name::{ExecutionId, StepName};
 use crate::parse::suggest::list;
-use crate::selection::selector::{History, Selector, SelectorError};
+use crate::selection::selector::{PastSteps, Selector, SelectorError};
 
-/// A selection that breaks a rule.
+/// The error for a selection that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectionError {
@@ -44,7 +46,7 @@ pub enum SelectionError {
     )]
     NotConnected {
         missing: Vec<StepName>,
-        /// A selector that takes them in.
+        /// A selector that includes them.
         selector: String,
     },
     #[error("execution {execution_id} cannot be the source: {}", reasons(steps))]
@@ -73,7 +75,7 @@ fn reasons(steps: &[(StepName, String)]) -> String {
 }
 
 impl SelectionError {
-    /// What to do instead.
+    /// Returns what the user can do instead.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoSource { selected, missing } => {
@@ -86,7 +88,7 @@ impl SelectionError {
                 ))
             }
             Self::NotConnected { selector, .. } => Some(format!(
-                "`--select {selector}` takes them in, unless `--exclude` takes them out; outputs given with `--supply` stand in for a step, too"
+                "`--select {selector}` includes them, unless `--exclude` removes them; outputs given with `--supply` also stand in for a step"
             )),
             Self::Unusable { steps, .. } => {
                 let selectors: Vec<_> =
@@ -107,21 +109,22 @@ impl SelectionError {
     }
 }
 
-/// Something that a selected step reads and that does not run.
+/// A step that a selected step reads, and that does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Requirement {
     pub step: StepIndex,
-    /// Whether its reader can do without a result.
+    /// If true, its readers can do without a result.
     pub allows_skipped: bool,
 }
 
-/// The steps that selectors name: the union of `select`, or all steps, without those of `exclude` and what is supplied.
+/// Returns the steps that selectors name: the union of `select`, or all steps, without those of
+/// `exclude` and those that are supplied.
 pub fn expand(
     pipeline: &Pipeline,
     select: &[Selector],
     exclude: &[Selector],
     supplied: &BTreeMap<StepIndex, Supplied>,
-    history: Option<&History>,
+    past: Option<&PastSteps>,
 ) -> Result<BTreeSet<StepIndex>, SelectionError> {
     let (count, limit) = (select.len() + exclude.len(), crate::limits::SELECTORS);
     if count > limit {
@@ -130,19 +133,20 @@ pub fn expand(
     let graph = Graph::new(pipeline);
     let mut selected = BTreeSet::new();
     for selector in select {
-        selected.append(&mut selector.expand(pipeline, &graph, history)?);
+        selected.append(&mut selector.expand(pipeline, &graph, past)?);
     }
     if select.is_empty() {
         selected.extend(pipeline.indexes());
     }
     for selector in exclude {
-        for step in selector.expand(pipeline, &graph, history)? {
+        for step in selector.expand(pipeline, &graph, past)? {
             selected.remove(&step);
         }
     }
     for step in supplied.keys() {
         let name = &pipeline.step(*step).name;
-        // Named by a wider selector it is simply not among what runs; named by itself it is a contradiction.
+        // A wider selector may name a supplied step, which then does not run. A selector that names
+        // the step alone contradicts it.
         if select.iter().any(|selector| selector.to_string() == name.as_str()) {
             return Err(SelectionError::SuppliedAndSelected { step: name.clone() });
         }
@@ -178,7 +182,8 @@ pub fn check_connected(
     Err(SelectionError::NotConnected { missing: missing.into_iter().map(name).collect(), selector })
 }
 
-/// What the selected steps read, directly, of steps that do not run and are not supplied.
+/// Returns the steps that the selected ones read directly, and that do not run and are not
+/// supplied.
 pub fn requirements(
     pipeline: &Pipeline,
     selected: &BTreeSet<StepIndex>,
@@ -207,7 +212,7 @@ pub fn requirements(
     found.into_iter().map(requirement).collect()
 }
 
-/// Refuses a selection that needs results and has no source.
+/// Refuses a selection that needs results but has no source.
 pub fn check_without_source(
     pipeline: &Pipeline,
     selected: &BTreeSet<StepIndex>,
@@ -243,19 +248,22 @@ pub fn check_source(
     requirements: &[Requirement],
     earlier: &PastExecution,
 ) -> Result<(), SelectionError> {
-    let steps = requirements.iter().filter_map(|requirement| {
-        let name = &pipeline.step(requirement.step).name;
-        let why = earlier.unusable(name, requirement.allows_skipped)?;
-        Some((name.clone(), why.to_owned()))
-    });
-    let steps: Vec<_> = steps.collect();
+    let steps: Vec<_> = requirements
+        .iter()
+        .filter_map(|requirement| {
+            let name = &pipeline.step(requirement.step).name;
+            let why = earlier.unusable(name, requirement.allows_skipped)?;
+            Some((name.clone(), why.to_owned()))
+        })
+        .collect();
     if steps.is_empty() {
         return Ok(());
     }
     Err(SelectionError::Unusable { execution_id: earlier.start.execution_id.clone(), steps })
 }
 
-/// Checks outputs that are given by hand, by step and output name, and converts them to their declared types.
+/// Checks outputs that are given by hand, by step and output name, and converts them to their
+/// declared types.
 pub fn supply(
     pipeline: &Pipeline,
     given: &BTreeMap<String, Map<String, Value>>,
@@ -287,10 +295,10 @@ pub fn supply(
     Ok(supplied)
 }
 
-/// The outputs of other steps that `reader` refers to.
+/// Returns the outputs of other steps that `reader` refers to.
 fn outputs_read(pipeline: &Pipeline, reader: StepIndex) -> BTreeSet<(StepIndex, String)> {
     let mut read = BTreeSet::new();
-    crate::definition::graph::expressions(pipeline.step(reader), &mut |expression: &Expression| {
+    expressions(pipeline.step(reader), &mut |expression: &Expression| {
         expression.references(&mut |reference| {
             if let Reference::Step { step, path } = reference
                 && let [Segment::Key(root), Segment::Key(name)] = path.0.as_slice()

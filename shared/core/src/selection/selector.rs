@@ -25,7 +25,7 @@ use crate::parse::suggest::{Suggester, list};
 pub struct Selector {
     text: String,
     atom: Atom,
-    /// How far upstream, 0 for not at all.
+    /// How many steps far upstream; 0 for not at all.
     upstream: usize,
     downstream: usize,
 }
@@ -39,11 +39,11 @@ enum Atom {
     Failed,
 }
 
-/// A selector that cannot be read, or names what is not there.
+/// The error for a selector that cannot be read, or that names what does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectorError {
-    #[error("`{selector}` is not a selector: {}", Selector::ALLOWED)]
+    #[error("invalid selector `{selector}`: expected {}", Selector::ALLOWED)]
     Unreadable { selector: String },
     #[error("selector `{selector}`: there is no step `{name}`{hint}")]
     UnknownStep { selector: String, name: String, hint: String },
@@ -55,9 +55,9 @@ pub enum SelectorError {
     NoEarlier { selector: String },
 }
 
-/// What selectors ask of an earlier execution.
+/// The steps of an earlier execution that selectors can name.
 #[derive(Debug, Clone, Default)]
-pub struct History {
+pub struct PastSteps {
     pub changed: BTreeSet<StepIndex>,
     pub failed: BTreeSet<StepIndex>,
 }
@@ -69,11 +69,11 @@ impl fmt::Display for Selector {
 }
 
 impl Selector {
-    /// The grammar in words.
+    /// The forms of a selector, as the end of an error text.
     pub const ALLOWED: &'static str =
-        "write STEP, STEP+, +STEP, 2+STEP+1, FROM..TO, tag:TAG, state:changed or result:failed";
+        "STEP, STEP+, +STEP, 2+STEP+1, FROM..TO, tag:TAG, state:changed or result:failed";
 
-    /// Reads a selector. Whether its names exist is found when it is expanded.
+    /// Reads a selector. It may name steps that do not exist: [`Selector::expand`] checks that.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let unreadable = || SelectorError::Unreadable { selector: text.chars().take(80).collect() };
         let (upstream, rest) = match text.split_once('+') {
@@ -103,41 +103,41 @@ impl Selector {
         Ok(Self { text: text.to_owned(), atom, upstream, downstream })
     }
 
-    /// Whether it can only be expanded with an earlier execution at hand.
+    /// Returns true if it can only be expanded with an earlier execution.
     pub fn looks_back(&self) -> bool {
         matches!(self.atom, Atom::Changed | Atom::Failed)
     }
 
-    /// Whether it asks for what changed, which takes the facts of a plan.
+    /// Returns true if it selects changed steps, which takes the facts of a plan.
     pub fn asks_for_changes(&self) -> bool {
         self.atom == Atom::Changed
     }
 
-    /// The steps that this names. `history` is `None` when there is no earlier execution.
+    /// Returns the steps that this selects. `past` is `None` if there is no earlier execution.
     pub fn expand(
         &self,
         pipeline: &Pipeline,
         graph: &Graph,
-        history: Option<&History>,
+        past: Option<&PastSteps>,
     ) -> Result<BTreeSet<StepIndex>, SelectorError> {
         let selector = || self.text.clone();
-        let history = || history.ok_or_else(|| SelectorError::NoEarlier { selector: selector() });
+        let known_past = || past.ok_or_else(|| SelectorError::NoEarlier { selector: selector() });
         let mut steps = match &self.atom {
             Atom::Step(name) => BTreeSet::from([self.find(pipeline, name)?]),
             Atom::Between(from, to) => self.between(pipeline, graph, from, to)?,
             Atom::Tag(tag) => {
-                let tagged = pipeline.indexes().filter(|i| pipeline.step(*i).tags.contains(tag));
-                let tagged: BTreeSet<_> = tagged.collect();
+                let has_tag = |index: &StepIndex| pipeline.step(*index).tags.contains(tag);
+                let tagged: BTreeSet<_> = pipeline.indexes().filter(has_tag).collect();
                 if tagged.is_empty() {
-                    let tags = pipeline.steps.iter().flat_map(|step| &step.tags);
-                    let tags: BTreeSet<&str> = tags.map(String::as_str).collect();
-                    let tags = list(tags.into_iter());
+                    let all = pipeline.steps.iter().flat_map(|step| &step.tags);
+                    let unique: BTreeSet<&str> = all.map(String::as_str).collect();
+                    let tags = list(unique.into_iter());
                     return Err(SelectorError::UnknownTag { selector: selector(), tags });
                 }
                 tagged
             }
-            Atom::Changed => history()?.changed.clone(),
-            Atom::Failed => history()?.failed.clone(),
+            Atom::Changed => known_past()?.changed.clone(),
+            Atom::Failed => known_past()?.failed.clone(),
         };
         let upstream = graph.reach(steps.iter().copied(), Direction::Upstream, self.upstream);
         let downstream = graph.reach(steps.iter().copied(), Direction::Downstream, self.downstream);
@@ -181,7 +181,7 @@ impl Selector {
     }
 }
 
-/// The number beside a `+`; without one all the way.
+/// Reads the number beside a `+`. Without a number the distance is unlimited.
 fn distance(count: &str) -> Option<usize> {
     if count.is_empty() { Some(usize::MAX) } else { count.parse().ok() }
 }
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::parse::{Format, parse};
 
-    /// A -> B -> C -> E, A -> D -> E; F stands alone.
+    /// Makes A -> B -> C -> E and A -> D -> E; F stands alone.
     fn pipeline() -> Pipeline {
         let step = |name: &str, after: &str, more: &str| {
             format!(
@@ -212,12 +212,12 @@ mod tests {
 
     fn expand(text: &str) -> Result<String, String> {
         let pipeline = pipeline();
-        let history = History {
+        let past = PastSteps {
             changed: BTreeSet::from([StepIndex(2)]),
             failed: BTreeSet::from([StepIndex(3)]),
         };
         let selector = Selector::parse(text).map_err(|error| error.to_string())?;
-        let steps = selector.expand(&pipeline, &Graph::new(&pipeline), Some(&history));
+        let steps = selector.expand(&pipeline, &Graph::new(&pipeline), Some(&past));
         let steps = steps.map_err(|error| error.to_string())?;
         Ok(steps.into_iter().map(|index| pipeline.step(index).name.to_string()).collect())
     }
@@ -251,11 +251,11 @@ mod tests {
     #[test]
     fn what_cannot_be_selected_is_named_with_what_can() {
         let cases = [
-            ("", "`` is not a selector"),
-            ("+", "`+` is not a selector"),
-            ("x+A", "`x+A` is not a selector"),
-            ("A..", "`A..` is not a selector"),
-            ("A+99999999999999999999", "is not a selector"),
+            ("", "invalid selector ``: expected STEP, STEP+"),
+            ("+", "invalid selector `+`"),
+            ("x+A", "invalid selector `x+A`"),
+            ("A..", "invalid selector `A..`"),
+            ("A+99999999999999999999", "invalid selector"),
             ("b", "there is no step `b`, did you mean `B`?"),
             ("Zebra", "there is no step `Zebra` (steps: A, B, C, D, E, F)"),
             ("tag:fast", "no step has that tag (tags: slow, x)"),

@@ -1,24 +1,27 @@
-//! What an execution asked of the services, and what that comes to for each kind of step.
+//! The cost of an execution: what it asked of the services, and the price of that for each kind of
+//! step.
 
 use serde::{Deserialize, Serialize};
 
 use crate::view::description::Summary;
 use crate::view::price::{Requests, Usage, service};
 
-/// The `Cost` of `run --cost`. Compute of functions, storage and traffic are not in it.
+/// The `Cost` of `run --cost`. It does not include the compute of functions, storage or traffic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Cost {
     pub usd_per_million: UsdPerMillion,
-    /// By service and operation.
+    /// The requests by service and operation.
     pub requests: Requests,
     pub write_units: f64,
     pub read_units: f64,
-    /// The longest chain of requests of the planner, each of which began after the one before had ended.
+    /// The length of the longest chain of requests of the planner, each of which began after the
+    /// one before had ended.
     pub round_trips: u64,
 }
 
-/// USD for a million steps of a kind, at list prices; absent where the execution had none.
+/// The price in USD of a million steps of each kind, at list prices. A kind that the execution did
+/// not have is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UsdPerMillion {
@@ -33,8 +36,11 @@ pub struct UsdPerMillion {
 }
 
 impl Cost {
-    /// What the start asked for is shared equally by all steps of the definition, except invocations; those, and all that follows from reports,
-    /// are the costs of the steps that ran. If none ran, everything is shared.
+    /// Divides the cost among the steps.
+    ///
+    /// All steps of the definition share equally what the start asked for, except invocations.
+    /// Those, and everything that follows from reports, are the cost of the steps that ran. If none
+    /// ran, everything is shared.
     pub fn of(start: &Usage, rest: &Usage, steps: usize, summary: &Summary) -> Self {
         let mut total = start.clone();
         total.add(rest);
@@ -60,7 +66,7 @@ impl Cost {
     }
 }
 
-/// Counts of steps stay far below 2^53, where this would begin to round.
+/// Converts a count of steps. Such counts stay far below 2^53, where this would begin to round.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 fn of(count: usize) -> f64 {
     count as f64

@@ -1,4 +1,4 @@
-//! Why a step ran or did not: what decided, and what differs from the nearest earlier run of the same step.
+//! Explanations: why a step ran or did not, and what differs from its nearest earlier run.
 
 use std::fmt::Write as _;
 
@@ -13,26 +13,28 @@ use crate::execution::past::PastExecution;
 use crate::plan::draft::Draft;
 use crate::plan::facts::Facts;
 
-/// Why one step was decided as it was.
+/// The explanation of the decision about one step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Explanation {
     pub step_name: String,
     pub step_type: StepType,
-    /// Absent while the step's turn has not come.
+    /// The decision; absent while the step's turn has not come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<&'static str>,
-    /// As the planner gave it.
+    /// The reason as the planner gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// The execution it is compared with: the nearest earlier one that has a key for this step.
+    /// The execution that it is compared with: the nearest earlier one that has a key for this
+    /// step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub against: Option<String>,
-    /// What differs from there; empty where nothing does or nothing can be compared.
+    /// What differs from that execution. It is empty if nothing does, or if nothing can be
+    /// compared.
     pub differences: Vec<Difference>,
-    /// SHA-256 of the key's parts.
+    /// The SHA-256 of the key's parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,13 +47,13 @@ pub struct Explanation {
 pub struct Difference {
     /// `Code`, `Argument`, `Content`, `Scope`, `KeyVersion` or `StepType`.
     pub part: &'static str,
-    /// Where in the arguments, for `Argument` and `Content`.
+    /// The path in the arguments, for `Argument` and `Content`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The object or prefix whose content it is, as it is now.
+    /// The object or prefix whose content differs, as the arguments name it now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// `null` where there was nothing.
+    /// The value before; `null` if there was none.
     pub then: Value,
     pub now: Value,
 }
@@ -61,7 +63,7 @@ impl Difference {
         Self { part, path: None, uri: None, then, now }
     }
 
-    /// In words, for people.
+    /// Returns the difference in words, for people.
     pub fn text(&self) -> String {
         let (then, now) = (show(&self.then), show(&self.now));
         let path = self.path.as_deref().unwrap_or_default();
@@ -78,7 +80,7 @@ impl Difference {
     }
 }
 
-/// A digest by its first digits, anything else as JSON, cut.
+/// Shows a digest by its first digits, and anything else as JSON that is cut to a readable length.
 fn show(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
@@ -93,7 +95,7 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// A URI that stands for itself, because nothing was there, beside a digest.
+/// Shows a URI that stands for itself beside a digest: nothing was there.
 fn held(value: &Value, shown: String) -> String {
     match value.as_str() {
         Some(text) if text.starts_with("s3://") => format!("nothing at {text}"),
@@ -106,7 +108,8 @@ fn is_digest(text: &str) -> bool {
     kinds.iter().any(|kind| text.starts_with(kind)) && text.len() > 20
 }
 
-/// What differs between two keys' parts; `arguments` are those of `now` with their URIs, where they are known.
+/// Returns what differs between the parts of two keys. `arguments` are those of `now` with their
+/// URIs, if they are known.
 pub fn differences(then: &KeyParts, now: &KeyParts, arguments: Option<&Value>) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut part = |name, then: Value, now: Value| {
@@ -122,7 +125,7 @@ pub fn differences(then: &KeyParts, now: &KeyParts, arguments: Option<&Value>) -
     found
 }
 
-/// Recursive along the arguments, whose depth the reader and the payload limit have bounded.
+/// Compares the arguments recursively. The parser and the payload limit bound their depth.
 fn compare(
     then: &Value,
     now: &Value,
@@ -182,7 +185,7 @@ fn content(value: &Value) -> Option<&str> {
     value.as_str()?.strip_prefix(CONTENT_MARK)
 }
 
-/// Explains one step of an execution, against the nearest earlier run of it.
+/// Explains one step of an execution by comparison with its nearest earlier run.
 pub fn explain(
     this: &PastExecution,
     step: StepIndex,
@@ -213,7 +216,8 @@ pub fn explain(
 }
 
 impl Explanation {
-    /// What decided, in words: the differences where there are any, else the planner's reason.
+    /// Returns in words what decided: the differences if there are any, otherwise the planner's
+    /// reason.
     pub fn because(&self) -> String {
         let reason = self.reason.clone().unwrap_or_else(|| "its turn has not come".to_owned());
         match &self.against {
@@ -232,7 +236,7 @@ impl Explanation {
     }
 }
 
-/// The arguments of a step as they were, with their URIs, as far as the commits tell.
+/// Returns the arguments of a step as they were, with their URIs, as far as the commits tell.
 fn arguments(this: &PastExecution, step: StepIndex) -> Option<Value> {
     let StepKind::Lambda(lambda) = &this.pipeline.step(step).kind else { return None };
     let facts = Facts {
@@ -242,7 +246,7 @@ fn arguments(this: &PastExecution, step: StepIndex) -> Option<Value> {
     };
     let draft = Draft::new(&this.pipeline, &this.start, &this.execution, &facts);
     let resolver = draft.resolver_of(step);
-    // Part by part, so that one that is out of reach does not hide the others.
+    // Part by part, so that one that cannot be evaluated does not hide the others.
     match &lambda.arguments {
         Expression::Object(members) => {
             let member = |(name, value): (&String, &Expression)| {

@@ -1,4 +1,5 @@
-//! What an execution would do: the decisions of a plan that nothing was written of, and for the rest what they hang on.
+//! Forecasts: what an execution would do. These are the decisions of plans that are not written,
+//! and for all other steps what their decisions depend on.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use crate::definition::{Pipeline, StepIndex, StepKind, StepType};
 use crate::execution::Execution;
 use crate::execution::commit::{Commit, Verdict};
 use crate::execution::phase::Phase;
-use crate::execution::savings::Savings;
+use crate::view::price::savings_usd;
 
 /// The forecast of a whole execution.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +26,8 @@ pub struct Forecast {
 pub struct StepForecast {
     pub step_name: String,
     pub step_type: StepType,
-    /// `Run CacheHit Reused Skipped NotSelected`, or `MayRun` where it hangs on what others will write.
+    /// `Run CacheHit Reused Skipped NotSelected`, or `MayRun` if it depends on what other steps
+    /// will write.
     pub decision: &'static str,
     pub reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +38,8 @@ pub struct StepForecast {
     pub phase: Phase,
 }
 
-/// Steps by decision; as in an execution, conditions and Fail steps are not counted as `Run`.
+/// Counts of steps by decision. As in an execution, conditions and Fail steps do not count as
+/// `Run`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ForecastSummary {
@@ -51,21 +54,25 @@ pub struct ForecastSummary {
     pub saved_usd: f64,
 }
 
-/// Makes a forecast of `commits`, planned one after the other until nothing was left to decide without running something.
+/// Makes a forecast from `commits`, which were planned one after the other until nothing was left
+/// to decide without running something.
 pub fn forecast(
     pipeline_name: &str,
     pipeline: &Pipeline,
     execution: &Execution,
     commits: &[Commit],
 ) -> Forecast {
-    let Savings { ms: saved_ms, usd: saved_usd } = execution.saved;
-    let mut summary = ForecastSummary { saved_ms, saved_usd, ..ForecastSummary::default() };
+    let mut summary = ForecastSummary {
+        saved_ms: execution.saved.ms,
+        saved_usd: savings_usd(execution.saved),
+        ..ForecastSummary::default()
+    };
     let steps = pipeline.indexes().map(|index| {
         let decided = commits.iter().rev().find_map(|commit| commit.decision(index));
         let phase = execution.step(index).phase;
         let (decision, reason) = match decided {
             Some(decided) => (decided.verdict.decision(), decided.reason.clone()),
-            None => ("MayRun", hangs_on(pipeline, execution, index)),
+            None => ("MayRun", depends_on(pipeline, execution, index)),
         };
         match decided.map(|decided| &decided.verdict) {
             None if is_function(pipeline, index) => summary.may_run += 1,
@@ -92,7 +99,7 @@ pub fn forecast(
 }
 
 impl Forecast {
-    /// Whether the execution would invoke a function, or might.
+    /// Returns true if the execution would or might invoke a function.
     pub fn has_work(&self) -> bool {
         self.summary.run + self.summary.may_run > 0
     }
@@ -102,8 +109,9 @@ fn is_function(pipeline: &Pipeline, index: StepIndex) -> bool {
     !matches!(pipeline.step(index).kind, StepKind::Condition { .. } | StepKind::Fail { .. })
 }
 
-/// What the decision about a waiting step hangs on: the nearest steps upstream that will run, and undecided conditions.
-fn hangs_on(pipeline: &Pipeline, execution: &Execution, index: StepIndex) -> String {
+/// Returns what the decision about a waiting step depends on: the nearest steps upstream that will
+/// run, and undecided conditions.
+fn depends_on(pipeline: &Pipeline, execution: &Execution, index: StepIndex) -> String {
     let (mut writers, mut conditions) = (BTreeSet::new(), BTreeSet::new());
     let mut seen = BTreeSet::from([index]);
     let mut queue = vec![index];
@@ -112,7 +120,9 @@ fn hangs_on(pipeline: &Pipeline, execution: &Execution, index: StepIndex) -> Str
         let parent = step.parent.map(|parent| parent.condition);
         for edge in step.dependencies.iter().copied().chain(parent) {
             match execution.step(edge).phase {
-                Phase::Executing => drop(writers.insert(edge)),
+                Phase::Executing => {
+                    writers.insert(edge);
+                }
                 Phase::Waiting if seen.insert(edge) => {
                     if matches!(pipeline.step(edge).kind, StepKind::Condition { .. }) {
                         conditions.insert(edge);

@@ -1,6 +1,7 @@
 //! Descriptions of executions for people: SageMaker's shapes, reasons, forecasts, costs.
 //!
-//! Nothing else in this crate may import this module: decisions do not depend on how they are shown.
+//! Nothing else in this crate may import this module: decisions do not depend on how they are
+//! shown.
 
 pub mod cost;
 pub mod description;

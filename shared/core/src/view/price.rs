@@ -1,27 +1,35 @@
-//! What work costs: requests and capacity units as they are counted, and list prices in one dated place.
+//! Prices: requests and capacity units as they are counted, and all list prices in one dated place.
 //!
-//! Prices are us-east-1, on demand, USD, first tier, no free tier, read in November 2026.
+//! The prices are those of us-east-1, on demand, in USD, first tier, without the free tier, read in
+//! November 2026.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Lambda compute on arm64, first tier, per GB-second (<https://aws.amazon.com/lambda/pricing/>).
+use crate::execution::savings::Savings;
+
+/// The price of Lambda compute on arm64, first tier, per GB-second
+/// (<https://aws.amazon.com/lambda/pricing/>).
 const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
-/// One Lambda request (same page).
+/// The price of one Lambda request (same page).
 const LAMBDA_REQUEST: f64 = 0.000_000_2;
-/// One write request unit of a table on demand: one item of up to 1 KB (<https://aws.amazon.com/dynamodb/pricing/on-demand/>).
+/// The price of one write request unit of a table on demand: one item of up to 1 KB
+/// (<https://aws.amazon.com/dynamodb/pricing/on-demand/>).
 const WRITE_UNIT: f64 = 0.000_000_625;
-/// One read request unit: up to 4 KB read with strong consistency, half a unit with eventual (same page).
+/// The price of one read request unit: up to 4 KB with strong consistency. Eventually consistent
+/// reads take half a unit (same page).
 const READ_UNIT: f64 = 0.000_000_125;
-/// One S3 request that writes or lists, Standard storage (<https://aws.amazon.com/s3/pricing/>).
+/// The price of one S3 request that writes or lists, Standard storage
+/// (<https://aws.amazon.com/s3/pricing/>).
 const S3_WRITE: f64 = 0.000_005;
-/// One S3 request that reads (same page).
+/// The price of one S3 request that reads (same page).
 const S3_READ: f64 = 0.000_000_4;
-/// One SQS request of a standard queue, of up to 64 KB (<https://aws.amazon.com/sqs/pricing/>).
+/// The price of one SQS request of a standard queue, of up to 64 KB
+/// (<https://aws.amazon.com/sqs/pricing/>).
 const SQS_REQUEST: f64 = 0.000_000_4;
 
-/// The services that are priced, by the names that the SDK has for them.
+/// The services that have prices, by the names that the SDK gives them.
 pub mod service {
     pub const DYNAMODB: &str = "DynamoDB";
     pub const LAMBDA: &str = "Lambda";
@@ -29,34 +37,35 @@ pub mod service {
     pub const SQS: &str = "SQS";
 }
 
-/// The price of one invocation that took `duration_ms` with `memory_mb`.
-pub fn invocation_usd(duration_ms: u64, memory_mb: u32) -> f64 {
-    let seconds = std::time::Duration::from_millis(duration_ms).as_secs_f64();
-    LAMBDA_REQUEST + seconds * f64::from(memory_mb) / 1024.0 * LAMBDA_GB_SECOND
+/// Returns the price of the invocations that were saved, memory included.
+pub fn savings_usd(saved: Savings) -> f64 {
+    let gb_seconds = f64_of(saved.mb_ms) / 1024.0 / 1000.0;
+    f64_of(saved.invocations) * LAMBDA_REQUEST + gb_seconds * LAMBDA_GB_SECOND
 }
 
-/// Requests by service and operation, `{"DynamoDB": {"PutItem": 3}}`.
+/// Counts of requests by service and operation: `{"DynamoDB": {"PutItem": 3}}`.
 pub type Requests = BTreeMap<String, BTreeMap<String, u64>>;
 
-/// What some work asked of the services.
+/// What a piece of work asked of the services.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Usage {
-    /// All requests that were sent, also those that failed, because those are billed too.
+    /// All requests that were sent. Those that failed are among them, because they are billed too.
     pub requests: Requests,
     /// Those of [`Usage::requests`] that repeat a failed one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retries: Requests,
-    /// DynamoDB's write request units, those of its indexes included.
+    /// DynamoDB's write request units, including those of its indexes.
     pub write_units: f64,
-    /// DynamoDB's read request units; eventually consistent reads take halves.
+    /// DynamoDB's read request units. Eventually consistent reads take halves.
     pub read_units: f64,
-    /// The longest chain of calls each of which began after the one before had ended. Calls at the same time count once.
+    /// The length of the longest chain of calls, each of which began after the one before had
+    /// ended. Calls at the same time count once.
     pub round_trips: u64,
 }
 
 impl Usage {
-    /// How often an operation was asked for.
+    /// Returns how often an operation was asked for.
     pub fn count(&self, service: &str, operation: &str) -> u64 {
         let operations = self.requests.get(service);
         operations.and_then(|operations| operations.get(operation)).copied().unwrap_or_default()
@@ -88,7 +97,7 @@ impl Usage {
         self.round_trips += other.round_trips;
     }
 
-    /// The list price of the requests and units. Compute and storage are not in it.
+    /// Returns the list price of the requests and units. It does not include compute and storage.
     pub fn usd(&self) -> f64 {
         let prices = self.requests.iter().flat_map(|(service, operations)| {
             operations
@@ -98,13 +107,15 @@ impl Usage {
         prices.sum::<f64>() + self.write_units * WRITE_UNIT + self.read_units * READ_UNIT
     }
 
-    /// The same per million when the work was that of `steps` steps; 0 for none.
+    /// Returns the list price for a million steps if the work was that of `steps` steps, and 0 for
+    /// none.
     pub fn usd_per_million(&self, steps: u64) -> f64 {
         if steps == 0 { 0.0 } else { self.usd() / f64_of(steps) * 1e6 }
     }
 }
 
-/// What one request costs besides DynamoDB's units. What only manages functions is free.
+/// Returns the price of one request, without DynamoDB's units. Requests that only manage functions
+/// are free.
 fn request_usd(service: &str, operation: &str) -> f64 {
     let multipart = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"];
     let writes = ["Put", "Copy", "Post", "List", "Create"];
@@ -130,7 +141,7 @@ fn add(requests: &mut Requests, service: &str, operation: &str, more: u64) {
     }
 }
 
-/// Counts stay far below 2^53, where this would begin to round.
+/// Converts a count. Counts stay far below 2^53, where this would begin to round.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 fn f64_of(count: u64) -> f64 {
     count as f64
@@ -146,7 +157,10 @@ mod tests {
 
     #[test]
     fn a_gigabyte_second_costs_the_list_price_and_a_request() {
-        assert_near(invocation_usd(1000, 1024), 0.000_013_533_4);
+        let saved = |ms, mb, invocations| Savings { ms, mb_ms: ms * mb, invocations };
+        assert_near(savings_usd(saved(1000, 1024, 1)), 0.000_013_533_4);
+        assert_near(savings_usd(saved(500, 128, 3)), 0.000_001_433_337_5);
+        assert_near(savings_usd(Savings::default()), 0.0);
     }
 
     #[test]

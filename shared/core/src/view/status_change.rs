@@ -1,8 +1,9 @@
-//! What a commit means for people and programs that watch: the changes of status of an execution and of its steps, as SageMaker tells
-//! EventBridge.
+//! Status changes: what a commit means for people and programs that watch an execution, in the form
+//! in which SageMaker tells EventBridge.
 //!
-//! Names and detail types are those of the SageMaker developer guide, "Amazon SageMaker AI integration with Amazon EventBridge". The display
-//! name of an execution and its description are not told: callers may change both at any time, and no commit does.
+//! Names and detail types are those of the SageMaker developer guide, "Amazon SageMaker AI
+//! integration with Amazon EventBridge". The display name and the description of an execution are
+//! not part of it: callers may change both at any time, and no commit does.
 
 use serde_json::{Map, Value, json};
 
@@ -24,18 +25,19 @@ pub const STEP: &str = "SageMaker Model Building Pipeline Execution Step Status 
 pub struct StatusChange {
     /// [`EXECUTION`] or [`STEP`].
     pub detail_type: &'static str,
-    /// Milliseconds since 1970.
+    /// The time of the commit, in milliseconds since 1970.
     pub at_ms: u64,
-    /// Tells this change from every other one.
+    /// The identifier, which no other change has.
     pub id: String,
     /// The ARNs of the pipeline and of the execution.
     pub resources: [String; 2],
     pub detail: Value,
 }
 
-/// The changes that `commit` made, which brought `before` to `after`; steps in definition order, then the execution.
+/// Returns the changes that `commit` made when it brought `before` to `after`: first those of the
+/// steps in definition order, then that of the execution.
 ///
-/// `facts` may hold the commits in which steps began; what they do not hold is left out of the details.
+/// `facts` may hold the commits in which steps began. The details leave out what it does not hold.
 pub fn status_changes(
     start: &Start,
     pipeline: &Pipeline,
@@ -44,32 +46,33 @@ pub fn status_changes(
     commit: &Commit,
     facts: &Facts,
 ) -> Vec<StatusChange> {
-    let telling = Telling { start, pipeline, commit, facts };
+    let commit_changes = Changes { start, pipeline, commit, facts };
     let mut changes = Vec::new();
     if before.revision == 0 {
-        changes.push(telling.execution(None, before.status.name()));
+        changes.push(commit_changes.execution(None, before.status.name()));
     }
     for step in pipeline.indexes() {
         let (old, new) = (before.step(step), after.step(step));
         let (was, is) = (old.phase.step_status(), new.phase.step_status());
         if let Some(is) = is.filter(|is| was != Some(is)) {
-            changes.push(telling.step(step, (old.phase, old.revision), was, is));
+            changes.push(commit_changes.step(step, (old.phase, old.revision), was, is));
         }
     }
     if before.status != after.status {
-        changes.push(telling.execution(Some(before.status.name()), after.status.name()));
+        changes.push(commit_changes.execution(Some(before.status.name()), after.status.name()));
     }
     changes
 }
 
-struct Telling<'a> {
+/// The commit, and what its changes are described with.
+struct Changes<'a> {
     start: &'a Start,
     pipeline: &'a Pipeline,
     commit: &'a Commit,
     facts: &'a Facts,
 }
 
-impl Telling<'_> {
+impl Changes<'_> {
     fn change(&self, detail_type: &'static str, what: &str, detail: Value) -> StatusChange {
         let (at_ms, revision) = (self.commit.at_ms, self.commit.revision);
         let resources = [self.start.pipeline_arn.clone(), self.start.execution_arn()];
@@ -155,7 +158,7 @@ impl Telling<'_> {
     }
 }
 
-/// The members that say something.
+/// Returns the detail without the members that are `null`.
 fn present(detail: Value) -> Value {
     let Value::Object(members) = detail else { return detail };
     Value::Object(members.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())

@@ -134,7 +134,7 @@ fn steps_between_selected_steps_must_be_selected_and_the_error_names_them() {
     let error = check_connected(&world.pipeline, &selected(&world, &["Train", "Gate"]), &none);
     let error = error.expect_err("Eval is between");
     assert!(error.to_string().contains("[Eval] on paths between them must be selected too"));
-    assert!(error.hint().expect("a way out").starts_with("`--select Train..Gate` takes them in"));
+    assert!(error.hint().expect("a way out").starts_with("`--select Train..Gate` includes them"));
     for fine in [&["Train", "Eval", "Gate"][..], &["Prep", "Other"], &["Publish", "Reject"]] {
         let result = check_connected(&world.pipeline, &selected(&world, fine), &none);
         assert_eq!(result, Ok(()), "{fine:?}");
@@ -181,7 +181,7 @@ fn a_failed_source_will_do_as_long_as_what_is_needed_succeeded_in_it() {
 
 #[test]
 fn supplied_outputs_stand_in_and_are_recorded_and_never_published_unless_asked() {
-    let mut world = World::new(PIPELINE);
+    let mut world = World::new(&PIPELINE.replacen("FunctionArn: f", "FunctionArn: prep", 1));
     let outputs = Map::from_iter([("uri".to_owned(), json!("s3://mine/data"))]);
     let given = BTreeMap::from([("Prep".to_owned(), outputs)]);
     let supplied = supply(&world.pipeline, &given, "ada").expect("legal");
@@ -205,8 +205,17 @@ fn supplied_outputs_stand_in_and_are_recorded_and_never_published_unless_asked()
     assert_eq!(world.cache.len(), 2, "Train and Eval, not Prep");
 
     asked.start.selection.as_mut().expect("selected").publish_supplied = true;
+    let mut unknown = asked.clone();
     asked.finish(&str::to_owned);
     assert_eq!(asked.cache.len(), 3);
+
+    // Without its function the step has no key, and is supplied all the same.
+    unknown.start.functions.pop_last().expect("`prep` comes after `f`");
+    unknown.finish(&str::to_owned);
+    assert_eq!(unknown.execution.status, ExecutionStatus::Succeeded);
+    let warning = unknown.decision("Prep").warning;
+    let expected = "not published to the cache: function `prep` is not known";
+    assert_eq!(warning.as_deref(), Some(expected));
 }
 
 #[test]

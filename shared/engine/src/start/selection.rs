@@ -17,7 +17,7 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::cache::damage;
 use sidestep_core::plan::facts::Facts;
 use sidestep_core::selection::changed::{changed_steps, failed_steps};
-use sidestep_core::selection::selector::{History, Selector};
+use sidestep_core::selection::selector::{PastSteps, Selector};
 use sidestep_core::selection::{
     Requirement, SelectionError, check_connected, check_source, check_without_source, expand,
     requirements, supply,
@@ -200,7 +200,7 @@ impl<'a> SelectionResolver<'a> {
         &mut self,
         pipeline: &Pipeline,
         start: &Start,
-    ) -> Result<Option<History>, EngineError> {
+    ) -> Result<Option<PastSteps>, EngineError> {
         let selectors = || self.select.iter().chain(&self.exclude).chain(&self.force);
         if !selectors().any(Selector::looks_back) {
             return Ok(None);
@@ -208,7 +208,7 @@ impl<'a> SelectionResolver<'a> {
         let asks_for_changes = selectors().any(Selector::asks_for_changes);
         let Some(earlier) = self.reference().await? else { return Ok(None) };
         let mut history =
-            History { failed: failed_steps(pipeline, &earlier), ..History::default() };
+            PastSteps { failed: failed_steps(pipeline, &earlier), ..PastSteps::default() };
         if asks_for_changes {
             let mut facts = Facts { now_ms: start.started_at_ms, ..Facts::default() };
             history.changed = loop {

@@ -18,11 +18,11 @@ pub(super) fn visit(header: &str, function_arn: &str) -> (String, u32) {
     let hash = hex::encode(&Sha256::digest(function_arn)[..4]);
     let mut parts: Vec<_> = header.split(';').filter(|part| !part.starts_with(NAME)).collect();
     let known = header.split(';').find_map(|part| part.strip_prefix(NAME)).unwrap_or_default();
-    let counters = known.split('|').filter_map(|counter| {
-        let (hash, visits) = counter.split_once(':')?;
+    let parse = |counter| {
+        let (hash, visits) = str::split_once(counter, ':')?;
         Some((hash, visits.parse::<u32>().ok()?))
-    });
-    let mut counters: Vec<_> = counters.collect();
+    };
+    let mut counters: Vec<_> = known.split('|').filter_map(parse).collect();
     let found = counters.iter_mut().find(|(known, _)| *known == hash);
     let visits = if let Some((_, visits)) = found {
         *visits = visits.saturating_add(1);
@@ -31,9 +31,8 @@ pub(super) fn visit(header: &str, function_arn: &str) -> (String, u32) {
         counters.push((&hash, 1));
         1
     };
-    let counters: Vec<_> =
-        counters.iter().map(|(hash, visits)| format!("{hash}:{visits}")).collect();
-    let lineage = format!("{NAME}{}", counters.join("|"));
+    let texts: Vec<_> = counters.iter().map(|(hash, visits)| format!("{hash}:{visits}")).collect();
+    let lineage = format!("{NAME}{}", texts.join("|"));
     parts.push(&lineage);
     (parts.join(";"), visits)
 }

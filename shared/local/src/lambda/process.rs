@@ -192,12 +192,14 @@ pub(super) fn environment(
         ("TZ", ":UTC".to_owned()),
         ("LANG", "C.UTF-8".to_owned()),
     ];
-    let reserved = reserved.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let of_lambda = reserved.into_iter().map(|(name, value)| (name.to_owned(), value));
     let given = shared.iter().chain(&command.environment);
-    reserved.chain(given.map(|(name, value)| (name.clone(), value.clone()))).collect()
+    of_lambda.chain(given.map(|(name, value)| (name.clone(), value.clone()))).collect()
 }
 
-/// Words an exit as Lambda does. A runtime has no reason to exit, so even status 0 is an error.
+/// Describes an exit in the words of Lambda.
+///
+/// A runtime has no reason to exit, so even status 0 is an error.
 pub(super) fn describe_exit(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "Runtime exited without providing a reason".to_owned(),

@@ -14,7 +14,9 @@ use super::error::InvokeError;
 use super::function::Code;
 use super::invocation::{Function, InvokeOutput};
 
-/// Returns the response of an `Invoke` that was accepted, with the end of its log if the caller wants it.
+/// Returns the response of an `Invoke` that was accepted.
+///
+/// It carries the end of the log if the caller wants that.
 pub(super) fn invoked(output: InvokeOutput, wants_log_tail: bool) -> Response {
     let status = StatusCode::from_u16(output.status_code).unwrap_or(StatusCode::OK);
     let mut response = (status, output.payload).into_response();
@@ -73,7 +75,7 @@ pub(super) fn ok(document: &Value) -> Response {
     ([("x-amzn-requestid", request_id)], Json(document)).into_response()
 }
 
-/// Words a refusal as Lambda does: the type in a header, and a document with `Type` and a message.
+/// Returns a refusal in the words of Lambda: a type in a header, and a document.
 pub(super) fn refused(error: &InvokeError) -> Response {
     let (status, error_type) = match error {
         InvokeError::FunctionNotFound { .. } => {

@@ -68,9 +68,8 @@ async fn the_sdk_invokes_functions() {
     let log = BASE64_STANDARD.decode(output.log_result().unwrap()).unwrap();
     assert!(String::from_utf8(log).unwrap().contains("\nhello\n"));
 
-    let failed =
-        client.invoke().function_name("echo").payload(Blob::new(r#"{"fail": "no"}"#)).send();
-    let failed = failed.await.unwrap();
+    let payload = Blob::new(r#"{"fail": "no"}"#);
+    let failed = client.invoke().function_name("echo").payload(payload).send().await.unwrap();
     assert_eq!(failed.function_error(), Some("Unhandled"));
     assert_eq!(failed.log_result(), None);
     let document: Value = serde_json::from_slice(failed.payload().unwrap().as_ref()).unwrap();

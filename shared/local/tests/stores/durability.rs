@@ -43,13 +43,13 @@ impl Drop for Killed {
 }
 
 fn spawn(dir: &Path) -> (Killed, std::net::SocketAddr) {
-    let child = Command::new(std::env::current_exe().unwrap())
+    let process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", CHILD, "--ignored", "--nocapture"])
         .env(CHILD_DIR, dir)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut child = Killed(child);
+    let mut child = Killed(process);
     let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
     let address =
         lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening ")?.parse().ok());

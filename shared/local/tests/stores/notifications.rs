@@ -172,9 +172,9 @@ async fn each_function_gets_the_events_it_asked_for() {
         .send()
         .await
         .unwrap();
-    let part = CompletedPart::builder().part_number(1).set_e_tag(part.e_tag).build();
+    let completed = CompletedPart::builder().part_number(1).set_e_tag(part.e_tag).build();
     let complete = client.complete_multipart_upload().bucket(BUCKET).key("runs/2/manifest.json");
-    let parts = CompletedMultipartUpload::builder().parts(part).build();
+    let parts = CompletedMultipartUpload::builder().parts(completed).build();
     complete.upload_id(&id).multipart_upload(parts).send().await.unwrap();
     let keys = ["copy", "other/manifest.json", "never there"]
         .map(|key| ObjectIdentifier::builder().key(key).build().unwrap());
@@ -289,7 +289,7 @@ async fn events_that_always_fail_hold_up_no_others() {
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_asks_for_any_more_is_dropped() {
+async fn an_event_that_no_function_asks_for_any_more_is_dropped() {
     let cloud = Cloud::start().await;
     cloud.put("before", "before any request").send().await.unwrap();
     cloud

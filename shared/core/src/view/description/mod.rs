@@ -1,4 +1,5 @@
-//! An execution as people and programs see it: the one JSON document of `run` and `show`, with SageMaker's names.
+//! Descriptions: an execution as people and programs see it. This is the one JSON document of `run`
+//! and `show`, with SageMaker's names.
 
 mod step;
 
@@ -16,6 +17,7 @@ use crate::execution::start::Start;
 use crate::plan::late_report::LateReport;
 use crate::plan::redact::MASK;
 use crate::uri::S3Uri;
+use crate::view::price::savings_usd;
 
 pub use self::step::{
     CacheHitResult, DiscardedResult, FailedAttempt, SelectiveExecutionResult, StepDescription,
@@ -35,19 +37,19 @@ pub struct ExecutionDescription {
     pub start_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
-    /// What started it, in words.
+    /// What started it in words.
     pub trigger: String,
     pub pipeline_parameters: BTreeMap<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selective_execution_config: Option<SelectiveExecutionConfig>,
     pub steps: Vec<StepDescription>,
     pub summary: Summary,
-    /// The last commit, in milliseconds since 1970.
+    /// The time of the last commit, in milliseconds since 1970.
     #[serde(skip)]
     pub changed_at_ms: u64,
 }
 
-/// What was selected, with SageMaker's names.
+/// The selection, with SageMaker's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SelectiveExecutionConfig {
@@ -68,7 +70,8 @@ pub struct SelectedStep {
     pub step_name: String,
 }
 
-/// Steps by decision. `Run` counts invoked functions only: conditions and Fail steps cost no invocation.
+/// Counts of steps by decision. `Run` counts only invoked functions: conditions and Fail steps cost
+/// no invocation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Summary {
@@ -79,13 +82,14 @@ pub struct Summary {
     pub not_selected: usize,
     pub failed: usize,
     pub duration_ms: u64,
-    /// What the functions of the reused results took when they were made.
+    /// The time that the functions of the reused results took when they were made.
     pub saved_ms: u64,
-    /// The same at Lambda's list price.
+    /// The price of that time at Lambda's list price.
     pub saved_usd: f64,
 }
 
-/// Describes an execution from its commits, in order. `documents` holds the manifests of outputs that are stored in S3.
+/// Describes an execution from its commits, in order. `documents` holds the manifests of outputs
+/// that are stored in S3.
 pub fn describe(
     start: &Start,
     pipeline: &Pipeline,
@@ -138,7 +142,7 @@ pub fn describe(
         failed: steps.iter().filter(is_failed).count(),
         duration_ms: ended_at_ms.unwrap_or(now_ms).saturating_sub(start.started_at_ms),
         saved_ms: execution.saved.ms,
-        saved_usd: execution.saved.usd,
+        saved_usd: savings_usd(execution.saved),
     };
     ExecutionDescription {
         pipeline_name: start.pipeline_name.to_string(),
@@ -175,7 +179,7 @@ pub fn describe(
 }
 
 impl ExecutionDescription {
-    /// Adds what was reported after its attempt was given up.
+    /// Adds the reports that came after their attempts were given up.
     pub fn with_late(mut self, late: Vec<LateReport>) -> Self {
         for LateReport { step, attempt_count, at_ms, failure_type } in late {
             let Some(step) = self.steps.get_mut(step.0) else { continue };

@@ -1,4 +1,4 @@
-//! One step of a description.
+//! The description of one step.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::execution::start::Start;
 use crate::uri::S3Uri;
 use crate::view::timestamp::timestamp;
 
-/// A step. `StepStatus` and times are absent where SageMaker would not list the step.
+/// A step. `StepStatus` and times are absent if SageMaker would not list the step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct StepDescription {
@@ -22,12 +22,12 @@ pub struct StepDescription {
     pub step_type: StepType,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_status: Option<&'static str>,
-    /// Absent while the step's turn has not come.
+    /// The decision; absent while the step's turn has not come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Attempts begun; 0 for a step that was not invoked.
+    /// How many attempts have begun; 0 for a step that was not invoked.
     pub attempt_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
@@ -35,7 +35,7 @@ pub struct StepDescription {
     pub end_time: Option<String>,
     /// The declared outputs by name, with their types.
     pub output_parameters: Map<String, Value>,
-    /// Of a Condition step: `True` or `False`.
+    /// The outcome of a Condition step: `True` or `False`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,16 +51,17 @@ pub struct StepDescription {
     pub warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// The stable type of the error; each has a page in `docs/errors`, except those that a function names itself.
+    /// The stable type of the failure. Each has a page in `docs/errors`, except those that a
+    /// function makes up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_type: Option<String>,
     /// Attempts that failed and were followed by another.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed_attempts: Vec<FailedAttempt>,
-    /// Attempts that ended after they were given up: nothing was made of their results.
+    /// Attempts that ended after they were given up. Their results were discarded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub discarded_results: Vec<DiscardedResult>,
-    /// How long the function worked, now or when the reused result was made.
+    /// How long the function worked in this execution, or when the reused result was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
     #[serde(skip)]
@@ -71,19 +72,19 @@ pub struct StepDescription {
     pub started_at_ms: Option<u64>,
     #[serde(skip)]
     pub ended_at_ms: Option<u64>,
-    /// Of a Callback step: what the answer has to name.
+    /// The token that the answer to a Callback step has to name.
     #[serde(skip)]
     pub callback_token: Option<String>,
 }
 
-/// Where a cached result came from.
+/// The origin of a cached result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CacheHitResult {
     pub source_pipeline_execution_arn: String,
 }
 
-/// Where the result of a step came from that was not to run.
+/// The origin of the result of a step that was not to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SelectiveExecutionResult {
@@ -97,12 +98,12 @@ pub struct FailedAttempt {
     pub attempt_count: u32,
     pub failure_type: String,
     pub failure_reason: String,
-    /// When the next attempt was to begin; absent when the whole execution was taken up again.
+    /// The time at which the next attempt was to begin; absent if the whole execution was resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_time: Option<String>,
 }
 
-/// What an attempt came to after it was given up.
+/// The end of an attempt that had been given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DiscardedResult {
@@ -111,7 +112,7 @@ pub struct DiscardedResult {
     pub step_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_type: Option<String>,
-    /// When it was heard.
+    /// The time at which the report arrived.
     pub time: String,
 }
 
@@ -241,7 +242,7 @@ impl StepDescription {
         });
     }
 
-    /// The execution is taken up again: the step waits once more, and its failure becomes history.
+    /// Lets the step wait once more, because the execution is resumed. Its failure becomes history.
     pub(super) fn wait_again(&mut self, step: &Step) {
         let mut fresh = Self::waiting(self.index, step);
         fresh.attempt_count = self.attempt_count;
@@ -282,7 +283,7 @@ impl StepDescription {
     }
 }
 
-/// SageMaker's capitalised words.
+/// Returns the outcome of a condition in SageMaker's capitalised words.
 fn outcome(holds: bool) -> &'static str {
     if holds { "True" } else { "False" }
 }

@@ -55,8 +55,8 @@ impl Service {
             checksums: claimed_checksums!(input),
             algorithm: algorithm(input.checksum_algorithm.as_ref())?,
             ..Claims::default()
-        };
-        let claims = claims.with_headers(&request.headers, request.extensions.get::<Trailers>());
+        }
+        .with_headers(&request.headers, request.extensions.get::<Trailers>());
         let received =
             receive(&self.store.blobs, input.body.take(), claims, INLINE_BYTES_MAX).await?;
 

@@ -62,8 +62,8 @@ impl Service {
             checksums: claimed_checksums!(input),
             algorithm: algorithm(input.checksum_algorithm.as_ref())?,
             ..Claims::default()
-        };
-        let claims = claims.with_headers(&request.headers, request.extensions.get::<Trailers>());
+        }
+        .with_headers(&request.headers, request.extensions.get::<Trailers>());
         let received = receive(&self.store.blobs, input.body.take(), claims, 0).await?;
         let (bucket, key, upload_id) =
             (request.input.bucket, request.input.key, request.input.upload_id);
@@ -91,14 +91,14 @@ impl Service {
             unmodified_since: input.copy_source_if_unmodified_since,
         };
         condition.check(&source, S3ErrorCode::PreconditionFailed)?;
-        let range = match input.copy_source_range.as_deref().map(Range::parse) {
+        let asked = match input.copy_source_range.as_deref().map(Range::parse) {
             None => None,
             Some(Ok(range)) => Some(range),
             Some(Err(_)) => {
                 return Err(s3_error!(InvalidArgument, "the copy source range is not valid"));
             }
         };
-        let range = requested(&source, range, None)?.unwrap_or(0..source.bytes);
+        let range = requested(&source, asked, None)?.unwrap_or(0..source.bytes);
         let body = body(content, range).await?;
         let received = receive(&self.store.blobs, Some(body), Claims::default(), 0).await?;
         let part = self
