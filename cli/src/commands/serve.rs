@@ -69,7 +69,7 @@ pub(crate) async fn serve(
             .hint("choose another address with `--listen`; without it a free port is taken")
     })?;
     match target {
-        Target::Local => local(&project, options, listener, admission).await,
+        Target::Local => Box::pin(local(&project, options, listener, admission)).await,
         Target::Aws => aws(&project, options, listener, admission).await,
     }
 }

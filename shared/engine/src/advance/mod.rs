@@ -47,13 +47,12 @@ impl Engine {
             }
             None => None,
         };
-        let status = match settled {
-            Some(status) => status,
-            None => {
-                self.memory.forget_head(id);
-                let loaded = self.load(id).await?;
-                self.settle_read(loaded, turn.events(), Facts::default()).await?
-            }
+        let status = if let Some(status) = settled {
+            status
+        } else {
+            self.memory.forget_head(id);
+            let loaded = self.load(id).await?;
+            self.settle_read(loaded, turn.events(), Facts::default()).await?
         };
         turn.end(status);
         Ok(status)
