@@ -9,6 +9,9 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const EXECUTION: &str =
     "arn:aws:sagemaker:us-east-1:000000000000:pipeline/flights/execution/abcdefghijkl";
 
+/// An operation, its request, the exception's type, and a part of its text.
+type Case = (&'static str, Value, &'static str, &'static str);
+
 fn create(definition: &str) -> Value {
     json!({
         "PipelineName": "new",
@@ -19,10 +22,10 @@ fn create(definition: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_answered_with_the_exception_and_text_for_it() {
+async fn a_wrong_request_about_a_pipeline_is_answered_with_its_exception() {
     let server = Server::new();
     let arn = server.create("flights", &definition(&[step("One", None)])).await;
-    let cases: &[(&str, Value, &str, &str)] = &[
+    let cases: &[Case] = &[
         (
             "DescribePipeline",
             json!({}),
@@ -78,35 +81,6 @@ async fn a_wrong_request_is_answered_with_the_exception_and_text_for_it() {
             "at 'ClientRequestToken': expected a string",
         ),
         (
-            "StartPipelineExecution",
-            json!({
-                "PipelineName": "flights",
-                "ClientRequestToken": TOKEN,
-                "PipelineParameters": [{ "Name": "Year", "Value": "2013" }],
-            }),
-            "ValidationException",
-            "Year",
-        ),
-        (
-            "StartPipelineExecution",
-            json!({
-                "PipelineName": "flights",
-                "ClientRequestToken": TOKEN,
-                "PipelineParameters": [
-                    { "Name": "Month", "Value": "1" },
-                    { "Name": "Month", "Value": "2" },
-                ],
-            }),
-            "ValidationException",
-            "Parameter 'Month' is given twice.",
-        ),
-        (
-            "DescribePipelineExecution",
-            json!({ "PipelineExecutionArn": EXECUTION }),
-            "ResourceNotFound",
-            "Pipeline execution with ARN 'arn:aws:sagemaker:us-east-1:000000000000:pipeline/flights/execution/abcdefghijkl' does not exist.",
-        ),
-        (
             "ListPipelines",
             json!({ "MaxResults": 0, "SortOrder": "Up" }),
             "ValidationException",
@@ -135,6 +109,48 @@ async fn a_wrong_request_is_answered_with_the_exception_and_text_for_it() {
             "sidestep does not have operation 'CreateTrainingJob'.",
         ),
     ];
+    check(&server, cases).await;
+}
+
+#[tokio::test]
+async fn a_wrong_request_about_an_execution_is_answered_with_its_exception() {
+    let server = Server::new();
+    server.create("flights", &definition(&[step("One", None)])).await;
+    let cases: &[Case] = &[
+        (
+            "StartPipelineExecution",
+            json!({
+                "PipelineName": "flights",
+                "ClientRequestToken": TOKEN,
+                "PipelineParameters": [{ "Name": "Year", "Value": "2013" }],
+            }),
+            "ValidationException",
+            "Year",
+        ),
+        (
+            "StartPipelineExecution",
+            json!({
+                "PipelineName": "flights",
+                "ClientRequestToken": TOKEN,
+                "PipelineParameters": [
+                    { "Name": "Month", "Value": "1" },
+                    { "Name": "Month", "Value": "2" },
+                ],
+            }),
+            "ValidationException",
+            "Parameter 'Month' is given twice.",
+        ),
+        (
+            "DescribePipelineExecution",
+            json!({ "PipelineExecutionArn": EXECUTION }),
+            "ResourceNotFound",
+            "Pipeline execution with ARN 'arn:aws:sagemaker:us-east-1:000000000000:pipeline/flights/execution/abcdefghijkl' does not exist.",
+        ),
+    ];
+    check(&server, cases).await;
+}
+
+async fn check(server: &Server, cases: &[Case]) {
     for (operation, body, code, text) in cases {
         let refused = server.refused(operation, body.clone()).await;
         assert_eq!(refused.0, *code, "{operation} {body}: {}", refused.1);

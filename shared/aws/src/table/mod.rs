@@ -5,7 +5,7 @@
 //! | `E#EXECUTION` | `START` | what the execution was started with, never edited |
 //! | `E#EXECUTION` | `HEAD` | the folded state: status, revision, four bytes a step |
 //! | `E#EXECUTION` | `C#00000007` | commit 7, never edited; creating it is the commit point |
-//! | `E#EXECUTION` | `D#0003#000001` | a late report: of attempt 1 of step 3, after it was given up |
+//! | `E#EXECUTION` | `D#0003#000001` | a late report of attempt 1 of step 3, which was given up |
 //! | `P#PIPELINE` | `X#000001700000000#EXECUTION` | an entry of the list of executions |
 //! | `E#EXECUTION` | `LABEL` | what a caller of the SageMaker API calls it |
 //! | `P` | `PIPELINE` | a pipeline that was ever started or registered |
