@@ -1,4 +1,5 @@
-//! `docs/semantics.md` names a test for every promise; the names must exist.
+//! Pages that name tests and files name ones that exist: `docs/semantics.md`, `docs/recovery.md`,
+//! `ARCHITECTURE.md` and `CONTRIBUTING.md`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,4 +69,21 @@ fn every_row_of_what_goes_wrong_names_tests_that_exist() {
         count += 1;
     }
     assert!(count >= 40, "the table has {count} rows");
+}
+
+/// Paths with a placeholder, such as `NAME.rs` or `{table,queue}`, are shapes and not files.
+#[test]
+fn every_file_that_a_newcomer_is_sent_to_exists() {
+    let rooms = ["shared/", "cli/", "functions/", "tests/", "docs/"];
+    let mut count = 0;
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let names = text.split('`').skip(1).step_by(2);
+        let paths = names.filter(|name| rooms.iter().any(|room| name.starts_with(room)));
+        for path in paths.filter(|path| !path.contains(['{', ' ']) && !path.contains("NAME")) {
+            assert!(root().join(path).exists(), "{page} names `{path}`");
+            count += 1;
+        }
+    }
+    assert!(count >= 30, "the pages name {count} files");
 }
