@@ -137,8 +137,6 @@ mod tests {
     use sidestep_core::uri::S3Uri;
     use sidestep_engine::ports::objects::sha256_hex;
 
-    use crate::table::key::commit_key;
-
     #[test]
     fn savings_read_back_and_those_of_an_earlier_release_read_without_their_price() {
         let saved_before = Savings { ms: 1500, mb_ms: 192_000, invocations: 2 };
@@ -174,7 +172,7 @@ mod tests {
         assert!(body::<Value>(&item).is_err());
     }
 
-    /// Text that cannot be compressed below six bits a character.
+    /// Returns a text that cannot be compressed below six bits a character.
     fn noise(seed: usize, length: usize) -> String {
         const DIGITS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -183,7 +181,7 @@ mod tests {
         bytes.take(length).map(|byte| char::from(DIGITS[usize::from(byte % 64)])).collect()
     }
 
-    /// The largest list of artifacts whose names have so many characters.
+    /// Returns the largest list of artifacts whose names have this length.
     fn artifacts(length: usize) -> Vec<Artifact> {
         let count = (ARTIFACT_LIST_BYTES / artifact_bytes(&noise(0, length))).min(ARTIFACTS);
         let artifact = |number: usize| Artifact {
@@ -211,7 +209,7 @@ mod tests {
             };
             let mut commit = Commit::new(1, 0);
             commit.completions.push(completion);
-            let item = document("E#abcdefghijkl".to_owned(), commit_key(1), &commit);
+            let item = document("E#abcdefghijkl", "C#00000001", &commit);
             let bytes: usize = item.iter().map(|(name, value)| name.len() + size(value)).sum();
             assert!(bytes > 200_000, "the test tries something large: {bytes}");
             assert!(bytes < 409_600, "names of {length} characters: {bytes} bytes");
