@@ -89,7 +89,7 @@ fn flights(state: &Path) {
     print("flights start", "from command to first invocation, median", median(starts));
 }
 
-/// Returns 200 steps of the no-op function; each reads the one before it and that one's neighbour.
+/// Returns 200 steps of the no-op function; each reads the step before it and the neighbour of that step.
 /// `Note` is an argument of one in the middle that its result does not depend on.
 fn grid() -> Value {
     let (depth, width) = (20, 10);

@@ -86,9 +86,9 @@ pub(crate) fn buckets(project: &Project) -> Result<Buckets, CommandError> {
         }
     }
     let triggers = settings.pipelines.values().flat_map(|pipeline| &pipeline.triggers);
-    let triggers = triggers.map(|trigger| trigger.bucket.clone()).filter(|name| !name.is_empty());
+    let listened = triggers.map(|trigger| trigger.bucket.clone()).filter(|name| !name.is_empty());
     let uploads = settings.uploads.iter().map(|upload| upload.to.bucket().to_owned());
-    let mut created: BTreeSet<String> = triggers.chain(uploads).collect();
+    let mut created: BTreeSet<String> = listened.chain(uploads).collect();
     created.retain(|name| !existing.contains_key(name));
     Ok(Buckets { existing, created })
 }
@@ -98,9 +98,9 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     let upload = |trigger: &TriggerSettings| {
         // Only these properties name the object itself, so that a step can read it.
         let fed_with = |properties: &[&str]| -> Vec<String> {
-            let feeds = trigger.parameters.iter();
-            let feeds = feeds.filter(|(_, value)| properties.contains(&value.as_str()));
-            feeds.map(|(name, _)| name.clone()).collect()
+            let parameters = trigger.parameters.iter();
+            let fed = parameters.filter(|(_, value)| properties.contains(&value.as_str()));
+            fed.map(|(name, _)| name.clone()).collect()
         };
         Upload {
             bucket: trigger.bucket.clone(),
@@ -181,8 +181,7 @@ fn options(settings: &DeploySettings) -> Result<Options, CommandError> {
     }
     if let Some(days) = settings.log_days {
         if !LOG_DAYS.contains(&days) {
-            let known = LOG_DAYS.iter().map(u32::to_string);
-            let known = known.collect::<Vec<_>>().join(", ");
+            let known = LOG_DAYS.map(|days| days.to_string()).join(", ");
             return Err(user(format!(
                 "invalid `deploy.log_days`: expected one of {known}, got {days}"
             )));

@@ -22,6 +22,7 @@ use sidestep_local::lambda::{Code, FunctionConfig};
 
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
+use crate::request::execution_id;
 use crate::triggers::TriggerSource;
 
 /// Name in the counter of the part that starts executions.
@@ -220,14 +221,11 @@ impl Session {
     /// Returns the execution that the user names by an id, an ARN or `latest`.
     pub(crate) async fn execution(&self, text: &str) -> Result<ExecutionId, CommandError> {
         if text == "latest" {
-            let latest = self.engine.executions().list(None, 1).await?;
-            let latest = latest.into_iter().next();
-            return Ok(latest.ok_or_else(|| user("there are no executions yet"))?.execution_id);
+            let newest = self.engine.executions().list(None, 1).await?;
+            let latest = newest.into_iter().next().map(|summary| summary.execution_id);
+            return latest.ok_or_else(|| user("there are no executions yet"));
         }
-        let id = text.rsplit('/').next().unwrap_or(text);
-        ExecutionId::parse(id).map_err(|error| {
-            user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`")
-        })
+        execution_id(text)
     }
 
     /// Waits until a store fails this process's planner, which only the user can fix. Waits for

@@ -1,5 +1,6 @@
 //! The help of every command, as a snapshot: no text changes without being read.
 
+use std::fmt::Write as _;
 use std::process::Command;
 
 /// Prints one command's help in a fixed width, whatever the terminal.
@@ -25,7 +26,7 @@ fn walk(command: &mut Vec<String>, text: &mut String, count: &mut usize) {
     let names: Vec<&str> = command.iter().map(String::as_str).collect();
     let own = help(&names);
     *count += 1;
-    text.push_str(&format!("## sidestep {}\n\n{own}\n", names.join(" ")));
+    writeln!(text, "## sidestep {}\n\n{own}", names.join(" ")).unwrap();
     for name in subcommands(&own) {
         command.push(name);
         walk(command, text, count);

@@ -43,8 +43,11 @@ impl Build {
         command.current_dir(&self.folder).env_clear().envs(&self.environment).args(&self.arguments);
         command.arg("--message-format=json-render-diagnostics");
         // Cargo's progress goes to the terminal, its messages to this process.
-        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        let output = output.or_user(|| "could not run `cargo` to build the functions")?;
+        let output = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .or_user(|| "could not run `cargo` to build the functions")?;
         if !output.status.success() {
             return Err(user("cargo could not build the functions"));
         }

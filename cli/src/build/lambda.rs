@@ -60,8 +60,11 @@ pub(crate) fn build(
     for package in packages {
         command.args(["--package", package]);
     }
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let status = status.or_user(|| "could not run `cargo` to build the functions")?;
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .or_user(|| "could not run `cargo` to build the functions")?;
     if !status.success() {
         return Err(user("cargo could not build the functions"));
     }
@@ -112,8 +115,10 @@ fn check_host(architecture: Architecture) -> Result<(), CommandError> {
 /// Returns the target folder, and for each package with a binary that can be its function the name
 /// of that binary.
 fn programs(folder: &Path) -> Result<(PathBuf, BTreeMap<String, String>), CommandError> {
-    let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec();
-    let metadata = metadata
+    let metadata = MetadataCommand::new()
+        .current_dir(folder)
+        .no_deps()
+        .exec()
         .or_user(|| format!("cargo does not know the packages of `{}`", folder.display()))?;
     let mut programs = BTreeMap::new();
     for package in &metadata.packages {

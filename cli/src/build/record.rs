@@ -179,8 +179,8 @@ fn settings(build: &Build) -> Option<BTreeSet<PathBuf>> {
     let mut rustc = Command::new("rustc");
     rustc.args(["--print", "sysroot"]).current_dir(&build.folder);
     rustc.env_clear().envs(&build.environment);
-    let sysroot = rustc.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout).ok()?.trim());
+    let output = rustc.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let sysroot = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     let tools = ["bin/cargo", "bin/rustc"].map(|name| sysroot.join(name));
     paths.extend(tools);
     Some(paths)
@@ -247,8 +247,8 @@ fn sources_of(binary: &Path) -> Option<BTreeSet<PathBuf>> {
     let mut name = binary.as_os_str().to_owned();
     name.push(".d");
     let text = fs::read_to_string(name).ok()?;
-    let (_, files) = text.lines().next()?.split_once(": ")?;
-    let files = files.replace("\\ ", "\0");
-    let files = files.split(' ').filter(|name| !name.is_empty());
+    let (_, list) = text.lines().next()?.split_once(": ")?;
+    let escaped = list.replace("\\ ", "\0");
+    let files = escaped.split(' ').filter(|name| !name.is_empty());
     Some(files.map(|name| PathBuf::from(name.replace('\0', " "))).collect())
 }

@@ -49,8 +49,8 @@ mod tests {
                 package("step", &[("serde", None), (SDK, None)]),
                 package("plain", &[("lambda_runtime", None)]),
                 package("tested", &[(SDK, Some("dev"))])]});
-        let metadata = serde_json::from_value(metadata).expect("cargo's form");
-        assert_eq!(with_sdk(&metadata), ["step".to_owned()].into());
+        let parsed = serde_json::from_value(metadata).expect("cargo's form");
+        assert_eq!(with_sdk(&parsed), ["step".to_owned()].into());
         let empty = tempfile::tempdir().expect("a folder");
         assert_eq!(packages_with_sdk(empty.path()), BTreeSet::new(), "no Cargo.toml");
     }

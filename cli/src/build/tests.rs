@@ -44,14 +44,14 @@ impl Project {
         run(&self.build, &self.path("build.json")).unwrap()
     }
 
-    /// Whether the next build would do without cargo.
+    /// Returns true if the next build would do without cargo.
     fn is_fresh(&self) -> bool {
         let without_cargo = Build { cargo: "no-such-program".into(), ..self.build.clone() };
         run(&without_cargo, &self.path("build.json")).is_ok()
     }
 }
 
-/// Writes a file that is a minute old, as a file is that nobody is editing.
+/// Writes a file that is a minute old, like a file that is not being edited.
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();

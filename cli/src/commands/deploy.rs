@@ -61,8 +61,8 @@ pub(crate) async fn deploy(
     let mut parameters = BTreeMap::from([("CodeBucket".to_owned(), bucket.clone())]);
     let sent = upload(&account, &bucket, packages, &mut parameters).await?;
     eprintln!("{sent} of {} packages uploaded", parameters.len() - 1);
-    let template = place(&account, &bucket, template.to_string()).await?;
-    let proposal = account.stacks.propose(stack.as_str(), &template, &parameters).await?;
+    let placed = place(&account, &bucket, template.to_string()).await?;
+    let proposal = account.stacks.propose(stack.as_str(), &placed, &parameters).await?;
     let after = match (proposal, before) {
         (Some(proposal), _) => {
             show(&proposal);
@@ -104,8 +104,8 @@ async fn code_bucket(account: &Account) -> Result<String, CommandError> {
     } else {
         let template = Template::Text(CODE_TEMPLATE.to_owned());
         let proposal = account.stacks.propose(CODE_STACK, &template, &BTreeMap::new()).await?;
-        let proposal = proposal.ok_or_else(|| service("the code's stack is empty"))?;
-        account.stacks.apply(proposal, &mut say).await?
+        let change = proposal.ok_or_else(|| service("the code's stack is empty"))?;
+        account.stacks.apply(change, &mut say).await?
     };
     let bucket = stack.outputs.get("CodeBucket").cloned();
     bucket.ok_or_else(|| user(format!("stack `{CODE_STACK}` was not created by sidestep")))
@@ -170,7 +170,9 @@ fn show(proposal: &Proposal) {
 /// Prints what happened to a resource.
 pub(crate) fn say(event: ResourceEvent) {
     let ResourceEvent { logical_id, resource_type, status, reason } = event;
-    let reason = reason.filter(|reason| !reason.is_empty());
-    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-    eprintln!("{status:<20} {logical_id:<28} {resource_type}{reason}");
+    let why = match reason {
+        Some(reason) if !reason.is_empty() => format!(": {reason}"),
+        _ => String::new(),
+    };
+    eprintln!("{status:<20} {logical_id:<28} {resource_type}{why}");
 }

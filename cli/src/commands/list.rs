@@ -37,9 +37,9 @@ pub(crate) async fn list(
     let project = Project::find(project)?;
     let name = options.pipeline.as_deref().map(pipeline_name).transpose()?;
     let session = target.open(&project).await?;
-    let summaries = session.engine.executions().list(name.as_ref(), options.limit).await;
+    let listed = session.engine.executions().list(name.as_ref(), options.limit).await;
     session.close(Duration::ZERO).await;
-    let summaries = summaries?;
+    let summaries = listed?;
     if options.json {
         let list: Vec<_> = summaries.iter().map(summary).collect();
         println!("{:#}", json!({ "PipelineExecutionSummaries": list }));

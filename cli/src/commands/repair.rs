@@ -27,11 +27,11 @@ pub(crate) async fn repair(
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
-    let repaired = async {
+    let work = async {
         let id = session.execution(&options.execution).await?;
         Ok::<_, CommandError>((session.engine.repair(&id).await?, id))
     };
-    let repaired = repaired.await;
+    let repaired = work.await;
     session.close(Duration::ZERO).await;
     let (repaired, id) = repaired?;
     let (status, taken) = (repaired.status.name(), &repaired.taken);

@@ -48,11 +48,11 @@ pub(crate) async fn retry(
 /// Opens a session that serves the functions of the execution.
 async fn with_functions_of(project: &Project, text: &str) -> Result<Session, CommandError> {
     let session = Session::read(project).await?;
-    let start = async {
+    let work = async {
         let id = session.execution(text).await?;
         Ok::<_, CommandError>(session.engine.load(&id).await?.start)
     };
-    let start = start.await;
+    let start = work.await;
     session.close(Duration::ZERO).await;
     let functions = &start?.functions;
     let names: Vec<_> =

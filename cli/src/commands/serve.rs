@@ -117,15 +117,14 @@ async fn local(
         session.serve_others(&ready.functions)?;
     }
     let endpoints = match &session.cloud {
-        Some(cloud) => Some(cloud.endpoints().clone()),
-        None => published_endpoints(&session.state),
+        Some(cloud) => cloud.endpoints().clone(),
+        None => published_endpoints(&session.state)
+            .ok_or_else(|| user("`sidestep up` has just ended").hint("try again"))?,
     };
-    let endpoints =
-        endpoints.ok_or_else(|| user("`sidestep up` has just ended").hint("try again"))?;
     let config = local_config(REGION).into_builder().endpoint_url(&endpoints.dynamodb).build();
     let store = Arc::new(DynamoTable::new(&config, TABLE));
-    let api = Api::new(Arc::clone(&session.engine), store, ready.left_out);
-    let api = registered(project, api, |definition| definition).await;
+    let empty = Api::new(Arc::clone(&session.engine), store, ready.left_out);
+    let api = registered(project, empty, |definition| definition).await;
     let mut all = json!({ "SageMaker": format!("http://{}", listener.local_addr()?) });
     if let (Some(all), Value::Object(others)) = (all.as_object_mut(), json!(endpoints)) {
         all.extend(others);
@@ -147,13 +146,12 @@ async fn aws(
     admission: Admission,
 ) -> Result<ExitStatus, CommandError> {
     let remote = Remote::open(project).await?;
-    let endpoint = remote.account.endpoints().dynamodb;
     let mut config = remote.account.config.clone().into_builder();
-    config.set_endpoint_url(endpoint);
+    config.set_endpoint_url(remote.account.endpoints().dynamodb);
     let store: Arc<dyn PipelineStore> =
         Arc::new(DynamoTable::new(&config.build(), remote.table.as_str()));
-    let api = Api::new(Arc::clone(&remote.engine), store, std::collections::BTreeMap::new());
-    let api = registered(project, api, |definition| remote.definition(definition)).await;
+    let empty = Api::new(Arc::clone(&remote.engine), store, std::collections::BTreeMap::new());
+    let api = registered(project, empty, |definition| remote.definition(definition)).await;
     let endpoint = format!("http://{}", listener.local_addr()?);
     announce(options, &json!({ "SageMaker": endpoint }));
     let mut terminated = signal(SignalKind::terminate())?;

@@ -27,13 +27,13 @@ pub(crate) async fn show(
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let session = target.open(&project).await?;
-    let description = async {
+    let work = async {
         let id = session.execution(&options.execution).await?;
         explanations::describe(&session.engine, &id).await
     };
-    let description = description.await;
+    let described = work.await;
     session.close(Duration::ZERO).await;
-    let description = description?;
+    let description = described?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&description)?);
     } else {

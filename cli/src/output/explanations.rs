@@ -18,10 +18,10 @@ pub(crate) async fn of_runs(
     engine: &Engine,
     this: &PastExecution,
 ) -> Result<Vec<(StepIndex, Explanation)>, CommandError> {
-    let runs = this.pipeline.indexes().filter(|step| {
+    let is_run = |step: &StepIndex| {
         this.decision(*step).is_some_and(|decision| matches!(decision.verdict, Verdict::Run(_)))
-    });
-    let runs: Vec<StepIndex> = runs.collect();
+    };
+    let runs: Vec<StepIndex> = this.pipeline.indexes().filter(is_run).collect();
     let explained = engine.explain(this, &runs, None).await?;
     Ok(runs.into_iter().zip(explained).collect())
 }

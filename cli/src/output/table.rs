@@ -128,9 +128,9 @@ pub(crate) fn forecast(forecast: &Forecast) -> String {
         (not_selected, "not selected"),
         (failed, "would fail"),
     ];
-    let counts = counts.iter().filter(|(count, _)| *count > 0);
-    let counts: Vec<_> = counts.map(|(count, what)| format!("{count} {what}")).collect();
-    let _ = writeln!(text, "{}: {}", forecast.pipeline_name, counts.join(", "));
+    let shown = counts.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<_> = shown.map(|(count, what)| format!("{count} {what}")).collect();
+    let _ = writeln!(text, "{}: {}", forecast.pipeline_name, words.join(", "));
     text
 }
 

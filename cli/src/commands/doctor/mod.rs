@@ -81,11 +81,11 @@ async fn data(remote: &Remote, findings: &mut Findings) {
     let listed = remote.engine.executions().list(None, 1).await;
     findings.result(&format!("table `{}` can be read", remote.table), listed.map(drop));
     for (name, bucket) in remote.buckets() {
-        let found = remote.account.objects().list(&S3Uri::new(&bucket, ""), 1).await;
+        let listed = remote.account.objects().list(&S3Uri::new(&bucket, ""), 1).await;
         // The limit of one object is reached in every bucket that is in use.
-        let found = match found {
+        let found = match listed {
             Err(sidestep_engine::ports::objects::StoreError::TooManyObjects { .. }) => Ok(()),
-            found => found.map(drop),
+            listed => listed.map(drop),
         };
         findings.result(&format!("bucket `{bucket}` ({name}) can be read"), found);
     }

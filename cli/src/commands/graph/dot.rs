@@ -44,7 +44,7 @@ fn quote(text: &str) -> String {
     format!("\"{}\"", escape(text))
 }
 
-/// A backslash begins an escape in labels and tooltips, so that it has to be doubled itself.
+/// Doubles backslashes, which begin escapes in labels and tooltips, and escapes quotes.
 fn escape(text: &str) -> String {
     let text = text.replace('\\', "\\\\").replace('"', "\\\"");
     text.replace("\r\n", "\n").replace(['\n', '\r'], "\\n")

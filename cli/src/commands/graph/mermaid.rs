@@ -27,9 +27,9 @@ pub(crate) fn mermaid(drawing: &Drawing) -> String {
         let dash = if tone_here.is_absent() { ",stroke-dasharray:4" } else { "" };
         let _ = writeln!(text, "    classDef {name} fill:{fill},stroke:#333,color:#000{dash}");
         let nodes = drawing.nodes.iter().enumerate();
-        let nodes = nodes.filter(|(_, node)| tone(node) == Some(tone_here));
-        let nodes: Vec<_> = nodes.map(|(index, _)| format!("s{index}")).collect();
-        let _ = writeln!(text, "    class {} {name}", nodes.join(","));
+        let marked = nodes.filter(|(_, node)| tone(node) == Some(tone_here));
+        let names: Vec<_> = marked.map(|(index, _)| format!("s{index}")).collect();
+        let _ = writeln!(text, "    class {} {name}", names.join(","));
     }
     text
 }
@@ -38,7 +38,7 @@ fn label(node: &Node) -> String {
     node.lines().map(escape).collect::<Vec<_>>().join("<br/>")
 }
 
-/// Inside quotes only these mean something: entities are written `#name;`.
+/// Replaces what has a meaning inside quotes by entities, `#name;`.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -96,13 +96,13 @@ fn defined(source: &PipelineSource) -> Result<Drawing, CommandError> {
 /// Draws an execution.
 async fn executed(project: &Project, target: Target, what: &str) -> Result<Drawing, CommandError> {
     let session = target.open(project).await?;
-    let result = async {
+    let work = async {
         let id = session.execution(what).await?;
         let description = session.engine.describe(&id).await?;
         let earlier = session.engine.earlier(&id).await?;
         Ok::<_, CommandError>(Drawing::of_execution(&earlier.pipeline, &description))
     };
-    let result = result.await;
+    let result = work.await;
     session.close(Duration::ZERO).await;
     result
 }

@@ -27,7 +27,7 @@ fn nested() -> Drawing {
     Drawing::of_pipeline("nested", &parsed.pipeline)
 }
 
-/// The drawing with a mark on every step, reasons that need escapes among them.
+/// Returns the drawing with a mark on every step; some reasons need escapes.
 fn marked() -> Drawing {
     let marks = [
         (Tone::CacheHit, "CacheHit", "equal to \"Train\" of <another> & C:\\run\nsecond line"),
@@ -44,7 +44,7 @@ fn marked() -> Drawing {
     drawing
 }
 
-/// A pipeline whose step `N` waits for `waits(N)`.
+/// Returns a pipeline whose step `N` waits for `waits(N)`.
 fn generated(count: usize, waits: impl Fn(usize) -> Vec<usize>) -> Drawing {
     let mut steps = Vec::new();
     for step in 0..count {

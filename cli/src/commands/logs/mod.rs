@@ -30,8 +30,7 @@ pub(crate) async fn logs(
     options: &LogsOptions,
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
-    let step = options.step.as_deref().map(StepName::parse).transpose();
-    let step = step?;
+    let step = options.step.as_deref().map(StepName::parse).transpose()?;
     match target {
         Target::Local => {
             local::logs(&project, &options.execution, step.as_ref(), options.follow).await

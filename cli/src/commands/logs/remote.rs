@@ -34,8 +34,8 @@ pub(super) async fn logs(
         let pipeline = &loaded.start.pipeline_name;
         return Err(user(format!("pipeline `{pipeline}` has no step `{step}`")));
     }
-    let steps = loaded.pipeline.steps.iter().filter(|of| step.is_none_or(|step| *step == of.name));
-    let steps: Vec<_> = steps
+    let wanted = loaded.pipeline.steps.iter().filter(|of| step.is_none_or(|step| *step == of.name));
+    let steps: Vec<_> = wanted
         .filter_map(|step| match &step.kind {
             StepKind::Lambda(lambda) => Some((&step.name, function(&remote, &lambda.function_arn))),
             _ => None,
