@@ -22,9 +22,10 @@ fn features(package: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn the_command_and_a_function_share_every_crate_below_the_sdk() {
+fn the_command_and_a_function_share_every_crate_below_the_sdk_and_the_engine() {
     let (command, function) = (features("sidestep-cli"), features("flights-ingest"));
-    let below = features("aws-sdk-s3");
+    let mut below = features("aws-sdk-s3");
+    below.append(&mut features("sidestep-engine"));
     let is_shared = |name: &&String| command.contains_key(*name) && function.contains_key(*name);
     let shared: Vec<_> = below.keys().filter(is_shared).collect();
     assert!(shared.len() > 50, "the SDK has many dependencies, not {}", shared.len());
