@@ -199,7 +199,7 @@ proptest! {
         second.start.use_cache = uses_cache;
         let mut selected: BTreeSet<_> =
             chosen.iter().map(|step| StepIndex(step % model.reads.len())).collect();
-        // What the error names is enough to mend the selection.
+        // What the error names is enough to fix the selection.
         while let Err(error) = check_connected(&second.pipeline, &selected, &BTreeMap::new()) {
             let SelectionError::NotConnected { missing, .. } = error else { panic!("{error}") };
             selected.extend(missing.iter().map(|name| second.index(name.as_str())));

@@ -92,7 +92,7 @@ async fn is_ended(world: &World, invocation: &Invocation, attempt: u32, is_wishe
     let revisions: Vec<_> = (1..=head.revision + 20).collect();
     let commits = world.table.commits(id, &revisions).await.unwrap_or_default();
     commits.iter().any(|commit| {
-        // The engine's own retry of a call that failed ends the attempt, but is nobody's wish for a
+        // The engine's own retry of a call that failed ends the attempt, but no user asked for a
         // second run.
         let completed = commit.completions.iter().filter(|completion| match &completion.result {
             AttemptResult::Retried(retried) => {
