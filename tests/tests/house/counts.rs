@@ -136,7 +136,7 @@ fn counts_of(words: &Words) -> Counts {
     Counts {
         comment_lines_over_100: words.long_comments.len(),
         unnamed_actors: words.unnamed_actors,
-        banned_words: words.banned_words,
+        banned_words: words.banned,
         summaries_without_verb: words.summaries_without_verb.len(),
         rebound_names: words.rebound_names.len(),
         ..Counts::default()

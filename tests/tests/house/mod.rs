@@ -206,7 +206,7 @@ mod tests {
         let mut words = words::Words::default();
         words.read_file(&part.files[0], "lib.rs");
         assert_eq!(words.long_comments.len(), 1, "a word alone cannot be wrapped");
-        assert_eq!((words.unnamed_actors, words.banned_words, words.summaries), (1, 1, 2));
+        assert_eq!((words.unnamed_actors, words.banned, words.summaries), (1, 1, 2));
         assert_eq!(words.summaries_without_verb, ["lib.rs:6 The name."]);
         assert_eq!(words.rebound_names, ["lib.rs:4 `x`"]);
     }

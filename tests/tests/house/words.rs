@@ -89,7 +89,7 @@ const NOT_VERBS: [&str; 62] = [
 #[derive(Debug, Default)]
 pub(super) struct Words {
     pub(super) unnamed_actors: usize,
-    pub(super) banned_words: usize,
+    pub(super) banned: usize,
     /// Functions that have one.
     pub(super) summaries: usize,
     /// Places, like the two below: a reader wants to know which ones.
@@ -103,7 +103,7 @@ impl Words {
     pub(super) fn read_text(&mut self, text: &str) {
         let text = text.to_lowercase();
         self.unnamed_actors += UNNAMED.iter().map(|word| count(&text, word)).sum::<usize>();
-        self.banned_words += BANNED.iter().map(|word| count(&text, word)).sum::<usize>();
+        self.banned += BANNED.iter().map(|word| count(&text, word)).sum::<usize>();
     }
 
     /// Counts words, comments, summaries and names in a Rust file, whose place is told by `place`.
