@@ -21,7 +21,9 @@ pub enum DynamoDbServerError {
 }
 
 impl DynamoDbServerError {
-    /// Returns true if the disk is full, which `dynoxide` says in SQLite's words, without a variant.
+    /// Returns true if the disk is full.
+    ///
+    /// `dynoxide` has no variant for it and passes on SQLite's words.
     pub fn is_disk_full(&self) -> bool {
         match self {
             Self::Open { source, .. } => source.to_string().contains("disk is full"),

@@ -34,8 +34,7 @@ async fn a_store_that_fails_the_planner_is_told_to_who_waits() {
         database.execute(&format!("DROP TABLE \"{table}\""), []).unwrap();
     }
     assert!(invoke().await.unwrap().function_error.is_some());
-    let told = failed.borrow_and_update().clone();
-    let told = told.expect("a failure");
+    let told = failed.borrow_and_update().clone().expect("a failure");
     assert!(told.causes.starts_with("could not ") && !told.is_disk_full, "{told:?}");
     cloud.shutdown(Duration::ZERO).await;
 }
