@@ -17,9 +17,9 @@ use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::{Created, ObjectStream, StoreError, existing_sha256};
 use tokio::task::JoinSet;
 
-use super::S3ObjectStore;
 use super::error::{classify, status};
 use super::parts::{PART_BYTES, Parts};
+use super::store::S3ObjectStore;
 
 /// The most parts of an upload, by S3's limit
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>): 78 GiB here.

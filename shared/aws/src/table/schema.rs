@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 };
 use sidestep_engine::ports::executions::TableError;
 
-use super::DynamoTable;
+use super::client::DynamoTable;
 use super::error::{classify, is};
 
 /// The sparse index of live executions: `Live`, then `StartedAt`.
