@@ -213,7 +213,7 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     for found in [
         "reached the trigger after",
         "reached the planner after",
-        "every resource is as the template says",
+        "every resource is as in the template",
         "functions may run at once",
         "0 messages are in `air-upload-dead-letters`",
     ] {
