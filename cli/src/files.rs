@@ -16,7 +16,8 @@ pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
             .or_user(|| format!("could not read folder `{}`", current.display()))?;
         for entry in entries {
             let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
+            let file_name = entry.file_name();
+            let name = file_name.to_string_lossy();
             if name.starts_with('.') || name == "__pycache__" || name.ends_with(".pyc") {
                 continue;
             }
