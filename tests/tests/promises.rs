@@ -87,3 +87,16 @@ fn every_file_that_a_newcomer_is_sent_to_exists() {
     }
     assert!(count >= 30, "the pages name {count} files");
 }
+
+#[test]
+fn every_limit_names_a_test_that_exists() {
+    let table = fs::read_to_string(root().join("shared/core/tests/limits.rs")).unwrap();
+    let code = code();
+    let (_, rows) = table.split_once("const ELSEWHERE").unwrap();
+    let (rows, _) = rows.split_once("];\n").unwrap();
+    let names: Vec<_> = rows.split('"').skip(1).step_by(2).collect();
+    assert!(names.len() >= 30, "the table has pairs of a limit and a test: {names:?}");
+    for pair in names.chunks(2) {
+        assert!(is_test(&code, pair[1]), "no test `{}` of `{}`", pair[1], pair[0]);
+    }
+}

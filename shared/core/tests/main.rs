@@ -6,4 +6,5 @@ mod corpus;
 mod garbage;
 mod hostile;
 mod invalid;
+mod limits;
 mod rules;

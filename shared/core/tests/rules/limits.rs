@@ -1,14 +1,21 @@
-//! The limits of a step's result, from both sides: a result at a limit takes the whole way, and one
-//! above it is refused with the limit in its text.
+//! The limits of a start, of an invocation and of a step's result, from both sides: what is at a
+//! limit takes the whole way, and what is above it is refused with the limit in its text.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use sidestep_core::definition::parameter::resolve_parameters;
 use sidestep_core::execution::ExecutionStatus;
-use sidestep_core::execution::commit::Commit;
+use sidestep_core::execution::commit::{Commit, Failure};
 use sidestep_core::execution::manifest::{Artifact, Manifest};
 use sidestep_core::limits::{
-    ARTIFACT_LIST_BYTES, ARTIFACTS, MANIFEST_BYTES, OUTPUT_BYTES, OUTPUT_DEPTH, artifact_bytes,
+    ARTIFACT_LIST_BYTES, ARTIFACTS, FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, MANIFEST_BYTES,
+    OUTPUT_BYTES, OUTPUT_DEPTH, PARAMETER_VALUE_CHARS, PAYLOAD_BYTES, SELECTORS, artifact_bytes,
 };
+use sidestep_core::parse::{Format, parse};
 use sidestep_core::plan::{Event, ReportedResult};
+use sidestep_core::selection::expand;
+use sidestep_core::selection::selector::Selector;
 use sidestep_core::uri::S3Uri;
 
 use super::world::World;
@@ -179,4 +186,69 @@ fn a_manifest_at_every_other_limit_is_read() {
         };
         assert!(serde_json::to_vec(&manifest).unwrap().len() < MANIFEST_BYTES);
     }
+}
+
+#[test]
+fn a_value_given_at_start_may_be_as_long_as_the_limit() {
+    let definition = "Parameters: [{ Name: P, Type: String }]\nSteps:\n  - { Name: A, Type: Lambda, \
+                      FunctionArn: f, Arguments: { p: { Get: Parameters.P } } }\n";
+    let pipeline = parse(definition.as_bytes(), Format::Yaml).unwrap().pipeline;
+    let given = |chars| BTreeMap::from([("P".to_owned(), "ä".repeat(chars))]);
+    assert!(resolve_parameters(&pipeline, &given(PARAMETER_VALUE_CHARS)).is_ok());
+    let refused = resolve_parameters(&pipeline, &given(PARAMETER_VALUE_CHARS + 1)).unwrap_err();
+    assert!(refused[0].to_string().contains(&PARAMETER_VALUE_CHARS.to_string()), "{refused:?}");
+}
+
+#[test]
+fn an_invocation_takes_as_many_bytes_as_lambda_does() {
+    let with = |chars: usize| {
+        let arguments = format!("Arguments: {{ x: {} }}", "x".repeat(chars));
+        let mut world = World::new(&STEP.replace("Arguments: {}", &arguments));
+        world.advance(&[]);
+        world
+    };
+    let least = with(1).payload("A").to_string().len() - 1;
+    let at = with(PAYLOAD_BYTES - least);
+    assert_eq!(at.payload("A").to_string().len(), PAYLOAD_BYTES);
+    let above = with(PAYLOAD_BYTES - least + 1);
+    let text = serde_json::to_string(&above.commits).unwrap();
+    assert!(above.invoked.is_empty() && text.contains("Sidestep.PayloadTooLarge"), "{text}");
+    assert!(text.contains(&format!("over the limit of {PAYLOAD_BYTES}")), "{text}");
+}
+
+#[test]
+fn outputs_stay_in_the_commit_up_to_their_limit() {
+    for (bytes, is_inline) in [(INLINE_OUTPUT_BYTES, true), (INLINE_OUTPUT_BYTES + 1, false)] {
+        let (world, status) = end(result(sized(bytes), vec![]));
+        assert_eq!(status, ExecutionStatus::Succeeded);
+        let commit = serde_json::to_vec(world.commits.last().unwrap()).unwrap().len();
+        assert_eq!(commit > bytes, is_inline, "{bytes} bytes of outputs, {commit} of the commit");
+    }
+}
+
+#[test]
+fn a_failure_reason_is_cut_at_its_limit() {
+    for chars in [FAILURE_REASON_CHARS, FAILURE_REASON_CHARS + 1] {
+        let failure = Failure { error_type: "Own".to_owned(), message: "ä".repeat(chars) };
+        let (world, status) = end(ReportedResult::Failed(failure));
+        assert_eq!(status, ExecutionStatus::Failed);
+        let index = world.index("A");
+        let failures = world.commits.iter().filter_map(|commit| commit.failure(index));
+        let failure = failures.last().expect("the commit keeps the failure");
+        assert_eq!(failure.message.chars().count(), FAILURE_REASON_CHARS);
+    }
+}
+
+#[test]
+fn a_request_may_name_as_many_selectors_as_the_limit() {
+    let world = World::new(STEP);
+    let named = |count| {
+        let select = vec![Selector::parse("A").unwrap(); count - 1];
+        let exclude = [Selector::parse("A").unwrap()];
+        expand(&world.pipeline, &select, &exclude, &BTreeMap::new(), None)
+    };
+    // All of them exclude the one step there is.
+    assert!(named(SELECTORS).is_ok_and(|selected| selected.is_empty()));
+    let refused = named(SELECTORS + 1).unwrap_err().to_string();
+    assert!(refused.contains(&SELECTORS.to_string()), "{refused}");
 }
