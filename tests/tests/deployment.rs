@@ -17,13 +17,12 @@ use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::Cloud;
 use sidestep_local::deployment::{Planner, planner_environment};
 use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName, RecursiveLoop};
+use sidestep_testkit::example::example;
 
 use crate::setup::{self, Setup};
 
 fn functions() -> Vec<FunctionConfig> {
-    let mut function = setup::function("step", env!("CARGO_BIN_EXE_test-step"));
-    function.timeout = Duration::from_secs(2);
-    vec![function]
+    vec![setup::hasty_function(env!("CARGO_BIN_EXE_test-step"))]
 }
 
 async fn setup(planner: Planner) -> Setup {
@@ -34,10 +33,12 @@ async fn start(folder: &Path, planner: Planner) -> (Cloud, Arc<Engine>) {
     setup::start(folder, planner, Handoff::Event, functions()).await
 }
 
+fn definition(steps: &Value) -> Value {
+    json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true}, "Steps": steps})
+}
+
 fn request(steps: &Value) -> StartRequest {
-    let definition =
-        json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true}, "Steps": steps});
-    setup::request(&definition)
+    setup::request(&definition(steps))
 }
 
 fn step(name: &str, arguments: &Value) -> Value {
@@ -185,44 +186,23 @@ async fn a_function_that_fails_dies_or_hangs_fails_its_step_with_a_reason() {
     setup.cloud.shutdown(Duration::ZERO).await;
 }
 
-/// Tells the child which folder to serve.
-const FOLDER: &str = "SIDESTEP_TEST_FOLDER";
-const CHILD: &str = "deployment::child_that_is_killed";
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "no test: the process that another test starts and kills"]
-async fn child_that_is_killed() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
-    let (_cloud, engine) = start(Path::new(&folder), Planner::InProcess).await;
-    let mut steps = chain();
-    steps[1]["Arguments"]["Do"] = json!("hang");
-    let prepared = engine.prepare(request(&steps)).await.unwrap();
-    let id = engine.begin(prepared).await.unwrap();
-    while engine.describe(&id).await.unwrap().steps[1].step_status != Some("Executing") {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    println!("executing {id}");
-    std::future::pending::<()>().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_that_was_cut_off_goes_on_and_finished_steps_do_not_run_again() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Process::new(std::env::current_exe().unwrap())
-        .args(["--exact", CHILD, "--ignored", "--nocapture"])
-        .env(FOLDER, folder.path())
+    let mut steps = chain();
+    steps[1]["Arguments"]["Do"] = json!("hang");
+    let mut child = Process::new(example("sidestep-tests", "hanging_execution"))
+        .arg(folder.path())
+        .args([env!("CARGO_BIN_EXE_test-step"), &definition(&steps).to_string()])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.find_map(|line| {
-        let line = line.unwrap();
-        line.split_once("executing ").map(|(_, id)| id.trim().to_owned())
-    });
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     // On Unix this is SIGKILL: no code of the child runs after it.
     child.kill().unwrap();
     child.wait().unwrap();
-    let id = ExecutionId::parse(&line.expect("the child says its execution")).unwrap();
+    let id = ExecutionId::parse(line.trim()).unwrap();
 
     let (cloud, engine) = start(folder.path(), Planner::InProcess).await;
     engine.resume(&id, sidestep_engine::sweep::Leases::All).await.unwrap();

@@ -17,5 +17,6 @@ mod promises;
 mod requests;
 mod services;
 mod setup;
+mod store_suites;
 mod table;
 mod watcher;

@@ -1,61 +1,28 @@
-//! The stores over services that are not ours: an emulator, and an account.
+//! The stores over services that are not ours: emulators.
 //!
-//! They pass the same suites as in memory and on the embedded cloud.
+//! They pass the same suites as in memory and on the embedded cloud. The example `account` runs the
+//! suites in an AWS account.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sidestep_aws::deploy::{
-    SdkConfig, Stacks, Template, account_config, empty_bucket, remove_table,
-};
+use sidestep_aws::deploy::{Stacks, Template};
 use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::queue::SqsQueues;
-use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_core::event::s3::created_objects;
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::uri::S3Uri;
 use sidestep_deploy::{Blueprint, Buckets, Options, PipelineUse, StackName, Upload, synthesise};
 use sidestep_testkit::emulator::{Emulator, REGION};
-use sidestep_testkit::table::{batch_suite, cache_suite, execution_suite, trigger_suite};
 use sidestep_testkit::{object, queue};
+
+use crate::store_suites::{tables, unique};
 
 /// Long enough for a busy machine; nothing is asserted on the time itself.
 const DEADLINE: Duration = Duration::from_mins(2);
-
-/// The switch of the test that costs money.
-const ACCOUNT: &str = "SIDESTEP_TEST_AWS";
-
-/// A bucket of the test's own, in a stack of the test's own.
-const BUCKET: &str = r#"{"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain",
-    "UpdateReplacePolicy": "Retain"}}, "Outputs": {"Bucket": {"Value": {"Ref": "Bucket"}}}}"#;
-
-/// Returns a name that no other test run has.
-fn unique(name: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    format!("{name}-{}-{}", std::process::id(), now.expect("after 1970").as_millis())
-}
-
-/// Runs the suites of the table's ports, each in a table of its own, and returns the tables' names.
-async fn tables(config: &SdkConfig) -> [String; 3] {
-    let table = async |name: &str| {
-        let name = unique(name);
-        let table = DynamoTable::new(config, name.as_str());
-        create_table(&table).await.expect("created");
-        // Twice: a table that exists is as good.
-        create_table(&table).await.expect("found");
-        (table, name)
-    };
-    let (executions, cache, triggers) =
-        (table("executions").await, table("cache").await, table("triggers").await);
-    execution_suite(&executions.0).await;
-    cache_suite(&cache.0).await;
-    trigger_suite(&triggers.0).await;
-    batch_suite(&triggers.0).await;
-    [executions, cache, triggers].map(|(_, name)| name)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stores_pass_their_suites_on_the_emulator() {
@@ -173,27 +140,4 @@ fn received(emulator: &Emulator, queue: &Value) -> Vec<Value> {
             emulator.sqs("DeleteMessage", &held);
         }
     }
-}
-
-/// `SIDESTEP_TEST_AWS=1 cargo test -p sidestep-tests services:: -- --ignored`, with credentials and
-/// a region as the AWS CLI takes them. It makes one bucket, one stack and three tables, and removes
-/// them. Never run yet.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs an AWS account, and costs a cent"]
-async fn the_stores_pass_their_suites_in_an_account() {
-    let switch = std::env::var(ACCOUNT);
-    assert_eq!(switch.as_deref(), Ok("1"), "`{ACCOUNT}=1` says that it may cost something");
-    let config = account_config().await.expect("a region");
-    let stacks = Stacks::new(&config);
-    let name = unique("sidestep-test");
-    let template = Template::Text(BUCKET.to_owned());
-    let proposal = stacks.propose(&name, &template, &BTreeMap::new()).await.expect("proposed");
-    let stack = stacks.apply(proposal.expect("a bucket"), &mut |_| ()).await.expect("made");
-    let bucket = stack.outputs["Bucket"].clone();
-    object::suite(&S3ObjectStore::new(&config), &bucket).await;
-    for table in tables(&config).await {
-        remove_table(&config, &table).await.expect("removed");
-    }
-    stacks.delete(&name, &mut |_| ()).await.expect("deleted");
-    empty_bucket(&config, &bucket).await.expect("removed");
 }

@@ -9,6 +9,7 @@ use axum::extract::Path;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use sidestep_testkit::example::example;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -51,10 +52,7 @@ async fn invoke(events: Vec<Value>) -> Vec<(String, Value)> {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
 
-    // `target/PROFILE/deps/this-test` lies beside `target/PROFILE/examples`.
-    let this = std::env::current_exe().unwrap();
-    let program = this.ancestors().nth(2).unwrap().join("examples/noop");
-    let function = Command::new(&program)
+    let function = Command::new(example("sidestep-step", "noop"))
         .env_clear()
         .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
         .env("AWS_LAMBDA_FUNCTION_NAME", "noop")

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod emulator;
+pub mod example;
 pub mod fixture;
 pub mod function;
 pub mod fuzz;

@@ -112,6 +112,13 @@ pub(crate) fn function(name: &str, program: &str) -> FunctionConfig {
     function
 }
 
+/// Returns the function `step` with a time-out of two seconds.
+pub(crate) fn hasty_function(program: &str) -> FunctionConfig {
+    let mut hasty = function("step", program);
+    hasty.timeout = Duration::from_secs(2);
+    hasty
+}
+
 /// Asks for all of a definition, with its defaults.
 pub(crate) fn request(definition: &Value) -> StartRequest {
     StartRequest {

@@ -1,7 +1,6 @@
 //! A host in a temporary folder, and the function that does what its event says.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     process::Command as Build,
     sync::OnceLock,
@@ -13,6 +12,7 @@ use sidestep_local::lambda::{
     Code, Command, FunctionConfig, FunctionName, HostOptions, InvocationType, InvokeOutput,
     LambdaHost,
 };
+use sidestep_testkit::example::example;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -92,25 +92,10 @@ pub(crate) fn fixture() -> Command {
     }
 }
 
-/// Returns the path of the example `lambda_function`, beside this test in the target folder.
-///
-/// A filtered `cargo test --test lambda` builds no examples, so then it is built here.
+/// Returns the path of the example `lambda_function`.
 pub(crate) fn fixture_path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let test = env::current_exe().unwrap();
-        let profile = test.parent().and_then(Path::parent).unwrap();
-        let path = profile.join("examples").join("lambda_function");
-        if !path.exists() {
-            let mut build = Build::new(env!("CARGO"));
-            build.args(["build", "--package", "sidestep-local", "--example", "lambda_function"]);
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().unwrap().success(), "could not build the fixture");
-        }
-        path
-    })
+    PATH.get_or_init(|| example("sidestep-local", "lambda_function"))
 }
 
 /// Waits until `condition` holds.

@@ -8,29 +8,11 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
 use sidestep_local::s3::{S3Server, S3ServerError};
+use sidestep_testkit::example::example;
 use tokio::net::TcpListener;
 
 use crate::cloud::{ACCOUNT, BUCKET, Cloud, LARGE, REGION, client, content, open, soon, store};
-use crate::notifications::{Inbox, asks, dispatch};
-
-const CHILD_DIR: &str = "SIDESTEP_TEST_STORE";
-const CHILD: &str = "durability::serves_until_killed";
-
-/// Serves until it is killed.
-///
-/// This is the process that [`a_kill_at_any_moment_loses_no_acknowledged_object_and_no_event`]
-/// starts.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "no test: the process that another test starts and kills"]
-async fn serves_until_killed() {
-    let dir = std::env::var_os(CHILD_DIR).expect("started by the other test");
-    let s3 = S3Server::open(Path::new(&dir), REGION, ACCOUNT).unwrap();
-    s3.create_bucket(BUCKET).await.unwrap();
-    s3.set_notifications(BUCKET, vec![asks("f", "s3:ObjectCreated:*", "", "")]).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("\nlistening {}", listener.local_addr().unwrap());
-    s3.serve(listener, std::future::pending()).await.unwrap();
-}
+use crate::notifications::{Inbox, dispatch};
 
 /// A process that does not outlive its test.
 struct Killed(Child);
@@ -43,9 +25,9 @@ impl Drop for Killed {
 }
 
 fn spawn(dir: &Path) -> (Killed, std::net::SocketAddr) {
-    let process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", CHILD, "--ignored", "--nocapture"])
-        .env(CHILD_DIR, dir)
+    let process = Command::new(example("sidestep-local", "store_server"))
+        .arg(dir)
+        .args([REGION, ACCOUNT, BUCKET])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
