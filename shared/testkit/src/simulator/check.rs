@@ -39,7 +39,7 @@ pub(crate) fn check(world: &World, asked: &[Asked], is_clean: bool) -> Vec<Strin
     ends
 }
 
-/// Returns the result of each step of an execution, by its number.
+/// The result of each step of an execution, by its number.
 type Results = BTreeMap<usize, Value>;
 
 struct History<'a> {
@@ -105,8 +105,8 @@ impl<'a> History<'a> {
             self.wrong("HEAD is not the fold of the commits");
         }
         let name = Some(&self.start.pipeline_name);
-        let lines = futures::executor::block_on(self.world.table.list(name, 100));
-        let lines = lines.unwrap_or_default();
+        let listed = futures::executor::block_on(self.world.table.list(name, 100));
+        let lines = listed.unwrap_or_default();
         let line = lines.iter().find(|line| line.execution_id == self.asked.id);
         if line.map(|line| line.status) != Some(fold.status) {
             self.wrong(format_args!("the list says {:?}, HEAD {:?}", line, fold.status));

@@ -13,15 +13,50 @@ use sidestep_core::failure::FailureType;
 use sidestep_core::plan::handoff::{Handoff, take_state};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::advance::handoff::HandoffOutcome;
+use sidestep_engine::ports::functions::{FunctionError, Functions as _};
 use sidestep_engine::ports::objects::{Created, ObjectStore, sha256_hex};
 
 use super::function::{Computed, Report, compute, meaning, outputs, report};
 use super::lease;
+use super::options::Bug;
 use super::world::World;
 
 /// The timeout of every function.
 pub(crate) const FUNCTION_SECONDS: u32 = 900;
-pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
+
+/// Accepts an invocation. It may be dropped or arrive twice.
+pub(crate) async fn invoke(
+    world: &World,
+    invoke_arn: &str,
+    payload: &Value,
+) -> Result<(), FunctionError> {
+    world.functions.invoke(invoke_arn, payload).await?;
+    world.functions.take();
+    lease::look_at_lease(world, payload).await;
+    if world.bug == Some(Bug::ForgetsInvocations) && world.sim.chance(200) {
+        return Ok(());
+    }
+    let (dropped, twice) = {
+        let state = world.sim.state();
+        (state.faults.dropped, state.faults.invoked_twice)
+    };
+    if world.sim.chance(dropped) {
+        world.note("invocation dropped");
+        world.notes().harm(payload);
+        return Ok(());
+    }
+    let times = if world.sim.chance(twice) { 2 } else { 1 };
+    if times == 2 {
+        world.note("invocation doubled");
+    }
+    for _ in 0..times {
+        let task = run(world.arc(), invoke_arn.to_owned(), payload.clone());
+        world.sim.spawn(task);
+    }
+    Ok(())
+}
+
+async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     let sim = &world.sim;
     sim.sleep(sim.draw(2..60)).await;
     let Ok(invocation) = serde_json::from_value::<Invocation>(payload[RESERVED_KEY].clone()) else {
@@ -46,7 +81,7 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     };
     if sim.chance(hangs) {
         world.note("handler hangs");
-        world.harm(&payload);
+        world.notes().harm(&payload);
         sim.sleep(u64::from(FUNCTION_SECONDS) * 1_000).await;
         return failed(FailureType::SandboxTimedout.as_str());
     }
@@ -57,11 +92,11 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     lease::work(&world, &invocation).await;
     if sim.chance(dies) {
         world.note("handler died before its result");
-        world.harm(&payload);
+        world.notes().harm(&payload);
         return failed(FailureType::RuntimeExitError.as_str());
     }
-    let function = invoke_arn.split(':').next().unwrap_or_default();
-    let function = function.trim_start_matches('F').parse().unwrap_or_default();
+    let function_name = invoke_arn.split(':').next().unwrap_or_default();
+    let function = function_name.trim_start_matches('F').parse().unwrap_or_default();
     let objects = world.objects.objects();
     let read = |uri: &S3Uri| match objects.get(uri) {
         Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -88,12 +123,12 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     sim.sleep(sim.draw(1..30)).await;
     if sim.chance(dies) {
         world.note("handler died before its manifest");
-        world.harm(&payload);
+        world.notes().harm(&payload);
         return failed(FailureType::RuntimeExitError.as_str());
     }
     let Some(mark) = hand_off(&world, &invocation, &payload, &manifest).await else {
         world.note("handler died handing off");
-        world.harm(&payload);
+        world.notes().harm(&payload);
         return failed(FailureType::RuntimeExitError.as_str());
     };
     let marked = |mark: &str| end("Success", json!({ RESERVED_KEY: { mark: true } }));
@@ -114,7 +149,7 @@ pub(crate) async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     }
     if sim.chance(dies) {
         world.note("handler died after its manifest");
-        world.harm(&payload);
+        world.notes().harm(&payload);
         return failed(FailureType::RuntimeExitError.as_str());
     }
     if let Some(mark) = mark {

@@ -14,24 +14,8 @@ use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::executions::ExecutionStore;
 use sidestep_engine::ports::objects::{Created, ObjectStore};
 
+use super::notes::Held;
 use super::world::World;
-
-/// A renewal that is older than this when a planner commits was there when the planner looked.
-const SEEN_MS: u64 = 130_000;
-
-/// A lease that a running handler renews.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
-    since_ms: u64,
-    until_ms: u64,
-}
-
-impl Held {
-    /// Returns true if a planner that gives up the attempt at `now_ms` must have seen the renewal.
-    pub(crate) fn holds(self, now_ms: u64) -> bool {
-        self.since_ms + SEEN_MS < now_ms && now_ms < self.until_ms
-    }
-}
 
 /// Returns true if this run of the attempt may begin, as the step SDKs find out.
 pub(crate) async fn begins(world: &World, invocation: &Invocation, payload: &Value) -> bool {
@@ -41,7 +25,7 @@ pub(crate) async fn begins(world: &World, invocation: &Invocation, payload: &Val
         return false;
     }
     // From here on, what is lost fails the step.
-    world.harm(payload);
+    world.notes().harm(payload);
     let step = super::pipeline::number(invocation.step_name.as_str());
     let key = (invocation.execution_id.clone(), step, invocation.attempt_count);
     if !world.notes().begun.insert(key.clone()) {

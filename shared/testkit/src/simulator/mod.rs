@@ -16,7 +16,8 @@ mod faults;
 mod function;
 mod handler;
 mod lease;
-
+mod notes;
+mod options;
 mod pipeline;
 mod ports;
 mod reference;
@@ -28,12 +29,12 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use parking_lot::Mutex;
-use sidestep_core::plan::handoff::Handoff;
 use sidestep_engine::ports::executions::ExecutionStore;
 
 pub use self::example::Example;
 use self::executor::Sim;
 pub use self::faults::{Fault, Faults};
+pub use self::options::{Bug, Options};
 use self::pipeline::Model;
 use self::workload::{Asked, Workload};
 use self::world::World;
@@ -42,24 +43,6 @@ use self::world::World;
 const START_MS: u64 = 1_700_000_000_000;
 /// After this time nothing can be on its way, because leases, delays and users take less.
 const LIMIT_MS: u64 = 24 * 3_600_000;
-
-/// A mistake planted into the ports, which the check must find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
-    /// Sometimes a commit is accepted although one of its revision exists.
-    TwoCommitsOfOneRevision,
-    /// Sometimes an invocation is forgotten, and there is no sweep.
-    ForgetsInvocations,
-}
-
-/// The options of a run, beside its seed.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    pub is_traced: bool,
-    pub bug: Option<Bug>,
-    /// The roads that results take. Without it, the seed draws them.
-    pub handoff: Option<Handoff>,
-}
 
 /// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +97,7 @@ fn simulate(
     let sim = Sim::new(seed, START_MS, faults, options.is_traced);
     let about = format!("{planners} planners, {workload:?}, {:?}", sim.state().faults);
     sim.trace(|| format!("{about}\n{}", model.definition()));
-    let world = World::new(sim.clone(), planners, options);
+    let world = World::new(sim.clone(), planners, options, ports::ports);
     // An event that reaches a planner of the previous release again and again is as good as lost.
     let is_clean = is_clean && !world.is_mixed;
     let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();

@@ -16,6 +16,7 @@ use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::plan::late_report::LateReport;
 use sidestep_core::uri::S3Uri;
+use sidestep_engine::ports::Ports;
 use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
 use sidestep_engine::ports::clock::Clock;
 use sidestep_engine::ports::executions::{
@@ -30,13 +31,30 @@ use sidestep_engine::ports::queues::{QueueError, Queues};
 use super::executor::Sim;
 use super::faults::Fault;
 use super::world::World;
+use super::{handler, workload};
+use crate::memory::{MemoryBatches, MemoryTriggers};
 
 /// One planner process's view of the world.
 #[derive(Debug, Clone)]
-pub(crate) struct Faulty {
-    pub(crate) world: Arc<World>,
+struct Faulty {
+    world: Arc<World>,
     /// The difference between this process's clock and the true time.
-    pub(crate) skew_ms: u64,
+    skew_ms: u64,
+}
+
+/// Returns the ports of a process whose clock is ahead by `skew_ms`.
+pub(crate) fn ports(world: Arc<World>, skew_ms: u64) -> Ports {
+    let faulty = Arc::new(Faulty { world, skew_ms });
+    Ports {
+        executions: faulty.clone(),
+        cache: faulty.clone(),
+        objects: faulty.clone(),
+        functions: faulty.clone(),
+        queues: faulty.clone(),
+        triggers: Arc::new(MemoryTriggers::default()),
+        batches: Arc::new(MemoryBatches::default()),
+        clock: faulty,
+    }
 }
 
 impl Sim {
@@ -318,7 +336,7 @@ impl Functions for Faulty {
             self.world.note("throttled");
             return Err(FunctionError::Throttled { function_arn: invoke_arn.to_owned() });
         }
-        let call = || self.world.invoke(invoke_arn, payload);
+        let call = || handler::invoke(&self.world, invoke_arn, payload);
         effect!(&self.world.sim, "invoke", call(), unavailable("invoke", invoke_arn))
     }
 }
@@ -330,7 +348,7 @@ fn unavailable(operation: &'static str, arn: &str) -> FunctionError {
 #[async_trait]
 impl Queues for Faulty {
     async fn send(&self, queue_url: &str, body: &Value) -> Result<(), QueueError> {
-        let call = || async { self.world.send(queue_url, body) };
+        let call = || async { workload::send(&self.world, queue_url, body) };
         effect!(&self.world.sim, "send", call(), unsent(queue_url))
     }
 

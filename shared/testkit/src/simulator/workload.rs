@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
@@ -14,13 +14,14 @@ use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::executions::ExecutionStore;
 use sidestep_engine::ports::objects::ObjectStore;
+use sidestep_engine::ports::queues::QueueError;
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 use sidestep_engine::sweep::Leases;
 
 use super::function::{Report, report};
 use super::handler::FUNCTION_SECONDS;
-use super::pipeline::{FUNCTIONS, Model};
+use super::pipeline::{FUNCTIONS, Model, QUEUE};
 use super::world::World;
 
 /// An execution that a user asked for.
@@ -224,8 +225,21 @@ async fn resume(world: &Arc<World>, id: &ExecutionId) {
     }
 }
 
+/// Takes a message of a callback step. A user answers it.
+pub(crate) fn send(world: &World, queue_url: &str, body: &Value) -> Result<(), QueueError> {
+    if queue_url != QUEUE {
+        return Err(QueueError::NotFound { queue_url: queue_url.to_owned() });
+    }
+    if body["status"] == "Executing" {
+        let token = body["token"].as_str().unwrap_or_default().to_owned();
+        let number = body["arguments"]["question"].as_u64().unwrap_or_default();
+        world.sim.spawn_new(answer(world.arc(), token, number));
+    }
+    Ok(())
+}
+
 /// Answers a callback after a while. The user stops if the engine refuses the answer.
-pub(crate) async fn answer(world: Arc<World>, token: String, number: u64) {
+async fn answer(world: Arc<World>, token: String, number: u64) {
     let sim = world.sim.clone();
     sim.sleep(if sim.chance(200) { sim.draw(1_000..900_000) } else { sim.draw(20..2_000) }).await;
     let is_success = number % 4 != 3;

@@ -1,7 +1,6 @@
 //! The simulated deployment: its stores, its planners, which are processes with their own clocks,
 //! and the way of events to them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
 use futures::future::{BoxFuture, Either, select};
@@ -20,16 +19,13 @@ use sidestep_engine::handle::sqs_batch::Consumer;
 use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::cache_index::CacheIndex;
 use sidestep_engine::ports::executions::{Committed, ExecutionStore, TableError};
-use sidestep_engine::ports::functions::{FunctionError, Functions};
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
-use sidestep_engine::ports::queues::QueueError;
 use sidestep_engine::ports::{Deployment, Ports};
 
 use super::executor::Sim;
-use super::lease::Held;
-use super::ports::Faulty;
-use super::{Bug, Options, handler, lease, workload};
-use crate::memory::{MemoryBatches, MemoryCache, MemoryFunctions, MemoryTable, MemoryTriggers};
+use super::notes::Notes;
+use super::options::{Bug, Options};
+use crate::memory::{MemoryCache, MemoryFunctions, MemoryTable};
 
 pub(crate) const BUCKET: &str = "artifacts";
 /// The planner function's timeout.
@@ -38,6 +34,11 @@ const PLANNER_MS: u64 = 60_000;
 const RETRIES_MS: [u64; 2] = [60_000, 120_000];
 /// The longest delay of a message in SQS.
 const LONGEST_DELAY_MS: u64 = 900_000;
+
+/// Makes the ports of a process whose clock is ahead by so many milliseconds.
+///
+/// The world gets it from its maker, because the ports are made of the world.
+pub(crate) type MakePorts = fn(Arc<World>, u64) -> Ports;
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -57,25 +58,8 @@ pub(crate) struct World {
     pub(crate) contention: Contention,
     /// True if steps have a queue for results.
     pub(crate) has_reports: bool,
+    ports: MakePorts,
     me: Weak<Self>,
-}
-
-/// Notes for the check at the end.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    /// When each key was first published.
-    pub(crate) published_ms: BTreeMap<String, u64>,
-    /// When each commit was created.
-    pub(crate) committed_ms: BTreeMap<(ExecutionId, u32), u64>,
-    /// Steps whose attempts met a fault that may fail them.
-    pub(crate) harmed: BTreeSet<(ExecutionId, usize)>,
-    /// Artifacts that were removed.
-    pub(crate) is_artifact_lost: bool,
-    /// Attempts with `ExactlyOnceStart` that began.
-    pub(crate) begun: BTreeSet<(ExecutionId, usize, u32)>,
-    /// Attempts that renew their leases in time.
-    pub(crate) held: BTreeMap<(ExecutionId, usize, u32), Held>,
-    pub(crate) invocations: u64,
 }
 
 #[derive(Debug)]
@@ -85,7 +69,7 @@ struct Planner {
 }
 
 impl World {
-    pub(crate) fn new(sim: Sim, planners: usize, options: &Options) -> Arc<Self> {
+    pub(crate) fn new(sim: Sim, planners: usize, options: &Options, ports: MakePorts) -> Arc<Self> {
         let roads = [Handoff::Event, Handoff::Direct, Handoff::Both];
         let drawn = roads[usize::try_from(sim.draw(0..3)).unwrap_or_default()];
         let handoff = options.handoff.unwrap_or(drawn);
@@ -106,6 +90,7 @@ impl World {
             notes: Mutex::default(),
             planners: Mutex::default(),
             bug: options.bug,
+            ports,
             me: me.clone(),
         });
         for number in 0..planners {
@@ -134,21 +119,10 @@ impl World {
     }
 
     fn engine(&self, skew_ms: u64, is_sole_planner: bool, is_old: bool) -> Arc<Engine> {
-        let faulty = Arc::new(Faulty { world: self.arc(), skew_ms });
         let deployment = Deployment {
             artifact_bucket: BUCKET.to_owned(),
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
-        };
-        let ports = Ports {
-            executions: faulty.clone(),
-            cache: faulty.clone(),
-            objects: faulty.clone(),
-            functions: faulty.clone(),
-            queues: faulty.clone(),
-            triggers: Arc::new(MemoryTriggers::default()),
-            batches: Arc::new(MemoryBatches::default()),
-            clock: faulty,
         };
         let options = EngineOptions {
             handoff: self.handoff,
@@ -157,7 +131,7 @@ impl World {
             state_version: if is_old { STATE_VERSION - 1 } else { STATE_VERSION },
             ..EngineOptions::default()
         };
-        Arc::new(Engine::new(deployment, ports, options))
+        Arc::new(Engine::new(deployment, (self.ports)(self.arc(), skew_ms), options))
     }
 
     /// Lets a finished step commit its result, in a process of its own. Returns `None` if it died.
@@ -299,60 +273,6 @@ impl World {
         let now_ms = self.sim.now_ms();
         self.notes().published_ms.entry(entry.key().to_string()).or_insert(now_ms);
         self.cache.publish(entry).await
-    }
-
-    /// Accepts an invocation. It may be dropped or arrive twice.
-    pub(crate) async fn invoke(
-        &self,
-        invoke_arn: &str,
-        payload: &Value,
-    ) -> Result<(), FunctionError> {
-        self.functions.invoke(invoke_arn, payload).await?;
-        self.functions.take();
-        lease::look_at_lease(self, payload).await;
-        if self.bug == Some(Bug::ForgetsInvocations) && self.sim.chance(200) {
-            return Ok(());
-        }
-        let (dropped, twice) = {
-            let state = self.sim.state();
-            (state.faults.dropped, state.faults.invoked_twice)
-        };
-        if self.sim.chance(dropped) {
-            self.note("invocation dropped");
-            self.harm(payload);
-            return Ok(());
-        }
-        let times = if self.sim.chance(twice) { 2 } else { 1 };
-        if times == 2 {
-            self.note("invocation doubled");
-        }
-        for _ in 0..times {
-            let task = handler::run(self.arc(), invoke_arn.to_owned(), payload.clone());
-            self.sim.spawn(task);
-        }
-        Ok(())
-    }
-
-    /// Notes that a fault may fail an attempt's step.
-    pub(crate) fn harm(&self, payload: &Value) {
-        let invocation = &payload["Sidestep"];
-        let id = invocation["ExecutionId"].as_str().and_then(|id| ExecutionId::parse(id).ok());
-        let step = invocation["StepName"].as_str().map(super::pipeline::number);
-        if let Some((id, step)) = id.zip(step) {
-            self.notes().harmed.insert((id, step));
-        }
-    }
-
-    pub(crate) fn send(&self, queue_url: &str, body: &Value) -> Result<(), QueueError> {
-        if queue_url != super::pipeline::QUEUE {
-            return Err(QueueError::NotFound { queue_url: queue_url.to_owned() });
-        }
-        if body["status"] == "Executing" {
-            let token = body["token"].as_str().unwrap_or_default().to_owned();
-            let number = body["arguments"]["question"].as_u64().unwrap_or_default();
-            self.sim.spawn_new(workload::answer(self.arc(), token, number));
-        }
-        Ok(())
     }
 
     pub(crate) fn later(&self, event: &Value, at_ms: u64, now_ms: u64) {
