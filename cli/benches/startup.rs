@@ -89,8 +89,10 @@ fn flights(state: &Path) {
     print("flights start", "from command to first invocation, median", median(starts));
 }
 
-/// Returns 200 steps of the no-op function; each reads the step before it and the neighbour of that step.
-/// `Note` is an argument of one in the middle that its result does not depend on.
+/// Returns 200 steps of the no-op function.
+///
+/// Each reads the step before it and the neighbour of that step. `Note` is an argument of one in
+/// the middle that its result does not depend on.
 fn grid() -> Value {
     let (depth, width) = (20, 10);
     let name = |layer: usize, column: usize| format!("S{layer}-{}", column % width);

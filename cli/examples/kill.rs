@@ -19,8 +19,8 @@ fn main() {
     };
     let (rounds, from) = (number("--rounds", 10), number("--seed", 0));
     // `target/PROFILE/examples/kill`
-    let program = std::env::current_exe().unwrap();
-    let program = program.parent().unwrap().parent().unwrap().join("sidestep");
+    let own_program = std::env::current_exe().unwrap();
+    let program = own_program.ancestors().nth(2).unwrap().join("sidestep");
     let fan_out = Subject::fan_out(&program);
     let flights = Subject::flights(&program);
     let tries = [

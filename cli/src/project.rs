@@ -87,9 +87,9 @@ impl Project {
         if path.is_file() {
             return PipelineSource::of_file(path);
         }
-        let known: Vec<_> =
+        let names: Vec<_> =
             self.settings.pipelines.keys().map(|name| format!("`{name}`")).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         Err(user(format!("no pipeline `{name}`")).hint(format!(
             "pipelines of `{}`: {known}; or name a file",
             self.folder.join(FILE).display()

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// Features by crate and version, of all that this crate depends on.
+/// Returns the features by crate and version, of all that `package` depends on.
 fn features(package: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--package", package, "--edges", "normal,build", "--no-dedupe"]);

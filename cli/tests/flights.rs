@@ -73,13 +73,13 @@ fn only_what_a_change_touches_runs_again() {
         rejected["FailureReason"].as_str().unwrap().contains("more than the 1.0 that are allowed")
     );
 
-    let list = sidestep(state.path(), &["list", "--json", "--project", "examples/flights"]);
-    let list: Value = serde_json::from_slice(&list.stdout).unwrap();
+    let listed = sidestep(state.path(), &["list", "--json", "--project", "examples/flights"]);
+    let list: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(list["PipelineExecutionSummaries"].as_array().unwrap().len(), 4);
-    let show =
+    let shown =
         sidestep(state.path(), &["show", "latest", "--json", "--project", "examples/flights"]);
-    let show: Value = serde_json::from_slice(&show.stdout).unwrap();
-    assert_eq!(show["PipelineExecutionArn"], rejected["PipelineExecutionArn"]);
+    let latest: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(latest["PipelineExecutionArn"], rejected["PipelineExecutionArn"]);
     let first_id = first["PipelineExecutionArn"].as_str().unwrap();
     let logs =
         sidestep(state.path(), &["logs", first_id, "Ingest", "--project", "examples/flights"]);

@@ -78,8 +78,8 @@ fn an_execution_is_drawn_with_its_decisions_in_every_format() {
 
     let failed = sidestep(project.path(), &["run", "check", "-p", "Rows=1"]);
     assert_eq!(failed.status.code(), Some(1));
-    let arn = String::from_utf8(failed.stdout).unwrap();
-    let arn = arn.lines().last().unwrap();
+    let said = String::from_utf8(failed.stdout).unwrap();
+    let arn = said.lines().last().unwrap();
     for (format, marks) in [
         ("text", ["[Enough: Condition, Run, False]", "[TooFew: Fail, Run, Failed]"]),
         ("mermaid", ["Enough<br/>Condition<br/>Run, False", "class s2 Failed"]),

@@ -121,12 +121,12 @@ fn a_plan_says_what_the_run_does_and_a_wrong_selection_says_what_would_work() {
     assert!(saved["SavedMs"].as_u64().unwrap() > 0, "{saved:#}");
 
     // The source's Alpha, and a model by hand beside it.
-    let model =
+    let train =
         first["Steps"].as_array().unwrap().iter().find(|s| s["StepName"] == "Train").unwrap();
-    let model = format!("Train.Model={}", model["OutputParameters"]["Model"].as_str().unwrap());
-    let supplied =
+    let model = format!("Train.Model={}", train["OutputParameters"]["Model"].as_str().unwrap());
+    let with_model =
         ["run", "flights", "--select", "Evaluate", "--supply", &model, "--inherit-parameters"];
-    let supplied = json(&state, &supplied, 0);
+    let supplied = json(&state, &with_model, 0);
     assert_eq!(supplied["PipelineParameters"]["Alpha"], 100.0);
     assert_eq!(
         decisions(&supplied)["Evaluate"],

@@ -1,5 +1,5 @@
-//! Edits that leave what a step reads as it is. The planner never sees them, so `docs/what-if.md` has
-//! no row for them.
+//! Edits that leave what a step reads as it is. The planner never sees them, so `docs/what-if.md`
+//! has no row for them.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};

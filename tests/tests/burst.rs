@@ -49,11 +49,11 @@ async fn start(folder: &std::path::Path, batch_seconds: Option<u32>) -> (Cloud, 
     function.timeout = Duration::from_mins(1);
     "noop".clone_into(&mut function.code_sha256);
     register_step(&cloud, function).unwrap();
-    let definition = json!({"Version": "2020-12-01", "Parameters": [{"Name": "Uri", "Type": "String"}],
+    let pipeline = json!({"Version": "2020-12-01", "Parameters": [{"Name": "Uri", "Type": "String"}],
         "Steps": [{"Name": "Scan", "Type": "Lambda", "FunctionArn": "noop",
             "Arguments": {"Value": {"Get": "Parameters.Uri"}},
             "OutputParameters": [{"OutputName": "Value", "OutputType": "String"}]}]});
-    let definition = Definition { text: definition.to_string(), format: Format::Json };
+    let definition = Definition { text: pipeline.to_string(), format: Format::Json };
     let property = if batch_seconds.is_some() { "$.listing" } else { "$.uri" };
     let trigger = Trigger {
         pipeline_name: PipelineName::parse("scan").unwrap(),

@@ -246,8 +246,8 @@ async fn the_api_remembers_a_token_for_eight_hours() {
     let answer = world.api.answer("DeletePipeline", body.as_bytes()).await.unwrap();
     let again = world.api.answer("DeletePipeline", body.as_bytes()).await.unwrap();
     assert_eq!(answer, again, "what is deleted is not there to be deleted again, but the token is");
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let now_ms = u64::try_from(now_ms).unwrap();
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now_ms = u64::try_from(since_epoch.as_millis()).unwrap();
     let key = format!("DeletePipeline#{token}");
     let later = async |hours: u64| world.table.answered(&key, now_ms + hours * HOUR_MS).await;
     assert!(later(7).await.unwrap().is_some());

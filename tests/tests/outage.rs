@@ -132,8 +132,8 @@ async fn an_execution_outlives_errors_of_dynamodb_and_s3_and_no_finished_step_ru
     }
     let after = finished(&execution);
     assert!(before.iter().all(|(step, attempt)| after[step] == *attempt), "{before:?} {after:?}");
-    let invoked = world.cloud.lambda().counts().invocations;
-    let invoked = invoked.iter().filter(|(name, _)| name.as_str() == "step").map(|(_, n)| n);
+    let invocations = world.cloud.lambda().counts().invocations;
+    let invoked = invocations.iter().filter(|(name, _)| name.as_str() == "step").map(|(_, n)| n);
     let begun = execution.steps.iter().map(|step| u64::from(step.attempt_count)).sum();
     assert!(invoked.sum::<u64>() <= begun, "no attempt is invoked twice: {execution:#?}");
     world.cloud.shutdown(Duration::ZERO).await;

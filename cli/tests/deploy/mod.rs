@@ -201,8 +201,8 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     let deploy = ["deploy", "--yes", "--architecture", architecture];
     let (out, err) = world.succeeds(&deploy);
     assert!(err.contains("9 of 9 packages uploaded"), "{err}");
-    let bucket = out.split("s3://").nth(2).and_then(|rest| rest.split('/').next());
-    let bucket = bucket.expect("the bucket's name is printed");
+    let named = out.split("s3://").nth(2).expect("the bucket's name is printed");
+    let bucket = named.split('/').next().expect("a split has a first part");
 
     let (_, err) = world.succeeds(&deploy);
     assert!(err.contains("0 of 9 packages uploaded"), "{err}");

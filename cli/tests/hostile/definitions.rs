@@ -5,8 +5,7 @@ use super::project::{Project, said};
 #[test]
 fn many_problems_are_counted_and_not_all_printed() {
     let project = Project::new();
-    let keys: Vec<_> = (0..500).map(|key| format!("\"Key{key}\": 1, ")).collect();
-    let keys = keys.concat();
+    let keys = (0..500).map(|key| format!("\"Key{key}\": 1, ")).collect::<Vec<_>>().concat();
     project.write("bad.json", &format!("{{{keys}\"Version\": \"2020-12-01\", \"Steps\": []}}"));
     let output = project.run(&["validate", "bad.json"]);
     assert_eq!(output.status.code(), Some(2));
@@ -19,9 +18,9 @@ fn many_problems_are_counted_and_not_all_printed() {
     assert_eq!(run.status.code(), Some(2));
     assert!(said(&run).lines().count() < 50, "{run:?}");
 
-    let json = project.run(&["validate", "bad.json", "--json"]);
-    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert!(json["Problems"].as_array().unwrap().len() >= 500);
+    let validated = project.run(&["validate", "bad.json", "--json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&validated.stdout).unwrap();
+    assert!(answer["Problems"].as_array().unwrap().len() >= 500);
 }
 
 /// Sizes and nesting are refused by their limits, in one line each.

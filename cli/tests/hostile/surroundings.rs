@@ -73,8 +73,8 @@ fn runs_at_once_in_one_project_all_end_right() {
         let output = run.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     }
-    let list = project.run(&["list", "--json"]);
-    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    let listed = project.run(&["list", "--json"]);
+    let list: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(list["PipelineExecutionSummaries"].as_array().unwrap().len(), 5);
 }
 

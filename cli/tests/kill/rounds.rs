@@ -78,8 +78,8 @@ fn fan_out() -> Value {
             step(format!("W{n}"), json!({"Sleep": "30", "Answer": answer}))
         })
         .collect();
-    let values = (0..40).map(|n| json!({"Get": format!("Steps.W{n}.OutputParameters['Value']")}));
-    let values: Vec<_> = values.collect();
+    let value = |n| json!({"Get": format!("Steps.W{n}.OutputParameters['Value']")});
+    let values: Vec<_> = (0..40).map(value).collect();
     steps.push(step("Join".to_owned(), json!({"Of": values, "Answer": "1"})));
     json!({"Version": "2020-12-01", "Steps": steps})
 }
@@ -195,8 +195,8 @@ impl Subject {
 
     /// Returns all executions: their ids, newest first, and whether they have ended.
     fn list(&self, state: &Path) -> Vec<(String, bool)> {
-        let list = self.expect(state, &["list", "--json"]);
-        let list: Value = serde_json::from_slice(&list).unwrap();
+        let answer = self.expect(state, &["list", "--json"]);
+        let list: Value = serde_json::from_slice(&answer).unwrap();
         let lines = list["PipelineExecutionSummaries"].as_array().unwrap().iter();
         let line = |line: &Value| {
             let arn = line["PipelineExecutionArn"].as_str().unwrap();
@@ -209,8 +209,8 @@ impl Subject {
 
     /// Runs one round.
     pub(crate) fn round(&self, way: Way, dice: &mut fastrand::Rng) -> Tried {
-        let state = tempfile::tempdir().unwrap();
-        let state = state.path();
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path();
         let mut tried = Tried::default();
         let mut finished = Finished::default();
         match way {
@@ -239,8 +239,7 @@ impl Subject {
         for _ in 0..dice.u64(1..=KILLS) {
             // Some die early, in the middle of their start.
             if dice.u8(0..4) == 0 {
-                let run = self.command(state, &["run", self.pipeline]);
-                let mut run = Killed::quiet(run);
+                let mut run = Killed::quiet(self.command(state, &["run", self.pipeline]));
                 run.kill_within(dice, Duration::from_millis(200));
                 tried.kills += 1;
                 // Or in the middle of their end, where little was left to do: the next would begin

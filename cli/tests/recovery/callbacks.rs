@@ -80,7 +80,7 @@ fn a_callback_that_is_answered_with_a_failure_fails_its_step() {
 }
 
 #[test]
-fn a_callback_that_nobody_answers_in_time_fails() {
+fn a_callback_without_an_answer_in_time_fails() {
     let project = ask(&json!({"TimeoutSeconds": 1}));
     project.expect(1, &["run", "test"]);
     assert_eq!(step(&project.show(), "Ask")["FailureType"], "Sidestep.Timeout");

@@ -98,18 +98,18 @@ fn another_pipelines_run_neither_fails_nor_drives_an_interrupted_execution() {
     let running = project.run();
     project.until("A runs", |execution| execution["Steps"][0]["StepStatus"] == "Executing");
     let id = project.show()["PipelineExecutionArn"].as_str().unwrap().to_owned();
+    let show =
+        || -> Value { serde_json::from_str(&project.expect(0, &["show", &id, "--json"])).unwrap() };
     running.signal("KILL");
     assert_eq!(running.end(), None);
     let check = json!({"Name": "Check", "Type": "Condition",
         "Arguments": {"Conditions": [], "IfSteps": [], "ElseSteps": []}});
     project.write("other.json", &json!({"Version": "2020-12-01", "Steps": [check]}).to_string());
     project.expect(0, &["run", "other.json"]);
-    let shown = project.expect(0, &["show", &id, "--json"]);
-    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let shown = show();
     assert_eq!(status(&shown), "Executing", "{shown:#}");
     project.write("go", "");
     project.expect(0, &["run", "test"]);
-    let shown = project.expect(0, &["show", &id, "--json"]);
-    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let shown = show();
     assert_eq!(status(&shown), "Succeeded", "{shown:#}");
 }

@@ -19,11 +19,9 @@ fn main() {
     loop {
         let next = request(&api, "GET", "next", "");
         let (head, event) = next.split_once("\r\n\r\n").unwrap();
-        let id = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case("lambda-runtime-aws-request-id").then(|| value.to_owned())
-        });
-        let id = id.unwrap();
+        let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+        let is_id = |name: &str| name.eq_ignore_ascii_case("lambda-runtime-aws-request-id");
+        let (_, id) = headers.find(|(name, _)| is_id(name)).unwrap();
         match handle(event) {
             Ok(answer) => request(&api, "POST", &format!("{id}/response"), &answer),
             Err(message) => {

@@ -70,8 +70,7 @@ impl Project {
     /// Runs a command that must end with `status`; returns what it said on both channels.
     pub(crate) fn expect(&self, status: i32, arguments: &[&str]) -> String {
         let output = self.sidestep(arguments);
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8(said).unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
         said
     }
@@ -104,8 +103,8 @@ impl Project {
 
     /// Waits for the next message of a queue, and returns its body.
     pub(crate) fn message(&self, queue: &str) -> Value {
-        let endpoints = fs::read_to_string(self.path(".sidestep/endpoints.json")).unwrap();
-        let endpoints: Value = serde_json::from_str(&endpoints).unwrap();
+        let text = fs::read_to_string(self.path(".sidestep/endpoints.json")).unwrap();
+        let endpoints: Value = serde_json::from_str(&text).unwrap();
         let address = endpoints["SQS"].as_str().unwrap().strip_prefix("http://").unwrap();
         let body = json!({"QueueUrl": queue, "WaitTimeSeconds": 20}).to_string();
         let mut stream = TcpStream::connect(address).unwrap();

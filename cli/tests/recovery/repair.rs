@@ -14,8 +14,8 @@ use super::project::{Project, lambda, status, step};
 fn lose(project: &Project, id: &str, after: u32) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let cloud = Cloud::start(project.path(".sidestep").as_ref(), Ports::default()).await;
-        let cloud = cloud.unwrap();
+        let folder = project.path(".sidestep");
+        let cloud = Cloud::start(folder.as_ref(), Ports::default()).await.unwrap();
         let endpoint = cloud.endpoints().dynamodb.clone();
         let config = local_config(REGION).into_builder().endpoint_url(endpoint).build();
         let table = DynamoTable::new(&config, TABLE);

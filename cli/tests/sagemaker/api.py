@@ -200,7 +200,7 @@ class Api(Case):
 
     def test_a_definition_that_is_not_right_is_refused_with_every_place(self):
         create = self.client.create_pipeline
-        wrong = definition(lambda_step("A", {"Get": "Parameters.No"}), lambda_step("B", "", ["Nobody"]))
+        wrong = definition(lambda_step("A", {"Get": "Parameters.No"}), lambda_step("B", "", ["Nowhere"]))
         text = self.refused("ValidationException", create, PipelineName=self.name, RoleArn=ROLE, PipelineDefinition=wrong)
         self.assertIn("Unable to parse pipeline definition", text)
         self.assertIn("/Steps/0/Arguments/Value", text)

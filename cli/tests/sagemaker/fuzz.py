@@ -153,7 +153,7 @@ class Fuzz(Case):
         status, body = send("SageMaker.ListPipelines", "{}", headers={"Host": "evil.example"})
         self.assertEqual(self.answered(status, body, "host"), 400)
 
-    def test_connections_that_break_off_hold_nobody_up(self):
+    def test_connections_that_break_off_hold_no_client_up(self):
         head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: SageMaker.ListPipelines\r\n"
         open_ones = []
         for raw in [b"", b"POST", head, head + b"Content-Length: 100\r\n\r\n{", head + b"Content-Length: -1\r\n\r\n",

@@ -96,10 +96,9 @@ fn clients_of(script: &str, folder: &TempDir, arguments: &[&str]) {
     let Some(environment) = environment(&target_folder(), "sagemaker", &PACKAGES) else { return };
     let python = program(&environment, "python");
     let own = python.parent().unwrap().to_owned();
-    let path = std::env::join_paths(
-        [own].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-    );
-    let path = path.unwrap();
+    let inherited = std::env::var_os("PATH").unwrap();
+    let folders = [own].into_iter().chain(std::env::split_paths(&inherited));
+    let path = std::env::join_paths(folders).unwrap();
     let mut command = sidestep(folder.path(), arguments);
     // Functions run in the same environment, so that no other has to be made.
     command.env("PATH", &path);

@@ -78,7 +78,7 @@ impl Api {
         let ids: Vec<_> = page.lines.iter().map(|line| line.execution_id.clone()).collect();
         let mut labels = self.pipelines.labels(&ids).await?;
         let pipeline_arn = self.pipeline_arn(&name);
-        let summaries = page.lines.into_iter().map(|line| {
+        let summary_of = |line: Summary| {
             let label = labels.remove(&line.execution_id).unwrap_or_default();
             let aliases = record.as_ref().zip(label.version_id).map(|(r, id)| aliases_of(r, id));
             json!({
@@ -90,8 +90,8 @@ impl Api {
                 "PipelineExecutionFailureReason": line.failure_reason,
                 "PipelineVersionAliases": aliases,
             })
-        });
-        let summaries: Vec<_> = summaries.collect();
+        };
+        let summaries: Vec<_> = page.lines.into_iter().map(summary_of).collect();
         Ok(json!({ "PipelineExecutionSummaries": summaries, "NextToken": page.next_token }))
     }
 

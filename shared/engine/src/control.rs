@@ -85,8 +85,8 @@ impl Engine {
             }
             Answer::Success(outputs) => {
                 for (output, value) in &outputs {
-                    let declared = callback.outputs.iter().find(|d| d.name == *output);
-                    let declared = declared.ok_or_else(|| RequestError::UnknownOutput {
+                    let found = callback.outputs.iter().find(|d| d.name == *output);
+                    let declared = found.ok_or_else(|| RequestError::UnknownOutput {
                         step: step.name.clone(),
                         output: output.chars().take(80).collect(),
                         outputs: callback

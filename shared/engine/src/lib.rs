@@ -8,8 +8,8 @@
 //!
 //! To read the crate, begin with [`ports`], then `advance/settle.rs`, and the rest as needed:
 //!
-//! - [`engine`], [`options`], [`error`] and [`loaded`]: the engine, how it is made, how it fails, and
-//!   an execution in its hands.
+//! - [`engine`], [`options`], [`error`] and [`loaded`]: the engine, how it is made, how it fails,
+//!   and an execution in its hands.
 //! - [`ports`]: the traits behind which AWS, the embedded cloud and the simulator stand.
 //! - [`memory`]: what a process remembers.
 //! - [`handle`]: events from AWS.

@@ -39,8 +39,8 @@ impl Engine {
         id: &ExecutionId,
     ) -> Result<Option<Loaded>, EngineError> {
         let Some(execution) = self.memory.head(id) else { return Ok(None) };
-        let start = self.start_of(id).await?;
-        let start = start.ok_or_else(|| EngineError::ExecutionNotFound(id.clone()))?;
+        let found = self.start_of(id).await?;
+        let start = found.ok_or_else(|| EngineError::ExecutionNotFound(id.clone()))?;
         let pipeline = self.pipeline_of(&start).await?;
         Ok(Some(Loaded { start, pipeline, execution }))
     }

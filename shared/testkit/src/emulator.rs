@@ -92,8 +92,8 @@ impl Emulator {
     }
 
     fn launch(mut command: Command, endpoint: String, health: &str) -> Self {
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = process.spawn().expect("it was just installed");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("it was just installed");
         let emulator = Self { process: Some(process), endpoint };
         let deadline = Instant::now() + START;
         let health = || emulator.request("GET", health, &[], b"");
@@ -157,9 +157,9 @@ impl Emulator {
         let host = self.endpoint.strip_prefix("http://")?;
         let mut stream = TcpStream::connect(host).ok()?;
         let length = body.len();
-        let headers: Vec<_> =
+        let lines: Vec<_> =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let headers = headers.concat();
+        let headers = lines.concat();
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
@@ -184,7 +184,7 @@ impl Drop for Emulator {
     }
 }
 
-/// Keys that no account has.
+/// Returns credentials that no account has.
 fn credentials() -> [(&'static str, String); 4] {
     [
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),

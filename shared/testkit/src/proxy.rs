@@ -45,7 +45,7 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The operation, if a header names it, such as `DynamoDB_20120810.PutItem`.
+    /// Returns the operation, if a header names it, such as `DynamoDB_20120810.PutItem`.
     pub fn operation(&self) -> Option<&str> {
         let target = self.headers.get("x-amz-target")?.to_str().ok()?;
         target.rsplit('.').next()

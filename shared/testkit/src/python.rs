@@ -42,8 +42,8 @@ pub fn not_tested(name: &str, why: &str) {
 pub fn newer_python(minor: u32) -> Option<PathBuf> {
     let named = (minor..=minor + 4).rev().map(|minor| PathBuf::from(format!("python3.{minor}")));
     let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
-    let versions = pyenv.and_then(|root| fs::read_dir(root.join("versions")).ok());
-    let versions = versions.into_iter().flatten().flatten();
+    let folder = pyenv.and_then(|root| fs::read_dir(root.join("versions")).ok());
+    let versions = folder.into_iter().flatten().flatten();
     let known = versions.map(|version| version.path().join("bin").join("python3"));
     let check = format!("import sys; sys.exit(sys.version_info < (3, {minor}))");
     named.chain(known).find(|python| run(Command::new(python).args(["-c", &check])).is_ok())

@@ -61,14 +61,13 @@ impl Bench {
         let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
         create_resources(&cloud).await.unwrap();
         let options = EngineOptions { handoff, is_sole_planner: true, ..EngineOptions::default() };
-        let engine = match counter {
+        let engine = Arc::new(match counter {
             Some(counter) => counted_cloud_engine(&cloud, counter, options),
             None => cloud_engine(&cloud, options),
-        };
-        let engine = Arc::new(engine);
+        });
         let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));
-        let asked = [("NOOP_TIMES", times), ("SIDESTEP_COUNT", counter.is_some())];
-        let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked);
+        let variables = [("NOOP_TIMES", times), ("SIDESTEP_COUNT", counter.is_some())];
+        let asked = variables.into_iter().filter(|(_, is_asked)| *is_asked);
         let environment = asked.map(|(name, _)| (name.to_owned(), "1".to_owned())).collect();
         let command = Command { program, environment, ..Command::default() };
         let mut function =

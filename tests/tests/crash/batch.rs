@@ -31,9 +31,9 @@ async fn world() -> World {
     let gate = json!({"Name": "Gate", "Type": "Condition", "Arguments": {"IfSteps": [], "ElseSteps": [],
         "Conditions": [{"Type": "Equals", "LeftValue": {"Get": "Parameters.Listing"}, "RightValue": "x"}]}});
     let parameter = |name: &str, kind: &str| json!({"Name": name, "Type": kind});
-    let definition = json!({"Version": "2020-12-01", "Steps": [gate],
+    let pipeline = json!({"Version": "2020-12-01", "Steps": [gate],
         "Parameters": [parameter("Listing", "String"), parameter("Count", "Integer")]});
-    let definition = Definition { text: definition.to_string(), format: Format::Json };
+    let definition = Definition { text: pipeline.to_string(), format: Format::Json };
     let engine = world.sound();
     let trigger = Trigger {
         pipeline_name: PipelineName::parse("p").unwrap(),

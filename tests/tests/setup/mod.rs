@@ -78,11 +78,10 @@ pub(crate) async fn start(
     };
     create_resources(&cloud).await.unwrap();
     let options = EngineOptions { handoff, is_sole_planner: true, ..EngineOptions::default() };
-    let engine = match &planner {
+    let engine = Arc::new(match &planner {
         Planner::Counted(counter) => counted_cloud_engine(&cloud, counter, options),
         _ => cloud_engine(&cloud, options),
-    };
-    let engine = Arc::new(engine);
+    });
     for function in functions {
         register_step(&cloud, with_handoff(function, handoff)).unwrap();
     }

@@ -1,7 +1,7 @@
 //! The one error of the command: its kind picks the exit status, its causes and hints are printed.
 //!
-//! Every library error becomes a [`CommandError`] by one `From` in `conversions`, so that a new kind
-//! of failure is judged in one place. The adapters judge whether a full disk caused it.
+//! Every library error becomes a [`CommandError`] by one `From` in `conversions`, so that a new
+//! kind of failure is judged in one place. The adapters judge whether a full disk caused it.
 
 mod conversions;
 #[cfg(test)]

@@ -18,7 +18,9 @@ use crate::http::http_client;
 /// How often a create-only write is tried while S3 answers 409: another one is under way.
 const CONFLICT_TRIES: u32 = 6;
 
-/// [`ObjectStore`](sidestep_engine::ports::objects::ObjectStore) over S3. Clones share one connection pool.
+/// [`ObjectStore`](sidestep_engine::ports::objects::ObjectStore) over S3.
+///
+/// Clones share one connection pool.
 #[derive(Debug, Clone)]
 pub struct S3ObjectStore {
     pub(super) client: Client,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_engine::ports::executions::TableError;
@@ -56,11 +57,11 @@ impl PipelineStore for DynamoTable {
         puts.extend(version.map(|version| {
             put(document(pipeline_key(name), version_key(version.version_id), version))
         }));
-        let writes = puts.into_iter().map(|put| {
+        let transact = |put: PutBuilder| {
             let put = put.build().expect("table and item are set");
             TransactWriteItem::builder().put(put).build()
-        });
-        let writes: Vec<_> = writes.collect();
+        };
+        let writes = puts.into_iter().map(transact).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match sent {
             Ok(_) => Ok(true),

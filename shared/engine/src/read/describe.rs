@@ -26,12 +26,12 @@ impl Engine {
                 Outputs::Inline(_) => None,
             })
         });
-        let documents = try_join_all(stored.map(|uri| async move {
+        let read = try_join_all(stored.map(|uri| async move {
             let document = self.document(&uri).await?;
             Ok::<_, EngineError>(document.ok().map(|document| (uri, document)))
         }))
         .await?;
-        let documents: BTreeMap<_, _> = documents.into_iter().flatten().collect();
+        let documents: BTreeMap<_, _> = read.into_iter().flatten().collect();
         let now_ms = self.clock.now_ms();
         let described = describe(&loaded.start, &loaded.pipeline, &commits, &documents, now_ms);
         Ok(described.with_late(late))
@@ -46,8 +46,8 @@ impl Engine {
         id: &ExecutionId,
         revision: Revision,
     ) -> Result<Vec<Commit>, EngineError> {
-        let known = (revision + 1..).map_while(|revision| self.memory.commit(id, revision));
-        let known: Vec<_> = known.map(Arc::unwrap_or_clone).collect();
+        let remembered = (revision + 1..).map_while(|revision| self.memory.commit(id, revision));
+        let known: Vec<_> = remembered.map(Arc::unwrap_or_clone).collect();
         match known.as_slice() {
             [] => Ok(self.executions.commits_after(id, revision).await?),
             _ => Ok(known),

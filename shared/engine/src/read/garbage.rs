@@ -54,8 +54,8 @@ impl Engine {
         let gone = self.gone(&entries).await?;
         let known = self.known_entries(&entries, |uri| gone.contains(uri)).await?;
         let stale: Vec<_> = known.iter().map(|entry| staleness(entry, cut_off_ms)).collect();
-        let going = entries.into_iter().zip(&stale);
-        let going: Vec<_> = going.filter_map(|(entry, stale)| Some((entry, (*stale)?))).collect();
+        let judged = entries.into_iter().zip(&stale);
+        let going: Vec<_> = judged.filter_map(|(entry, stale)| Some((entry, (*stale)?))).collect();
         let keys: Vec<CacheKey> = going.iter().map(|(entry, _)| entry.key()).collect();
         let remaining = if mode == Mode::Remove {
             self.remove_cache_entries(&keys).await?;
@@ -70,11 +70,13 @@ impl Engine {
         let bucket = &self.deployment.artifact_bucket;
         let runs = S3Uri::new(bucket.clone(), "runs/");
         let listed = self.objects.list(&runs, usize::MAX).await?;
-        let stored = listed.into_iter().map(|(key, facts)| StoredObject {
-            uri: S3Uri::new(bucket.clone(), key),
-            bytes: facts.bytes,
-        });
-        let stored: Vec<_> = stored.collect();
+        let stored: Vec<_> = listed
+            .into_iter()
+            .map(|(key, facts)| StoredObject {
+                uri: S3Uri::new(bucket.clone(), key),
+                bytes: facts.bytes,
+            })
+            .collect();
         let objects = unneeded(bucket, cut_off_ms, &remaining, &executions, &stored);
         if mode == Mode::Remove {
             let removed = stream::iter(&objects).map(|object| self.objects.delete(&object.uri));
@@ -112,9 +114,9 @@ impl Engine {
         let listed = self.executions.list(None, usize::MAX).await?;
         let live = self.executions.live().await?;
         // The list may not have the line of a live execution yet.
-        let unlisted =
+        let unlisted_ids =
             live.iter().filter(|id| !listed.iter().any(|line| line.execution_id == **id));
-        let unlisted = unlisted.map(|id| KnownExecution {
+        let unlisted = unlisted_ids.map(|id| KnownExecution {
             execution_id: id.clone(),
             started_at_ms: cut_off_ms,
             is_over: false,
@@ -127,13 +129,13 @@ impl Engine {
             needs: Needs::default(),
         });
         let executions: Vec<_> = listed.chain(unlisted).collect();
-        let executions = stream::iter(executions).map(|mut execution| async {
+        let known = stream::iter(executions).map(|mut execution| async {
             if !execution.is_past(cut_off_ms) {
                 execution.needs = self.needs(&execution).await?;
             }
             Ok::<_, EngineError>(execution)
         });
-        executions.buffer_unordered(PARALLEL).try_collect().await
+        known.buffer_unordered(PARALLEL).try_collect().await
     }
 
     /// Returns the objects that an execution needs.

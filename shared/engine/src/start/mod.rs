@@ -159,8 +159,8 @@ impl Engine {
         pipeline: &Pipeline,
         left_out: &BTreeMap<FunctionRef, String>,
     ) -> Result<BTreeMap<FunctionRef, Function>, EngineError> {
-        let used = pipeline.functions().filter(|function| !left_out.contains_key(*function));
-        let used: BTreeSet<&FunctionRef> = used.collect();
+        let is_used = |function: &&FunctionRef| !left_out.contains_key(*function);
+        let used: BTreeSet<&FunctionRef> = pipeline.functions().filter(is_used).collect();
         let described = try_join_all(used.into_iter().map(|name| async move {
             let function = self.functions.describe(name.as_str()).await?;
             Ok::<_, EngineError>((name.clone(), function))

@@ -53,10 +53,10 @@ impl Engine {
         let needs = keys.chain(artifacts.map(|artifact| Need::Content(artifact.uri.clone())));
         self.gather(&start.execution_id, &needs.collect(), &mut facts).await?;
         let artifacts = facts.cache.values().flatten().flat_map(|entry| &entry.produced.artifacts);
-        let others = artifacts.map(|artifact| artifact.uri.clone());
-        let others = others.filter(|uri| !facts.contents.contains_key(uri)).map(Need::Content);
-        let others = others.collect();
-        self.gather(&start.execution_id, &others, &mut facts).await?;
+        let uris = artifacts.map(|artifact| artifact.uri.clone());
+        let others = uris.filter(|uri| !facts.contents.contains_key(uri)).map(Need::Content);
+        let needs = others.collect();
+        self.gather(&start.execution_id, &needs, &mut facts).await?;
         Ok(facts)
     }
 }

@@ -76,9 +76,8 @@ impl<'a> SelectionResolver<'a> {
         request: &SelectionRequest,
     ) -> Result<Self, EngineError> {
         let parse = |texts: &[String]| -> Result<Vec<Selector>, EngineError> {
-            let selectors = texts.iter().map(|text| Selector::parse(text));
-            let selectors: Result<Vec<_>, _> = selectors.collect();
-            Ok(selectors.map_err(refuse)?)
+            let parsed = texts.iter().map(|text| Selector::parse(text));
+            Ok(parsed.collect::<Result<_, _>>().map_err(refuse)?)
         };
         Ok(Self {
             engine,

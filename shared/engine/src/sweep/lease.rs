@@ -44,7 +44,7 @@ impl Engine {
         Ok(until_ms.is_none_or(|until_ms| until_ms < now_ms))
     }
 
-    /// For a step with `ExactlyOnceStart`, makes sure that the lost attempt cannot begin any more.
+    /// Makes sure that a lost attempt of a step with `ExactlyOnceStart` cannot begin any more.
     ///
     /// Returns a failure if it has begun, because how far it came is unknown.
     pub(crate) async fn begun_once(

@@ -71,8 +71,8 @@ impl Engine {
             .collect();
         let revisions: Vec<_> =
             executing.iter().map(|index| loaded.execution.step(*index).revision).collect();
-        let commits = self.executions.commits(id, &revisions).await?;
-        let commits: BTreeMap<_, _> = commits.into_iter().map(|c| (c.revision, c)).collect();
+        let found = self.executions.commits(id, &revisions).await?;
+        let commits: BTreeMap<_, _> = found.into_iter().map(|c| (c.revision, c)).collect();
         let mut events = Vec::new();
         for index in executing {
             if let Some(commit) = commits.get(&loaded.execution.step(index).revision)
@@ -141,8 +141,10 @@ impl Engine {
     /// A second call finds nothing due.
     async fn wake_again(&self, id: &ExecutionId) -> Result<(), EngineError> {
         let loaded = self.load(id).await?;
-        let steps = loaded.pipeline.indexes().map(|index| (index, loaded.execution.step(index)));
-        let steps: Vec<_> = steps
+        let steps: Vec<_> = loaded
+            .pipeline
+            .indexes()
+            .map(|index| (index, loaded.execution.step(index)))
             .filter(|(_, state)| matches!(state.phase, Phase::Executing | Phase::Retrying))
             .collect();
         let revisions: Vec<_> = steps.iter().map(|(_, state)| state.revision).collect();

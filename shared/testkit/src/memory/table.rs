@@ -218,9 +218,10 @@ impl ExecutionStore for MemoryTable {
 
     async fn live(&self) -> Result<Vec<ExecutionId>, TableError> {
         let state = self.lock();
-        let live = state.records.values().filter(|record| record.is_live);
+        let starts =
+            state.records.values().filter(|record| record.is_live).map(|record| &record.start);
         let mut live: Vec<_> =
-            live.map(|record| (record.start.started_at_ms, &record.start.execution_id)).collect();
+            starts.map(|start| (start.started_at_ms, &start.execution_id)).collect();
         live.sort_unstable();
         Ok(live.into_iter().map(|(_, id)| id.clone()).collect())
     }

@@ -56,8 +56,8 @@ async fn an_execution_is_created_once(store: &dyn ExecutionStore) {
 async fn of_many_commits_of_one_revision_one_wins(store: &dyn ExecutionStore) {
     let id = &created(store, "race", 2, 20).await.execution_id;
     let commits: Vec<_> = (0..8).map(|n| skip(1, n % 3, &format!("planner {n}"))).collect();
-    let outcomes = join_all(commits.iter().map(|commit| store.commit(id, commit))).await;
-    let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
+    let answers = join_all(commits.iter().map(|commit| store.commit(id, commit))).await;
+    let outcomes: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     let won = outcomes.iter().position(|outcome| *outcome == Committed::Won).expect("one wins");
     for (position, outcome) in outcomes.iter().enumerate().filter(|(n, _)| *n != won) {
         assert_eq!(*outcome, Committed::Lost(Box::new(commits[won].clone())), "{position}");

@@ -114,8 +114,7 @@ async fn the_first_answer_counts(store: &dyn PipelineStore) {
     for answer in ["first", "second", "first"] {
         // One without an end counts for ever.
         let now_ms = u64::MAX;
-        let next = answered(answer, Some(1));
-        let next = if answer == "first" { first.clone() } else { next };
+        let next = if answer == "first" { first.clone() } else { answered(answer, Some(1)) };
         assert_eq!(store.remember("key", &next, now_ms).await.unwrap(), first);
         assert_eq!(store.answered("key", now_ms).await.unwrap().as_ref(), Some(&first));
     }
