@@ -34,31 +34,7 @@ pub(crate) fn execution(description: &ExecutionDescription) -> String {
     }
     let mut text = format!("{steps}\n");
     for step in &description.steps {
-        for warning in &step.warnings {
-            let _ = writeln!(text, "warning: `{}`: {warning}", step.step_name);
-        }
-        for failed in &step.failed_attempts {
-            let (count, kind) = (failed.attempt_count, &failed.failure_type);
-            let why = cut(&failed.failure_reason, VALUE_CHARS);
-            let _ =
-                writeln!(text, "note: `{}`: attempt {count} failed: {kind}: {why}", step.step_name);
-        }
-        for late in &step.discarded_results {
-            let (count, status) = (late.attempt_count, late.step_status.to_lowercase());
-            let _ = writeln!(
-                text,
-                "note: `{}`: attempt {count} {status} after it was given up; its result was discarded",
-                step.step_name
-            );
-        }
-        if !step.tainted_by.is_empty() {
-            let by = step.tainted_by.join(", ");
-            let _ = writeln!(
-                text,
-                "note: `{}` depends on outputs supplied by hand: {by}",
-                step.step_name
-            );
-        }
+        write_notes(&mut text, step);
     }
     for step in &description.steps {
         for (name, value) in &step.output_parameters {
@@ -66,6 +42,36 @@ pub(crate) fn execution(description: &ExecutionDescription) -> String {
             let _ = writeln!(text, "{}.{name} = {}", step.step_name, cut(&value, VALUE_CHARS));
         }
     }
+    write_result(&mut text, description);
+    text
+}
+
+/// Appends a step's warnings, and what the user should know about its attempts and outputs.
+fn write_notes(text: &mut String, step: &StepDescription) {
+    let name = &step.step_name;
+    for warning in &step.warnings {
+        let _ = writeln!(text, "warning: `{name}`: {warning}");
+    }
+    for failed in &step.failed_attempts {
+        let (count, kind) = (failed.attempt_count, &failed.failure_type);
+        let why = cut(&failed.failure_reason, VALUE_CHARS);
+        let _ = writeln!(text, "note: `{name}`: attempt {count} failed: {kind}: {why}");
+    }
+    for late in &step.discarded_results {
+        let (count, status) = (late.attempt_count, late.step_status.to_lowercase());
+        let _ = writeln!(
+            text,
+            "note: `{name}`: attempt {count} {status} after it was given up; its result was discarded"
+        );
+    }
+    if !step.tainted_by.is_empty() {
+        let by = step.tainted_by.join(", ");
+        let _ = writeln!(text, "note: `{name}` depends on outputs supplied by hand: {by}");
+    }
+}
+
+/// Appends how an execution ended, what it saved, and its ARN as the last line.
+fn write_result(text: &mut String, description: &ExecutionDescription) {
     let summary = &description.summary;
     let _ = writeln!(
         text,
@@ -92,7 +98,6 @@ pub(crate) fn execution(description: &ExecutionDescription) -> String {
         let _ = writeln!(text, "{reason}");
     }
     let _ = writeln!(text, "{}", description.pipeline_execution_arn);
-    text
 }
 
 /// Returns a count with a comma behind it, or nothing if it is zero.

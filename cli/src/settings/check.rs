@@ -4,7 +4,7 @@ use sidestep_core::event::batch::BATCH_SECONDS;
 use sidestep_core::name::{PipelineName, StepName};
 use sidestep_engine::ports::triggers::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 
-use super::Settings;
+use super::{FunctionSettings, Settings, TriggerSettings};
 use crate::output::error::{CommandError, user};
 
 impl Settings {
@@ -34,79 +34,87 @@ impl Settings {
         Ok(())
     }
 
-    /// Returns the first problem.
+    /// Refuses the first problem.
     pub(crate) fn check(&self) -> Result<(), CommandError> {
         self.check_circles()?;
         for (name, function) in &self.functions {
-            // The same pattern as a step's, which is Lambda's own for function names.
-            StepName::parse(name).map_err(|_| {
-                user(format!(
-                    "invalid function name `{name}`: expected 1 to 64 letters, digits, `-` or `_`"
-                ))
-            })?;
-            let is_package = function.package.is_some();
-            let is_runtime =
-                function.runtime.is_some() && function.handler.is_some() && function.path.is_some();
-            if is_package == is_runtime || (is_package && function.handler.is_some()) {
-                return Err(user(format!(
-                    "`[functions.{name}]` takes either `package`, or `runtime`, `handler` and `path`"
-                )));
-            }
-            if !(128..=10_240).contains(&function.memory_mb) {
-                return Err(user(format!(
-                    "invalid `functions.{name}.memory_mb`: expected 128 to 10240"
-                )));
-            }
-            if !(1..=900).contains(&function.timeout_seconds) {
-                return Err(user(format!(
-                    "invalid `functions.{name}.timeout_seconds`: expected 1 to 900"
-                )));
-            }
+            check_function(name, function)?;
         }
         for (name, pipeline) in &self.pipelines {
             PipelineName::parse(name)?;
             for trigger in &pipeline.triggers {
-                if trigger.bucket.is_empty() == trigger.schedule.is_none() {
-                    return Err(user(format!(
-                        "a trigger of pipeline `{name}` takes either `bucket` or `schedule`"
-                    )));
-                }
-                if let Some(seconds) = trigger.batch_seconds {
-                    let (least, most) = (BATCH_SECONDS.start(), BATCH_SECONDS.end());
-                    if !BATCH_SECONDS.contains(&seconds) {
-                        return Err(user(format!(
-                            "invalid `batch_seconds` of a trigger of pipeline `{name}`: expected {least} to {most}, got {seconds}"
-                        )));
-                    }
-                    if trigger.schedule.is_some() {
-                        return Err(user(format!(
-                            "a trigger of pipeline `{name}` has `batch_seconds`, which goes with `bucket` and not with `schedule`"
-                        )));
-                    }
-                }
-                let known: &[&str] = match (&trigger.schedule, trigger.batch_seconds) {
-                    (Some(_), _) => &["time"],
-                    (None, Some(_)) => &BATCH_PROPERTIES,
-                    (None, None) => &OBJECT_PROPERTIES,
-                };
-                for value in trigger.parameters.values() {
-                    let unknown = value.strip_prefix("$.").filter(|name| !known.contains(name));
-                    if let Some(property) = unknown {
-                        let known: Vec<_> =
-                            known.iter().map(|name| format!("`$.{name}`")).collect();
-                        return Err(user(format!(
-                            "a trigger of pipeline `{name}` uses `$.{property}`: expected one of {}",
-                            known.join(", ")
-                        )));
-                    }
-                }
-                if trigger.bucket == sidestep_local::deployment::ARTIFACT_BUCKET {
-                    return Err(user(format!(
-                        "a trigger of pipeline `{name}` listens to the artifact bucket, so its outputs would start it again"
-                    )));
-                }
+                check_trigger(name, trigger)?;
             }
         }
         Ok(())
     }
+}
+
+fn check_function(name: &str, function: &FunctionSettings) -> Result<(), CommandError> {
+    // The same pattern as a step's, which is Lambda's own for function names.
+    StepName::parse(name).map_err(|_| {
+        user(format!(
+            "invalid function name `{name}`: expected 1 to 64 letters, digits, `-` or `_`"
+        ))
+    })?;
+    let is_package = function.package.is_some();
+    let is_runtime =
+        function.runtime.is_some() && function.handler.is_some() && function.path.is_some();
+    if is_package == is_runtime || (is_package && function.handler.is_some()) {
+        return Err(user(format!(
+            "`[functions.{name}]` takes either `package`, or `runtime`, `handler` and `path`"
+        )));
+    }
+    if !(128..=10_240).contains(&function.memory_mb) {
+        return Err(user(format!("invalid `functions.{name}.memory_mb`: expected 128 to 10240")));
+    }
+    if !(1..=900).contains(&function.timeout_seconds) {
+        return Err(user(format!("invalid `functions.{name}.timeout_seconds`: expected 1 to 900")));
+    }
+    Ok(())
+}
+
+/// Refuses the first problem of a trigger of `pipeline`.
+fn check_trigger(pipeline: &str, trigger: &TriggerSettings) -> Result<(), CommandError> {
+    if trigger.bucket.is_empty() == trigger.schedule.is_none() {
+        return Err(user(format!(
+            "a trigger of pipeline `{pipeline}` takes either `bucket` or `schedule`"
+        )));
+    }
+    if let Some(seconds) = trigger.batch_seconds {
+        let (least, most) = (BATCH_SECONDS.start(), BATCH_SECONDS.end());
+        if !BATCH_SECONDS.contains(&seconds) {
+            return Err(user(format!(
+                "invalid `batch_seconds` of a trigger of pipeline `{pipeline}`: expected {least} to {most}, got {seconds}"
+            )));
+        }
+        if trigger.schedule.is_some() {
+            return Err(user(format!(
+                "a trigger of pipeline `{pipeline}` has `batch_seconds`, which goes with `bucket` and not with `schedule`"
+            )));
+        }
+    }
+    check_properties(pipeline, trigger)?;
+    if trigger.bucket == sidestep_local::deployment::ARTIFACT_BUCKET {
+        return Err(user(format!(
+            "a trigger of pipeline `{pipeline}` listens to the artifact bucket, so its outputs would start it again"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a parameter that takes a property which the trigger's events do not have.
+fn check_properties(pipeline: &str, trigger: &TriggerSettings) -> Result<(), CommandError> {
+    let known: &[&str] = match (&trigger.schedule, trigger.batch_seconds) {
+        (Some(_), _) => &["time"],
+        (None, Some(_)) => &BATCH_PROPERTIES,
+        (None, None) => &OBJECT_PROPERTIES,
+    };
+    let mut properties = trigger.parameters.values().filter_map(|value| value.strip_prefix("$."));
+    let Some(unknown) = properties.find(|name| !known.contains(name)) else { return Ok(()) };
+    let allowed: Vec<_> = known.iter().map(|name| format!("`$.{name}`")).collect();
+    Err(user(format!(
+        "a trigger of pipeline `{pipeline}` uses `$.{unknown}`: expected one of {}",
+        allowed.join(", ")
+    )))
 }
