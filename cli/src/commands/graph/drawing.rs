@@ -46,6 +46,19 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
+    /// Returns the tone of a step with this decision.
+    pub(crate) fn of(decision: &str, is_failed: bool) -> Self {
+        match decision {
+            _ if is_failed => Self::Failed,
+            "Run" => Self::Run,
+            "CacheHit" => Self::CacheHit,
+            "Reused" => Self::Reused,
+            "Skipped" => Self::Skipped,
+            "NotSelected" => Self::NotSelected,
+            _ => Self::Waiting,
+        }
+    }
+
     /// Returns the name, and a light colour behind black text.
     pub(crate) fn name_and_fill(self) -> (&'static str, &'static str) {
         match self {
@@ -128,22 +141,13 @@ fn edges_to(pipeline: &Pipeline, to: StepIndex) -> Vec<Edge> {
 }
 
 fn mark(step: &StepDescription) -> Mark {
-    let is_failed = step.step_status == Some("Failed");
     let decision = step.decision.unwrap_or("waiting");
     let ending = match step.step_status {
         None | Some("Succeeded") => step.outcome,
         other => other,
     };
     let text = ending.map_or_else(|| decision.to_owned(), |ending| format!("{decision}, {ending}"));
-    let tone = match decision {
-        _ if is_failed => Tone::Failed,
-        "Run" => Tone::Run,
-        "CacheHit" => Tone::CacheHit,
-        "Reused" => Tone::Reused,
-        "Skipped" => Tone::Skipped,
-        "NotSelected" => Tone::NotSelected,
-        _ => Tone::Waiting,
-    };
+    let tone = Tone::of(decision, step.step_status == Some("Failed"));
     let reason = step.failure_reason.as_ref().or(step.reason.as_ref());
     Mark { text, tone, reason: reason.cloned().unwrap_or_default() }
 }

@@ -95,15 +95,7 @@ fn painted(line: &str, drawing: &Drawing, colour: Colour) -> String {
 fn tone(label: &str) -> Option<Tone> {
     let mut words = label.split(", ").skip(1);
     let (decision, ending) = (words.next()?, words.next());
-    Some(match decision {
-        _ if ending == Some("Failed") => Tone::Failed,
-        "Run" => Tone::Run,
-        "CacheHit" => Tone::CacheHit,
-        "Reused" => Tone::Reused,
-        "Skipped" => Tone::Skipped,
-        "NotSelected" => Tone::NotSelected,
-        _ => Tone::Waiting,
-    })
+    Some(Tone::of(decision, ending == Some("Failed")))
 }
 
 fn style(tone: Tone) -> Style {

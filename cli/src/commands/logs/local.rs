@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sidestep_core::name::StepName;
 
-use crate::output::error::{CommandError, user};
+use super::request::LogsRequest;
+use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::output::stream::reader_left;
 use crate::project::Project;
@@ -18,42 +19,28 @@ const POLL: Duration = Duration::from_millis(200);
 
 pub(super) async fn logs(
     project: &Project,
-    execution: &str,
-    step: Option<&StepName>,
-    follow: bool,
+    request: &LogsRequest<'_>,
 ) -> Result<ExitStatus, CommandError> {
     let session = Session::read(project).await?;
-    let result = print(&session, execution, step, follow).await;
+    let result = print(&session, request).await;
     session.close(Duration::ZERO).await;
     result
 }
 
-async fn print(
-    session: &Session,
-    execution: &str,
-    step: Option<&StepName>,
-    follow: bool,
-) -> Result<ExitStatus, CommandError> {
-    let id = session.execution(execution).await?;
-    let loaded = session.engine.load(&id).await?;
-    if let Some(step) = step.filter(|step| loaded.pipeline.find(step).is_none()) {
-        return Err(user(format!(
-            "pipeline `{}` has no step `{step}`",
-            loaded.start.pipeline_name
-        )));
-    }
+async fn print(session: &Session, request: &LogsRequest<'_>) -> Result<ExitStatus, CommandError> {
+    let (id, _) = request.load(session).await?;
     let path = session.state.join("logs").join(format!("{id}.log"));
     let mut position = 0;
     loop {
         // Asked before reading, so that the last lines of a finished execution are not missed.
         let is_over = session.engine.load(&id).await?.execution.status.is_over();
-        match copy(&path, position, step) {
+        match copy(&path, position, request.step.as_ref()) {
             Ok(end) => position += end,
             // The reader of stdout has left.
             Err(error) if reader_left(&error) => return Ok(ExitStatus::Succeeded),
             Err(error) => return Err(error.into()),
         }
-        if !follow || is_over {
+        if !request.follow || is_over {
             return Ok(ExitStatus::Succeeded);
         }
         tokio::time::sleep(POLL).await;

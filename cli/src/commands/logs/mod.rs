@@ -2,12 +2,14 @@
 
 mod local;
 mod remote;
+mod request;
 
 use std::path::Path;
 
 use clap::Args;
 use sidestep_core::name::StepName;
 
+use self::request::LogsRequest;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
@@ -31,12 +33,9 @@ pub(crate) async fn logs(
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let step = options.step.as_deref().map(StepName::parse).transpose()?;
+    let request = LogsRequest { execution: &options.execution, step, follow: options.follow };
     match target {
-        Target::Local => {
-            local::logs(&project, &options.execution, step.as_ref(), options.follow).await
-        }
-        Target::Aws => {
-            remote::logs(&project, &options.execution, step.as_ref(), options.follow).await
-        }
+        Target::Local => local::logs(&project, &request).await,
+        Target::Aws => remote::logs(&project, &request).await,
     }
 }

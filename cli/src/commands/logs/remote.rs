@@ -12,7 +12,8 @@ use sidestep_core::definition::StepKind;
 use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::name::StepName;
 
-use crate::output::error::{CommandError, user};
+use super::request::LogsRequest;
+use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
@@ -22,20 +23,17 @@ const POLL: Duration = Duration::from_secs(2);
 
 pub(super) async fn logs(
     project: &Project,
-    execution: &str,
-    step: Option<&StepName>,
-    follow: bool,
+    request: &LogsRequest<'_>,
 ) -> Result<ExitStatus, CommandError> {
     let remote = Remote::open(project).await?;
     let session = remote.session(project);
-    let id = session.execution(execution).await?;
-    let loaded = session.engine.load(&id).await?;
-    if let Some(step) = step.filter(|step| loaded.pipeline.find(step).is_none()) {
-        let pipeline = &loaded.start.pipeline_name;
-        return Err(user(format!("pipeline `{pipeline}` has no step `{step}`")));
-    }
-    let wanted = loaded.pipeline.steps.iter().filter(|of| step.is_none_or(|step| *step == of.name));
-    let steps: Vec<_> = wanted
+    let (id, loaded) = request.load(&session).await?;
+    let is_wanted = |name: &StepName| request.step.as_ref().is_none_or(|step| step == name);
+    let steps: Vec<_> = loaded
+        .pipeline
+        .steps
+        .iter()
+        .filter(|step| is_wanted(&step.name))
         .filter_map(|step| match &step.kind {
             StepKind::Lambda(lambda) => Some((&step.name, function(&remote, &lambda.function_arn))),
             _ => None,
@@ -54,7 +52,7 @@ pub(super) async fn logs(
                 }
             }
         }
-        if !follow || is_over {
+        if !request.follow || is_over {
             return Ok(ExitStatus::Succeeded);
         }
         tokio::time::sleep(POLL).await;
