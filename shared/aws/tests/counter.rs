@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
 };
@@ -48,10 +49,16 @@ impl Table {
         self.counter.take().remove("test").unwrap_or_default()
     }
 
+    /// Begins a write of an item with this key.
+    fn put_item(&self, partition: &str, sort: &str) -> PutItemFluentBuilder {
+        let put = self.client.put_item().table_name(TABLE);
+        put.item("PK", text(partition)).item("SK", text(sort))
+    }
+
     /// Writes an item of about `bytes`.
     async fn put(&self, name: &str, bytes: usize) {
-        let put = self.client.put_item().table_name(TABLE).item("PK", text(name));
-        put.item("SK", text("S")).item("Body", text(&"b".repeat(bytes))).send().await.unwrap();
+        let put = self.put_item(name, "S").item("Body", text(&"b".repeat(bytes)));
+        put.send().await.unwrap();
     }
 }
 
@@ -71,11 +78,7 @@ async fn a_write_takes_a_unit_for_each_started_kilobyte_also_when_its_condition_
     for (bytes, units) in [(100, 1.0), (4000, 4.0)] {
         let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
         let put = table
-            .client
-            .put_item()
-            .table_name(TABLE)
-            .item("SK", text("S"))
-            .item("PK", text(&format!("P{bytes}")))
+            .put_item(&format!("P{bytes}"), "S")
             .condition_expression("attribute_not_exists(PK)")
             .return_values_on_condition_check_failure(all_old);
         put.send().await.unwrap_err();
@@ -97,11 +100,7 @@ async fn a_write_takes_a_unit_for_each_started_kilobyte_also_when_its_condition_
 async fn a_key_of_the_index_costs_a_write_of_its_own() {
     let table = Table::new().await;
     let put = table
-        .client
-        .put_item()
-        .table_name(TABLE)
-        .item("PK", text("E#1"))
-        .item("SK", text("HEAD"))
+        .put_item("E#1", "HEAD")
         .item("Live", text("1"))
         .item("StartedAt", AttributeValue::N("1".to_owned()));
     put.send().await.unwrap();

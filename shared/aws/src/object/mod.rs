@@ -32,6 +32,24 @@ use self::error::{classify, is_absent, status};
 pub use self::store::S3ObjectStore;
 pub(crate) use self::store::s3_client;
 
+/// Reads an object's facts from the answer to HEAD or GET.
+///
+/// It is a macro because the SDK has a type for each answer, and no trait for what they share.
+macro_rules! facts {
+    ($answer:expr) => {{
+        let recorded = $answer.metadata().and_then(|metadata| metadata.get(SHA256_METADATA));
+        ObjectFacts {
+            bytes: unsigned($answer.content_length()),
+            digest: digest(
+                recorded.map(String::as_str),
+                $answer.checksum_sha256(),
+                $answer.version_id(),
+                $answer.e_tag(),
+            ),
+        }
+    }};
+}
+
 #[async_trait]
 impl ObjectStore for S3ObjectStore {
     /// Sends one HEAD. Its answer has no body, so an absent bucket looks like an absent object.
@@ -43,16 +61,7 @@ impl ObjectStore for S3ObjectStore {
             Err(error) if status(&error) == Some(404) => return Ok(None),
             Err(error) => return Err(classify("look up", uri, error)),
         };
-        let recorded = object.metadata().and_then(|metadata| metadata.get(SHA256_METADATA));
-        Ok(Some(ObjectFacts {
-            bytes: unsigned(object.content_length()),
-            digest: digest(
-                recorded.map(String::as_str),
-                object.checksum_sha256(),
-                object.version_id(),
-                object.e_tag(),
-            ),
-        }))
+        Ok(Some(facts!(object)))
     }
 
     async fn list(
@@ -110,16 +119,7 @@ impl ObjectStore for S3ObjectStore {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(classify("read", uri, error)),
         };
-        let recorded = object.metadata().and_then(|metadata| metadata.get(SHA256_METADATA));
-        let facts = ObjectFacts {
-            bytes: unsigned(object.content_length()),
-            digest: digest(
-                recorded.map(String::as_str),
-                object.checksum_sha256(),
-                object.version_id(),
-                object.e_tag(),
-            ),
-        };
+        let facts = facts!(object);
         let stream = ReaderStream::with_capacity(object.body.into_async_read(), 64 * 1024).boxed();
         Ok(Some(Download { facts, stream }))
     }
