@@ -1,7 +1,7 @@
 //! Programs that a test starts as processes: the examples of its crate.
 //!
-//! A process that a test kills, or that is a function of its own, cannot be a test. It is an example,
-//! because only those may use what tests use.
+//! A process that a test kills, or that is a function of its own, cannot be a test. It is an
+//! example, because only those may use what tests use.
 
 use std::env;
 use std::path::PathBuf;
