@@ -163,8 +163,7 @@ fn uri() -> impl Strategy<Value = S3Uri> {
 /// Returns an object's URI, or a prefix of one.
 fn named() -> impl Strategy<Value = S3Uri> {
     (uri(), 0..12_usize, any::<bool>()).prop_map(|(uri, levels, has_slash)| {
-        let parts: Vec<_> = uri.key().split('/').collect();
-        let parts = &parts[..parts.len().min(levels.max(3))];
+        let parts: Vec<_> = uri.key().split('/').take(levels.max(3)).collect();
         let slash = if has_slash { "/" } else { "" };
         S3Uri::new(BUCKET, format!("{}{slash}", parts.join("/")))
     })

@@ -177,11 +177,11 @@ fn check(bytes: &[u8], format: Format) -> Result<(), TestCaseError> {
     let text = String::from_utf8_lossy(bytes);
     let lines =
         text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
-    let lines: Vec<usize> = lines.map(|line| line.chars().count()).collect();
+    let lengths: Vec<usize> = lines.map(|line| line.chars().count()).collect();
     for problem in problems {
-        prop_assert!((1..=lines.len()).contains(&problem.line), "{problem:?}");
+        prop_assert!((1..=lengths.len()).contains(&problem.line), "{problem:?}");
         // A line break is a place too.
-        prop_assert!((1..=lines[problem.line - 1] + 2).contains(&problem.column), "{problem:?}");
+        prop_assert!((1..=lengths[problem.line - 1] + 2).contains(&problem.column), "{problem:?}");
     }
     Ok(())
 }

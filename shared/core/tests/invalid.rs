@@ -13,8 +13,8 @@ fn folder() -> PathBuf {
 
 /// Returns name, format and bytes of every broken definition.
 fn fixtures() -> Vec<(String, Format, Vec<u8>)> {
-    let paths = std::fs::read_dir(folder()).expect("the folder");
-    let mut paths: Vec<_> = paths.map(|entry| entry.expect("an entry").path()).collect();
+    let entries = std::fs::read_dir(folder()).expect("the folder");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
     let read = |path: &PathBuf| {
         let format = match path.extension()?.to_str()? {
@@ -94,8 +94,8 @@ fn every_code_is_shown_by_a_fixture_or_is_about_sheer_size() {
 
 #[test]
 fn every_code_is_in_the_documentation() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/definition.md");
-    let page = std::fs::read_to_string(page).expect("docs/definition.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/definition.md");
+    let page = std::fs::read_to_string(path).expect("docs/definition.md");
     for code in Code::ALL {
         assert!(page.contains(&format!("`{}`", code.name())), "{} is missing", code.name());
     }

@@ -121,9 +121,9 @@ pub fn replace_content<E>(
             items.into_iter().collect()
         }
         Value::Object(members) => {
-            let replaced = |(name, value)| (String::clone(name), replace_content(value, content));
-            let members: Vec<_> = members.iter().map(replaced).collect();
-            let members = members.into_iter().map(|(name, value)| Ok((name, value?)));
+            let replace = |(name, value)| (String::clone(name), replace_content(value, content));
+            let replaced: Vec<_> = members.iter().map(replace).collect();
+            let members = replaced.into_iter().map(|(name, value)| Ok((name, value?)));
             members.collect::<Result<serde_json::Map<_, _>, _>>().map(Value::Object)
         }
         _ => Ok(value.clone()),
@@ -166,8 +166,8 @@ mod tests {
     fn the_same_content_under_another_uri_has_the_same_key() {
         let key = |uri: &str| {
             let arguments = json!({"data": {"uri": uri}, "k": 5});
-            let arguments = replace_content(&arguments, &mut digest).expect("known");
-            KeyParts::lambda("sha256:code", arguments).key()
+            let resolved = replace_content(&arguments, &mut digest).expect("known");
+            KeyParts::lambda("sha256:code", resolved).key()
         };
         assert_eq!(key("s3://bucket/runs/a"), key("s3://bucket/runs/b"));
         assert_ne!(key("s3://bucket/runs/a"), key("s3://bucket/nothing"));

@@ -131,8 +131,8 @@ impl Condition {
             }
             Self::In { query, values } => {
                 let query = query.evaluate(scope)?;
-                let values = values.iter().map(|value| value.evaluate(scope));
-                let values = values.collect::<Result<Vec<_>, _>>()?;
+                let values: Vec<_> =
+                    values.iter().map(|value| value.evaluate(scope)).collect::<Result<_, _>>()?;
                 // No type error here: a value of another type is no match, as in the SDK's local
                 // mode.
                 let holds = values.iter().any(|value| same(&query, value));

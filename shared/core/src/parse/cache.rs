@@ -21,15 +21,15 @@ impl<'d> Reader<'d> {
             match parse_expire_after(text) {
                 Ok(duration) => expire_after = Some(duration),
                 Err(error) => {
-                    let finding = Finding::at(member, Code::InvalidDuration, error.to_string());
-                    let finding = finding.allowed(duration::ALLOWED);
+                    let finding = Finding::at(member, Code::InvalidDuration, error.to_string())
+                        .allowed(duration::ALLOWED);
                     // SageMaker does not check it when caching is off.
                     self.report(if enabled == Some(false) { finding.warning() } else { finding });
                 }
             }
         }
-        let scope = node.get("Scope");
-        let scope = scope.and_then(|node| self.word(node, "cache scope", &CacheScope::ALL));
+        let scope =
+            node.get("Scope").and_then(|member| self.word(member, "cache scope", &CacheScope::ALL));
         enabled?.then_some(CacheConfig { expire_after, scope: scope.unwrap_or_default() })
     }
 }

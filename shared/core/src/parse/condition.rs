@@ -165,8 +165,8 @@ impl<'d> Reader<'d> {
 
     fn membership(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<Condition> {
         self.object(node, &["Type", "QueryValue", "Values", "Value", "In"]);
-        let query = self.either(node, "QueryValue", "Value");
-        let query = query.map(|node| self.scalar(node, site));
+        let query =
+            self.either(node, "QueryValue", "Value").map(|member| self.scalar(member, site));
         let list = self.either(node, "Values", "In")?;
         if !self.array(list, "values", usize::MAX) {
             return None;

@@ -56,8 +56,8 @@ impl<'d> Reader<'d> {
         if let Some(index) = self.outline.by_name.get(name) {
             return Some(*index);
         }
-        let names = self.outline.steps.iter().map(|step| step.name);
-        let names = self.names(names.filter(|name| !name.is_empty()));
+        let all_names = self.outline.steps.iter().map(|step| step.name);
+        let names = self.names(all_names.filter(|name| !name.is_empty()));
         let hint = self.did_you_mean(name, names.iter().copied());
         let message = format!("unknown step `{}`", cut(name));
         let finding =

@@ -59,8 +59,10 @@ fn sum(text: &str, units: &[(u8, u64)]) -> Result<u64, &'static str> {
         }
         let number: u64 = rest[..digits].parse().map_err(|_| TOO_LARGE)?;
         let unit = rest.as_bytes().get(digits).ok_or("a unit must follow the last number")?;
-        let place = units.iter().position(|(letter, _)| letter == unit);
-        let place = place.ok_or("a unit is unknown, or not in its place")?;
+        let place = units
+            .iter()
+            .position(|(letter, _)| letter == unit)
+            .ok_or("a unit is unknown, or not in its place")?;
         let length = number.checked_mul(units[place].1).ok_or(TOO_LARGE)?;
         seconds = seconds.checked_add(length).ok_or(TOO_LARGE)?;
         units = &units[place + 1..];

@@ -51,8 +51,8 @@ impl<'d> Reader<'d> {
                 None => self.any_members(node, site),
             },
             Content::Array(_) => {
-                let elements = node.elements().map(|node| self.any(node, site));
-                let elements: Vec<_> = elements.collect();
+                let elements: Vec<_> =
+                    node.elements().map(|element| self.any(element, site)).collect();
                 if elements.iter().all(is_literal) {
                     let values = elements.into_iter().filter_map(into_literal);
                     return Expression::Literal(values.collect());

@@ -26,11 +26,12 @@ impl<'d> Reader<'d> {
     pub(super) fn extensions(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Extensions {
         // SageMaker's own `Tags`, those of a step's job or model, are in its `Arguments`.
         let tags = node.get("Tags").map(|list| self.tags(list)).unwrap_or_default();
-        let rule = node.get("TriggerRule");
-        let rule = rule.and_then(|node| self.word(node, "trigger rule", &TriggerRule::ALL));
-        let on_failure = node.get("OnFailure");
-        let on_failure =
-            on_failure.and_then(|node| self.word(node, "`OnFailure` value", &OnFailure::ALL));
+        let rule = node
+            .get("TriggerRule")
+            .and_then(|member| self.word(member, "trigger rule", &TriggerRule::ALL));
+        let on_failure = node
+            .get("OnFailure")
+            .and_then(|member| self.word(member, "`OnFailure` value", &OnFailure::ALL));
         let when = node.get("When").and_then(|node| self.when(node, site));
         Extensions {
             tags,

@@ -47,8 +47,8 @@ impl<'d> Reader<'d> {
         }
         let text = names.join(" -> ");
         // An edge without a place in the text is that to the enclosing condition.
-        let node = edges[first].get(&StepIndex(second)).copied();
-        let node = node.unwrap_or(self.outline.steps[first].node);
+        let edge = edges[first].get(&StepIndex(second)).copied();
+        let node = edge.unwrap_or(self.outline.steps[first].node);
         let message = format!("{} steps wait for each other in a circle: {text}", circle.len());
         let hint = "`A -> B` means that A waits for B: a reference, `DependsOn`, or B is the condition around A";
         let finding = Finding::at(node, Code::Cycle, message);
@@ -60,15 +60,17 @@ impl<'d> Reader<'d> {
 /// ascending order. The last steps may be missing if they have no edges, because then they are in
 /// no circle.
 fn components(waits: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let edges = waits.iter().enumerate();
-    let edges = edges.flat_map(|(step, targets)| targets.iter().map(move |target| (step, *target)));
+    let edges = waits
+        .iter()
+        .enumerate()
+        .flat_map(|(step, targets)| targets.iter().map(move |target| (step, *target)));
     let graph = DiGraph::<(), (), usize>::from_edges(edges);
-    let components = kosaraju_scc(&graph).into_iter().map(|component| {
+    let sorted_members = |component: Vec<NodeIndex<usize>>| {
         let mut members: Vec<usize> = component.into_iter().map(NodeIndex::index).collect();
         members.sort_unstable();
         members
-    });
-    let mut components: Vec<_> = components.collect();
+    };
+    let mut components: Vec<_> = kosaraju_scc(&graph).into_iter().map(sorted_members).collect();
     components.sort_unstable();
     components
 }

@@ -51,8 +51,8 @@ impl<'d> Reader<'d> {
             return;
         }
         let config = step.get("Arguments").and_then(|node| node.get("ProcessingOutputConfig"));
-        let outputs = config.and_then(|node| node.get("Outputs"));
-        let outputs: Option<BTreeSet<&str>> = outputs.map(|list| {
+        let declared = config.and_then(|node| node.get("Outputs"));
+        let outputs: Option<BTreeSet<&str>> = declared.map(|list| {
             list.elements().filter_map(|node| node.get("OutputName")?.as_str()).collect()
         });
         for file in node.elements() {

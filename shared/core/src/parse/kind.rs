@@ -26,9 +26,9 @@ impl<'d> Reader<'d> {
                 let function_arn = self.function_arn(node);
                 let (arguments, outputs) = self.call_parts(node, site);
                 let code_version = node.get("CodeVersion").and_then(|node| self.code_version(node));
-                let exactly_once_start = node.get("ExactlyOnceStart");
-                let exactly_once_start =
-                    exactly_once_start.is_some_and(|node| self.boolean(node).unwrap_or_default());
+                let exactly_once_start = node
+                    .get("ExactlyOnceStart")
+                    .is_some_and(|member| self.boolean(member).unwrap_or_default());
                 let (function_arn, arguments) = (function_arn?, arguments?);
                 Some(StepKind::Lambda(LambdaStep {
                     function_arn,
@@ -54,8 +54,8 @@ impl<'d> Reader<'d> {
                 if !self.object(arguments, &["ErrorMessage"]) {
                     return None;
                 }
-                let message = self.required(arguments, "ErrorMessage")?;
-                let message = self.string_expression(message, "ErrorMessage", site);
+                let member = self.required(arguments, "ErrorMessage")?;
+                let message = self.string_expression(member, "ErrorMessage", site);
                 Some(StepKind::Fail { message })
             }
             _ => self.job(node, site),
@@ -92,8 +92,8 @@ impl<'d> Reader<'d> {
         node: Node<'d>,
         site: &mut Site<'d>,
     ) -> (Option<Expression>, Vec<OutputParameter>) {
-        let arguments = self.required(node, "Arguments").filter(|node| self.any_object(*node));
-        let arguments = arguments.map(|node| {
+        let object = self.required(node, "Arguments").filter(|node| self.any_object(*node));
+        let arguments = object.map(|node| {
             if let Some(member) = node.get(RESERVED_KEY) {
                 let message = format!("`{RESERVED_KEY}` is reserved: the engine adds it");
                 self.report(Finding::at_key(member, Code::InvalidName, message));
@@ -119,12 +119,13 @@ impl<'d> Reader<'d> {
             if !self.object(node, &["OutputName", "OutputType"]) {
                 continue;
             }
-            let name = self.required(node, "OutputName");
-            let name = name.and_then(|node| Some((node, self.string(node)?)));
-            let output_type = self.required(node, "OutputType");
-            let output_type =
-                output_type.and_then(|node| self.word(node, "output type", &ScalarType::ALL));
-            let Some((name_node, name)) = name else { continue };
+            let named = self
+                .required(node, "OutputName")
+                .and_then(|member| Some((member, self.string(member)?)));
+            let output_type = self
+                .required(node, "OutputType")
+                .and_then(|member| self.word(member, "output type", &ScalarType::ALL));
+            let Some((name_node, name)) = named else { continue };
             let limit = limits::OUTPUT_NAME_CHARS;
             self.check_chars(name_node, "characters of an output's name", name, limit);
             if name.is_empty() {

@@ -40,8 +40,10 @@ impl<'d> Reader<'d> {
             None => Some(ScalarType::String),
             Some(node) => self.word(node, "parameter type", &ScalarType::ALL),
         };
-        let enum_values = node.get("EnumValues").map(|node| self.enum_values(node, parameter_type));
-        let enum_values = enum_values.unwrap_or_default();
+        let enum_values = node
+            .get("EnumValues")
+            .map(|member| self.enum_values(member, parameter_type))
+            .unwrap_or_default();
         let default = match (node.get("DefaultValue"), parameter_type) {
             (Some(node), Some(parameter_type)) => self.default(node, parameter_type, &enum_values),
             _ => None,

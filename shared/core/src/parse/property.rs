@@ -114,8 +114,8 @@ impl<'d> Reader<'d> {
         if key == "PropertyFiles" && is_processing && step.property_files.contains(file.as_str()) {
             return Some((name, file.clone()));
         }
-        let files = step.property_files.iter().copied().filter(|_| is_processing);
-        let files = self.names(files);
+        let declared = step.property_files.iter().copied().filter(|_| is_processing);
+        let files = self.names(declared);
         let hint = self.did_you_mean(file, files.iter().copied());
         let message = format!("step `{name}` declares no property file `{}`", cut(file));
         let finding = Finding::at(get, Code::UnknownProperty, message);

@@ -43,9 +43,10 @@ impl<'d> Reader<'d> {
         if !self.object(node, &KEYS) {
             return None;
         }
-        let exception_types = self.required(node, "ExceptionType");
-        let exception_types =
-            exception_types.map(|node| self.exception_types(node)).unwrap_or_default();
+        let exception_types = self
+            .required(node, "ExceptionType")
+            .map(|member| self.exception_types(member))
+            .unwrap_or_default();
         let mut whole = |key: &str, limit| {
             let member = node.get(key)?;
             self.whole(member, &format!("`{key}`"), limit)
@@ -83,9 +84,10 @@ impl<'d> Reader<'d> {
             let message = "`ExceptionType` is empty, so that the policy would never apply";
             self.report(Finding::at(node, Code::InvalidValue, message));
         }
-        let words = node.elements();
-        let words = words.filter_map(|node| self.one_of(node, "exception type", &EXCEPTION_TYPES));
-        words.map(str::to_owned).collect()
+        node.elements()
+            .filter_map(|element| self.one_of(element, "exception type", &EXCEPTION_TYPES))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn backoff_rate(&mut self, node: Node<'d>) -> f64 {

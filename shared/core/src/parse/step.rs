@@ -69,8 +69,8 @@ impl<'d> Reader<'d> {
         let description = self.text(node, "Description", limits::DESCRIPTION_CHARS);
         let policies = node.get("RetryPolicies").filter(|_| rules.has_retries);
         let retry_policies = policies.map(|node| self.retry_policies(node)).unwrap_or_default();
-        let timeout_seconds = node.get("TimeoutSeconds").filter(|_| rules.has_timeout);
-        let timeout_seconds = timeout_seconds.and_then(|node| self.timeout_seconds(node));
+        let timeout = node.get("TimeoutSeconds").filter(|_| rules.has_timeout);
+        let timeout_seconds = timeout.and_then(|node| self.timeout_seconds(node));
         // A condition may read a value that never repeats.
         site.is_cached = false;
         let extensions = self.extensions(node, &mut site);

@@ -81,11 +81,11 @@ impl Draft<'_> {
         let is_same_text = step.kind == before.kind
             && step.when == before.when
             && step.trigger_rule == before.trigger_rule;
-        let digest = match &step.kind {
+        let function = match &step.kind {
             StepKind::Lambda(lambda) => self.start.functions.get(&lambda.function_arn),
             _ => None,
         };
-        let digest = digest.map(|function| function.code_digest.as_str());
+        let digest = function.map(|function| function.code_digest.as_str());
         let is_same_code = digest == earlier.code_digest(&step.name);
         let read = parameters_read(self.pipeline, index);
         let parameter =

@@ -271,16 +271,16 @@ pub fn supply(
 ) -> Result<BTreeMap<StepIndex, Supplied>, SelectionError> {
     let mut supplied = BTreeMap::new();
     for (name, outputs) in given {
-        let index = StepName::parse(name).ok().and_then(|name| pipeline.find(&name));
-        let index = index.ok_or_else(|| SelectionError::UnknownSupplied {
+        let found = StepName::parse(name).ok().and_then(|name| pipeline.find(&name));
+        let index = found.ok_or_else(|| SelectionError::UnknownSupplied {
             step: name.chars().take(80).collect(),
             steps: list(pipeline.steps.iter().map(|step| step.name.as_str())),
         })?;
         let step = pipeline.step(index);
         let mut converted = Map::new();
         for (output, value) in outputs {
-            let declared = step.outputs().iter().find(|declared| declared.name == *output);
-            let declared = declared.ok_or_else(|| SelectionError::UnknownOutput {
+            let found = step.outputs().iter().find(|declared| declared.name == *output);
+            let declared = found.ok_or_else(|| SelectionError::UnknownOutput {
                 step: step.name.clone(),
                 output: output.chars().take(80).collect(),
                 outputs: list(step.outputs().iter().map(|declared| declared.name.as_str())),

@@ -217,8 +217,9 @@ mod tests {
             failed: BTreeSet::from([StepIndex(3)]),
         };
         let selector = Selector::parse(text).map_err(|error| error.to_string())?;
-        let steps = selector.expand(&pipeline, &Graph::new(&pipeline), Some(&past));
-        let steps = steps.map_err(|error| error.to_string())?;
+        let steps = selector
+            .expand(&pipeline, &Graph::new(&pipeline), Some(&past))
+            .map_err(|error| error.to_string())?;
         Ok(steps.into_iter().map(|index| pipeline.step(index).name.to_string()).collect())
     }
 

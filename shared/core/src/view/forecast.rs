@@ -67,7 +67,7 @@ pub fn forecast(
         saved_usd: savings_usd(execution.saved),
         ..ForecastSummary::default()
     };
-    let steps = pipeline.indexes().map(|index| {
+    let forecasts = pipeline.indexes().map(|index| {
         let decided = commits.iter().rev().find_map(|commit| commit.decision(index));
         let phase = execution.step(index).phase;
         let (decision, reason) = match decided {
@@ -94,7 +94,7 @@ pub fn forecast(
             phase,
         }
     });
-    let steps = steps.collect();
+    let steps = forecasts.collect();
     Forecast { pipeline_name: pipeline_name.to_owned(), steps, summary }
 }
 

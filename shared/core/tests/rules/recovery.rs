@@ -60,9 +60,8 @@ fn when_the_retries_are_used_up_the_step_fails() {
 
 #[test]
 fn a_throttle_is_retried_without_a_policy_and_a_functions_own_error_is_not() {
-    let text = RETRIED.lines().filter(|line| !line.contains("RetryPolicies"));
-    let text = text.collect::<Vec<_>>().join("\n");
-    let mut world = World::new(&text);
+    let lines = RETRIED.lines().filter(|line| !line.contains("RetryPolicies"));
+    let mut world = World::new(&lines.collect::<Vec<_>>().join("\n"));
     world.advance(&[]);
     world.fail_with("A", "Step.THROTTLING");
     assert_eq!(world.execution.status, ExecutionStatus::Executing);
@@ -73,8 +72,9 @@ fn a_throttle_is_retried_without_a_policy_and_a_functions_own_error_is_not() {
 
 #[test]
 fn an_attempt_fails_when_its_timeout_seconds_are_over_and_its_late_result_is_discarded() {
-    let text = RETRIED.replace("    RetryPolicies", "    TimeoutSeconds: 30\n    RetryPolicies");
-    let text = text.replace("Sidestep.FunctionError", "Sidestep.Timeout");
+    let text = RETRIED
+        .replace("    RetryPolicies", "    TimeoutSeconds: 30\n    RetryPolicies")
+        .replace("Sidestep.FunctionError", "Sidestep.Timeout");
     let mut world = World::new(&text);
     world.advance(&[]);
     assert_eq!(world.wakes, [31_000]);
@@ -243,8 +243,8 @@ Steps:
         &std::collections::BTreeMap::new(),
         0,
     );
-    let description = serde_json::to_string(&description).expect("JSON");
-    assert!(description.contains("****") && !description.contains("hunter2"), "{description}");
+    let json = serde_json::to_string(&description).expect("JSON");
+    assert!(json.contains("****") && !json.contains("hunter2"), "{json}");
 }
 
 /// Two steps: the second runs however the first ends, if its data differs from the last succeeded

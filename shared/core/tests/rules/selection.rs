@@ -131,8 +131,8 @@ fn selected_steps_use_the_cache_unless_forced() {
 fn steps_between_selected_steps_must_be_selected_and_the_error_names_them() {
     let world = first();
     let none = BTreeMap::new();
-    let error = check_connected(&world.pipeline, &selected(&world, &["Train", "Gate"]), &none);
-    let error = error.expect_err("Eval is between");
+    let error = check_connected(&world.pipeline, &selected(&world, &["Train", "Gate"]), &none)
+        .expect_err("Eval is between");
     assert!(error.to_string().contains("[Eval] on paths between them must be selected too"));
     assert!(error.hint().expect("a way out").starts_with("`--select Train..Gate` includes them"));
     for fine in [&["Train", "Eval", "Gate"][..], &["Prep", "Other"], &["Publish", "Reject"]] {
@@ -145,8 +145,8 @@ fn steps_between_selected_steps_must_be_selected_and_the_error_names_them() {
 fn without_a_source_a_selection_that_needs_results_is_refused_in_sagemakers_words() {
     let world = first();
     let error =
-        check_without_source(&world.pipeline, &selected(&world, &["Train"]), &BTreeMap::new());
-    let error = error.expect_err("Prep is needed");
+        check_without_source(&world.pipeline, &selected(&world, &["Train"]), &BTreeMap::new())
+            .expect_err("Prep is needed");
     assert_eq!(
         error.to_string(),
         "Invalid SourcePipelineExecutionArn: null. The selected steps [Train] have dependencies on [Prep]"
@@ -234,8 +234,9 @@ fn what_cannot_be_supplied_is_refused_with_what_can() {
     assert!(error.contains("output `rows` of step `Prep`: \"many\""), "{error}");
     let supplied = give("Prep", "rows", json!("5")).expect("legal");
     let selected = selected(&world, &["Train"]);
-    let error = check_without_source(&world.pipeline, &selected, &supplied);
-    let error = error.expect_err("uri is read too").to_string();
+    let error = check_without_source(&world.pipeline, &selected, &supplied)
+        .expect_err("uri is read too")
+        .to_string();
     assert!(error.starts_with("outputs [Prep.uri] are read and not supplied"), "{error}");
     let both = expand(
         &world.pipeline,

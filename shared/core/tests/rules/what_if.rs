@@ -48,8 +48,8 @@ struct Project {
 impl Project {
     fn new() -> Self {
         let definition = std::fs::read_to_string(file("examples/flights/pipeline.yaml"));
-        let data = ["flights/2013-01.csv.gz", "flights/2013-02.csv.gz", "weather/weather.csv.gz"];
-        let data = data.iter().map(|key| (format!("s3://inbox/{key}"), digest(key)));
+        let keys = ["flights/2013-01.csv.gz", "flights/2013-02.csv.gz", "weather/weather.csv.gz"];
+        let data = keys.iter().map(|key| (format!("s3://inbox/{key}"), digest(key)));
         Self {
             definition: definition.expect("the example"),
             pipeline: "flights",
@@ -71,8 +71,11 @@ impl Project {
     /// Returns an execution of the project after `before`, not begun.
     fn execution(&self, before: Option<&World>) -> World {
         // The harness writes the head.
-        let body = self.definition.replacen("Version: \"2020-12-01\"\n", "", 1);
-        let body = body.replacen("CacheConfig: { Enabled: true }\n", "", 1);
+        let body = self.definition.replacen("Version: \"2020-12-01\"\n", "", 1).replacen(
+            "CacheConfig: { Enabled: true }\n",
+            "",
+            1,
+        );
         let mut world = match before {
             Some(before) => before.again(&body, "sha256:code"),
             None => World::new(&body),
@@ -224,10 +227,11 @@ fn line(case: &Case, world: &World, before: &World) -> String {
         let decision = this.decision(index).expect("decided");
         match &decision.verdict {
             Verdict::Run(_) => {
-                let because = explain(&this, index, Some(&against)).because();
-                let because = because.replace(before.start.execution_id.as_str(), "1");
-                let because = because.replace(world.start.execution_id.as_str(), "2");
-                let because = because.replace(" since execution 1", "");
+                let because = explain(&this, index, Some(&against))
+                    .because()
+                    .replace(before.start.execution_id.as_str(), "1")
+                    .replace(world.start.execution_id.as_str(), "2")
+                    .replace(" since execution 1", "");
                 runs.push(format!("**{name}**: {because}"));
             }
             Verdict::Condition(_) => runs.push(format!("{name} decides: {}", decision.reason)),

@@ -121,8 +121,8 @@ impl World {
                         drop(facts.cache.insert(key, entry));
                     }
                     Need::Content(uri) => {
-                        let content = self.contents.get(&uri.to_string()).cloned();
-                        let content = content.map_or(Content::Nothing, Content::Digest);
+                        let digest = self.contents.get(&uri.to_string()).cloned();
+                        let content = digest.map_or(Content::Nothing, Content::Digest);
                         drop(facts.contents.insert(uri, Ok(content)));
                     }
                     Need::PastExecution(id) => {

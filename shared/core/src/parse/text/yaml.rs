@@ -221,8 +221,8 @@ impl Builder<'_, '_> {
             *key = Some((text.to_owned(), offset));
             let id = *id;
             if text == "<<" && style == ScalarStyle::Plain {
-                let finding = "a merge key (`<<`) is not supported";
-                let finding = Finding::at_node(id, Code::UnsupportedYaml, finding).moved_to(offset);
+                let message = "a merge key (`<<`) is not supported";
+                let finding = Finding::at_node(id, Code::UnsupportedYaml, message).moved_to(offset);
                 self.problems.add(finding.allowed("the keys themselves"));
             }
             return Ok(None);

@@ -194,8 +194,8 @@ impl ExecutionDescription {
 
 /// Marks every step that has a supplied result upstream.
 fn taint(pipeline: &Pipeline, steps: &mut [StepDescription]) {
-    let supplied = steps.iter().filter(|step| step.supplied.is_some());
-    let supplied: Vec<_> = supplied.map(|step| step.index).collect();
+    let supplied: Vec<_> =
+        steps.iter().filter(|step| step.supplied.is_some()).map(|step| step.index).collect();
     if supplied.is_empty() {
         return;
     }

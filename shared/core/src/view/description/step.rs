@@ -269,8 +269,9 @@ impl StepDescription {
             }
         };
         for declared in step.outputs() {
-            let value = outputs.get(&declared.name);
-            let value = value.and_then(|value| convert_output(value, declared.output_type).ok());
+            let value = outputs
+                .get(&declared.name)
+                .and_then(|value| convert_output(value, declared.output_type).ok());
             self.output_parameters.extend(value.map(|value| (declared.name.clone(), value)));
         }
     }
