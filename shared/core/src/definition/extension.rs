@@ -55,6 +55,13 @@ pub enum Otherwise {
     Reuse,
 }
 
+impl When {
+    /// Returns true if the step's decision needs an earlier execution.
+    pub fn looks_back(&self) -> bool {
+        self.otherwise == Otherwise::Reuse || self.conditions.iter().any(Condition::looks_back)
+    }
+}
+
 impl Otherwise {
     pub const ALL: [(&'static str, Self); 2] = [("Skip", Self::Skip), ("Reuse", Self::Reuse)];
 }

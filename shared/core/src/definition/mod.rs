@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::definition::condition::Condition;
 use crate::definition::expression::Expression;
 use crate::definition::extension::{CacheScope, OnFailure, TriggerRule, When};
 use crate::definition::function_ref::FunctionRef;
@@ -158,6 +159,11 @@ impl Pipeline {
         left_out.collect()
     }
 
+    /// Returns true if anything in the definition compares with an earlier execution.
+    pub fn looks_back(&self) -> bool {
+        self.steps.iter().any(Step::looks_back)
+    }
+
     /// Returns the URLs of the queues that Callback steps send to.
     pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match &step.kind {
@@ -177,8 +183,51 @@ impl Step {
         self.kind.is_runnable()
     }
 
+    /// Returns true if the step compares with an earlier execution, or may use its outputs.
+    fn looks_back(&self) -> bool {
+        let decides = match &self.kind {
+            StepKind::Condition { conditions } => conditions.iter().any(Condition::looks_back),
+            _ => false,
+        };
+        decides || self.when.as_ref().is_some_and(When::looks_back)
+    }
+
     /// Returns the declared outputs; none for types that declare none.
     pub fn outputs(&self) -> &[OutputParameter] {
         self.kind.outputs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::parse::{Format, parse};
+
+    /// Returns true if a pipeline with this second step looks back.
+    fn looks_back(second: &str) -> bool {
+        let text = format!(
+            "Version: \"2020-12-01\"\nSteps:\n\
+             - {{ Name: A, Type: Lambda, FunctionArn: f, Arguments: {{}} }}\n- {second}\n"
+        );
+        let parsed = parse(text.as_bytes(), Format::Yaml).expect("a valid definition");
+        parsed.pipeline.looks_back()
+    }
+
+    #[test]
+    fn a_pipeline_looks_back_if_a_condition_compares_or_a_step_may_be_reused() {
+        let changed = "{ Type: Not, Condition: { Type: Changed, Value: s3://inbox/x } }";
+        let equals = "{ Type: Equals, LeftValue: 1, RightValue: 1 }";
+        let step = "Name: B, Type: Lambda, FunctionArn: f, Arguments: {}";
+        let decider = |condition: &str| {
+            format!("{{ Name: B, Type: Condition, Arguments: {{ Conditions: [{condition}] }} }}")
+        };
+        let when = |condition: &str, otherwise: &str| {
+            format!("{{ {step}, When: {{ Conditions: [{condition}], Else: {otherwise} }} }}")
+        };
+        for second in [decider(changed), when(changed, "Skip"), when(equals, "Reuse")] {
+            assert!(looks_back(&second), "{second}");
+        }
+        for second in [decider(equals), when(equals, "Skip"), format!("{{ {step} }}")] {
+            assert!(!looks_back(&second), "{second}");
+        }
     }
 }

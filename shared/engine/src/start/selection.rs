@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sidestep_core::definition::condition::Condition;
-use sidestep_core::definition::extension::Otherwise;
+use sidestep_core::definition::Pipeline;
 use sidestep_core::definition::parameter::inherit;
-use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::execution::past::PastExecution;
 use sidestep_core::execution::start::{Selection, Start};
@@ -184,7 +182,7 @@ impl<'a> SelectionResolver<'a> {
                 return Err(refuse(SelectionError::ForcedNotSelected { step }).into());
             }
         }
-        if looks_back(pipeline) {
+        if pipeline.looks_back() {
             let source = start.selection.as_ref().and_then(|selection| selection.source.clone());
             start.baseline = match source {
                 Some(source) => Some(source),
@@ -286,18 +284,4 @@ impl<'a> SelectionResolver<'a> {
 
 fn refuse(error: impl Into<SelectionError>) -> StartError {
     StartError::Selection(error.into())
-}
-
-/// Returns true if anything in the definition compares with an earlier execution.
-fn looks_back(pipeline: &Pipeline) -> bool {
-    pipeline.steps.iter().any(|step| {
-        let when = step.when.as_ref();
-        let is_reused = when.is_some_and(|when| when.otherwise == Otherwise::Reuse);
-        let own: &[Condition] = match &step.kind {
-            StepKind::Condition { conditions } => conditions,
-            _ => &[],
-        };
-        let mut conditions = own.iter().chain(when.into_iter().flat_map(|when| &when.conditions));
-        is_reused || conditions.any(Condition::looks_back)
-    })
 }
