@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cache::key::KeyParts;
 use crate::definition::graph::{Graph, parameters_behind};
-use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::definition::{Pipeline, StepIndex};
 use crate::execution::Execution;
 use crate::execution::commit::{AttemptResult, Commit, Decision, Verdict};
 use crate::execution::phase::Phase;
@@ -67,8 +67,7 @@ impl PastExecution {
     /// Returns the code digest of the function that a Lambda step had.
     pub fn code_digest(&self, name: &StepName) -> Option<&str> {
         let step = self.pipeline.step(self.pipeline.find(name)?);
-        let StepKind::Lambda(lambda) = &step.kind else { return None };
-        Some(self.start.functions.get(&lambda.function_arn)?.code_digest.as_str())
+        Some(self.start.function(step)?.code_digest.as_str())
     }
 
     /// Returns the key parts of a step, whether it then ran, failed or was a hit.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::definition::function_ref::FunctionRef;
-use crate::definition::{Step, StepIndex, StepKind};
+use crate::definition::{Pipeline, Step, StepIndex, StepKind};
 use crate::execution::result::Supplied;
 use crate::execution::token::Secret;
 use crate::name::{ExecutionId, ParameterName, PipelineName, StepName};
@@ -98,14 +98,17 @@ impl Start {
         self.output_prefix.join(&format!("{step}/{attempt}/"))
     }
 
+    /// Returns the function that `step` invokes; `None` if it invokes none, or one that is left out.
+    pub fn function(&self, step: &Step) -> Option<&Function> {
+        match &step.kind {
+            StepKind::Lambda(lambda) => self.functions.get(&lambda.function_arn),
+            _ => None,
+        }
+    }
+
     /// Returns the memory of the function that `step` invokes, 0 if it invokes none.
     pub fn memory_mb(&self, step: &Step) -> u32 {
-        match &step.kind {
-            StepKind::Lambda(lambda) => {
-                self.functions.get(&lambda.function_arn).map_or(0, |function| function.memory_mb)
-            }
-            _ => 0,
-        }
+        self.function(step).map_or(0, |function| function.memory_mb)
     }
 
     /// Returns true if `other` asks for the same work: the same pipeline, definition, parameters
@@ -135,4 +138,56 @@ pub struct Function {
     /// SDKs do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_sdk: bool,
+}
+
+/// Returns the steps with `ExactlyOnceStart` whose functions have no step SDK to keep it.
+pub fn cannot_start_once(
+    pipeline: &Pipeline,
+    functions: &BTreeMap<FunctionRef, Function>,
+) -> Vec<(StepName, FunctionRef)> {
+    let steps = pipeline.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Lambda(lambda) if lambda.exactly_once_start => {
+            // A function that is left out here does not run at all.
+            let function = functions.get(&lambda.function_arn)?;
+            (!function.has_sdk).then(|| (step.name.clone(), lambda.function_arn.clone()))
+        }
+        _ => None,
+    });
+    steps.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::parse;
+
+    #[test]
+    fn a_start_that_happens_once_takes_a_function_with_the_step_sdk() {
+        let text = r#"
+Version: "2020-12-01"
+Steps:
+- { Name: Kept, Type: Lambda, FunctionArn: sdk, Arguments: {}, ExactlyOnceStart: true }
+- { Name: Broken, Type: Lambda, FunctionArn: plain, Arguments: {}, ExactlyOnceStart: true }
+- { Name: Often, Type: Lambda, FunctionArn: plain, Arguments: {} }
+- { Name: Absent, Type: Lambda, FunctionArn: left-out, Arguments: {}, ExactlyOnceStart: true }
+- { Name: Stop, Type: Fail, Arguments: { ErrorMessage: no } }
+"#;
+        let pipeline = parse(text.as_bytes(), Format::Yaml).expect("a valid definition").pipeline;
+        let function = |step: usize, has_sdk| {
+            let StepKind::Lambda(lambda) = &pipeline.steps[step].kind else { unreachable!() };
+            let function = Function {
+                invoke_arn: String::new(),
+                code_digest: String::new(),
+                memory_mb: 128,
+                timeout_seconds: 3,
+                has_sdk,
+            };
+            (lambda.function_arn.clone(), function)
+        };
+        let functions = [function(0, true), function(1, false)].into();
+        let steps = cannot_start_once(&pipeline, &functions);
+        let names: Vec<_> =
+            steps.iter().map(|(step, name)| (step.as_str(), name.as_str())).collect();
+        assert_eq!(names, [("Broken", "plain")]);
+    }
 }

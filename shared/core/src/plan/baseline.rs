@@ -2,7 +2,6 @@
 //! `CodeChanged`.
 
 use crate::cache::key::short_digest;
-use crate::definition::StepKind;
 use crate::definition::condition::{ChangeScope, Evaluation};
 use crate::definition::expression::{Expression, Unresolved};
 use crate::name::StepName;
@@ -35,10 +34,8 @@ impl ChangeScope for Resolver<'_> {
         let Some(baseline) = &self.start.baseline else {
             return changed(format!("the code of `{step}` is new: no execution has succeeded yet"));
         };
-        let function = self.pipeline.find(step).and_then(|index| {
-            let StepKind::Lambda(lambda) = &self.pipeline.step(index).kind else { return None };
-            self.start.functions.get(&lambda.function_arn)
-        });
+        let index = self.pipeline.find(step);
+        let function = index.and_then(|index| self.start.function(self.pipeline.step(index)));
         let now = function.map(|function| function.code_digest.as_str());
         let earlier = self.earlier(baseline)?;
         let then = earlier.and_then(|earlier| earlier.code_digest(step));

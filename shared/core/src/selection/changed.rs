@@ -81,10 +81,7 @@ impl Draft<'_> {
         let is_same_text = step.kind == before.kind
             && step.when == before.when
             && step.trigger_rule == before.trigger_rule;
-        let function = match &step.kind {
-            StepKind::Lambda(lambda) => self.start.functions.get(&lambda.function_arn),
-            _ => None,
-        };
+        let function = self.start.function(step);
         let digest = function.map(|function| function.code_digest.as_str());
         let is_same_code = digest == earlier.code_digest(&step.name);
         let read = parameters_read(self.pipeline, index);

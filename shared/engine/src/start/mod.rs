@@ -13,7 +13,7 @@ use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::definition::parameter::resolve_parameters;
 use sidestep_core::definition::{Pipeline, StepKind};
 use sidestep_core::execution::Execution;
-use sidestep_core::execution::start::{Function, Start};
+use sidestep_core::execution::start::{Function, Start, cannot_start_once};
 use sidestep_core::execution::token::Secret;
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parse::{parse, unrunnable};
@@ -77,7 +77,7 @@ impl Engine {
             self.describe_functions(&pipeline, &request.left_out),
             self.latest(&request.pipeline_name, &pipeline, request.use_cache),
         )?;
-        let not_once = not_once(&pipeline, &functions);
+        let not_once = cannot_start_once(&pipeline, &functions);
         if !not_once.is_empty() {
             return Err(StartError::NotOnce(not_once).into());
         }
@@ -183,22 +183,6 @@ impl Engine {
             Err(StartError::UnknownFunctions(unknown).into())
         }
     }
-}
-
-/// Returns the steps with `ExactlyOnceStart` whose functions have no step SDK to keep it.
-fn not_once(
-    pipeline: &Pipeline,
-    functions: &BTreeMap<FunctionRef, Function>,
-) -> Vec<(StepName, FunctionRef)> {
-    let steps = pipeline.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Lambda(lambda) if lambda.exactly_once_start => {
-            // A function that is left out here does not run at all.
-            let function = functions.get(&lambda.function_arn)?;
-            (!function.has_sdk).then(|| (step.name.clone(), lambda.function_arn.clone()))
-        }
-        _ => None,
-    });
-    steps.collect()
 }
 
 fn first_user(pipeline: &Pipeline, name: &FunctionRef) -> Option<StepName> {
