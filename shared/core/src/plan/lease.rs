@@ -5,6 +5,9 @@
 
 use serde_json::{Value, json};
 
+use crate::definition::Step;
+use crate::execution::commit::Claim;
+use crate::execution::start::Start;
 use crate::uri::S3Uri;
 
 /// The lease of a first attempt whose function renews it. A handler renews from 20 s on; the rest
@@ -52,6 +55,17 @@ pub fn renewed_until<'k>(keys: impl Iterator<Item = &'k str>) -> Option<u64> {
     keys.filter_map(until).max()
 }
 
+/// Returns true if a claim no longer holds: neither by its own lease, nor by the last renewal.
+pub fn is_lapsed(claim: &Claim, renewed_until_ms: Option<u64>, now_ms: u64) -> bool {
+    claim.lease_until_ms.max(renewed_until_ms.unwrap_or_default()) < now_ms
+}
+
+/// Returns true if the attempts of `step` may have renewed their leases, so that the sweep has to
+/// look. A handler without a step SDK renews none.
+pub fn can_be_renewed(start: &Start, step: &Step) -> bool {
+    start.function(step).is_some_and(|function| function.has_sdk)
+}
+
 /// Returns what the sweep writes in place of a run's start, so that no run can begin any more.
 pub fn fence() -> Vec<u8> {
     json!({ "Fenced": true }).to_string().into_bytes()
@@ -79,6 +93,29 @@ mod tests {
         assert_eq!(renewed_until(keys.into_iter()), Some(9_999_999 + RENEWED_LEASE_MS));
         assert_eq!(renewed_until(keys.into_iter().skip(2)), None);
         assert!(first.key().starts_with(renewals(&prefix).key()));
+    }
+
+    #[test]
+    fn a_lease_lapses_after_its_end_and_after_its_last_renewal() {
+        let claim = Claim {
+            attempt_count: 1,
+            lease_until_ms: 100,
+            started_at_ms: 0,
+            deadline_ms: None,
+            callback_token: None,
+            cache: None,
+        };
+        for (renewed_until_ms, now_ms, expected) in [
+            (None, 100, false),
+            (None, 101, true),
+            (Some(90), 101, true),
+            (Some(90), 100, false),
+            (Some(200), 200, false),
+            (Some(200), 201, true),
+        ] {
+            let found = is_lapsed(&claim, renewed_until_ms, now_ms);
+            assert_eq!(found, expected, "{renewed_until_ms:?} at {now_ms}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::name::ParameterName;
 use sidestep_core::plan::Event;
 use sidestep_core::plan::control::{ControlError, check_retry, check_stop};
+use sidestep_core::plan::lease::can_be_renewed;
 use sidestep_core::view::description::describe;
 
 use super::world::{World, decisions};
@@ -306,6 +307,8 @@ fn a_lease_is_short_only_where_the_handler_renews_it_and_another_attempt_may_fol
         for function in world.start.functions.values_mut() {
             function.has_sdk = has_sdk;
         }
+        let step = world.pipeline.step(world.index("A"));
+        assert_eq!(can_be_renewed(&world.start, step), has_sdk, "the sweep looks for renewals");
         world.advance(&[]);
         world
     };

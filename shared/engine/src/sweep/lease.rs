@@ -8,7 +8,9 @@ use sidestep_core::execution::commit::{Claim, Failure};
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
 use sidestep_core::failure::FailureType;
 use sidestep_core::limits::OUTPUT_BYTES;
-use sidestep_core::plan::lease::{STARTED_NAME, fence, is_fence, renewals, renewed_until};
+use sidestep_core::plan::lease::{
+    STARTED_NAME, can_be_renewed, fence, is_fence, is_lapsed, renewals, renewed_until,
+};
 use sidestep_core::uri::S3Uri;
 use tracing::warn;
 
@@ -29,19 +31,17 @@ impl Engine {
         claim: &Claim,
     ) -> Result<bool, EngineError> {
         let now_ms = self.clock.now_ms();
-        if claim.lease_until_ms >= now_ms {
+        if !is_lapsed(claim, None, now_ms) {
             return Ok(false);
         }
-        let StepKind::Lambda(lambda) = &loaded.pipeline.step(step).kind else { return Ok(true) };
-        let function = loaded.start.functions.get(&lambda.function_arn);
-        if !function.is_some_and(|function| function.has_sdk) {
+        let step = loaded.pipeline.step(step);
+        if !can_be_renewed(&loaded.start, step) {
             return Ok(true);
         }
-        let prefix =
-            loaded.start.attempt_prefix(&loaded.pipeline.step(step).name, claim.attempt_count);
-        let renewals = self.objects.list(&renewals(&prefix), RENEWALS).await?;
-        let until_ms = renewed_until(renewals.iter().map(|(key, _)| key.as_str()));
-        Ok(until_ms.is_none_or(|until_ms| until_ms < now_ms))
+        let prefix = loaded.start.attempt_prefix(&step.name, claim.attempt_count);
+        let listed = self.objects.list(&renewals(&prefix), RENEWALS).await?;
+        let until_ms = renewed_until(listed.iter().map(|(key, _)| key.as_str()));
+        Ok(is_lapsed(claim, until_ms, now_ms))
     }
 
     /// Makes sure that a lost attempt of a step with `ExactlyOnceStart` cannot begin any more.
