@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::parse::parse;
 use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
-use sidestep_engine::ports::triggers::Trigger;
 
 use crate::output::error::CommandError;
 use crate::project::Project;

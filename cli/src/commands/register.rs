@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use sidestep_aws::deploy::Releases;
+use sidestep_core::event::trigger::Trigger;
 use sidestep_engine::handle::schedule::SCHEDULES;
-use sidestep_engine::ports::triggers::Trigger;
 
 use crate::build::sdk_packages::packages_with_sdk;
 use crate::output::error::CommandError;

@@ -1,8 +1,8 @@
 //! Checks what `sidestep.toml` says, beyond the types of its values.
 
 use sidestep_core::event::batch::BATCH_SECONDS;
+use sidestep_core::event::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 use sidestep_core::name::{PipelineName, StepName};
-use sidestep_engine::ports::triggers::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 
 use super::{FunctionSettings, Settings, TriggerSettings};
 use crate::output::error::{CommandError, user};

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::name::{ExecutionId, ParameterName, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_core::uri::S3Uri;
@@ -13,7 +14,6 @@ use sidestep_engine::handle::sqs_batch::Consumer;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::batches::BatchStore as _;
 use sidestep_engine::ports::executions::ExecutionStore as _;
-use sidestep_engine::ports::triggers::Trigger;
 use sidestep_engine::sweep::Leases;
 use sidestep_testkit::proxy::RequestFault;
 use time::OffsetDateTime;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::name::{ExecutionId, PipelineName};
@@ -11,7 +12,6 @@ use sidestep_engine::error::EngineError;
 use sidestep_engine::handle::sqs_batch::Consumer;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::executions::ExecutionStore as _;
-use sidestep_engine::ports::triggers::Trigger;
 use sidestep_engine::sweep::Leases;
 
 use super::world::{World, ended};

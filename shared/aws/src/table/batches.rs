@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use sidestep_core::event::batch::{BatchObject, Part, WindowId};
+use sidestep_core::event::trigger::Trigger;
 use sidestep_engine::ports::batches::{BatchStore, OpenWindow};
 use sidestep_engine::ports::executions::TableError;
-use sidestep_engine::ports::triggers::Trigger;
 
 use super::DynamoTable;
 use super::error::classify;

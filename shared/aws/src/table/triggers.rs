@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use sidestep_core::event::trigger::Trigger;
 use sidestep_engine::ports::executions::TableError;
-use sidestep_engine::ports::triggers::{Trigger, TriggerStore};
+use sidestep_engine::ports::triggers::TriggerStore;
 
 use super::DynamoTable;
 use super::error::classify;

@@ -9,6 +9,7 @@ pub mod batch;
 mod lenient;
 pub mod s3;
 pub mod sqs;
+pub mod trigger;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

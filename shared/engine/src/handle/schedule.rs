@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::name::PipelineName;
 use tracing::{info, warn};
 
 use crate::engine::Engine;
 use crate::error::{EngineError, error_chain};
-use crate::ports::triggers::Trigger;
 
 /// The bucket under which schedules are registered as triggers. No bucket can have this name. The
 /// prefix of such a trigger is the schedule's number.

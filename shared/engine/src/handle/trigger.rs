@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sidestep_core::event::s3::{CreatedObject, created_objects};
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::{info, warn};
@@ -11,7 +12,6 @@ use tracing::{info, warn};
 use crate::engine::Engine;
 use crate::error::{EngineError, error_chain};
 use crate::handle::probe::{Station, probe_of};
-use crate::ports::triggers::Trigger;
 use crate::start::StartRequest;
 use crate::start::selection::SelectionRequest;
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::json;
 use sidestep_core::event::batch::{BATCH_OBJECTS, BatchObject, Part, WindowId, listing, remaining};
 use sidestep_core::event::s3::CreatedObject;
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::warn;
@@ -18,7 +19,6 @@ use crate::engine::Engine;
 use crate::error::{EngineError, error_chain};
 use crate::ports::batches::OpenWindow;
 use crate::ports::objects::sha256_hex;
-use crate::ports::triggers::Trigger;
 
 /// Tries to close a window before the rest is left to the sweep. A try fails if another process
 /// records a part or an upload is noted meanwhile.

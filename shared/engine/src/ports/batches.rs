@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sidestep_core::event::batch::{BatchObject, Part, WindowId};
+use sidestep_core::event::trigger::Trigger;
 
 use crate::ports::executions::TableError;
-use crate::ports::triggers::Trigger;
 
 /// A window with uploads that may not be started yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use sidestep_aws::Consumer;
 use sidestep_aws::counter::Counter;
+use sidestep_core::event::trigger::Trigger;
 use sidestep_engine::engine::Engine;
-use sidestep_engine::ports::triggers::Trigger;
 
 pub use engine::{cloud_engine, counted_cloud_engine, local_engine};
 pub use error::DeploymentError;

@@ -4,10 +4,10 @@ use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::queue::SqsQueues;
 use sidestep_aws::table::{DynamoTable, create_table};
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::error::EngineError;
 use sidestep_engine::ports::objects::{ObjectFacts, ObjectStore, sha256_hex};
-use sidestep_engine::ports::triggers::Trigger;
 
 use super::error::DeploymentError;
 use super::names::{ARTIFACT_BUCKET, REPORTS, TABLE, TIMERS};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::event::batch::{BatchObject, Part, WindowId};
+use sidestep_core::event::trigger::Trigger;
 use sidestep_engine::ports::batches::{BatchStore, OpenWindow};
 use sidestep_engine::ports::executions::TableError;
-use sidestep_engine::ports::triggers::Trigger;
 
 /// The windows.
 #[derive(Debug, Default)]

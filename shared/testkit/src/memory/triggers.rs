@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use sidestep_core::event::trigger::Trigger;
 use sidestep_engine::ports::executions::TableError;
-use sidestep_engine::ports::triggers::{Trigger, TriggerStore};
+use sidestep_engine::ports::triggers::TriggerStore;
 
 /// The registered triggers.
 #[derive(Debug, Default)]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::name::PipelineName;
 use sidestep_core::parse::Format;
-use sidestep_engine::ports::triggers::{Trigger, TriggerStore};
+use sidestep_engine::ports::triggers::TriggerStore;
 
 pub(super) fn trigger(pipeline: &str, bucket: &str, prefix: &str) -> Trigger {
     Trigger {
