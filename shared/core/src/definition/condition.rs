@@ -42,10 +42,13 @@ pub enum Condition {
 pub trait ChangeScope: Scope {
     /// Tells whether the content behind `value` differs from what was behind `text` in the earlier
     /// execution.
-    fn changed(&self, value: &Expression, text: &str)
-    -> Result<Evaluation, Unresolved<Self::Need>>;
+    fn changed(
+        &self,
+        value: &Expression,
+        text: &str,
+    ) -> Result<Evaluation, Unresolved<Self::Missing>>;
 
-    fn code_changed(&self, step: &StepName) -> Result<Evaluation, Unresolved<Self::Need>>;
+    fn code_changed(&self, step: &StepName) -> Result<Evaluation, Unresolved<Self::Missing>>;
 }
 
 /// An operator that compares two values.
@@ -103,7 +106,7 @@ pub struct Evaluation {
 pub fn all<S: ChangeScope>(
     conditions: &[Condition],
     scope: &S,
-) -> Result<Evaluation, Unresolved<S::Need>> {
+) -> Result<Evaluation, Unresolved<S::Missing>> {
     let mut because = Vec::new();
     for condition in conditions {
         let evaluation = condition.evaluate(scope)?;
@@ -120,7 +123,10 @@ pub fn all<S: ChangeScope>(
 impl Condition {
     /// Evaluates this condition. Values of the wrong types are [`Unresolved::Absent`], and the
     /// condition step fails with its text.
-    pub fn evaluate<S: ChangeScope>(&self, scope: &S) -> Result<Evaluation, Unresolved<S::Need>> {
+    pub fn evaluate<S: ChangeScope>(
+        &self,
+        scope: &S,
+    ) -> Result<Evaluation, Unresolved<S::Missing>> {
         match self {
             Self::Compare { operator, left, right } => {
                 let (left, right) = (left.evaluate(scope)?, right.evaluate(scope)?);
@@ -271,7 +277,7 @@ mod tests {
     struct Nothing;
 
     impl Scope for Nothing {
-        type Need = ();
+        type Missing = ();
         fn reference(&self, _: &Reference) -> Result<Value, Unresolved<()>> {
             Err(Unresolved::Missing(()))
         }

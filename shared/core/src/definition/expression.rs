@@ -107,15 +107,15 @@ pub enum Unresolved<N> {
     Absent(String),
 }
 
-/// The names that an evaluation can look up. `Need` is the kind of fact that can be missing.
+/// The names that an evaluation can look up. `Missing` tells the caller of a fact that is missing.
 pub trait Scope {
-    type Need;
+    type Missing;
 
     /// Returns the value of a reference as a whole JSON value.
-    fn reference(&self, reference: &Reference) -> Result<Value, Unresolved<Self::Need>>;
+    fn reference(&self, reference: &Reference) -> Result<Value, Unresolved<Self::Missing>>;
 
     /// Returns the JSON document at `uri`.
-    fn document(&self, uri: &S3Uri) -> Result<Value, Unresolved<Self::Need>>;
+    fn document(&self, uri: &S3Uri) -> Result<Value, Unresolved<Self::Missing>>;
 }
 
 impl Expression {
@@ -163,7 +163,7 @@ impl Expression {
     ///
     /// Stops at the first value that is absent. If a fact is missing, later ones are found on the
     /// next call.
-    pub fn evaluate<S: Scope>(&self, scope: &S) -> Result<Value, Unresolved<S::Need>> {
+    pub fn evaluate<S: Scope>(&self, scope: &S) -> Result<Value, Unresolved<S::Missing>> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
             Self::Get(reference) => scope.reference(reference),
@@ -189,7 +189,7 @@ fn json_get<S: Scope>(
     uri: &Value,
     path: &PropertyPath,
     scope: &S,
-) -> Result<Value, Unresolved<S::Need>> {
+) -> Result<Value, Unresolved<S::Missing>> {
     let absent = |text: String| Unresolved::Absent(text);
     let text = uri
         .as_str()
@@ -261,7 +261,7 @@ mod tests {
     struct Fixed;
 
     impl Scope for Fixed {
-        type Need = ();
+        type Missing = ();
 
         fn reference(&self, reference: &Reference) -> Result<Value, Unresolved<()>> {
             match reference {

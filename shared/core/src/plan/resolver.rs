@@ -261,7 +261,7 @@ impl<'a> Resolver<'a> {
 }
 
 impl Scope for Resolver<'_> {
-    type Need = Pending;
+    type Missing = Pending;
 
     fn reference(&self, reference: &Reference) -> Result<Value, Unresolved<Pending>> {
         let absent = || Unresolved::Absent(format!("`{reference}` does not exist"));
