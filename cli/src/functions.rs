@@ -9,8 +9,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use sidestep_core::name::FunctionName;
 use sidestep_core::plan::lease::SDK_VARIABLE;
-use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
+use sidestep_local::lambda::{Code, Command, FunctionConfig};
 
 use crate::build::{self, Binary};
 use crate::output::error::{CommandError, OrError as _, user};

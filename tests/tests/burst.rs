@@ -15,7 +15,7 @@ use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_core::event::trigger::Trigger;
 use sidestep_core::execution::ExecutionStatus;
-use sidestep_core::name::PipelineName;
+use sidestep_core::name::{FunctionName, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::Engine;
@@ -26,7 +26,7 @@ use sidestep_engine::ports::executions::Summary;
 use sidestep_engine::ports::objects::ObjectStore as _;
 use sidestep_local::cloud::{Cloud, Ports, REGION};
 use sidestep_local::deployment::{Planner, create_resources, deploy, local_engine, register_step};
-use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
+use sidestep_local::lambda::{Code, Command, FunctionConfig};
 
 /// Uploads without `SIDESTEP_BURST`.
 const UPLOADS: usize = 200;

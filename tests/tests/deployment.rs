@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sidestep_core::name::ExecutionId;
+use sidestep_core::name::{ExecutionId, FunctionName};
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::start::StartRequest;
 use sidestep_local::cloud::Cloud;
 use sidestep_local::deployment::{Planner, planner_environment};
-use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName, RecursiveLoop};
+use sidestep_local::lambda::{Code, Command, FunctionConfig, RecursiveLoop};
 use sidestep_testkit::example::example;
 
 use crate::setup::{self, Setup};

@@ -2,7 +2,7 @@
 
 use sidestep_core::event::batch::BATCH_SECONDS;
 use sidestep_core::event::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
-use sidestep_core::name::{PipelineName, StepName};
+use sidestep_core::name::{FunctionName, PipelineName};
 
 use super::{FunctionSettings, Settings, TriggerSettings};
 use crate::output::error::{CommandError, user};
@@ -51,12 +51,7 @@ impl Settings {
 }
 
 fn check_function(name: &str, function: &FunctionSettings) -> Result<(), CommandError> {
-    // The same pattern as a step's, which is Lambda's own for function names.
-    StepName::parse(name).map_err(|_| {
-        user(format!(
-            "invalid function name `{name}`: expected 1 to 64 letters, digits, `-` or `_`"
-        ))
-    })?;
+    FunctionName::parse(name)?;
     let is_package = function.package.is_some();
     let is_runtime =
         function.runtime.is_some() && function.handler.is_some() && function.path.is_some();

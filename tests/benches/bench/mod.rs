@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_core::name::PipelineName;
+use sidestep_core::name::{FunctionName, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::view::price::{Usage, service};
@@ -24,7 +24,7 @@ use sidestep_local::deployment::{
     Planner, cloud_engine, counted_cloud_engine, create_resources, deploy, register_step,
     with_handoff,
 };
-use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
+use sidestep_local::lambda::{Code, Command, FunctionConfig};
 
 /// Asks for all of these steps.
 pub(crate) fn request(steps: &[Value], is_cached: bool) -> StartRequest {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::name::{ExecutionId, FunctionName, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::view::description::ExecutionDescription;
@@ -20,7 +20,7 @@ use sidestep_local::deployment::{
     Planner, cloud_engine, counted_cloud_engine, create_resources, deploy, register_step,
     with_handoff,
 };
-use sidestep_local::lambda::{Code, Command, FunctionConfig, FunctionName};
+use sidestep_local::lambda::{Code, Command, FunctionConfig};
 
 /// Long enough for a busy machine; nothing is asserted on the time itself.
 const DEADLINE: Duration = Duration::from_mins(2);

@@ -13,7 +13,7 @@ use sidestep_engine::ports::objects::StoreError;
 use sidestep_local::cloud::{CloudError, PlannerFailure};
 use sidestep_local::deployment::DeploymentError;
 use sidestep_local::folder::FolderError;
-use sidestep_local::lambda::{HostError, InvalidFunctionName};
+use sidestep_local::lambda::HostError;
 use sidestep_local::s3::S3ServerError;
 use sidestep_local::sqs::SqsServerError;
 
@@ -143,7 +143,7 @@ macro_rules! plain_errors {
     )*};
 }
 
-plain_errors![ErrorKind::User; InvalidFunctionName, NameError, StackNameError, SynthesisError];
+plain_errors![ErrorKind::User; NameError, StackNameError, SynthesisError];
 
 plain_errors![
     ErrorKind::Service;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use sidestep_aws::Consumer;
 use sidestep_aws::counter::Counter;
 use sidestep_core::event::trigger::Trigger;
+use sidestep_core::name::FunctionName;
 use sidestep_engine::engine::Engine;
 
 pub use engine::{cloud_engine, counted_cloud_engine, local_engine};
@@ -31,7 +32,7 @@ use resources::PLANNER_SECONDS;
 
 use crate::cloud::{Cloud, EventHandler};
 use crate::events::FunctionNotification;
-use crate::lambda::{Code, Command, FunctionConfig, FunctionName, HostError, RecursiveLoop};
+use crate::lambda::{Code, Command, FunctionConfig, HostError, RecursiveLoop};
 
 /// Where the planner and the trigger run.
 #[derive(Debug, Clone)]

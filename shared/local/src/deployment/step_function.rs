@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use sidestep_core::name::FunctionName;
 use sidestep_core::plan::handoff::Handoff;
 
 use super::names::{ARTIFACT_BUCKET, PLANNER, REPORTS_URL, TABLE, TIMERS_URL};
 use crate::account::ACCOUNT_ID;
 use crate::cloud::Cloud;
-use crate::lambda::{Code, Destination, FunctionConfig, FunctionName, HostError, RecursiveLoop};
+use crate::lambda::{Code, Destination, FunctionConfig, HostError, RecursiveLoop};
 
 /// Registers a step's function, with the planner as destination of its results.
 pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), HostError> {

@@ -22,9 +22,9 @@ use tokio::net::TcpListener;
 
 use super::body::{self, ReadBody};
 use super::error::InvokeError;
-use super::function_name::FunctionName;
 use super::invocation::{Function, InvocationType, InvokeOutput, InvokeRequest};
 use super::limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES};
+use super::reference::function_of;
 use super::response::{configuration, invoked, ok, refused};
 use super::shared::Shared;
 
@@ -139,8 +139,7 @@ async fn list_functions(State(shared): State<Arc<Shared>>) -> Response {
 fn find(shared: &Shared, name: &str, uri: &Uri) -> Result<Arc<Function>, InvokeError> {
     check_qualifier(name, uri)?;
     let not_found = || InvokeError::FunctionNotFound { function: name.to_owned() };
-    let function =
-        FunctionName::from_reference(name).and_then(|name| shared.scheduler.function(&name));
+    let function = function_of(name).and_then(|name| shared.scheduler.function(&name));
     function.ok_or_else(not_found)
 }
 

@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::attempt;
 use super::destination::{self, Condition};
 use super::error::InvokeError;
-use super::function_name::FunctionName;
 use super::invocation::{
     Invocation, InvocationType, InvokeOutput, InvokeRequest, Job, new_trace_id,
 };
 use super::limits::{EVENT_PAYLOAD_BYTES, RECORD_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES};
 use super::lineage;
+use super::reference::function_of;
 use super::shared::Shared;
 
 impl Shared {
@@ -118,7 +118,7 @@ impl Shared {
 
     /// Checks a request and gives it an id.
     fn accept(&self, request: InvokeRequest, limit: usize) -> Result<Arc<Invocation>, InvokeError> {
-        let name = FunctionName::from_reference(&request.function);
+        let name = function_of(&request.function);
         let not_found = || InvokeError::FunctionNotFound { function: request.function.clone() };
         let function =
             name.and_then(|name| self.scheduler.function(&name)).ok_or_else(not_found)?;

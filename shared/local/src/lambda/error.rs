@@ -6,7 +6,8 @@
 
 use std::io;
 
-use super::function_name::{FunctionName, InvalidFunctionName};
+use sidestep_core::name::{FunctionName, NameError};
+
 use super::log_key::InvalidLogKey;
 
 /// A host or a function that cannot be set up.
@@ -14,7 +15,7 @@ use super::log_key::InvalidLogKey;
 #[non_exhaustive]
 pub enum HostError {
     #[error(transparent)]
-    InvalidFunctionName(#[from] InvalidFunctionName),
+    InvalidFunctionName(#[from] NameError),
     /// A number of the configuration is outside Lambda's range.
     #[error("invalid `{field}` of function `{function}`: expected {allowed}, found {actual}")]
     OutOfRange {

@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
+use sidestep_core::name::FunctionName;
 
 use super::error::HostError;
-use super::function_name::FunctionName;
 use super::limits::{MAX_RETRY_ATTEMPTS, MAX_TIMEOUT};
 
 /// A function as it is registered.

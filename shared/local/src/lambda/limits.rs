@@ -24,9 +24,6 @@ pub const RESPONSE_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
 /// Past this many bytes the connection is cut.
 pub(super) const DRAINED_BODY_BYTES: usize = 256 * 1024 * 1024;
 
-/// The longest function name (pattern of the API).
-pub(super) const FUNCTION_NAME_CHARS: usize = 64;
-
 /// The longest timeout of a function (quota).
 pub(super) const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 

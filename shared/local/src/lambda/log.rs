@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use sidestep_core::name::FunctionName;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use tokio::sync::broadcast;
 
 use super::error::HostError;
-use super::function_name::FunctionName;
 use super::invocation::Invocation;
 use super::limits::{LIVE_LOG_LINES, REMEMBERED};
 use super::log_key::{LogKey, LogKeyFn};

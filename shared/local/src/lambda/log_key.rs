@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::function_name::FunctionName;
+use sidestep_core::name::FunctionName;
+
 use super::limits::LOG_KEY_BYTES;
 
 /// The name of one invocation's log, such as `FUNCTION/REQUEST_ID`.

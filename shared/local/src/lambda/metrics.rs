@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sidestep_core::name::FunctionName;
 
-use super::function_name::FunctionName;
 use super::limits::REMEMBERED;
 
 /// What a host did since it was made.

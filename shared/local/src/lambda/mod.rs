@@ -25,7 +25,6 @@ mod environment;
 mod environment_handle;
 mod error;
 mod function;
-mod function_name;
 mod host;
 mod in_process;
 mod invocation;
@@ -37,6 +36,7 @@ mod log_key;
 mod metrics;
 mod options;
 mod process;
+mod reference;
 mod report;
 mod response;
 mod runtime_api;
@@ -50,7 +50,6 @@ pub use function::{
     Code, Command, Destination, FunctionConfig, FunctionError, Handler, InvocationMeta,
     RecursiveLoop,
 };
-pub use function_name::{FunctionName, InvalidFunctionName};
 pub use host::LambdaHost;
 pub use invocation::{InvocationType, InvokeOutput, InvokeRequest};
 pub use limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES, RESPONSE_PAYLOAD_BYTES};

@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
+use sidestep_core::name::FunctionName;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::environment_handle::EnvironmentHandle;
 use super::error::InvokeError;
 use super::function::Code;
-use super::function_name::FunctionName;
 use super::invocation::{Function, Job};
 use super::limits::{IN_PROCESS_CONCURRENCY, QUEUED_BYTES, QUEUED_EVENT_OVERHEAD_BYTES};
 use super::metrics::Load;

@@ -6,8 +6,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use sidestep_core::name::FunctionName;
 use sidestep_local::lambda::{
-    Code, Destination, FunctionConfig, FunctionError, FunctionName, InvocationMeta, InvocationType,
+    Code, Destination, FunctionConfig, FunctionError, InvocationMeta, InvocationType,
 };
 
 use crate::fixture::{TestHost, eventually};

@@ -8,9 +8,9 @@ use std::{
 };
 
 use serde_json::Value;
+use sidestep_core::name::FunctionName;
 use sidestep_local::lambda::{
-    Code, Command, FunctionConfig, FunctionName, HostOptions, InvocationType, InvokeOutput,
-    LambdaHost,
+    Code, Command, FunctionConfig, HostOptions, InvocationType, InvokeOutput, LambdaHost,
 };
 use sidestep_testkit::example::example;
 use tempfile::TempDir;

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
+use sidestep_core::name::FunctionName;
 use sidestep_local::lambda::{
-    Code, FunctionConfig, FunctionError, FunctionName, Handler, InvocationMeta, InvocationType,
-    Load,
+    Code, FunctionConfig, FunctionError, Handler, InvocationMeta, InvocationType, Load,
 };
 
 use crate::fixture::TestHost;

@@ -3,7 +3,8 @@
 use std::{fs, sync::Arc};
 
 use serde_json::json;
-use sidestep_local::lambda::{FunctionName, LogKey};
+use sidestep_core::name::FunctionName;
+use sidestep_local::lambda::LogKey;
 
 use crate::fixture::{TestHost, eventually};
 

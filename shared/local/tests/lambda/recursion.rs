@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use sidestep_core::name::FunctionName;
 use sidestep_local::lambda::{
-    Code, Destination, FunctionConfig, FunctionError, FunctionName, Handler, InvocationMeta,
-    InvocationType, InvokeError, InvokeRequest, LambdaHost, RecursiveLoop,
+    Code, Destination, FunctionConfig, FunctionError, Handler, InvocationMeta, InvocationType,
+    InvokeError, InvokeRequest, LambdaHost, RecursiveLoop,
 };
 
 use crate::fixture::{TestHost, eventually};
