@@ -6,6 +6,8 @@
 //! again.
 
 pub mod batch;
+#[cfg(test)]
+mod fixture;
 mod lenient;
 pub mod s3;
 pub mod sqs;
@@ -239,12 +241,7 @@ fn failure(condition: &str, payload: &Value) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn notification(key: &str) -> Value {
-        json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {
-            "bucket": {"name": "inbox"},
-            "object": {"key": key, "size": 3, "eTag": "e", "sequencer": "0A"}}}]})
-    }
+    use crate::event::fixture::notification;
 
     #[test]
     fn a_result_in_the_queue_reads_back_and_its_answer_is_no_second_report() {

@@ -147,13 +147,8 @@ fn form_decode(key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::fixture::notification;
     use serde_json::json;
-
-    fn notification(key: &str) -> Value {
-        json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {
-            "bucket": {"name": "inbox"},
-            "object": {"key": key, "size": 3, "eTag": "e", "sequencer": "0A"}}}]})
-    }
 
     #[test]
     fn keys_are_decoded_only_in_the_envelope_that_encodes_them() {
