@@ -22,12 +22,12 @@ use super::world::World;
 
 const STEP: &str = "  - { Name: A, Type: Lambda, FunctionArn: f, Arguments: {} }\n";
 
-/// Outputs of exactly so many bytes as JSON.
+/// Returns outputs of exactly so many bytes as JSON.
 fn sized(bytes: usize) -> Value {
     json!({ "o": "x".repeat(bytes - json!({ "o": "" }).to_string().len()) })
 }
 
-/// Outputs nested exactly so deep, the object that holds them included.
+/// Returns outputs nested exactly so deep, the object that holds them included.
 fn nested(levels: usize) -> Value {
     let inner = (1..levels).fold(json!(1), |inner, _| json!([inner]));
     json!({ "o": inner })
@@ -233,8 +233,8 @@ fn a_failure_reason_is_cut_at_its_limit() {
         let (world, status) = end(ReportedResult::Failed(failure));
         assert_eq!(status, ExecutionStatus::Failed);
         let index = world.index("A");
-        let failures = world.commits.iter().filter_map(|commit| commit.failure(index));
-        let failure = failures.last().expect("the commit keeps the failure");
+        let mut failures = world.commits.iter().filter_map(|commit| commit.failure(index));
+        let failure = failures.next_back().expect("the commit keeps the failure");
         assert_eq!(failure.message.chars().count(), FAILURE_REASON_CHARS);
     }
 }
