@@ -1,14 +1,14 @@
-//! The domain of sidestep, without I/O: what a pipeline definition says, how an execution's state is
-//! folded from its commits, and what has to happen next.
+//! The domain of sidestep, without I/O: what a pipeline definition says, how an execution's state
+//! is folded from its commits, and what has to happen next.
 //!
 //! Nothing here is async or reads a clock, the environment, files or the network (`clippy.toml`
 //! beside this crate bans the calls). What only the world knows arrives in [`plan::facts::Facts`];
 //! what must happen leaves as values in [`plan::Plan`].
 //!
-//! Read the rooms in this order: [`definition`] (a pipeline as data), [`parse`] (text to definition),
-//! [`execution`] (state, a fold over commits), [`event`] (what AWS sends us), [`plan`] (every
-//! decision), [`cache`] (keys and their clean-up), [`selection`] (which steps a run is about),
-//! [`view`] (descriptions for people; nothing in this crate may import it).
+//! Read the rooms in this order: [`definition`] (a pipeline as data), [`parse`] (text to
+//! definition), [`execution`] (state, a fold over commits), [`event`] (what AWS sends us), [`plan`]
+//! (every decision), [`cache`] (keys and their clean-up), [`selection`] (which steps a run is
+//! about), [`view`] (descriptions for people; nothing in this crate may import it).
 
 pub mod cache;
 pub mod definition;

@@ -98,7 +98,7 @@ impl Start {
         self.output_prefix.join(&format!("{step}/{attempt}/"))
     }
 
-    /// Returns the function that `step` invokes; `None` if it invokes none, or one that is left out.
+    /// Returns the function that `step` invokes; `None` if it invokes none or one that is left out.
     pub fn function(&self, step: &Step) -> Option<&Function> {
         match &step.kind {
             StepKind::Lambda(lambda) => self.functions.get(&lambda.function_arn),
