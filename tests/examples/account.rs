@@ -1,9 +1,9 @@
-//! Runs the suites of the stores in an AWS account: `SIDESTEP_TEST_AWS=1 cargo run -p sidestep-tests
-//! --example account`.
+//! Runs the suites of the stores in an AWS account.
 //!
-//! It takes credentials and a region as the AWS CLI does. It makes one bucket, one stack and three
-//! tables, and removes them; that costs about a cent. It is a program and not a test, because a test
-//! that hardly a machine can run would look green. It has never run yet.
+//! `SIDESTEP_TEST_AWS=1 cargo run -p sidestep-tests --example account` takes credentials and a
+//! region as the AWS CLI does. It makes one bucket, one stack and three tables, and removes them;
+//! that costs about a cent. It is a program and not a test, because a test that hardly a machine
+//! can run would look green. It has never run yet.
 #![expect(clippy::print_stdout, reason = "its output is for a person")]
 
 #[path = "../tests/store_suites.rs"]
