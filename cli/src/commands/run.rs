@@ -96,7 +96,9 @@ async fn begin(session: &Session, prepared: Prepared) -> Result<ExecutionId, Com
     if session.cloud.is_some() {
         for id in engine.executions().live().await? {
             let start = engine.executions().start(&id).await?;
-            if start.is_some_and(|start| start.is_same_work(&prepared.start)) {
+            let is_same = start.is_some_and(|start| start.is_same_work(&prepared.start));
+            // The index of live executions may lag, the commits never do.
+            if is_same && !engine.has_ended(&id).await? {
                 eprintln!("execution {id} was interrupted: continuing it");
                 engine.resume(&id, Leases::All).await?;
                 return Ok(id);

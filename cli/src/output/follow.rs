@@ -94,6 +94,9 @@ async fn watch(
             shown = commit.revision;
             progress.commit(id, &commit);
             if commit.end.is_some() {
+                // This process may end now. Whatever marks the execution as unfinished must be
+                // gone by then, or the next run would continue it.
+                session.engine.has_ended(id).await?;
                 return Ok(());
             }
         }

@@ -12,6 +12,16 @@ use super::project::{Project, lambda, status, step};
 
 /// Removes `HEAD` and the commits after a revision, while no command uses the state.
 fn lose(project: &Project, id: &str, after: u32) {
+    change(project, id, after, false);
+}
+
+/// Puts `HEAD` back to where it was at the start, as if the process that made the commits had not
+/// come to write it.
+fn leave_head_behind(project: &Project, id: &str) {
+    change(project, id, 1_000, true);
+}
+
+fn change(project: &Project, id: &str, after: u32, creates_head: bool) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let folder = project.path(".sidestep");
@@ -19,7 +29,13 @@ fn lose(project: &Project, id: &str, after: u32) {
         let endpoint = cloud.endpoints().dynamodb.clone();
         let config = local_config(REGION).into_builder().endpoint_url(endpoint).build();
         let table = DynamoTable::new(&config, TABLE);
-        table.forget(&ExecutionId::parse(id).unwrap(), after).await.unwrap();
+        let id = ExecutionId::parse(id).unwrap();
+        table.forget(&id, after).await.unwrap();
+        if creates_head {
+            let start = table.start(&id).await.unwrap().unwrap();
+            table.create(&start, 1).await.unwrap();
+            assert_eq!(table.live().await.unwrap(), [id], "it counts as unfinished");
+        }
         cloud.shutdown(std::time::Duration::ZERO).await;
     });
 }
@@ -60,4 +76,18 @@ fn what_no_commit_speaks_of_any_more_runs_anew() {
     assert_eq!((status(&execution), id_of(&execution)), ("Succeeded", id));
     let attempts = |name: &str| step(&execution, name)["AttemptCount"].clone();
     assert_eq!((attempts("A"), attempts("B")), (json!(1), json!(2)), "{execution:#}");
+}
+
+#[test]
+fn a_run_after_one_that_ended_is_a_new_one_although_head_lags_behind() {
+    let project = Project::new(&json!([lambda("A", &json!({}), &json!({}))]));
+    project.expect(0, &["run", "test"]);
+    let first = id_of(&project.show());
+    leave_head_behind(&project, &first);
+    let said = project.expect(0, &["run", "test"]);
+    assert!(!said.contains("was interrupted"), "{said}");
+    assert_ne!(id_of(&project.show()), first);
+    // The list says how the first one ended, and no process looks after it any more.
+    let listed = project.expect(0, &["list"]);
+    assert_eq!(listed.matches("Succeeded").count(), 2, "{listed}");
 }

@@ -39,6 +39,18 @@ impl Engine {
         }
     }
 
+    /// Returns true if the commits say that an execution has ended, and no retry of it is asked
+    /// for.
+    ///
+    /// `HEAD`, the list and the index of live executions are brought up to the commits. The process
+    /// that made the last one may have died before it wrote them, or not have come to it yet.
+    pub async fn has_ended(&self, id: &ExecutionId) -> Result<bool, EngineError> {
+        let mut loaded = self.load(id).await?;
+        self.catch_up(&mut loaded).await?;
+        let is_over = loaded.execution.status.is_over();
+        Ok(is_over && !self.executions.is_retry_asked(id).await?)
+    }
+
     /// Brings `execution` up to date after a commit was lost to `winner`.
     ///
     /// It takes `HEAD`, which may be far ahead by now, or else the commits.
