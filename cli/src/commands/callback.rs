@@ -53,7 +53,9 @@ pub(crate) async fn callback(
     let session = target.open(&project).await?;
     let answered = session.engine.answer(&token, answer).await;
     session.close(Duration::ZERO).await;
-    answered?;
+    for output in answered? {
+        eprintln!("note: the step does not declare output `{output}`, which is ignored");
+    }
     Ok(ExitStatus::Succeeded)
 }
 

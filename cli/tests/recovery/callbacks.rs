@@ -66,6 +66,23 @@ fn a_callback_is_answered_while_the_run_waits() {
 }
 
 #[test]
+fn an_answer_without_an_output_that_is_read_is_refused_and_undeclared_ones_are_ignored() {
+    let project = ask(&json!({}));
+    let mut running = project.run();
+    running.wait_for("sidestep callback success");
+    let token = token(&project.message(QUEUE));
+    let said = project.expect(2, &["callback", "success", &token]);
+    let why = "output `n` is declared and was not returned, and step `B` reads it";
+    assert!(said.contains(why), "{said}");
+    let said = project.expect(2, &["callback", "success", &token, "-o", "colour=red"]);
+    assert!(said.contains("has no output `colour` (outputs: n)"), "{said}");
+    let said = project.expect(0, &["callback", "success", &token, "-o", "n=3", "-o", "colour=red"]);
+    assert!(said.contains("does not declare output `colour`, which is ignored"), "{said}");
+    assert_eq!(running.end(), Some(0));
+    assert_eq!(step(&project.show(), "Ask")["OutputParameters"], json!({"n": 3}));
+}
+
+#[test]
 fn a_callback_that_is_answered_with_a_failure_fails_its_step() {
     let project = ask(&json!({}));
     let mut running = project.run();

@@ -5,7 +5,7 @@ use sidestep_testkit::memory::Message;
 
 use crate::server::{QUEUE, Server, definition};
 
-/// Starts a pipeline with one Callback step, and returns the execution's ARN and the step's token.
+/// Starts a pipeline with a Callback step and a reader of its output `By`, and returns the execution's ARN and the step's token.
 async fn wait(server: &Server) -> (Value, Value) {
     let approve = json!({
         "Name": "Approve",
@@ -14,7 +14,14 @@ async fn wait(server: &Server) -> (Value, Value) {
         "Arguments": {},
         "OutputParameters": [{ "OutputName": "By", "OutputType": "String" }],
     });
-    server.create("flights", &definition(&[approve])).await;
+    let by = json!({ "Get": "Steps.Approve.OutputParameters['By']" });
+    let condition = json!({ "Type": "Equals", "LeftValue": by, "RightValue": "Ada" });
+    let check = json!({
+        "Name": "Check",
+        "Type": "Condition",
+        "Arguments": { "Conditions": [condition] },
+    });
+    server.create("flights", &definition(&[approve, check])).await;
     let arn = server.start("flights").await;
     let sent = server.queues.take();
     let token = sent.iter().find_map(|message| match message {
@@ -63,4 +70,20 @@ async fn an_unknown_token_or_output_is_refused() {
     assert_eq!(code, "ValidationException");
     assert!(text.contains("For"), "{text}");
     server.ok(operation, send(&token, "By")).await;
+}
+
+#[tokio::test]
+async fn an_answer_needs_the_outputs_that_are_read_and_others_are_ignored() {
+    let server = Server::new();
+    let (arn, token) = wait(&server).await;
+    let operation = "SendPipelineExecutionStepSuccess";
+    let (code, text) = server.refused(operation, json!({ "CallbackToken": token })).await;
+    assert_eq!(code, "ValidationException");
+    assert!(text.contains("output `By` is declared and was not returned"), "{text}");
+    let outputs = ["By", "Mood"].map(|name| json!({ "Name": name, "Value": "Ada" }));
+    server.ok(operation, json!({ "CallbackToken": token, "OutputParameters": outputs })).await;
+    assert_eq!(server.status(&arn).await, "Succeeded");
+    let listed = json!({ "PipelineExecutionArn": arn });
+    let steps = server.ok("ListPipelineExecutionSteps", listed).await;
+    assert!(!steps.to_string().contains("Mood"), "{steps}");
 }

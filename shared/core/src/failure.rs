@@ -68,6 +68,8 @@ failure_types! {
     LostAfterStart = "Sidestep.LostAfterStart",
     /// The function was invoked by hand and has no place to write an artifact to.
     NoOutputPrefix = "Sidestep.NoOutputPrefix",
+    /// A declared output that another step reads was not returned.
+    OutputMissing = "Sidestep.OutputMissing",
     /// The function returned something that is not a JSON object, or used the reserved key.
     OutputNotObject = "Sidestep.OutputNotObject",
     /// The step's outputs are nested too deep to be read back.
@@ -139,6 +141,7 @@ impl FailureType {
                 | Self::Condition
                 | Self::CodeChanged
                 | Self::FailStep
+                | Self::OutputMissing
                 | Self::OutputType
                 | Self::OutputTooLarge
                 | Self::PayloadTooLarge

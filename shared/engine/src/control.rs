@@ -1,8 +1,9 @@
 //! Requests about existing executions: stop, retry, wake up, answer a callback.
 
 use serde_json::{Map, Value};
-use sidestep_core::definition::StepKind;
 use sidestep_core::definition::output::convert_output;
+use sidestep_core::definition::output_reads::missing_output;
+use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::failure::FailureType;
@@ -63,8 +64,9 @@ impl Engine {
         self.advance(id, vec![Event::Woken]).await
     }
 
-    /// Answers a Callback step. `token` is from its message.
-    pub async fn answer(&self, token: &str, answer: Answer) -> Result<(), EngineError> {
+    /// Answers a Callback step. `token` is from its message. Returns the outputs that were ignored,
+    /// because the step does not declare them.
+    pub async fn answer(&self, token: &str, answer: Answer) -> Result<Vec<String>, EngineError> {
         let unknown = || RequestError::UnknownToken { token: token.chars().take(80).collect() };
         let record = self.executions.callback(token).await?.ok_or_else(unknown)?;
         let id = &record.execution_id;
@@ -78,29 +80,16 @@ impl Engine {
         if (state.phase, state.revision) != (Phase::Executing, record.revision) {
             return Err(RequestError::NotWaiting { step: step.name.clone() }.into());
         }
-        let StepKind::Callback(callback) = &step.kind else { return Err(unknown().into()) };
+        if !matches!(step.kind, StepKind::Callback(_)) {
+            return Err(unknown().into());
+        }
+        let mut ignored = Vec::new();
         let result = match answer {
             Answer::Failure(message) => {
                 ReportedResult::Failed(Failure::new(FailureType::CallbackFailed, message))
             }
-            Answer::Success(outputs) => {
-                for (output, value) in &outputs {
-                    let found = callback.outputs.iter().find(|d| d.name == *output);
-                    let declared = found.ok_or_else(|| RequestError::UnknownOutput {
-                        step: step.name.clone(),
-                        output: output.chars().take(80).collect(),
-                        outputs: callback
-                            .outputs
-                            .iter()
-                            .map(|declared| declared.name.as_str())
-                            .collect::<Vec<_>>()
-                            .join(", "),
-                    })?;
-                    convert_output(value, declared.output_type).map_err(|why| {
-                        let (step, output) = (step.name.clone(), output.clone());
-                        RequestError::WrongOutput { step, output, why }
-                    })?;
-                }
+            Answer::Success(mut outputs) => {
+                ignored = check_answer(&loaded.pipeline, record.step, &mut outputs)?;
                 ReportedResult::Succeeded {
                     outputs,
                     artifacts: Vec::new(),
@@ -113,7 +102,42 @@ impl Engine {
         let token = loaded.start.secret.token(id, record.step, attempt_count, record.revision);
         let report = Report { step: step.name.clone(), attempt_count, token, result };
         self.advance(id, vec![Event::Reported(report)]).await?;
-        Ok(())
+        Ok(ignored)
+    }
+}
+
+/// Checks the outputs of an answer by the rules for every result, before anything is written.
+///
+/// Outputs that the step does not declare are taken out and returned: SageMaker ignores them. An
+/// answer of nothing else is refused, because then a name is misspelt.
+fn check_answer(
+    pipeline: &Pipeline,
+    index: StepIndex,
+    outputs: &mut Map<String, Value>,
+) -> Result<Vec<String>, RequestError> {
+    let step = pipeline.step(index);
+    let declared = step.outputs();
+    let is_declared = |name: &String| declared.iter().any(|it| it.name == *name);
+    let ignored: Vec<_> = outputs.keys().filter(|name| !is_declared(name)).cloned().collect();
+    outputs.retain(|name, _| is_declared(name));
+    if let (Some(first), true, false) = (ignored.first(), outputs.is_empty(), declared.is_empty()) {
+        let names: Vec<_> = declared.iter().map(|it| it.name.as_str()).collect();
+        return Err(RequestError::UnknownOutput {
+            step: step.name.clone(),
+            output: first.chars().take(80).collect(),
+            outputs: names.join(", "),
+        });
+    }
+    for output in declared {
+        let Some(value) = outputs.get(&output.name) else { continue };
+        convert_output(value, output.output_type).map_err(|why| {
+            let (step, output) = (step.name.clone(), output.name.clone());
+            RequestError::WrongOutput { step, output, why }
+        })?;
+    }
+    match missing_output(pipeline, index, outputs) {
+        None => Ok(ignored),
+        Some(source) => Err(RequestError::MissingOutput { step: step.name.clone(), source }),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use sidestep_core::definition::StepType;
 use sidestep_core::definition::function_ref::FunctionRef;
+use sidestep_core::definition::output_reads::MissingOutput;
 use sidestep_core::definition::parameter::ParameterError;
 use sidestep_core::execution::FoldError;
 use sidestep_core::execution::commit::Revision;
@@ -99,6 +100,8 @@ pub enum RequestError {
     NotWaiting { step: StepName },
     #[error("callback step `{step}` has no output `{output}` (outputs: {outputs})")]
     UnknownOutput { step: StepName, output: String, outputs: String },
+    #[error("the answer to callback step `{step}` is incomplete")]
+    MissingOutput { step: StepName, source: MissingOutput },
     #[error("output `{output}` of callback step `{step}`: {why}")]
     WrongOutput { step: StepName, output: String, why: String },
 }

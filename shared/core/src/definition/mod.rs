@@ -9,6 +9,7 @@ pub mod extension;
 pub mod function_ref;
 pub mod graph;
 pub mod output;
+pub mod output_reads;
 pub mod parameter;
 pub mod property_path;
 mod scalar_type;

@@ -12,7 +12,8 @@ use crate::execution::result::{CacheEntry, Hit, Produced};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
 use crate::plan::redact::secret_parameter;
-use crate::plan::resolver::{Pending, Planned};
+use crate::plan::report::check_outputs;
+use crate::plan::resolver::{Pending, Planned, answered};
 use crate::uri::S3Uri;
 
 /// Whether a step runs or a cached result stands in.
@@ -51,9 +52,29 @@ impl Draft<'_> {
             return run(Some(parts), "cached results are not used in this execution".to_owned());
         }
         match self.look_up(&parts, config)? {
-            Ok(hit) => Ok(CacheDecision::Hit(hit)),
+            Ok(hit) => match self.misfit(step, &hit)? {
+                Some(reason) => run(Some(parts), reason),
+                None => Ok(CacheDecision::Hit(hit)),
+            },
             Err(reason) => run(Some(parts), reason),
         }
+    }
+
+    /// Returns why the outputs of a hit cannot stand in here, although the same code made them from
+    /// the same input: another definition declared and read other outputs.
+    fn misfit(&self, step: StepIndex, hit: &Hit) -> Planned<Option<String>> {
+        if self.pipeline.step(step).outputs().is_empty() {
+            return Ok(None);
+        }
+        let resolver = self.resolver();
+        let outputs = match answered(resolver.outputs(&hit.produced))? {
+            Ok(outputs) => outputs,
+            Err(why) => return Ok(Some(format!("the cached outputs cannot be read: {why}"))),
+        };
+        let checked = check_outputs(self.pipeline, step, &outputs);
+        Ok(checked
+            .err()
+            .map(|failure| format!("the cached result does not fit: {}", failure.message)))
     }
 
     /// Returns the parts of the step's cache key, or why it can have none. Asks for all contents

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::definition::output::{convert_output, is_within_depth};
+use crate::definition::output_reads::missing_output;
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure};
 use crate::execution::invocation::MANIFEST_NAME;
@@ -181,9 +182,10 @@ pub(crate) fn check_artifacts(prefix: &S3Uri, artifacts: &[Artifact]) -> Result<
     Err(Failure::new(FailureType::Artifact, message))
 }
 
-/// Checks the size, the depth and the types of a step's outputs.
+/// Checks the size, the depth and the types of a step's outputs, and that none is missing.
 ///
-/// Every declared output that was returned must convert to its type.
+/// Every declared output that was returned must convert to its type. One may be absent only where
+/// [`missing_output`] allows it.
 pub(crate) fn check_outputs(
     pipeline: &Pipeline,
     step: StepIndex,
@@ -204,7 +206,10 @@ pub(crate) fn check_outputs(
             Failure::new(FailureType::OutputType, format!("output `{}`: {why}", declared.name))
         })?;
     }
-    Ok(())
+    match missing_output(pipeline, step, outputs) {
+        Some(missing) => Err(Failure::new(FailureType::OutputMissing, missing.to_string())),
+        None => Ok(()),
+    }
 }
 
 fn shorten(failure: &Failure) -> Failure {

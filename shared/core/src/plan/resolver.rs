@@ -142,7 +142,11 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn outputs(&self, produced: &Produced) -> Result<Map<String, Value>, Unresolved<Pending>> {
+    /// Returns the outputs of a result, which may be stored in its manifest.
+    pub(crate) fn outputs(
+        &self,
+        produced: &Produced,
+    ) -> Result<Map<String, Value>, Unresolved<Pending>> {
         match &produced.outputs {
             Outputs::Inline(outputs) => Ok(outputs.clone()),
             Outputs::Stored(uri) => self.stored_outputs(uri),

@@ -13,11 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::definition::expression::{Expression, Reference};
 use crate::definition::extension::TriggerRule;
-use crate::definition::graph::{Direction, Graph, expressions};
+use crate::definition::graph::{Direction, Graph};
 use crate::definition::output::convert_output;
-use crate::definition::property_path::Segment;
+use crate::definition::output_reads::outputs_read;
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::past::PastExecution;
 use crate::execution::result::Supplied;
@@ -293,21 +292,4 @@ pub fn supply(
         supplied.insert(index, Supplied::new(converted, by));
     }
     Ok(supplied)
-}
-
-/// Returns the outputs of other steps that `reader` refers to.
-fn outputs_read(pipeline: &Pipeline, reader: StepIndex) -> BTreeSet<(StepIndex, String)> {
-    let mut read = BTreeSet::new();
-    expressions(pipeline.step(reader), &mut |expression: &Expression| {
-        expression.references(&mut |reference| {
-            if let Reference::Step { step, path } = reference
-                && let [Segment::Key(root), Segment::Key(name)] = path.0.as_slice()
-                && root == "OutputParameters"
-                && let Some(index) = pipeline.find(step)
-            {
-                read.insert((index, name.clone()));
-            }
-        });
-    });
-    read
 }

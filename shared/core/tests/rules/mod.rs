@@ -3,6 +3,7 @@
 mod condition;
 mod history;
 mod limits;
+mod outputs;
 mod plan;
 mod properties;
 mod recovery;

@@ -252,7 +252,7 @@ async fn answer(world: Arc<World>, token: String, number: u64) {
             Box::pin(async move { engine.answer(&token, answer).await })
         };
         match world.call(answer).await {
-            Some(Ok(()) | Err(EngineError::Request(_))) => return,
+            Some(Ok(_) | Err(EngineError::Request(_))) => return,
             _ => sim.sleep(60_000).await,
         }
     }
