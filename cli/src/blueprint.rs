@@ -10,6 +10,7 @@ use sidestep_deploy::{
 };
 use sidestep_engine::error::EngineError;
 
+use crate::build::crates::{Crate, by_folder};
 use crate::build::sdk_packages::packages_with_sdk;
 use crate::output::error::{CommandError, user};
 use crate::project::Project;
@@ -116,14 +117,19 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
 
 fn functions(project: &Project) -> Result<BTreeMap<String, Function>, CommandError> {
     let functions = &project.settings.functions;
-    let has_package = functions.values().any(|settings| settings.package.is_some());
-    let with_sdk = if has_package { packages_with_sdk(&project.folder) } else { BTreeSet::new() };
+    let named = |name: &String| Crate::named(&project.folder, name);
+    let packages = functions.values().filter_map(|settings| settings.package.as_ref());
+    let crates = packages.map(named).collect::<Result<Vec<_>, _>>()?;
+    let with_sdk = crates_with_sdk(crates);
     let of = |(name, settings): (&String, &FunctionSettings)| {
-        let has_sdk = settings.package.as_ref().is_some_and(|name| with_sdk.contains(name));
+        let package = settings.package.as_ref().map(named).transpose()?;
+        let has_sdk = package.is_some_and(|package| with_sdk.contains(&package));
+        let is_python =
+            settings.runtime.as_deref().is_some_and(|runtime| runtime.starts_with("python"));
         let renews_leases = match &settings.path {
-            Some(path) => {
-                Requirements::of(&project.folder.join(path))?.is_some_and(|r| r.has_sdk())
-            }
+            Some(_) if !is_python => false,
+            Some(path) => Requirements::of(&project.folder.join(path), &project.folder)?
+                .is_some_and(|r| r.has_sdk()),
             None => has_sdk,
         };
         Ok((name.clone(), Function { has_sdk, renews_leases, ..function(settings) }))
@@ -131,10 +137,22 @@ fn functions(project: &Project) -> Result<BTreeMap<String, Function>, CommandErr
     functions.iter().map(of).collect()
 }
 
+/// Returns those of the packages that are built on the step SDK.
+fn crates_with_sdk(crates: Vec<Crate>) -> BTreeSet<Crate> {
+    let folders = by_folder(crates).into_keys();
+    let with_sdk = folders.flat_map(|folder| {
+        let packages = packages_with_sdk(&folder);
+        packages.into_iter().map(move |package| Crate { folder: folder.clone(), package })
+    });
+    with_sdk.collect()
+}
+
 fn function(settings: &FunctionSettings) -> Function {
     let code = match (&settings.runtime, &settings.handler) {
-        (Some(runtime), Some(handler)) => {
-            Code::Runtime { runtime: runtime.clone(), handler: handler.clone() }
+        (Some(runtime), handler) => {
+            // A program of its own finds no handler, but Lambda asks for one.
+            let handler = handler.clone().unwrap_or_else(|| "bootstrap".to_owned());
+            Code::Runtime { runtime: runtime.clone(), handler }
         }
         _ => Code::Binary,
     };

@@ -9,11 +9,13 @@ use sha2::{Digest, Sha256};
 use sidestep_deploy::blueprint::Architecture;
 use zip::write::SimpleFileOptions;
 
+use crate::build::crates::{Crate, by_folder};
 use crate::build::lambda::build;
-use crate::files::list_files;
+use crate::files::{code_files, installed_files};
+use crate::node;
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
-use crate::python::Requirements;
+use crate::python::{Requirements, vendored};
 
 /// The engine's own packages, with the template's parameter for the code of each.
 const ENGINE: [(&str, &str); 2] =
@@ -46,23 +48,35 @@ pub(crate) fn packages(
         packages.push(binary(parameter.to_owned(), package, &engine)?);
     }
     let functions = &project.settings.functions;
-    let names: Vec<_> =
-        functions.values().filter_map(|function| function.package.clone()).collect();
-    let built = build(&project.folder, &names, architecture)?;
+    let named = |name: &String| Crate::named(&project.folder, name);
+    let crates = functions.values().filter_map(|function| function.package.as_ref());
+    let mut built = BTreeMap::new();
+    for (folder, names) in by_folder(crates.map(named).collect::<Result<Vec<_>, _>>()?) {
+        let names: Vec<_> = names.into_iter().collect();
+        built.insert(folder.clone(), build(&folder, &names, architecture)?);
+    }
     for (name, function) in functions {
         let parameter = sidestep_deploy::code_parameter(name);
         match (&function.package, &function.path) {
-            (Some(package), _) => packages.push(binary(parameter, package, &built)?),
+            (Some(name), _) => {
+                let Crate { folder, package } = named(name)?;
+                packages.push(binary(parameter, &package, &built[&folder])?);
+            }
             (None, Some(path)) => {
                 let source = project.folder.join(path);
-                let vendored = match (Requirements::of(&source)?, &function.runtime) {
-                    (Some(requirements), Some(runtime)) => {
-                        let store = project.state_folder().join("vendored");
-                        Some(requirements.vendored(runtime, architecture, &store)?)
-                    }
-                    _ => None,
+                let store = project.state_folder().join("vendored");
+                let runtime = function.runtime.as_deref().unwrap_or_default();
+                let (files, vendored) = if runtime.starts_with("nodejs") {
+                    let vendored = node::vendored(&source, project, architecture, &store)?;
+                    (node::code(&source, project)?, vendored)
+                } else {
+                    let needed = Requirements::of(&source, &project.folder)?
+                        .filter(|_| runtime.starts_with("python"));
+                    let vendored =
+                        needed.map(|needed| vendored(&needed, runtime, architecture, &store));
+                    (code_files(&source, &project.folder)?, vendored.transpose()?)
                 };
-                packages.push(folder(parameter, &source, vendored.as_deref())?);
+                packages.push(folder(parameter, &source, &files, vendored.as_deref())?);
             }
             (None, None) => return Err(user(format!("`[functions.{name}]` is incomplete"))),
         }
@@ -98,23 +112,29 @@ fn binary(
 
 /// Zips a function's files and the packages it requires. If both have a file, the function's own
 /// wins.
-fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> Result<Package, CommandError> {
-    let mut files = BTreeMap::new();
-    for folder in vendored.into_iter().chain([own]) {
-        for file in list_files(folder)? {
-            let parts: Vec<_> =
-                file.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-            // These files are about this machine, and would make the zip differ between machines.
-            let is_note = parts.first().is_some_and(|first| first == "bin")
-                || parts.last().is_some_and(|last| last == "direct_url.json" || last == "RECORD");
-            if folder != own && is_note {
-                continue;
-            }
-            let path = folder.join(&file);
-            let bytes =
-                fs::read(&path).or_service(|| format!("could not read `{}`", path.display()))?;
-            files.insert(parts.join("/"), bytes);
+fn folder(
+    parameter: String,
+    own: &Path,
+    code: &[PathBuf],
+    vendored: Option<&Path>,
+) -> Result<Package, CommandError> {
+    let installed = match vendored {
+        Some(folder) => {
+            let mut files = installed_files(folder)?;
+            files.retain(|file| !is_about_this_machine(file));
+            files.into_iter().map(|file| (folder, file)).collect()
         }
+        None => Vec::new(),
+    };
+    let code = code.iter().map(|file| (own, file.clone()));
+    let mut files = BTreeMap::new();
+    for (folder, file) in installed.into_iter().chain(code) {
+        let parts: Vec<_> =
+            file.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        let path = folder.join(&file);
+        let bytes =
+            fs::read(&path).or_service(|| format!("could not read `{}`", path.display()))?;
+        files.insert(parts.join("/"), bytes);
     }
     if files.is_empty() {
         return Err(user(format!("`{}` holds no code", own.display())));
@@ -125,6 +145,12 @@ fn folder(parameter: String, own: &Path, vendored: Option<&Path>) -> Result<Pack
         return Err(user(problem).hint(format!("Lambda takes {UNZIPPED_BYTES}")));
     }
     zip(parameter, files)
+}
+
+/// Returns true if an installed file would make the zip differ between machines.
+fn is_about_this_machine(file: &Path) -> bool {
+    let notes = ["direct_url.json", "RECORD"];
+    file.starts_with("bin") || notes.iter().any(|name| file.ends_with(name))
 }
 
 /// Zips files without their times, so that equal files make equal bytes.
@@ -156,7 +182,8 @@ mod tests {
             let folder_path = tempfile::tempdir().expect("a folder");
             fs::create_dir(folder_path.path().join("inner")).expect("create");
             fs::write(folder_path.path().join("inner/a.py"), text).expect("write");
-            folder("Code".to_owned(), folder_path.path(), None).expect("zipped")
+            folder("Code".to_owned(), folder_path.path(), &["inner/a.py".into()], None)
+                .expect("zipped")
         };
         let (one, again, other) = (make("x = 1"), make("x = 1"), make("x = 2"));
         assert_eq!(one.key, again.key);

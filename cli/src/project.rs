@@ -9,6 +9,7 @@ use sidestep_core::uri::S3Uri;
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::pipeline_source::PipelineSource;
 use crate::settings::Settings;
+use crate::state_folder::state_folder;
 
 /// Name of the settings file, which is looked for from the working folder upwards.
 pub(crate) const FILE: &str = "sidestep.toml";
@@ -55,7 +56,7 @@ impl Project {
         let mut files = Vec::new();
         for upload in &self.settings.uploads {
             let from = self.folder.join(&upload.from);
-            for file in crate::files::list_files(&from)? {
+            for file in crate::files::data_files(&from)? {
                 let key = file
                     .components()
                     .map(|part| part.as_os_str().to_string_lossy())
@@ -72,9 +73,7 @@ impl Project {
     /// Returns the folder of the embedded cloud's state: `SIDESTEP_STATE_DIR`, else `.sidestep` in
     /// the project.
     pub(crate) fn state_folder(&self) -> PathBuf {
-        std::env::var_os("SIDESTEP_STATE_DIR")
-            .filter(|folder| !folder.is_empty())
-            .map_or_else(|| self.folder.join(".sidestep"), Into::into)
+        state_folder(&self.folder)
     }
 
     /// Finds a pipeline by its name in `sidestep.toml`, or by the path of its definition.

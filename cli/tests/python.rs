@@ -135,15 +135,27 @@ fn a_failure_of_a_python_step_has_the_type_that_the_package_gives_it() {
 }
 
 #[test]
-fn a_function_whose_requirements_cannot_be_installed_is_left_out_and_says_why() {
+fn a_function_that_cannot_be_installed_refuses_the_run_unless_it_is_optional() {
     let folder = project(
         "def handler(event, context):\n    return {}\n",
         "--no-index\nnot-there-at-all==1.0\n",
     );
-    let output = sidestep(folder.path(), &folder.path().join("state"), &["run", "work", "--json"]);
+    let state = folder.path().join("state");
+    for command in ["run", "plan"] {
+        let output = sidestep(folder.path(), &state, &[command, "work", "--json"]);
+        let text = said(&output);
+        assert!([Some(2), Some(3)].contains(&output.status.code()), "{command}: {text}");
+        assert!(text.contains("function `work` cannot run"), "{text}");
+        assert!(text.contains("optional = true"), "{text}");
+    }
+    let list = said(&sidestep(folder.path(), &state, &["list", "--json"]));
+    assert!(!list.contains("PipelineExecutionArn"), "no execution began: {list}");
+
+    let file = folder.path().join("sidestep.toml");
+    let settings = fs::read_to_string(&file).unwrap();
+    fs::write(&file, settings.replace("path =", "optional = true\npath =")).unwrap();
+    let output = sidestep(folder.path(), &state, &["run", "work", "--json"]);
     let run = execution(&output);
     assert_eq!(step(&run, "Work")["Decision"], "Skipped", "{run:#}");
-    let has_python = Command::new("python3").arg("--version").output().is_ok();
-    let why = if has_python { "pip could not install" } else { "python3 is not installed" };
-    assert!(said(&output).contains(why), "{}", said(&output));
+    assert!(said(&output).contains("`not-there-at-all"), "{}", said(&output));
 }

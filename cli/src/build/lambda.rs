@@ -14,7 +14,7 @@ use cargo_metadata::{MetadataCommand, TargetKind};
 use sidestep_deploy::blueprint::Architecture;
 
 use super::call::inherited;
-use super::handler;
+use super::handler::handler;
 use crate::output::error::{CommandError, OrError as _, user};
 
 /// The profile of deployed functions: small, for a short start. It is passed as options because a

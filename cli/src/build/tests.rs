@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::call::inherited;
-use super::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::binaries::run;
+use super::binary::Binary;
+use super::call::{Build, inherited};
+use super::handler::handler;
 
 /// A package without dependencies, built by cargo.
 struct Project {

@@ -1,202 +1,301 @@
-//! Finds the Python that runs the functions: the user's if it has Lambda's runtime client, else one
-//! in a virtual environment that is created once.
+//! Finds the Python that runs a function: the one that `runtime` names, else the one that is there.
 //!
-//! Starting an interpreter takes longer than the rest of a repeated run, so the answer is kept
-//! together with the facts it depends on.
+//! Asking interpreters for their versions takes longer than the rest of a repeated run, so the
+//! answer is kept together with a digest of everything that it depends on.
 
-use std::fs::{self, File};
+use std::env;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::requirements::Requirements;
+use crate::cache_folder::{cache_folder, read};
+use crate::output::error::{CommandError, user};
 
-/// The version of Lambda's own runtime client for Python, which speaks the Runtime API.
-const RUNTIME_CLIENT: &str = "awslambdaric==4.2.2";
+/// The oldest Python, `3.N`, for which Lambda's runtime client is made.
+const OLDEST: u32 = 9;
+/// The newest `3.N` that is looked for if the right one is missing.
+const NEWEST: u32 = 15;
 
-/// The version of boto3 for functions with a `requirements.txt`; Lambda's runtime has one, too.
-const BOTO3: &str = "boto3==1.44.5";
-
-/// File that is written last into an environment with requirements. An environment without it is
-/// created again.
-const COMPLETE: &str = "complete";
-
-/// An interpreter that was found, and the facts that must be unchanged for it to be used again.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Known {
-    program: PathBuf,
-    /// `PATH` at the time.
-    search_path: String,
-    /// File of the runtime client.
-    client: PathBuf,
-    stamps: Vec<Stamp>,
+/// A Python on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Interpreter {
+    /// How it is called.
+    pub(super) program: PathBuf,
+    /// The file that runs in the end.
+    pub(super) executable: PathBuf,
+    /// `3.12.1`.
+    pub(super) version: String,
+    /// The version of the `python3` on the path, which a function may start by itself.
+    pub(super) on_path: Option<String>,
 }
 
-/// Size and last change of a file.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
-    file: PathBuf,
-    bytes: u64,
-    modified_ns: u128,
-}
-
-/// Returns the interpreter, or why there is none.
-///
-/// Virtual environments are created in `store`: one for all functions without a `requirements.txt`,
-/// and one for each different `requirements.txt`.
+/// Returns the interpreter for `python3.MINOR`. A note tells once if it has another version.
 pub(super) fn interpreter(
-    store: &Path,
-    requirements: Option<&Requirements>,
-) -> Result<PathBuf, String> {
-    let name = match requirements {
-        Some(requirements) => format!("python-{}", hex::encode(requirements.digest())),
-        None => "python".to_owned(),
-    };
-    let record = store.join(format!("{name}.json"));
-    if let Some(known) = recall(&record) {
+    minor: u32,
+    project: &Path,
+    function: &str,
+) -> Result<Interpreter, CommandError> {
+    let path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    let search = Search { minor, project, path, pyenv: pyenv(), uv: uv() };
+    let record = search.inputs().map(|inputs| {
+        Ok::<_, CommandError>(cache_folder()?.join("found").join(format!("{inputs}.json")))
+    });
+    let record = record.transpose()?;
+    if let Some(known) = record.as_deref().and_then(read) {
         return Ok(known);
     }
-    let program = match requirements {
-        Some(requirements) => own(&store.join(&name), store, requirements)?,
-        None => find(store)?,
-    };
-    if let Some(known) = know(&program) {
-        let text = serde_json::to_string(&known).expect("paths and numbers serialize");
+    let found = search.find(function)?;
+    if let Some(record) = record {
+        let text = serde_json::to_string(&found).expect("paths and texts serialize");
         // Without the record the next run asks again.
-        let _ = fs::write(&record, text);
+        let _ = record.parent().map(fs::create_dir_all);
+        let _ = fs::write(record, text);
     }
-    Ok(program)
+    Ok(found)
 }
 
-/// Reads the record; returns `None` if anything it depends on has changed.
-fn recall(record: &Path) -> Option<PathBuf> {
-    let known: Known = serde_json::from_str(&fs::read_to_string(record).ok()?).ok()?;
-    let is_same = known.search_path == search_path()
-        && known.stamps.iter().all(|kept| stamp(&kept.file).as_ref() == Some(kept));
-    is_same.then_some(known.program)
+/// Where an interpreter is looked for.
+#[derive(Debug)]
+struct Search<'a> {
+    minor: u32,
+    project: &'a Path,
+    path: Vec<PathBuf>,
+    pyenv: Option<PathBuf>,
+    uv: Option<PathBuf>,
 }
 
-/// Asks the interpreter for its own path and that of the client.
-fn know(program: &Path) -> Option<Known> {
-    let code = "import sys, awslambdaric; print(sys.executable); print(awslambdaric.__file__)";
-    let output = Command::new(program).args(["-c", code]).stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let mut lines = text.lines().map(PathBuf::from);
-    let (executable, client) = (lines.next()?, lines.next()?);
-    let stamps = vec![stamp(&executable)?, stamp(&client)?];
-    Some(Known { program: program.to_owned(), search_path: search_path(), client, stamps })
-}
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(file).ok()?;
-    let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    let modified_ns = modified.as_nanos();
-    Some(Stamp { file: file.to_owned(), bytes: metadata.len(), modified_ns })
-}
-
-fn search_path() -> String {
-    std::env::var("PATH").unwrap_or_default()
-}
-
-/// Runs a program without output and returns true if it succeeded.
-fn quiet(program: &Path, args: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-fn has_client(program: &Path) -> bool {
-    quiet(program, &["-c", "import awslambdaric"])
-}
-
-/// Returns the interpreter of an environment with the required packages, which is created if need
-/// be.
-fn own(environment: &Path, store: &Path, requirements: &Requirements) -> Result<PathBuf, String> {
-    let _lock = lock_of(store)?;
-    let python = environment.join("bin").join("python");
-    let complete = environment.join(COMPLETE);
-    if complete.exists() && has_client(&python) {
-        return Ok(python);
+impl Search<'_> {
+    fn find(&self, function: &str) -> Result<Interpreter, CommandError> {
+        let default = self.on_path("python3").find_map(|program| self.ask(program));
+        let on_path = default.as_ref().map(|default| default.version.clone());
+        let is_right = |found: &Interpreter| minor_of(&found.version) == Some(self.minor);
+        let right = default
+            .clone()
+            .into_iter()
+            .chain(self.named(self.minor))
+            .find(is_right)
+            .or_else(|| self.of_uv().filter(is_right));
+        if let Some(found) = right {
+            return Ok(Interpreter { on_path, ..found });
+        }
+        let is_new = |found: &Interpreter| minor_of(&found.version) >= Some(OLDEST);
+        let newest = || (OLDEST..=NEWEST).rev().flat_map(|minor| self.named(minor));
+        let other = default.clone().into_iter().chain(newest()).find(is_new);
+        if let Some(found) = other {
+            eprintln!(
+                "note: function `{function}` has runtime `python3.{}`, which is not on this machine: Python {} runs it",
+                self.minor, found.version
+            );
+            return Ok(Interpreter { on_path, ..found });
+        }
+        let hint = format!("install Python 3.{}, or uv, which brings it", self.minor);
+        let problem = match on_path {
+            Some(version) => format!(
+                "Python {version} is too old: expected Python 3.{}, or 3.{OLDEST} at least",
+                self.minor
+            ),
+            None => "python3 is not installed".to_owned(),
+        };
+        Err(user(problem).hint(hint))
     }
-    eprintln!("installing a `requirements.txt`, once");
-    create(environment)?;
-    requirements.install(&python, &[RUNTIME_CLIENT, BOTO3])?;
-    fs::write(&complete, "").map_err(|error| error.to_string())?;
-    Ok(python)
+
+    /// Returns the programs of this name on the path.
+    fn on_path(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let files: Vec<_> = self.path.iter().map(|folder| folder.join(name)).collect();
+        files.into_iter().filter(|file| file.is_file())
+    }
+
+    /// Returns the interpreters of a version that the path and pyenv have.
+    fn named(&self, minor: u32) -> impl Iterator<Item = Interpreter> {
+        let name = format!("python3.{minor}");
+        let mut of_pyenv: Vec<_> = self
+            .pyenv
+            .as_ref()
+            .and_then(|root| fs::read_dir(root.join("versions")).ok())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|version| version.path().join("bin").join(&name))
+            .filter(|file| file.is_file())
+            .collect();
+        of_pyenv.sort();
+        let all: Vec<_> = self.on_path(&name).chain(of_pyenv.into_iter().rev()).collect();
+        all.into_iter().filter_map(|program| self.ask(program))
+    }
+
+    /// Returns an interpreter that uv has or fetches.
+    fn of_uv(&self) -> Option<Interpreter> {
+        let uv = self.uv.as_ref()?;
+        let version = format!("3.{}", self.minor);
+        let call = |arguments: &[&str]| {
+            let mut command = Command::new(uv);
+            command.args(arguments).arg(&version).current_dir(self.project);
+            command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()
+        };
+        let find = || {
+            let output = call(&["python", "find", "--no-project"])?;
+            let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+            (output.status.success() && !path.is_empty()).then_some(path)
+        };
+        let found = find().or_else(|| {
+            eprintln!("installing Python {version} with uv, once");
+            call(&["python", "install"]).filter(|output| output.status.success())?;
+            find()
+        });
+        self.ask(found?.into())
+    }
+
+    /// Asks a program what it is; one that does not work is passed over, like pyenv's stand-in for
+    /// a version that is not chosen.
+    fn ask(&self, program: PathBuf) -> Option<Interpreter> {
+        let code = "import sys; print(getattr(sys, '_base_executable', None) or sys.executable); \
+            print('.'.join(map(str, sys.version_info[:3])))";
+        let mut command = Command::new(&program);
+        command.args(["-c", code]).current_dir(self.project);
+        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+        let mut lines = text.lines();
+        let (executable, version) = (lines.next()?.into(), lines.next()?.to_owned());
+        Some(Interpreter { program, executable, version, on_path: None })
+    }
+
+    /// Returns a digest of everything that the answer depends on, or `None` if that is unknown.
+    fn inputs(&self) -> Option<String> {
+        let mut hash = Sha256::new();
+        let mut take = |text: &str| hash.update(format!("{text}\0"));
+        take(&self.minor.to_string());
+        let shims = self.pyenv.as_ref().map(|root| root.join("shims"));
+        for name in ["python3".to_owned(), format!("python3.{}", self.minor), "uv".to_owned()] {
+            for file in self.on_path(&name) {
+                let is_shim = file.parent() == shims.as_deref();
+                // A script may do something else each time.
+                if !is_shim && is_script(&file) {
+                    return None;
+                }
+                take(&stamp(&file));
+            }
+        }
+        if let Some(root) = &self.pyenv {
+            take(&env::var("PYENV_VERSION").unwrap_or_default());
+            take(&stamp(&root.join("versions")));
+            take(&fs::read_to_string(root.join("version")).unwrap_or_default());
+            for folder in self.project.ancestors() {
+                take(&fs::read_to_string(folder.join(".python-version")).unwrap_or_default());
+            }
+        }
+        for name in ["UV_PYTHON_INSTALL_DIR", "UV_PYTHON_DOWNLOADS", "UV_OFFLINE"] {
+            take(&env::var(name).unwrap_or_default());
+        }
+        Some(hex::encode(hash.finalize()))
+    }
 }
 
-/// Creates a virtual environment.
-fn create(environment: &Path) -> Result<(), String> {
-    let system = Path::new("python3");
-    if !quiet(system, &["--version"]) {
-        return Err("python3 is not installed".to_owned());
-    }
-    if !quiet(system, &["-m", "venv", "--clear", &environment.to_string_lossy()]) {
-        return Err("python3 cannot create a virtual environment".to_owned());
-    }
-    Ok(())
+/// Returns uv, if it is on the path.
+pub(super) fn uv() -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join("uv")).find(|file| file.is_file())
 }
 
-/// Returns the system's Python, or one with the client in an environment that is created if need
-/// be.
-fn find(store: &Path) -> Result<PathBuf, String> {
-    let system = PathBuf::from("python3");
-    if has_client(&system) {
-        return Ok(system);
-    }
-    let _lock = lock_of(store)?;
-    let environment = store.join("python");
-    let python = environment.join("bin").join("python");
-    if has_client(&python) {
-        return Ok(python);
-    }
-    eprintln!("installing {RUNTIME_CLIENT}, once");
-    create(&environment)?;
-    if !quiet(&python, &["-m", "pip", "install", "--quiet", RUNTIME_CLIENT]) || !has_client(&python)
-    {
-        return Err(format!("pip could not install {RUNTIME_CLIENT}"));
-    }
-    Ok(python)
+/// Returns the folder of pyenv, if the user has it.
+fn pyenv() -> Option<PathBuf> {
+    let named = env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let root = named.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".pyenv")))?;
+    root.is_dir().then_some(root)
 }
 
-/// Locks the store, so that two commands do not create one environment at the same time. Dropping
-/// the file releases the lock.
-fn lock_of(store: &Path) -> Result<File, String> {
-    lock(&store.join("python.lock"))
-        .map_err(|error| format!("`{}` cannot be written: {error}", store.display()))
+/// Returns true if the file is run by another program, or cannot be read.
+fn is_script(file: &Path) -> bool {
+    let mut start = [0; 2];
+    let read = fs::File::open(file).and_then(|mut file| file.read_exact(&mut start));
+    read.is_err() || start == *b"#!"
 }
 
-fn lock(path: &Path) -> std::io::Result<File> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let file = File::create(path)?;
-    file.lock()?;
-    Ok(file)
+/// Returns facts of a file that change when it does. Links are followed.
+fn stamp(file: &Path) -> String {
+    let facts = fs::metadata(file)
+        .map(|found| (found.dev(), found.ino(), found.size(), found.mtime_nsec(), found.mtime()));
+    format!("{} {:?}", file.display(), facts.ok())
+}
+
+/// Returns the `N` of `3.N.M`.
+pub(super) fn minor_of(version: &str) -> Option<u32> {
+    version.strip_prefix("3.")?.split('.').next()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// Makes programs that answer like an interpreter.
+    fn machine(programs: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, version) in programs {
+            let file = folder.path().join(name);
+            let text = format!("#!/bin/sh\necho {}\necho {version}\n", file.display());
+            fs::write(&file, if version.is_empty() { "#!/bin/sh\nexit 127\n" } else { &text })
+                .expect("written");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("set");
+        }
+        folder
+    }
 
     #[test]
-    fn an_answer_is_kept_until_what_it_rests_on_changes() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (record, file) = (folder.path().join("python.json"), folder.path().join("client.py"));
-        fs::write(&file, "one").expect("written");
-        let known = Known {
-            program: "python3".into(),
-            search_path: search_path(),
-            client: file.clone(),
-            stamps: vec![stamp(&file).expect("it exists")],
-        };
-        fs::write(&record, serde_json::to_string(&known).expect("JSON")).expect("written");
-        assert_eq!(recall(&record), Some("python3".into()));
-        fs::write(&file, "another").expect("written");
-        assert_eq!(recall(&record), None);
-        fs::remove_file(&file).expect("removed");
-        assert_eq!(recall(&record), None);
-        fs::write(&record, "nonsense").expect("written");
-        assert_eq!(recall(&record), None);
+    fn the_right_python_is_preferred_and_an_old_one_is_refused() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], Result<&'a str, &'a str>);
+        let cases: [Case<'_>; 6] = [
+            (&[("python3", "3.14.2"), ("python3.14", "3.14.0")], Ok("3.14.2 3.14.2")),
+            (&[("python3", "3.11.7"), ("python3.14", "3.14.0")], Ok("3.14.0 3.11.7")),
+            (&[("python3", "3.11.7"), ("python3.14", "")], Ok("3.11.7 3.11.7")),
+            (&[("python3", "3.6.15"), ("python3.12", "3.12.1")], Ok("3.12.1 3.6.15")),
+            (&[("python3", "3.6.15")], Err("Python 3.6.15 is too old")),
+            (&[], Err("python3 is not installed")),
+        ];
+        for (programs, expected) in cases {
+            let machine = machine(programs);
+            let folder = machine.path();
+            let path = vec![folder.to_owned()];
+            let search = Search { minor: 14, project: folder, path, pyenv: None, uv: None };
+            match (search.find("f"), expected) {
+                (Ok(found), Ok(versions)) => {
+                    let on_path = found.on_path.expect("there is a python3");
+                    assert_eq!(format!("{} {on_path}", found.version), versions, "{programs:?}");
+                }
+                (Err(problem), Err(words)) => {
+                    assert!(problem.one_line().contains(words), "{}", problem.one_line());
+                }
+                (found, _) => panic!("{programs:?}: {found:?}"),
+            }
+            let is_known = search.inputs().is_some();
+            assert_eq!(is_known, programs.is_empty(), "scripts are asked each time");
+        }
+    }
+
+    #[test]
+    fn an_answer_holds_until_what_it_depends_on_changes() {
+        let machine = tempfile::tempdir().expect("a folder");
+        let (folder, pyenv) = (machine.path(), machine.path().join("pyenv"));
+        fs::create_dir_all(pyenv.join("versions")).expect("created");
+        let path = vec![folder.to_owned()];
+        let search =
+            Search { minor: 14, project: folder, path, pyenv: Some(pyenv.clone()), uv: None };
+        let mut known = vec![search.inputs()];
+        assert_eq!(search.inputs(), known[0]);
+        for (file, text) in [
+            (folder.join("python3"), "ELF"),
+            (folder.join("python3"), "ELF of another version"),
+            (pyenv.join("version"), "3.12.1"),
+            (folder.join(".python-version"), "3.13"),
+        ] {
+            fs::write(file, text).expect("written");
+            let now = search.inputs();
+            assert!(now.is_some() && !known.contains(&now), "{text}");
+            known.push(now);
+        }
     }
 }

@@ -1,71 +1,104 @@
-//! Prepares Python functions: copies the code and finds an interpreter for it.
+//! Prepares Python functions: copies the code and makes an environment to run it.
 
+mod environment;
+mod installer;
 mod interpreter;
 mod requirements;
+mod vendored;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::Command;
 
-use crate::files::{copy, digest, list_files};
-use crate::output::error::{CommandError, user};
+pub(crate) use requirements::Requirements;
+pub(crate) use vendored::vendored;
+
+use crate::files::{code_files, copy, digest};
+use crate::output::error::{CommandError, OrError as _};
+use crate::project::Project;
 use crate::settings::FunctionSettings;
 use crate::stored_code::{Stored, lambda_digest};
 
-pub(crate) use requirements::Requirements;
+/// The program that starts Lambda's runtime client.
+const BOOTSTRAP: &str = include_str!("bootstrap.py");
 
-/// A function's code, or the reason why it cannot run on this machine.
+/// A Python function as `sidestep.toml` describes it.
 #[derive(Debug)]
-pub(crate) enum Found {
-    Code(Box<Stored>),
-    LeftOut(String),
+pub(crate) struct PythonFunction<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) settings: &'a FunctionSettings,
+    pub(crate) runtime: &'a str,
+    /// The `N` of `python3.N`.
+    pub(crate) minor: u32,
+    pub(crate) handler: &'a str,
+    pub(crate) path: &'a Path,
 }
 
-/// Copies a Python function's folder into the store and finds the interpreter that runs it.
-pub(crate) fn command(
-    project: &Path,
-    name: &str,
-    settings: &FunctionSettings,
-    store: &Path,
-) -> Result<Found, CommandError> {
-    let (Some(runtime), Some(handler), Some(path)) =
-        (&settings.runtime, &settings.handler, &settings.path)
-    else {
-        return Err(user(format!("`[functions.{name}]` is incomplete")));
-    };
-    if !runtime.starts_with("python3") {
-        let hint = "Rust packages and the runtimes `python3.x` can";
-        return Err(user(format!(
-            "function `{name}` has runtime `{runtime}`, which cannot run on this machine"
-        ))
-        .hint(hint));
-    }
-    let source = project.join(path);
-    let files = list_files(&source)?;
+/// Copies a Python function's folder into the store, and returns how to run it.
+///
+/// The digest covers all that runs: the files, the packages that were installed for them, and the
+/// version of the interpreter. What Lambda's runtimes bring is not part of it, as on Lambda.
+pub(crate) fn stored(
+    project: &Project,
+    function: &PythonFunction<'_>,
+) -> Result<Stored, CommandError> {
+    let PythonFunction { name, settings, runtime, minor, handler, path } = function;
+    let source = project.folder.join(path);
+    let files = code_files(&source, &project.folder)?;
     let digest = digest(&source, &files)?;
-    let requirements = Requirements::of(&source)?;
-    let interpreter = match interpreter::interpreter(store, requirements.as_ref()) {
-        Ok(interpreter) => interpreter,
-        Err(why) => return Ok(Found::LeftOut(why)),
+    let requirements = Requirements::of(&source, &project.folder)?;
+    let interpreter = interpreter::interpreter(*minor, &project.folder, name)?;
+    let brought = environment::brought(&interpreter)?;
+    let note = requirements::note(&source, requirements.as_ref());
+    let own = match &requirements {
+        Some(requirements) => {
+            Some(environment::own(&interpreter, &brought, requirements, name, note.as_deref())?)
+        }
+        None => {
+            if let Some(note) = note {
+                eprintln!("note: function `{name}`: {note}");
+            }
+            None
+        }
     };
+    let store = project.state_folder().join("functions");
     let folder = store.join(hex::encode(digest));
     copy(&source, &files, &folder)?;
     let mut environment = settings.environment.clone();
     if requirements.as_ref().is_some_and(Requirements::has_sdk) {
         environment.insert(SDK_VARIABLE.to_owned(), "1".to_owned());
     }
+    let program = own.as_ref().map_or(&brought.python, |own| &own.python).clone();
     let command = Command {
-        program: interpreter,
-        args: vec!["-m".into(), "awslambdaric".into(), handler.into()],
+        program,
+        args: vec![bootstrap(&store)?.into(), brought.packages.into()],
         working_dir: Some(folder),
         environment,
-        runtime: runtime.clone(),
-        handler: handler.clone(),
+        runtime: (*runtime).to_owned(),
+        handler: (*handler).to_owned(),
     };
     let mut code = digest.to_vec();
-    code.extend(format!("\0{runtime}\0{handler}\0").into_bytes());
-    code.extend(requirements.iter().flat_map(Requirements::digest));
-    let sha256 = lambda_digest(&code, settings);
-    Ok(Found::Code(Box::new(Stored { command, sha256 })))
+    let packages = own.map_or_else(String::new, |own| own.digest);
+    let on_path = interpreter.on_path.unwrap_or_default();
+    let rest = [runtime, handler, &*interpreter.version, &*on_path, &*packages];
+    code.extend(format!("\0{}\0", rest.join("\0")).into_bytes());
+    Ok(Stored { command, sha256: lambda_digest(&code, settings) })
+}
+
+/// Writes the program that starts the runtime client into the store, once.
+fn bootstrap(store: &Path) -> Result<PathBuf, CommandError> {
+    let digest = hex::encode(Sha256::digest(BOOTSTRAP));
+    let folder = store.join(format!("bootstrap-{}", &digest[..16]));
+    let file = folder.join("bootstrap.py");
+    if !file.exists() {
+        let temporary = folder.join(format!("bootstrap.{}", std::process::id()));
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(&temporary, BOOTSTRAP))
+            .and_then(|()| fs::rename(&temporary, &file))
+            .or_service(|| format!("could not write `{}`", file.display()))?;
+    }
+    Ok(file)
 }

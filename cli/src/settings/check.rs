@@ -53,8 +53,11 @@ impl Settings {
 fn check_function(name: &str, function: &FunctionSettings) -> Result<(), CommandError> {
     FunctionName::parse(name)?;
     let is_package = function.package.is_some();
-    let is_runtime =
-        function.runtime.is_some() && function.handler.is_some() && function.path.is_some();
+    let is_provided =
+        function.runtime.as_deref().is_some_and(|runtime| runtime.starts_with("provided"));
+    let is_runtime = function.runtime.is_some()
+        && function.path.is_some()
+        && (function.handler.is_some() || is_provided);
     if is_package == is_runtime || (is_package && function.handler.is_some()) {
         return Err(user(format!(
             "`[functions.{name}]` takes either `package`, or `runtime`, `handler` and `path`"

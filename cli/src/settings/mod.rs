@@ -62,6 +62,9 @@ pub(crate) struct FunctionSettings {
     pub(crate) timeout_seconds: u32,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// Whether a run goes on without the function if it cannot be built or installed here.
+    #[serde(default)]
+    pub(crate) optional: bool,
     /// What the function may read on AWS, besides what its steps' arguments name.
     #[serde(default)]
     pub(crate) reads: Vec<S3Uri>,

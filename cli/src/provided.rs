@@ -1,0 +1,55 @@
+//! Prepares functions whose folder holds a program named `bootstrap`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use sidestep_local::lambda::Command;
+
+use crate::files::{code_files, copy, digest};
+use crate::output::error::{CommandError, OrError as _, user};
+use crate::project::Project;
+use crate::settings::FunctionSettings;
+use crate::stored_code::{Stored, lambda_digest};
+
+/// The program that Lambda starts.
+const PROGRAM: &str = "bootstrap";
+
+/// Copies a function's folder into the store, and returns how to run it.
+pub(crate) fn stored(
+    project: &Project,
+    settings: &FunctionSettings,
+    runtime: &str,
+    path: &Path,
+) -> Result<Stored, CommandError> {
+    let source = project.folder.join(path);
+    let files = code_files(&source, &project.folder)?;
+    let program = source.join(PROGRAM);
+    if !files.iter().any(|file| file == Path::new(PROGRAM)) {
+        let problem = format!("there is no program `{}`", program.display());
+        return Err(user(problem).hint(format!("runtime `{runtime}` starts it")));
+    }
+    let mode = fs::metadata(&program)
+        .or_user(|| format!("could not read `{}`", program.display()))?
+        .permissions()
+        .mode();
+    if mode & 0o111 == 0 {
+        let problem = format!("`{}` may not be executed", program.display());
+        return Err(user(problem).hint(format!("run `chmod +x {}`", program.display())));
+    }
+    let digest = digest(&source, &files)?;
+    let folder = project.state_folder().join("functions").join(hex::encode(digest));
+    copy(&source, &files, &folder)?;
+    let handler = settings.handler.as_deref().unwrap_or(PROGRAM);
+    let command = Command {
+        program: folder.join(PROGRAM),
+        args: Vec::new(),
+        working_dir: Some(folder),
+        environment: settings.environment.clone(),
+        runtime: runtime.to_owned(),
+        handler: handler.to_owned(),
+    };
+    let mut code = digest.to_vec();
+    code.extend(format!("\0{runtime}\0{handler}\0").into_bytes());
+    Ok(Stored { command, sha256: lambda_digest(&code, settings) })
+}
