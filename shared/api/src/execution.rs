@@ -124,7 +124,7 @@ impl Api {
             return Ok(());
         }
         Err(ApiError::validation(
-            "The ParallelismConfiguration of an execution cannot be changed; start a new one, which takes finished steps from the cache.",
+            "The ParallelismConfiguration of an execution cannot be changed; start a new one with it.",
         ))
     }
 

@@ -40,6 +40,23 @@ fn is_execution_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
+/// Returns true for the names that S3 gives to buckets of users [S3 user guide, bucket naming].
+fn is_bucket_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_end = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_inner = |byte: &u8| is_end(byte) || *byte == b'-' || *byte == b'.';
+    let prefixes = ["xn--", "sthree-", "amzn-s3-demo-"];
+    let suffixes = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    (3..=63).contains(&bytes.len())
+        && bytes.first().is_some_and(is_end)
+        && bytes.last().is_some_and(is_end)
+        && bytes.iter().all(is_inner)
+        && !text.contains("..")
+        && text.parse::<std::net::Ipv4Addr>().is_err()
+        && !prefixes.iter().any(|prefix| text.starts_with(prefix))
+        && !suffixes.iter().any(|suffix| text.ends_with(suffix))
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $kind:literal, $allowed:literal, $check:path) => {
         $(#[$doc])*
@@ -99,6 +116,13 @@ name!(
     "pipeline name",
     "1 to 256 letters, digits and inner dashes",
     is_pipeline_name
+);
+name!(
+    /// The name of a bucket in S3.
+    BucketName,
+    "bucket name",
+    "3 to 63 lower-case letters, digits, inner `-` and single inner `.`, not an IP address, and none of S3's reserved prefixes and suffixes",
+    is_bucket_name
 );
 name!(
     /// A step's name, unique in its pipeline, branches included.
@@ -165,6 +189,18 @@ mod tests {
             assert!(PipelineName::parse(text).is_err(), "{text}");
         }
         assert!(PipelineName::parse("a--b").is_ok());
+    }
+
+    #[test]
+    fn buckets_follow_the_rules_of_s3() {
+        for text in ["abc", "a-b.c", "0-9", &"x".repeat(63)] {
+            assert!(BucketName::parse(text).is_ok(), "{text}");
+        }
+        let wrong =
+            ["ab", "My_Bucket", "UPPER", "-ab", "ab.", "a..b", "192.168.5.4", "xn--a", "a-s3alias"];
+        for text in wrong {
+            assert!(BucketName::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

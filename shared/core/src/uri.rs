@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::BucketName;
+
 /// An object or a prefix in S3.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -16,8 +18,19 @@ pub struct S3Uri {
 
 /// A text that is not `s3://BUCKET/KEY`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid S3 URI `{0}`: expected s3://BUCKET/KEY")]
+#[error("invalid S3 URI `{}`: {}", .0, S3UriError::expected(.0))]
 pub struct S3UriError(pub String);
+
+impl S3UriError {
+    /// Returns what is wrong with the bucket's name, or else the form of a URI.
+    pub fn expected(text: &str) -> String {
+        let bucket = text.strip_prefix("s3://").map(|rest| rest.split('/').next().unwrap_or(rest));
+        match bucket.map(BucketName::parse) {
+            Some(Err(error)) => error.to_string(),
+            _ => "expected s3://BUCKET/KEY".to_owned(),
+        }
+    }
+}
 
 impl S3Uri {
     /// Makes a URI of its parts, without checking them.
@@ -101,5 +114,7 @@ mod tests {
         for text in ["s3:/a/b", "http://a/b", "s3://UPPER/x", "s3://a/x", ""] {
             assert!(S3Uri::parse(text).is_err(), "{text}");
         }
+        let error = S3Uri::parse("s3://My_Bucket/x").expect_err("a wrong bucket").to_string();
+        assert!(error.contains("invalid bucket name `My_Bucket`: expected 3 to 63"), "{error}");
     }
 }

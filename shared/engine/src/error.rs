@@ -87,7 +87,7 @@ pub enum RequestError {
     #[error("request refused for execution `{execution_id}`")]
     Control { execution_id: ExecutionId, source: ControlError },
     #[error(
-        "execution `{execution_id}` used other code of function `{function}`; start a new one, which takes finished steps from the cache"
+        "execution `{execution_id}` used other code of function `{function}`, and `retry` keeps the code that an execution began with"
     )]
     OtherCode { execution_id: ExecutionId, function: String },
     #[error(

@@ -10,7 +10,7 @@ use crate::definition::expression::Expression;
 use crate::definition::property_path::PropertyPath;
 use crate::parse::problem::Code;
 use crate::parse::text::{Content, Finding, Node};
-use crate::uri::{S3Uri, S3UriError};
+use crate::uri::S3Uri;
 
 use super::dependency::Site;
 use super::member::cut;
@@ -202,15 +202,14 @@ impl<'d> Reader<'d> {
             self.report(Finding::at(node, Code::TypeMismatch, message));
         } else if let Some(text) = node.as_str() {
             let message = match S3Uri::parse(text) {
-                Err(S3UriError(text)) => Some(format!("invalid S3 URI `{text}`")),
+                Err(error) => Some(error.to_string()),
                 Ok(uri) if uri.is_prefix() => {
                     Some(format!("`{uri}` names a prefix, not an object"))
                 }
                 Ok(_) => None,
             };
             if let Some(message) = message {
-                let finding = Finding::at(node, Code::InvalidS3Uri, message);
-                self.report(finding.allowed("s3://BUCKET/KEY"));
+                self.report(Finding::at(node, Code::InvalidS3Uri, message));
             }
         }
         typed.expression

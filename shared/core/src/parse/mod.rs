@@ -15,6 +15,7 @@ mod dependency;
 pub mod duration;
 mod expression;
 mod extension;
+mod functions;
 mod graph;
 mod job;
 mod kind;
@@ -29,15 +30,18 @@ mod reference;
 mod rejoin;
 mod retry;
 mod step;
-pub(crate) mod suggest;
+pub mod suggest;
 mod text;
 mod top;
+
+use serde_json::Value;
 
 use crate::definition::{Pipeline, StepType};
 use crate::name::StepName;
 use crate::parse::problem::Problem;
 use crate::parse::reader::Reader;
 
+pub use crate::parse::functions::unknown_functions;
 pub use crate::parse::text::Format;
 
 /// A definition that can be used, and its warnings.
@@ -64,6 +68,15 @@ pub fn parse(bytes: &[u8], format: Format) -> Result<Parsed, Vec<Problem>> {
         Some(pipeline) if !has_errors => Ok(Parsed { pipeline, warnings: problems }),
         _ => Err(problems),
     }
+}
+
+/// Reads a document of any content as strictly as a definition, such as a file of parameters.
+pub fn read_value(bytes: &[u8], format: Format) -> Result<Value, Vec<Problem>> {
+    let (document, problems) = text::read(bytes, format)?;
+    if problems.has_errors() {
+        return Err(problems.finish(&document, |_| None));
+    }
+    Ok(document.root().to_value())
 }
 
 /// Returns the steps that this version cannot execute, with their types, in definition order.

@@ -117,6 +117,8 @@ codes! {
     InvalidPath,
     /// A step that is not in the definition.
     UnknownStep,
+    /// A function that the project does not have.
+    UnknownFunction,
     /// A parameter that is not declared.
     UnknownParameter,
     /// A property that the step does not have.

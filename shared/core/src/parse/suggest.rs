@@ -44,8 +44,13 @@ impl Suggester {
     }
 }
 
+/// Returns the candidate that is nearest to a misspelt word, if one is near.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    Suggester::default().closest(word, candidates)
+}
+
 /// Returns the words in one line, cut after 20.
-pub(crate) fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 20;
     let (mut shown, mut count) = (Vec::new(), 0_usize);
     for word in words {

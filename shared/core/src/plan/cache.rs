@@ -16,6 +16,15 @@ use crate::plan::report::check_outputs;
 use crate::plan::resolver::{Pending, Planned, answered};
 use crate::uri::S3Uri;
 
+/// The reason of a step whose key is not in the cache.
+const NO_RESULT: &str = "no cached result";
+
+/// Returns true if the reason says that a step's key is not in the cache. Executions of earlier
+/// versions say it in more words.
+pub fn is_miss(reason: &str) -> bool {
+    [NO_RESULT, "no result of this code with these arguments is cached"].contains(&reason)
+}
+
 /// Whether a step runs or a cached result stands in.
 pub(crate) enum CacheDecision {
     /// This result stands in.
@@ -126,8 +135,7 @@ impl Draft<'_> {
             None => match self.facts.cache.get(&key) {
                 Some(Some(entry)) => entry,
                 Some(None) => {
-                    let reason = "no result of this code with these arguments is cached";
-                    return Ok(Err(reason.to_owned()));
+                    return Ok(Err(NO_RESULT.to_owned()));
                 }
                 None => return Err(self.resolver().pending(Need::CacheEntry(key))),
             },

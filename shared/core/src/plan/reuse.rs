@@ -152,7 +152,8 @@ impl Draft<'_> {
             Some(source) if from_source > 0 => format!("; the rest from execution {source}"),
             _ => String::new(),
         };
-        let reason = format!("supplied by {}: {}{rest}", supplied.by, names.join(", "));
+        let what = if names.is_empty() { "no outputs".to_owned() } else { names.join(", ") };
+        let reason = format!("supplied by {}: {what}{rest}", supplied.by);
         let reuse = Reuse {
             reference,
             source: None,

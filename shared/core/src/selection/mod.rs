@@ -17,7 +17,7 @@ use crate::definition::extension::TriggerRule;
 use crate::definition::graph::{Direction, Graph};
 use crate::definition::output::convert_output;
 use crate::definition::output_reads::outputs_read;
-use crate::definition::{Pipeline, StepIndex};
+use crate::definition::{Pipeline, StepIndex, StepKind, StepType};
 use crate::execution::past::PastExecution;
 use crate::execution::result::Supplied;
 use crate::name::{ExecutionId, StepName};
@@ -54,6 +54,10 @@ pub enum SelectionError {
     SuppliedAndSelected { step: StepName },
     #[error("`{step}` cannot be supplied: there is no such step (steps: {steps})")]
     UnknownSupplied { step: String, steps: String },
+    #[error("step `{step}` declares outputs, and none is supplied (outputs: {outputs})")]
+    NothingSupplied { step: StepName, outputs: String },
+    #[error("step `{step}` is a {step_type} step, which has no outputs that can be supplied")]
+    NotSupplied { step: StepName, step_type: StepType },
     #[error("step `{step}` has no output `{output}` to supply (outputs: {outputs})")]
     UnknownOutput { step: StepName, output: String, outputs: String },
     #[error("output `{output}` of step `{step}`: {why}")]
@@ -99,6 +103,12 @@ impl SelectionError {
             }
             Self::ForcedNotSelected { step } => {
                 Some(format!("select it too with `--select {step}`"))
+            }
+            Self::NothingSupplied { step, outputs } => {
+                let output = outputs.split(',').next()?;
+                Some(format!(
+                    "give each with `--supply {step}.{output}=VALUE`, or all of them with `--supply {step}=@FILE`"
+                ))
             }
             Self::MissingOutputs { outputs } => {
                 Some(format!("give it with `--supply {}=VALUE`", outputs.first()?))
@@ -276,6 +286,14 @@ pub fn supply(
             steps: list(pipeline.steps.iter().map(|step| step.name.as_str())),
         })?;
         let step = pipeline.step(index);
+        if matches!(step.kind, StepKind::Condition { .. } | StepKind::Fail { .. }) {
+            let (step, step_type) = (step.name.clone(), step.step_type());
+            return Err(SelectionError::NotSupplied { step, step_type });
+        }
+        if outputs.is_empty() && !step.outputs().is_empty() {
+            let outputs = list(step.outputs().iter().map(|declared| declared.name.as_str()));
+            return Err(SelectionError::NothingSupplied { step: step.name.clone(), outputs });
+        }
         let mut converted = Map::new();
         for (output, value) in outputs {
             let found = step.outputs().iter().find(|declared| declared.name == *output);

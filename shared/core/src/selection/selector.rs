@@ -4,8 +4,9 @@
 //! train          the step
 //! train+         and everything downstream of it        train+2   two steps far
 //! +train         and everything upstream                1+train   one step far
+//! tr*n, tr?in    every step whose name matches: `*` is any text, `?` one character
 //! a..b           every step on a path from a to b, both included
-//! tag:nightly    every step with the tag
+//! tag:nightly    every step with the tag, which may be a pattern too
 //! state:changed  steps whose code, arguments or inputs differ from the source execution
 //! result:failed  steps that failed in the source execution
 //! ```
@@ -33,6 +34,8 @@ pub struct Selector {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Atom {
     Step(StepName),
+    /// The steps whose names match a pattern.
+    Matching(String),
     Between(StepName, StepName),
     Tag(String),
     Changed,
@@ -47,6 +50,8 @@ pub enum SelectorError {
     Unreadable { selector: String },
     #[error("selector `{selector}`: there is no step `{name}`{hint}")]
     UnknownStep { selector: String, name: String, hint: String },
+    #[error("selector `{selector}`: no step's name matches (steps: {steps})")]
+    NoMatch { selector: String, steps: String },
     #[error("selector `{selector}`: no step has that tag (tags: {tags})")]
     UnknownTag { selector: String, tags: String },
     #[error("selector `{selector}`: no path leads from `{from}` to `{to}`{hint}")]
@@ -71,7 +76,7 @@ impl fmt::Display for Selector {
 impl Selector {
     /// The forms of a selector, as the end of an error text.
     pub const ALLOWED: &'static str =
-        "STEP, STEP+, +STEP, 2+STEP+1, FROM..TO, tag:TAG, state:changed or result:failed";
+        "STEP, STEP+, +STEP, 2+STEP+1, PATTERN*, FROM..TO, tag:TAG, state:changed or result:failed";
 
     /// Reads a selector. It may name steps that do not exist: [`Selector::expand`] checks that.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
@@ -97,6 +102,13 @@ impl Selector {
             Atom::Failed
         } else if let Some((from, to)) = atom.split_once("..") {
             Atom::Between(step(from)?, step(to)?)
+        } else if is_pattern(atom) {
+            let plain: String = atom.chars().filter(|c| !WILDCARDS.contains(c)).collect();
+            // What is beside the wildcards has to be a part of a step's name.
+            if !plain.is_empty() {
+                step(&plain)?;
+            }
+            Atom::Matching(atom.to_owned())
         } else {
             Atom::Step(step(atom)?)
         };
@@ -124,9 +136,11 @@ impl Selector {
         let known_past = || past.ok_or_else(|| SelectorError::NoEarlier { selector: selector() });
         let mut steps = match &self.atom {
             Atom::Step(name) => BTreeSet::from([self.find(pipeline, name)?]),
+            Atom::Matching(pattern) => self.matching(pipeline, pattern)?,
             Atom::Between(from, to) => self.between(pipeline, graph, from, to)?,
             Atom::Tag(tag) => {
-                let has_tag = |index: &StepIndex| pipeline.step(*index).tags.contains(tag);
+                let is_it = |own: &String| matches(tag, own);
+                let has_tag = |index: &StepIndex| pipeline.step(*index).tags.iter().any(is_it);
                 let tagged: BTreeSet<_> = pipeline.indexes().filter(has_tag).collect();
                 if tagged.is_empty() {
                     let all = pipeline.steps.iter().flat_map(|step| &step.tags);
@@ -157,6 +171,20 @@ impl Selector {
         })
     }
 
+    fn matching(
+        &self,
+        pipeline: &Pipeline,
+        pattern: &str,
+    ) -> Result<BTreeSet<StepIndex>, SelectorError> {
+        let is_it = |index: &StepIndex| matches(pattern, pipeline.step(*index).name.as_str());
+        let found: BTreeSet<_> = pipeline.indexes().filter(is_it).collect();
+        if found.is_empty() {
+            let steps = list(pipeline.steps.iter().map(|step| step.name.as_str()));
+            return Err(SelectorError::NoMatch { selector: self.text.clone(), steps });
+        }
+        Ok(found)
+    }
+
     fn between(
         &self,
         pipeline: &Pipeline,
@@ -179,6 +207,41 @@ impl Selector {
         }
         Ok(down.intersection(&up).copied().collect())
     }
+}
+
+/// The characters that make a name a pattern.
+const WILDCARDS: [char; 2] = ['*', '?'];
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(WILDCARDS)
+}
+
+/// Returns true if `text` matches the pattern: `*` stands for any text, `?` for one character.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut at, mut place) = (0, 0);
+    // Where the last `*` stands, and how much of the text it has taken.
+    let mut star: Option<(usize, usize)> = None;
+    while place < text.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, place));
+                at += 1;
+            }
+            Some(letter) if *letter == '?' || *letter == text[place] => {
+                at += 1;
+                place += 1;
+            }
+            _ => {
+                let Some((begin, taken)) = star else { return false };
+                star = Some((begin, taken + 1));
+                at = begin + 1;
+                place = taken + 1;
+            }
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == '*')
 }
 
 /// Reads the number beside a `+`. Without a number the distance is unlimited.
@@ -243,9 +306,36 @@ mod tests {
             ("state:changed+", "CE"),
             ("1+result:failed", "AD"),
             ("F+", "F"),
+            ("*", "ABCDEF"),
+            ("?", "ABCDEF"),
+            ("B*", "B"),
+            ("*D*+", "DE"),
+            ("1+C*", "BC"),
+            ("tag:s*w", "BD"),
+            ("tag:*", "BD"),
         ];
         for (selector, steps) in cases {
             assert_eq!(expand(selector), Ok(steps.to_owned()), "{selector}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_matches_whole_names() {
+        let cases = [
+            ("*", "", true),
+            ("Train*", "Train", true),
+            ("Train*", "TrainFast", true),
+            ("Train*", "Retrain", false),
+            ("*ain*", "Train-2", true),
+            ("*a*b*c", "xaybzc", true),
+            ("*a*b*c", "xaybz", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("a**", "a", true),
+            ("train", "Train", false),
+        ];
+        for (pattern, name, is_match) in cases {
+            assert_eq!(matches(pattern, name), is_match, "{pattern} {name}");
         }
     }
 
@@ -259,6 +349,11 @@ mod tests {
             ("A+99999999999999999999", "invalid selector"),
             ("b", "there is no step `b`, did you mean `B`?"),
             ("Zebra", "there is no step `Zebra` (steps: A, B, C, D, E, F)"),
+            ("Z*", "no step's name matches (steps: A, B, C, D, E, F)"),
+            ("??", "no step's name matches"),
+            ("A/*", "invalid selector `A/*`"),
+            ("A*..E", "invalid selector `A*..E`"),
+            ("tag:f*", "no step has that tag (tags: slow, x)"),
             ("tag:fast", "no step has that tag (tags: slow, x)"),
             ("E..A", "no path leads from `E` to `A`, but `A..E` is one"),
             ("A..F", "no path leads from `A` to `F`"),

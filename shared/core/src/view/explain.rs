@@ -10,6 +10,7 @@ use crate::definition::expression::Expression;
 use crate::definition::{StepIndex, StepKind, StepType};
 use crate::execution::commit::Verdict;
 use crate::execution::past::PastExecution;
+use crate::plan::cache::is_miss;
 use crate::plan::draft::Draft;
 use crate::plan::facts::Facts;
 
@@ -216,17 +217,15 @@ pub fn explain(
 }
 
 impl Explanation {
-    /// Returns in words what decided: the differences if there are any, otherwise the planner's
-    /// reason.
+    /// Returns in words what decided. Where the key was not in the cache these are the differences
+    /// from an earlier run, otherwise the planner's reason.
     pub fn because(&self) -> String {
-        let reason = self.reason.clone().unwrap_or_else(|| "its turn has not come".to_owned());
-        match &self.against {
-            None if self.decision == Some("Run") && self.cache_key.is_some() => {
-                format!("{reason}; no earlier run of it is on record")
-            }
-            None => reason,
+        let Some(reason) = &self.reason else { return "its turn has not come".to_owned() };
+        let has_missed = self.decision == Some("Run") && is_miss(reason);
+        match self.against.as_ref().filter(|_| has_missed) {
+            None => reason.clone(),
             Some(against) if self.differences.is_empty() => {
-                format!("{reason}; nothing differs from execution {against}")
+                format!("{reason}, though nothing differs from execution {against}")
             }
             Some(against) => {
                 let differences: Vec<_> = self.differences.iter().map(Difference::text).collect();

@@ -9,6 +9,7 @@ use crate::definition::{Pipeline, StepIndex, StepKind, StepType};
 use crate::execution::Execution;
 use crate::execution::commit::{Commit, Verdict};
 use crate::execution::phase::Phase;
+use crate::execution::start::Start;
 use crate::view::price::savings_usd;
 
 /// The forecast of a whole execution.
@@ -57,7 +58,7 @@ pub struct ForecastSummary {
 /// Makes a forecast from `commits`, which were planned one after the other until nothing was left
 /// to decide without running something.
 pub fn forecast(
-    pipeline_name: &str,
+    start: &Start,
     pipeline: &Pipeline,
     execution: &Execution,
     commits: &[Commit],
@@ -72,9 +73,10 @@ pub fn forecast(
         let phase = execution.step(index).phase;
         let (decision, reason) = match decided {
             Some(decided) => (decided.verdict.decision(), decided.reason.clone()),
-            None => ("MayRun", depends_on(pipeline, execution, index)),
+            None => undecided(start, pipeline, execution, index),
         };
         match decided.map(|decided| &decided.verdict) {
+            None if decision == "Run" => summary.run += 1,
             None if is_function(pipeline, index) => summary.may_run += 1,
             Some(Verdict::Run(_)) => summary.run += 1,
             Some(Verdict::CacheHit(_)) => summary.cache_hit += 1,
@@ -95,7 +97,7 @@ pub fn forecast(
         }
     });
     let steps = forecasts.collect();
-    Forecast { pipeline_name: pipeline_name.to_owned(), steps, summary }
+    Forecast { pipeline_name: start.pipeline_name.to_string(), steps, summary }
 }
 
 impl Forecast {
@@ -107,6 +109,51 @@ impl Forecast {
 
 fn is_function(pipeline: &Pipeline, index: StepIndex) -> bool {
     !matches!(pipeline.step(index).kind, StepKind::Condition { .. } | StepKind::Fail { .. })
+}
+
+/// Returns the decision about a step that waits for others, and why.
+///
+/// A step that takes no cached result runs in any case, unless it may be skipped.
+fn undecided(
+    start: &Start,
+    pipeline: &Pipeline,
+    execution: &Execution,
+    index: StepIndex,
+) -> (&'static str, String) {
+    let step = pipeline.step(index);
+    let takes_no_hit = if !is_function(pipeline, index) {
+        None
+    } else if start.forced.contains(&index) {
+        Some("forced")
+    } else if step.cache.is_none() {
+        Some("caching is off for this step")
+    } else {
+        (!start.use_cache).then_some("cached results are not used in this execution")
+    };
+    match takes_no_hit {
+        Some(why) if !may_be_skipped(pipeline, execution, index) => ("Run", why.to_owned()),
+        Some(why) => ("MayRun", format!("{why}; {}", depends_on(pipeline, execution, index))),
+        None => ("MayRun", depends_on(pipeline, execution, index)),
+    }
+}
+
+/// Returns true if a condition that is not decided yet may skip the step.
+fn may_be_skipped(pipeline: &Pipeline, execution: &Execution, index: StepIndex) -> bool {
+    let mut seen = BTreeSet::from([index]);
+    let mut queue = vec![index];
+    while let Some(current) = queue.pop() {
+        let step = pipeline.step(current);
+        let parent = step.parent.map(|parent| parent.condition);
+        if step.when.is_some()
+            || parent.is_some_and(|it| execution.step(it).phase == Phase::Waiting)
+        {
+            return true;
+        }
+        let waits = |edge: &StepIndex| execution.step(*edge).phase == Phase::Waiting;
+        let edges = step.dependencies.iter().copied().chain(parent).filter(waits);
+        queue.extend(edges.filter(|edge| seen.insert(*edge)));
+    }
+    false
 }
 
 /// Returns what the decision about a waiting step depends on: the nearest steps upstream that will

@@ -35,8 +35,7 @@ impl Engine {
                 break;
             }
         }
-        let name = start.pipeline_name.to_string();
-        let forecast = forecast(&name, pipeline, &execution, &commits);
+        let forecast = forecast(&start, pipeline, &execution, &commits);
         Ok((forecast, PastExecution::new(start, pipeline.as_ref().clone(), commits)))
     }
 }
