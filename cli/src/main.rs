@@ -12,10 +12,12 @@ mod commands;
 mod files;
 mod folder_code;
 mod functions;
+mod hints;
 mod installer;
 mod meter;
 mod node;
 mod package;
+mod parameters;
 mod pipeline_source;
 mod project;
 mod provided;
@@ -26,21 +28,27 @@ mod request;
 mod runtime;
 mod session;
 mod settings;
+mod source_paths;
 mod state_folder;
 mod stored_code;
 mod target;
 mod triggers;
+mod user;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use commands::{Arguments, dispatch};
-use output::error::OrError as _;
+use output::error::{OrError as _, user};
+use output::exit_status::ExitStatus;
 use output::stream;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     // The S3 protocol crate logs answers that a client may expect, such as 404, as errors.
     let level = if arguments.verbose { "info,s3s=off" } else { "error,s3s=off" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
@@ -51,7 +59,24 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(dispatch(arguments)),
         Err(error) => Err(error.into()),
     };
-    let status = result.unwrap_or_else(|error| error.report());
+    let status = result.unwrap_or_else(|error| error.report(asks_for_json()));
     let printed = stream::finish().or_service(|| "could not write to stdout");
-    printed.map_or_else(|error| error.report(), |()| status).into()
+    printed.map_or_else(|error| error.report(false), |()| status).into()
+}
+
+/// Returns true if the command line asks for JSON, also where it cannot be parsed.
+fn asks_for_json() -> bool {
+    std::env::args_os().take_while(|argument| argument != "--").any(|it| it == "--json")
+}
+
+/// Prints the help, the version, or why the command line cannot be parsed.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && asks_for_json() {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default();
+        return user(message.strip_prefix("error: ").unwrap_or(message)).report(true).into();
+    }
+    // A closed terminal is no failure.
+    drop(error.print());
+    if error.use_stderr() { ExitStatus::UserError.into() } else { ExitStatus::Succeeded.into() }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sidestep_core::name::PipelineName;
 use sidestep_core::uri::S3Uri;
 
+use crate::hints::meant;
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::pipeline_source::PipelineSource;
 use crate::settings::Settings;
@@ -21,8 +22,14 @@ pub(crate) struct Project {
     pub(crate) settings: Settings,
 }
 
+/// Returns true for texts that mean a definition's file, and not a pipeline.
+fn is_file_name(text: &str) -> bool {
+    let ending = Path::new(text).extension().unwrap_or_default().to_ascii_lowercase();
+    text.contains('/') || ["json", "yaml", "yml"].iter().any(|known| ending == *known)
+}
+
 /// Returns the working folder or the nearest one above it that has a `sidestep.toml`.
-fn nearest() -> Result<PathBuf, CommandError> {
+fn nearest_folder() -> Result<PathBuf, CommandError> {
     let here = std::env::current_dir().or_service(|| "could not determine the working folder")?;
     let found = here.ancestors().find(|folder| folder.join(FILE).is_file()).map(Path::to_owned);
     found.ok_or_else(|| {
@@ -36,7 +43,7 @@ impl Project {
     pub(crate) fn find(folder: Option<&Path>) -> Result<Self, CommandError> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
-            None => nearest()?,
+            None => nearest_folder()?,
         };
         let path = folder.join(FILE);
         let text =
@@ -86,12 +93,33 @@ impl Project {
         if path.is_file() {
             return PipelineSource::of_file(path);
         }
-        let names: Vec<_> =
-            self.settings.pipelines.keys().map(|name| format!("`{name}`")).collect();
-        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Err(user(format!("no pipeline `{name}`")).hint(format!(
-            "pipelines of `{}`: {known}; or name a file",
-            self.folder.join(FILE).display()
-        )))
+        Err(self.no_pipeline(name))
+    }
+
+    /// Returns the error for a name that is neither a pipeline's nor a file's.
+    pub(crate) fn no_pipeline(&self, name: &str) -> CommandError {
+        let path = Path::new(name);
+        let problem = if path.is_dir() {
+            format!("`{name}` is a folder: expected a pipeline's name or a definition's file")
+        } else if is_file_name(name) {
+            format!("there is no file `{name}`")
+        } else {
+            format!("no pipeline `{name}`")
+        };
+        let is_its_file = |definition: &Path| definition.file_name() == path.file_name();
+        let mut pipelines = self.settings.pipelines.iter();
+        let of_file = pipelines.find(|(_, settings)| is_its_file(&settings.definition));
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let names = || self.settings.pipelines.keys().map(String::as_str);
+        let hint = match of_file {
+            Some((pipeline, settings)) => {
+                format!("pipeline `{pipeline}` has `{}`", settings.definition.display())
+            }
+            None if self.settings.pipelines.is_empty() => {
+                format!("`{FILE}` has no pipelines: add one, or name a definition's file")
+            }
+            None => meant(&stem, names(), &format!("pipelines of `{FILE}`")),
+        };
+        user(problem).hint(hint)
     }
 }

@@ -17,6 +17,7 @@ use crate::blueprint::{buckets, event_bus, stack_name};
 use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::session::Session;
+use crate::source_paths::SourcePaths;
 
 /// An AWS account: its configuration and its stacks.
 #[derive(Debug, Clone)]
@@ -150,6 +151,7 @@ impl Remote {
             endpoints: None,
             state,
             starter: None,
+            sources: SourcePaths::of(&project.settings),
         }
     }
 

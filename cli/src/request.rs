@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Map, Value};
 use sidestep_core::definition::Pipeline;
-use sidestep_core::name::ExecutionId;
+use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::parse;
+use sidestep_core::parse::suggest::nearest;
 use sidestep_engine::error::EngineError;
 use sidestep_engine::start::selection::{SelectionRequest, SourceRequest};
 use sidestep_engine::start::{Prepared, StartRequest};
@@ -15,21 +17,27 @@ use sidestep_engine::start::{Prepared, StartRequest};
 use crate::functions::{self, Ready};
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::output::problems::problem_line;
+use crate::parameters::{parameter, parameters};
 use crate::project::Project;
+use crate::user::user_name;
 
 /// The options of `run` and `plan`.
 #[derive(Debug, Args)]
 pub(crate) struct StartOptions {
     /// Name of a pipeline in `sidestep.toml`, or path of a definition file
     pub(crate) pipeline: String,
-    /// Set a pipeline parameter; repeatable
+    /// Set a pipeline parameter; repeatable. NAME=@FILE takes the text of a file
     #[arg(short = 'p', long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
-    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) parameter: Vec<(String, String)>,
+    /// Take pipeline parameters from a JSON or YAML file, by name or as SageMaker's list of Name
+    /// and Value; `-p` overrides it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
     /// Take parameters that are not set from the source execution instead of the defaults
     #[arg(long)]
     pub(crate) inherit_parameters: bool,
     /// Run only these steps; repeatable. STEP, STEP+ (and those after it), +STEP (and those before
-    /// it), 2+STEP+1, FROM..TO, tag:TAG, state:changed, result:failed
+    /// it), 2+STEP+1, FROM..TO, 'PATTERN*', tag:TAG, state:changed, result:failed
     #[arg(long, value_name = "SELECTOR")]
     pub(crate) select: Vec<String>,
     /// Do not run these steps; repeatable
@@ -39,8 +47,9 @@ pub(crate) struct StartOptions {
     /// or `none`
     #[arg(long, value_name = "EXEC", default_value = "latest")]
     pub(crate) source: String,
-    /// Supply a step's outputs by hand instead of running it; repeatable
-    #[arg(long, value_name = "STEP.OUTPUT=VALUE|STEP=@FILE")]
+    /// Supply a step's outputs by hand instead of running it; repeatable. STEP alone stands for a
+    /// step without outputs
+    #[arg(long, value_name = "STEP.OUTPUT=VALUE|STEP=@FILE|STEP")]
     pub(crate) supply: Vec<String>,
     /// Publish supplied outputs to the cache
     #[arg(long)]
@@ -54,6 +63,9 @@ pub(crate) struct StartOptions {
     /// Run at most N steps at a time, like SageMaker's MaxParallelExecutionSteps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_parallel: Option<u32>,
+    /// Print whole lines, however narrow the terminal
+    #[arg(long)]
+    pub(crate) wide: bool,
     /// Print one JSON document
     #[arg(long)]
     pub(crate) json: bool,
@@ -97,7 +109,7 @@ pub(crate) fn read(
     for warning in &parsed.warnings {
         eprintln!("{}", problem_line(&source.path.display().to_string(), warning));
     }
-    let parameters = parameters(&options.parameters)?;
+    let parameters = parameters(options.parameters.as_deref(), &options.parameter)?;
     let selection = selection(options)?;
     let settings = project.settings.pipelines.get(&options.pipeline);
     let default_limit = settings.and_then(|settings| settings.max_parallel_execution_steps);
@@ -123,35 +135,18 @@ pub(crate) fn note_empty_selection(prepared: &Prepared) {
     }
 }
 
-/// Parses `NAME=VALUE`.
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-fn parameters(given: &[(String, String)]) -> Result<BTreeMap<String, String>, CommandError> {
-    let mut parameters = BTreeMap::new();
-    for (name, value) in given {
-        if parameters.insert(name.clone(), value.clone()).is_some() {
-            return Err(user(format!("parameter `{name}` is given twice")));
-        }
-    }
-    Ok(parameters)
-}
-
 fn selection(options: &StartOptions) -> Result<SelectionRequest, CommandError> {
     let source = match options.source.as_str() {
         "latest" => SourceRequest::Latest,
         "none" => SourceRequest::None,
         text => SourceRequest::Execution(execution_id(text)?),
     };
-    let supplied_by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     Ok(SelectionRequest {
         select: options.select.clone(),
         exclude: options.exclude.clone(),
         source,
         supply: supplies(&options.supply)?,
-        supplied_by: supplied_by.unwrap_or_else(|_| "an unnamed user".to_owned()),
+        supplied_by: user_name(),
         publish_supplied: options.publish_supplied,
         force: options.force.clone(),
         inherit_parameters: options.inherit_parameters,
@@ -162,23 +157,38 @@ fn selection(options: &StartOptions) -> Result<SelectionRequest, CommandError> {
 pub(crate) fn execution_id(text: &str) -> Result<ExecutionId, CommandError> {
     let id = text.rsplit('/').next().unwrap_or(text);
     ExecutionId::parse(id).map_err(|error| {
-        user(error.to_string()).hint("name an execution by its id, its ARN, or `latest`")
+        let hint = "name an execution by its id, its ARN, or `latest`";
+        let listed = match PipelineName::parse(text) {
+            _ if nearest(text, ["latest"].into_iter()).is_some() => String::new(),
+            Ok(name) => format!("; `sidestep list {name}` lists those of a pipeline"),
+            Err(_) => "; `sidestep list` lists them".to_owned(),
+        };
+        user(error.to_string()).hint(format!("{hint}{listed}"))
     })
 }
 
-/// Parses `STEP.OUTPUT=VALUE` and `STEP=@FILE`, where the file holds the step's outputs as JSON.
+/// Parses `STEP.OUTPUT=VALUE`, `STEP=@FILE`, where the file holds the step's outputs as JSON, and
+/// `STEP` for a step without outputs.
 fn supplies(given: &[String]) -> Result<BTreeMap<String, Map<String, Value>>, CommandError> {
     let mut supplies: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for text in given {
-        let expected =
-            || user(format!("`--supply {text}`: expected STEP.OUTPUT=VALUE or STEP=@FILE"));
-        let (target, value) = text.split_once('=').ok_or_else(expected)?;
-        let (step, outputs) = match (target.split_once('.'), value.strip_prefix('@')) {
-            (Some((step, output)), _) => {
+        let expected = || {
+            let forms = "STEP.OUTPUT=VALUE, STEP=@FILE, or STEP for a step without outputs";
+            user(format!("invalid `--supply {text}`: expected {forms}"))
+        };
+        let (target, value) = match text.split_once('=') {
+            Some((target, value)) => (target, Some(value)),
+            None => (text.as_str(), None),
+        };
+        let (step, outputs) = match (target.split_once('.'), value) {
+            (Some((step, output)), Some(value)) => {
                 (step, Map::from_iter([(output.to_owned(), Value::from(value))]))
             }
-            (None, Some(file)) => (target, read_outputs(file)?),
-            (None, None) => return Err(expected()),
+            (None, Some(value)) => {
+                (target, read_outputs(value.strip_prefix('@').ok_or_else(expected)?)?)
+            }
+            (None, None) => (target, Map::new()),
+            (Some(_), None) => return Err(expected()),
         };
         let known = supplies.entry(step.to_owned()).or_default();
         for (output, value) in outputs {
@@ -210,7 +220,9 @@ mod tests {
         let given = ["A.x=1", "A.y=a=b", "B.z="].map(str::to_owned);
         let read = supplies(&given).expect("legal");
         assert_eq!(json!(read), json!({"A": {"x": "1", "y": "a=b"}, "B": {"z": ""}}));
-        for wrong in [&["A"][..], &["A=1"], &["A.x=1", "A.x=2"], &["A=@/no/such/file"]] {
+        let none = supplies(&["A".to_owned()]).expect("legal");
+        assert_eq!(json!(none), json!({"A": {}}));
+        for wrong in [&["A.x"][..], &["A=1"], &["A.x=1", "A.x=2"], &["A=@/no/such/file"]] {
             let given: Vec<_> = wrong.iter().map(|text| (*text).to_owned()).collect();
             assert!(supplies(&given).is_err(), "{wrong:?}");
         }

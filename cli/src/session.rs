@@ -23,6 +23,7 @@ use sidestep_local::lambda::{Code, FunctionConfig};
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::request::execution_id;
+use crate::source_paths::SourcePaths;
 use crate::triggers::TriggerSource;
 
 /// Name in the counter of the part that starts executions.
@@ -44,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) state: PathBuf,
     /// Starts executions instead of [`Session::engine`] if requests are counted.
     pub(crate) starter: Option<Engine>,
+    /// Where the functions' code is, for the paths in their messages.
+    pub(crate) sources: SourcePaths,
 }
 
 impl Session {
@@ -67,6 +70,7 @@ impl Session {
                         endpoints,
                         state,
                         starter: None,
+                        sources: SourcePaths::of(&project.settings),
                     });
                 }
                 // The owner of the folder is about to publish its endpoints, or to end.
@@ -175,7 +179,8 @@ impl Session {
             Some(_) => Arc::new(cloud_engine(&cloud, watched(&state))),
             None => planner,
         };
-        Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter })
+        let sources = SourcePaths::of(&project.settings);
+        Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter, sources })
     }
 
     /// Publishes the functions, so that other commands may run executions in this process.
@@ -209,7 +214,8 @@ impl Session {
         let handoff = project.settings.engine.handoff;
         let options = EngineOptions { handoff, ..watched(&state) };
         let engine = Arc::new(local_engine(&endpoints, options));
-        Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None }
+        let sources = SourcePaths::of(&project.settings);
+        Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None, sources }
     }
 
     /// Creates the queues of a pipeline's Callback steps in the embedded cloud. On AWS they exist.
@@ -223,7 +229,9 @@ impl Session {
         if text == "latest" {
             let newest = self.engine.executions().list(None, 1).await?;
             let latest = newest.into_iter().next().map(|summary| summary.execution_id);
-            return latest.ok_or_else(|| user("there are no executions yet"));
+            return latest.ok_or_else(|| {
+                user("there are no executions yet").hint("`sidestep run PIPELINE` starts one")
+            });
         }
         execution_id(text)
     }

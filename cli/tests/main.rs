@@ -13,6 +13,7 @@ mod hostile;
 mod python;
 mod recovery;
 mod sagemaker;
+mod said;
 mod selection;
 mod synth;
 mod what_if;

@@ -11,7 +11,8 @@ use sidestep_core::execution::past::PastExecution;
 use sidestep_core::name::StepName;
 use sidestep_core::view::explain::Explanation;
 
-use crate::output::error::{CommandError, user};
+use crate::hints::no_step;
+use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::session::Session;
@@ -71,11 +72,7 @@ async fn explanations(
 
 fn find(this: &PastExecution, name: &str) -> Result<StepIndex, CommandError> {
     let step = StepName::parse(name).ok().and_then(|name| this.pipeline.find(&name));
-    step.ok_or_else(|| {
-        let names = this.pipeline.steps.iter().map(|step| step.name.as_str());
-        user(format!("the execution has no step `{name}`"))
-            .hint(format!("its steps: {}", names.collect::<Vec<_>>().join(", ")))
-    })
+    step.ok_or_else(|| no_step(&this.pipeline, "the execution", name))
 }
 
 /// Returns the explanation of one step, with the parts of its cache key if `is_detailed`.

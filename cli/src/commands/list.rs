@@ -13,6 +13,7 @@ use sidestep_local::cloud::{ACCOUNT_ID, REGION};
 
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
+use crate::output::screen::Screen;
 use crate::output::table;
 use crate::project::Project;
 use crate::target::Target;
@@ -24,6 +25,9 @@ pub(crate) struct ListOptions {
     /// List at most this many
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
+    /// Print whole lines, however narrow the terminal
+    #[arg(long)]
+    pub(crate) wide: bool,
     /// Print one JSON document
     #[arg(long)]
     pub(crate) json: bool,
@@ -35,16 +39,30 @@ pub(crate) async fn list(
     options: &ListOptions,
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
-    let name = options.pipeline.as_deref().map(pipeline_name).transpose()?;
+    let name = match options.pipeline.as_deref().map(|text| (text, PipelineName::parse(text))) {
+        // A definition's file, for example.
+        Some((text, Err(_))) => Some(project.pipeline(text)?.name),
+        Some((_, Ok(name))) => Some(name),
+        None => None,
+    };
     let session = target.open(&project).await?;
     let listed = session.engine.executions().list(name.as_ref(), options.limit).await;
     session.close(Duration::ZERO).await;
     let summaries = listed?;
+    let is_known = |text: &str| project.pipeline(text).is_ok();
+    if let Some(text) = options.pipeline.as_deref().filter(|text| !is_known(text))
+        && summaries.is_empty()
+    {
+        return Err(project.no_pipeline(text));
+    }
     if options.json {
         let list: Vec<_> = summaries.iter().map(summary).collect();
         println!("{:#}", json!({ "PipelineExecutionSummaries": list }));
     } else {
-        print!("{}", table::list(&summaries));
+        if summaries.is_empty() {
+            eprintln!("note: there are no executions yet");
+        }
+        print!("{}", table::list(&summaries, Screen::of_stdout(options.wide)));
     }
     Ok(ExitStatus::Succeeded)
 }
@@ -77,9 +95,4 @@ fn summary(summary: &Summary) -> Value {
         value["PipelineExecutionFailureReason"] = json!(reason);
     }
     value
-}
-
-/// Parses a pipeline's name.
-fn pipeline_name(text: &str) -> Result<PipelineName, CommandError> {
-    PipelineName::parse(text).map_err(CommandError::from)
 }

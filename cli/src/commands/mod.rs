@@ -110,7 +110,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitStatus, Command
     let project = arguments.project.as_deref();
     let target = arguments.target;
     match arguments.command {
-        Command::Validate(options) => validate::validate(&options),
+        Command::Validate(options) => validate::validate(project, &options),
         Command::Run(options) => run::run(project, target, options).await,
         Command::Plan(options) => plan::plan(project, target, options).await,
         Command::Explain(options) => explain::explain(project, target, &options).await,

@@ -13,6 +13,7 @@ use sidestep_engine::start::StartRequest;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::output::explanations;
+use crate::output::screen::Screen;
 use crate::output::table;
 use crate::project::Project;
 use crate::read_only::ReadOnlyCloud;
@@ -37,7 +38,7 @@ pub(crate) async fn plan(
         let (mut request, _) = read(&project, &options.start, "sidestep plan")?;
         request.definition = remote.definition(request.definition);
         let (forecast, explained) = look_ahead(&remote.engine, request).await?;
-        return Ok(print(forecast, &explained, options.start.json));
+        return Ok(print(forecast, &explained, &options.start));
     }
     let asked = ask(&project, &options.start, "sidestep plan")?;
     let files = project.uploads()?;
@@ -46,7 +47,7 @@ pub(crate) async fn plan(
     let result = look_ahead(&cloud.engine, asked.request).await;
     cloud.close().await;
     let (forecast, explained) = result?;
-    Ok(print(forecast, &explained, options.start.json))
+    Ok(print(forecast, &explained, &options.start))
 }
 
 /// Returns what a run would do, and for each step that would run what differs from earlier runs.
@@ -62,14 +63,18 @@ async fn look_ahead(
 }
 
 /// Prints the forecast and returns the exit status.
-fn print(mut forecast: Forecast, explained: &[(StepIndex, Explanation)], json: bool) -> ExitStatus {
+fn print(
+    mut forecast: Forecast,
+    explained: &[(StepIndex, Explanation)],
+    options: &StartOptions,
+) -> ExitStatus {
     for (step, explanation) in explained {
         forecast.steps[step.0].reason = explanation.because();
     }
-    if json {
+    if options.json {
         println!("{:#}", document(&forecast, explained));
     } else {
-        print!("{}", table::forecast(&forecast));
+        print!("{}", table::forecast(&forecast, Screen::of_stdout(options.wide)));
     }
     if forecast.has_work() { ExitStatus::HasWork } else { ExitStatus::Succeeded }
 }

@@ -4,6 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use sidestep_core::definition::{Step, StepKind};
+use sidestep_core::execution::ExecutionStatus;
+use sidestep_core::name::ExecutionId;
+use sidestep_engine::error::{EngineError, RequestError};
+use sidestep_engine::loaded::Loaded;
 
 use crate::functions;
 use crate::output::error::{CommandError, user};
@@ -20,6 +25,9 @@ pub(crate) struct RetryOptions {
     /// Return at once and leave the execution running in `sidestep up` or on AWS
     #[arg(long)]
     pub(crate) detach: bool,
+    /// Print whole lines, however narrow the terminal
+    #[arg(long)]
+    pub(crate) wide: bool,
     /// Print one JSON document
     #[arg(long)]
     pub(crate) json: bool,
@@ -61,14 +69,38 @@ async fn with_functions_of(project: &Project, text: &str) -> Result<Session, Com
     Session::run(project, &ready.functions, None).await
 }
 
+/// Returns how to run the rest of an execution with the code of now.
+fn with_new_code(id: &ExecutionId, loaded: &Loaded) -> String {
+    let Loaded { start, pipeline, execution } = loaded;
+    let name = &start.pipeline_name;
+    let is_function = |step: &&Step| matches!(step.kind, StepKind::Lambda(_));
+    let is_cached = pipeline.steps.iter().filter(is_function).all(|step| step.cache.is_some());
+    if is_cached {
+        return format!(
+            "`sidestep run {name}` starts a new execution, which takes finished steps from the cache"
+        );
+    }
+    if execution.status == ExecutionStatus::Failed {
+        return format!(
+            "`sidestep run {name} --source {id} --select result:failed+` runs the failed steps and those behind them with the new code, and takes the other results from this execution"
+        );
+    }
+    format!("`sidestep run {name}` starts a new execution; steps without caching run again")
+}
+
 async fn retry_in(session: &Session, options: &RetryOptions) -> Result<ExitStatus, CommandError> {
     let id = session.execution(&options.execution).await?;
     let loaded = session.engine.load(&id).await?;
-    session.engine.retry(&id).await?;
+    if let Err(error) = session.engine.retry(&id).await {
+        let is_other = matches!(&error, EngineError::Request(RequestError::OtherCode { .. }));
+        let error = CommandError::from(error);
+        return Err(if is_other { error.hint(with_new_code(&id, &loaded)) } else { error });
+    }
     if options.detach {
         println!("{id}");
         return Ok(ExitStatus::Succeeded);
     }
-    let shown = Shown { json: options.json, after: loaded.execution.revision, meter: None };
+    let RetryOptions { json, wide, .. } = *options;
+    let shown = Shown { json, wide, after: loaded.execution.revision, meter: None };
     end_of(session, &id, &loaded.pipeline, shown).await
 }

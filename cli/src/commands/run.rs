@@ -87,7 +87,8 @@ async fn follow(
         println!("{id}");
         return Ok(ExitStatus::Succeeded);
     }
-    end_of(session, &id, &pipeline, Shown { json: options.start.json, after: 0, meter }).await
+    let StartOptions { json, wide, .. } = options.start;
+    end_of(session, &id, &pipeline, Shown { json, wide, after: 0, meter }).await
 }
 
 /// Begins the execution, or continues an interrupted one that does the same work.

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
+use crate::output::screen::Screen;
 use crate::output::{explanations, table};
 use crate::project::Project;
 use crate::target::Target;
@@ -15,6 +16,9 @@ use crate::target::Target;
 pub(crate) struct ShowOptions {
     /// An execution's id, its ARN, or `latest`
     pub(crate) execution: String,
+    /// Print whole lines, however narrow the terminal
+    #[arg(long)]
+    pub(crate) wide: bool,
     /// Print one JSON document
     #[arg(long)]
     pub(crate) json: bool,
@@ -29,7 +33,7 @@ pub(crate) async fn show(
     let session = target.open(&project).await?;
     let work = async {
         let id = session.execution(&options.execution).await?;
-        explanations::describe(&session.engine, &id).await
+        explanations::describe(&session, &id).await
     };
     let described = work.await;
     session.close(Duration::ZERO).await;
@@ -37,7 +41,8 @@ pub(crate) async fn show(
     if options.json {
         println!("{}", serde_json::to_string_pretty(&description)?);
     } else {
-        print!("{}", table::execution(&description));
+        let screen = Screen::of_stdout(options.wide);
+        print!("{}{}", table::steps(&description, screen), table::result(&description, screen));
     }
     Ok(ExitStatus::Succeeded)
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use sidestep_core::view::cost::Cost;
 use sidestep_core::view::description::ExecutionDescription;
 
-use super::table;
+use super::rows::Rows;
+use super::screen::Screen;
 use crate::output::error::CommandError;
 
 /// Returns the description as JSON, with the cost added.
@@ -16,10 +17,10 @@ pub(crate) fn with(description: &ExecutionDescription, cost: &Cost) -> Result<Va
 
 /// Returns requests, units and prices as a table.
 pub(crate) fn text(cost: &Cost) -> String {
-    let mut rows = table::table(&["service", "operation", "requests"]);
+    let mut rows = Rows::new(&["service", "operation", "requests"], &[]);
     for (service, operations) in &cost.requests {
         for (operation, count) in operations {
-            rows.add_row([service.clone(), operation.clone(), count.to_string()]);
+            rows.add([service.clone(), operation.clone(), count.to_string()]);
         }
     }
     let usd = cost.usd_per_million;
@@ -32,7 +33,8 @@ pub(crate) fn text(cost: &Cost) -> String {
     let prices: Vec<_> =
         kinds.iter().filter_map(|(kind, usd)| Some(format!("{kind} ${:.3}", (*usd)?))).collect();
     format!(
-        "{rows}\n{} write units, {} read units; price of a million steps without the functions' own time: {}\n",
+        "{}{} write units, {} read units; price of a million steps without the functions' own time: {}\n",
+        rows.text(Screen::of_stdout(true)),
         cost.write_units,
         cost.read_units,
         prices.join(", ")

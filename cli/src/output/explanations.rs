@@ -12,6 +12,7 @@ use sidestep_core::view::explain::Explanation;
 use sidestep_engine::engine::Engine;
 
 use crate::output::error::CommandError;
+use crate::session::Session;
 
 /// Returns the steps of `this` that run, each with what differs.
 pub(crate) async fn of_runs(
@@ -26,15 +27,23 @@ pub(crate) async fn of_runs(
     Ok(runs.into_iter().zip(explained).collect())
 }
 
-/// Describes an execution, with what differs as the reason of each step that ran.
+/// Describes an execution, with what differs as the reason of each step that ran, and with the
+/// paths of the user's files in its failures.
 pub(crate) async fn describe(
-    engine: &Engine,
+    session: &Session,
     id: &ExecutionId,
 ) -> Result<ExecutionDescription, CommandError> {
+    let engine = &session.engine;
     let mut description = engine.describe(id).await?;
     let this = engine.earlier(id).await?;
     for (step, explanation) in of_runs(engine, &this).await? {
         description.steps[step.0].reason = Some(explanation.because());
+    }
+    for step in &mut description.steps {
+        let past = step.failed_attempts.iter_mut().map(|attempt| &mut attempt.failure_reason);
+        for text in past.chain(&mut step.failure_reason) {
+            *text = session.sources.of_step(&this.pipeline, step.index, text).into_owned();
+        }
     }
     Ok(description)
 }

@@ -9,6 +9,7 @@ use sidestep_engine::sweep::Leases;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::progress::Progress;
+use super::screen::{Screen, is_one_stream};
 use super::{cost, explanations, table};
 use crate::meter::Meter;
 use crate::output::error::CommandError;
@@ -25,6 +26,8 @@ const POLL: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) json: bool,
+    /// True if no line is cut to the width of the terminal.
+    pub(crate) wide: bool,
     /// Only commits after this one are shown.
     pub(crate) after: Revision,
     /// Counts the execution's requests to the services.
@@ -40,7 +43,8 @@ pub(crate) async fn end_of(
 ) -> Result<ExitStatus, CommandError> {
     // Before the first line is shown, because its reader may interrupt at once.
     let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut progress = Progress::new(pipeline, session, !shown.json);
+    let screen = (!shown.json).then(|| Screen::of_stderr(shown.wide));
+    let mut progress = Progress::new(pipeline, session, screen);
     progress.started(id);
     let watched = watch(session, id, &mut progress, shown.after);
     tokio::select! {
@@ -60,7 +64,7 @@ pub(crate) async fn end_of(
         }
     }
     progress.finish();
-    let description = explanations::describe(&session.engine, id).await?;
+    let description = explanations::describe(session, id).await?;
     let cost = match session.cloud.as_ref().zip(shown.meter) {
         Some((cloud, meter)) => Some(meter.read(cloud, &description).await),
         None => None,
@@ -71,7 +75,12 @@ pub(crate) async fn end_of(
         }
         (true, None) => println!("{}", serde_json::to_string_pretty(&description)?),
         (false, cost) => {
-            print!("{}", table::execution(&description));
+            let screen = Screen::of_stdout(shown.wide);
+            // The reader of both streams need not read the same twice.
+            if !(is_one_stream() && progress.has_shown(&description)) {
+                print!("{}", table::steps(&description, screen));
+            }
+            print!("{}", table::result(&description, screen));
             print!("{}", cost.as_ref().map_or_else(String::new, cost::text));
         }
     }

@@ -6,10 +6,15 @@ pub(crate) mod stream;
 
 pub(crate) mod confirm;
 pub(crate) mod cost;
+pub(crate) mod count;
 pub(crate) mod error;
 pub(crate) mod exit_status;
 pub(crate) mod explanations;
+pub(crate) mod failure_log;
 pub(crate) mod follow;
 pub(crate) mod problems;
 pub(crate) mod progress;
+pub(crate) mod progress_line;
+pub(crate) mod rows;
+pub(crate) mod screen;
 pub(crate) mod table;

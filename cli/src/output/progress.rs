@@ -6,28 +6,34 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use serde_json::Value;
 use sidestep_core::definition::{Pipeline, StepIndex};
 use sidestep_core::execution::commit::{AttemptResult, Commit, Failure, Verdict};
 use sidestep_core::name::ExecutionId;
+use sidestep_core::view::description::ExecutionDescription;
 use sidestep_local::lambda::{LogKey, LogLine};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::table::duration;
+use super::failure_log::failure_log;
+use super::progress_line::progress_of;
+use super::screen::Screen;
+use super::table::{detail, duration};
 use crate::session::Session;
-
-/// How many log lines are shown with a failure.
-const TAIL: usize = 12;
+use crate::source_paths::SourcePaths;
 
 /// What is shown of one execution so far.
 #[derive(Debug)]
 pub(crate) struct Progress {
+    pipeline: Pipeline,
     names: Vec<String>,
     logs: PathBuf,
-    is_shown: bool,
+    sources: SourcePaths,
+    /// What the reader can be shown, if anything is.
+    screen: Option<Screen>,
     /// One line per running step, on a terminal only.
     live: Option<MultiProgress>,
     running: BTreeMap<StepIndex, Running>,
+    /// What was shown of each step.
+    shown: BTreeMap<StepIndex, Vec<String>>,
     lines: Option<broadcast::Receiver<LogLine>>,
 }
 
@@ -39,14 +45,18 @@ struct Running {
 }
 
 impl Progress {
-    pub(crate) fn new(pipeline: &Pipeline, session: &Session, is_shown: bool) -> Self {
-        let is_terminal = std::io::stderr().is_terminal() && is_shown;
+    /// Shows nothing without a screen.
+    pub(crate) fn new(pipeline: &Pipeline, session: &Session, screen: Option<Screen>) -> Self {
+        let is_terminal = std::io::stderr().is_terminal() && screen.is_some();
         Self {
+            pipeline: pipeline.clone(),
             names: pipeline.steps.iter().map(|step| step.name.to_string()).collect(),
             logs: session.state.join("logs"),
-            is_shown,
+            sources: session.sources.clone(),
+            screen,
             live: is_terminal.then(MultiProgress::new),
             running: BTreeMap::new(),
+            shown: BTreeMap::new(),
             lines: session.cloud.as_ref().map(|cloud| cloud.lambda().follow_logs()),
         }
     }
@@ -55,14 +65,46 @@ impl Progress {
         match &self.live {
             // A closed terminal is not a failure of the execution.
             Some(terminal) => drop(terminal.println(line)),
-            None if self.is_shown => eprintln!("{line}"),
+            None if self.screen.is_some() => eprintln!("{line}"),
             None => {}
         }
     }
 
-    fn step(&self, step: StepIndex, what: &str, detail: &str) {
+    /// Shows one line about a step, as far as the screen is wide.
+    fn step(&mut self, step: StepIndex, what: &str, detail: &str) {
+        let line = self.line(step, what, detail);
+        self.print(&self.screen.map_or_else(String::new, |screen| screen.fit(&line)));
+    }
+
+    /// Shows one line about a step that must be read to its end.
+    fn step_whole(&mut self, step: StepIndex, what: &str, detail: &str) {
+        let line = self.line(step, what, detail);
+        self.print(&line);
+    }
+
+    /// Shows the failure of a step.
+    fn step_failed(&mut self, step: StepIndex, detail: &str) {
+        let line = self.line(step, "failed", detail);
+        self.print(&self.screen.map_or_else(String::new, |screen| screen.failure(&line)));
+    }
+
+    fn line(&mut self, step: StepIndex, what: &str, detail: &str) -> String {
+        self.shown.entry(step).or_default().push(detail.to_owned());
         let width = self.names.iter().map(String::len).max().unwrap_or_default();
-        self.print(format!("  {:<width$}  {what:<9}  {detail}", self.names[step.0]).trim_end());
+        let line = format!("  {:<width$}  {what:<9}  {detail}", self.names[step.0]);
+        line.trim_end().to_owned()
+    }
+
+    /// Returns true if a table of the steps would add nothing to the lines that were shown.
+    pub(crate) fn has_shown(&self, description: &ExecutionDescription) -> bool {
+        self.screen.is_some()
+            && description.steps.iter().all(|step| {
+                let lines = self.shown.get(&step.index).map(Vec::as_slice).unwrap_or_default();
+                let is_told = |text: &str| lines.iter().any(|line| line.contains(text));
+                let is_left_out = step.decision == Some("NotSelected");
+                let has_news = !step.discarded_results.is_empty() || !step.tainted_by.is_empty();
+                is_left_out || (!lines.is_empty() && is_told(&detail(step)) && !has_news)
+            })
     }
 
     /// Shows the execution's id.
@@ -85,7 +127,7 @@ impl Progress {
                     let Failure { error_type, message } = &retried.failure;
                     let wait = duration(retried.at_ms.saturating_sub(commit.at_ms));
                     let detail = format!("{error_type}: {message}; next attempt in {wait}");
-                    self.step(completion.step, "retry", &detail);
+                    self.step_whole(completion.step, "retry", &detail);
                 }
                 AttemptResult::Failed(failure) => {
                     self.failed(id, completion.step, completion.attempt_count, failure);
@@ -93,11 +135,11 @@ impl Progress {
             }
         }
         for warning in &commit.warnings {
-            self.step(warning.step, "warning", &warning.message);
+            self.step_whole(warning.step, "warning", &warning.message);
         }
         for decision in &commit.decisions {
             if let Some(warning) = &decision.warning {
-                self.step(decision.step, "warning", warning);
+                self.step_whole(decision.step, "warning", warning);
             }
             let (step, reason) = (decision.step, decision.reason.as_str());
             match &decision.verdict {
@@ -106,7 +148,7 @@ impl Progress {
                     if let Some(token) = &claim.callback_token {
                         let answer =
                             format!("for `sidestep callback success {token}` (or failure)");
-                        self.step(step, "waits", &answer);
+                        self.step_whole(step, "waits", &answer);
                     }
                     let bar = self.live.as_ref().map(|live| spinner(live, &self.names[step.0]));
                     let (since_ms, attempt_count) = (commit.at_ms, claim.attempt_count);
@@ -119,24 +161,29 @@ impl Progress {
                 Verdict::Condition(holds) => {
                     self.step(step, if *holds { "true" } else { "false" }, reason);
                 }
-                Verdict::Failed(_) => self.step(step, "failed", reason),
+                Verdict::Failed(_) => self.step_failed(step, reason),
                 Verdict::Stopped { .. } => self.step(step, "stopped", reason),
                 Verdict::Skipped | Verdict::NotStarted => self.step(step, "skipped", reason),
             }
         }
     }
 
-    /// Shows an attempt's error and the last lines of its log.
-    fn failed(&self, id: &ExecutionId, step: StepIndex, attempt_count: u32, failure: &Failure) {
-        self.step(step, "failed", &format!("{}: {}", failure.error_type, failure.message));
-        let key = LogKey::parse(&format!("{id}/{}/{attempt_count}", self.names[step.0])).ok();
+    /// Shows an attempt's error and what its log says about it.
+    fn failed(&mut self, id: &ExecutionId, step: StepIndex, attempt_count: u32, failure: &Failure) {
+        let Failure { error_type, message } = failure;
+        let message = self.sources.of_step(&self.pipeline, step, message).into_owned();
+        self.step_failed(step, &format!("{error_type}: {message}"));
+        let name = &self.names[step.0];
+        let key = LogKey::parse(&format!("{id}/{name}/{attempt_count}")).ok();
         let log = key.and_then(|key| key.read(&self.logs).ok()).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        for line in &lines[lines.len().saturating_sub(TAIL)..] {
+        let found = failure_log(&log);
+        for line in found.lines {
+            // Python's runtime client indents with blanks that do not break.
+            let line = self.sources.of_step(&self.pipeline, step, line).replace('\u{a0}', " ");
             self.print(&format!("    | {line}"));
         }
-        if lines.len() > TAIL {
-            self.print(&format!("    | whole log: sidestep logs {id} {}", self.names[step.0]));
+        if found.has_more {
+            self.print(&format!("    | whole log: sidestep logs {id} {name}"));
         }
     }
 
@@ -151,18 +198,12 @@ impl Progress {
         }
     }
 
-    fn show_progress(&self, line: &LogLine) {
-        let Some(start) = line.message.find("{\"Sidestep\":{\"Progress\":") else { return };
-        let Ok(value) = serde_json::from_str::<Value>(line.message[start..].trim()) else { return };
-        let progress = &value["Sidestep"]["Progress"];
+    fn show_progress(&mut self, line: &LogLine) {
+        let Some(text) = progress_of(&line.message) else { return };
         let Some(step) = line.key.as_str().split('/').nth(1) else { return };
         let Some(index) = self.names.iter().position(|name| name == step).map(StepIndex) else {
             return;
         };
-        let fraction =
-            progress["Fraction"].as_f64().map(|fraction| format!("{:.0} %", fraction * 100.0));
-        let message = progress["Message"].as_str().map(str::to_owned);
-        let text = [fraction, message].into_iter().flatten().collect::<Vec<_>>().join(" ");
         match self.running.get(&index).and_then(|running| running.bar.as_ref()) {
             Some(bar) => bar.set_message(text),
             None => self.step(index, "progress", &text),

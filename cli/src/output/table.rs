@@ -2,47 +2,50 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Table, presets};
 use sidestep_core::execution::savings::Savings;
 use sidestep_core::view::description::{ExecutionDescription, StepDescription, timestamp};
 use sidestep_core::view::forecast::{Forecast, ForecastSummary};
 use sidestep_core::view::price::savings_usd;
 use sidestep_engine::ports::executions::Summary;
 
+use super::rows::Rows;
+use super::screen::Screen;
+
 /// Longer values are cut; `--json` has all of them.
 const VALUE_CHARS: usize = 1000;
 
-/// Returns an empty table without lines.
-pub(crate) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.to_vec());
-    table
-}
-
-/// Returns the steps, their outputs, and the result of an execution.
-pub(crate) fn execution(description: &ExecutionDescription) -> String {
-    let mut steps = table(&["step", "type", "decision", "status", "time", "reason or result"]);
+/// Returns the steps of an execution, and what the user should know about them.
+pub(crate) fn steps(description: &ExecutionDescription, screen: Screen) -> String {
+    let header = ["step", "type", "decision", "status", "time", "reason or result"];
+    let mut rows = Rows::new(&header, &[5, 0]);
     for step in &description.steps {
-        steps.add_row([
+        let row = [
             step.step_name.clone(),
             step.step_type.to_string(),
             step.decision.unwrap_or("-").to_owned(),
             step.step_status.unwrap_or("-").to_owned(),
             time(step),
             detail(step),
-        ]);
+        ];
+        if step.step_status == Some("Failed") { rows.add_failed(row) } else { rows.add(row) }
     }
-    let mut text = format!("{steps}\n");
+    let mut text = rows.text(screen);
     for step in &description.steps {
         write_notes(&mut text, step);
     }
+    text
+}
+
+/// Returns the outputs of the steps, and the result of an execution.
+pub(crate) fn result(description: &ExecutionDescription, screen: Screen) -> String {
+    let mut text = String::new();
     for step in &description.steps {
         for (name, value) in &step.output_parameters {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let _ = writeln!(text, "{}.{name} = {}", step.step_name, cut(&value, VALUE_CHARS));
         }
     }
-    write_result(&mut text, description);
+    write_result(&mut text, description, screen);
     text
 }
 
@@ -71,10 +74,9 @@ fn write_notes(text: &mut String, step: &StepDescription) {
 }
 
 /// Appends how an execution ended, what it saved, and its ARN as the last line.
-fn write_result(text: &mut String, description: &ExecutionDescription) {
+fn write_result(text: &mut String, description: &ExecutionDescription, screen: Screen) {
     let summary = &description.summary;
-    let _ = writeln!(
-        text,
+    let line = format!(
         "{} {} in {}: {} run, {} cached, {}{} skipped, {}{} failed",
         description.pipeline_name,
         description.pipeline_execution_status,
@@ -86,6 +88,8 @@ fn write_result(text: &mut String, description: &ExecutionDescription) {
         some(summary.not_selected, "not selected"),
         summary.failed,
     );
+    let is_failed = description.pipeline_execution_status == "Failed";
+    let _ = writeln!(text, "{}", if is_failed { screen.failure(&line) } else { line });
     if summary.saved_ms > 0 {
         let _ = writeln!(
             text,
@@ -106,17 +110,18 @@ fn some(count: usize, what: &str) -> String {
 }
 
 /// Returns what a run would do as a table.
-pub(crate) fn forecast(forecast: &Forecast) -> String {
-    let mut steps = table(&["step", "type", "decision", "reason"]);
+pub(crate) fn forecast(forecast: &Forecast, screen: Screen) -> String {
+    let mut rows = Rows::new(&["step", "type", "decision", "reason"], &[3, 0]);
     for step in &forecast.steps {
-        steps.add_row([
+        let row = [
             step.step_name.clone(),
             step.step_type.to_string(),
             step.decision.to_owned(),
             cut(step.reason.lines().next().unwrap_or_default(), VALUE_CHARS),
-        ]);
+        ];
+        if step.decision == "Failed" { rows.add_failed(row) } else { rows.add(row) }
     }
-    let mut text = format!("{steps}\n");
+    let mut text = rows.text(screen);
     for step in &forecast.steps {
         if let Some(warning) = &step.warning {
             let _ = writeln!(text, "warning: `{}`: {warning}", step.step_name);
@@ -146,7 +151,8 @@ fn time(step: &StepDescription) -> String {
     }
 }
 
-fn detail(step: &StepDescription) -> String {
+/// Returns the failure of a step, or else the reason of its decision.
+pub(crate) fn detail(step: &StepDescription) -> String {
     let text = step.failure_reason.as_ref().or(step.reason.as_ref()).map_or("", String::as_str);
     let line = text.lines().next().unwrap_or_default();
     cut(line, VALUE_CHARS)
@@ -160,21 +166,29 @@ fn cut(text: &str, chars: usize) -> String {
 }
 
 /// Returns executions as a table.
-pub(crate) fn list(summaries: &[Summary]) -> String {
-    let mut rows = table(&["execution", "pipeline", "status", "started", "took", "saved"]);
+pub(crate) fn list(summaries: &[Summary], screen: Screen) -> String {
+    let header = ["execution", "pipeline", "status", "started", "took", "saved"];
+    let mut rows = Rows::new(&header, &[1, 5]);
     for summary in summaries {
         let took =
             summary.ended_at_ms.map(|end| duration(end.saturating_sub(summary.started_at_ms)));
-        rows.add_row([
+        let row = [
             summary.execution_id.to_string(),
             summary.pipeline_name.to_string(),
             summary.status.name().to_owned(),
-            timestamp(summary.started_at_ms),
+            second(summary.started_at_ms),
             took.unwrap_or_else(|| "-".to_owned()),
             saved(summary.saved),
-        ]);
+        ];
+        if summary.status.name() == "Failed" { rows.add_failed(row) } else { rows.add(row) }
     }
-    format!("{rows}\n")
+    rows.text(screen)
+}
+
+/// Returns a time in UTC to the second: `2013-01-31 06:00:00`.
+pub(crate) fn second(ms: u64) -> String {
+    let text = timestamp(ms);
+    text.split('.').next().unwrap_or(&text).trim_end_matches('Z').replace('T', " ")
 }
 
 /// Returns the function time that reuse saved, and its price.

@@ -2,7 +2,7 @@
 
 use sidestep_core::event::batch::BATCH_SECONDS;
 use sidestep_core::event::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
-use sidestep_core::name::{FunctionName, PipelineName};
+use sidestep_core::name::{BucketName, FunctionName, PipelineName};
 
 use super::{FunctionSettings, Settings, TriggerSettings};
 use crate::output::error::{CommandError, user};
@@ -34,8 +34,34 @@ impl Settings {
         Ok(())
     }
 
+    /// Refuses a bucket whose name S3 would refuse.
+    fn check_buckets(&self) -> Result<(), CommandError> {
+        let check = |bucket: &str, place: String| {
+            BucketName::parse(bucket)
+                .map_err(|error| CommandError::from(error).within(format!("invalid {place}")))
+        };
+        for upload in &self.uploads {
+            check(upload.to.bucket(), format!("`to` of `[[uploads]]`: `{}`", upload.to))?;
+        }
+        for (name, bucket) in &self.deploy.buckets {
+            check(bucket, format!("`deploy.buckets.{name}`"))?;
+        }
+        for (name, function) in &self.functions {
+            for uri in function.reads.iter().chain(&function.writes) {
+                check(uri.bucket(), format!("`reads` or `writes` of function `{name}`: `{uri}`"))?;
+            }
+        }
+        for (name, pipeline) in &self.pipelines {
+            for trigger in pipeline.triggers.iter().filter(|trigger| !trigger.bucket.is_empty()) {
+                check(&trigger.bucket, format!("`bucket` of a trigger of pipeline `{name}`"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses the first problem.
     pub(crate) fn check(&self) -> Result<(), CommandError> {
+        self.check_buckets()?;
         self.check_circles()?;
         for (name, function) in &self.functions {
             check_function(name, function)?;

@@ -12,6 +12,7 @@ use sidestep_engine::ports::clock::{Clock as _, SystemClock};
 use sidestep_engine::read::garbage::{Collected, Mode};
 
 use super::entry::{age, pipeline, short, size};
+use crate::output::count::count;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::session::Session;
@@ -73,16 +74,20 @@ fn text(collected: &Collected, mode: Mode) -> String {
         let sum = by_execution.entry(&uri.key()[..parts]).or_default();
         *sum = (sum.0 + 1, sum.1 + bytes);
     }
-    for (prefix, (count, bytes)) in by_execution {
-        let _ = writeln!(text, "{count} objects below {prefix}, {}", size(bytes));
+    for (prefix, (objects, bytes)) in by_execution {
+        let _ = writeln!(text, "{} below {prefix}, {}", count(objects, "object"), size(bytes));
     }
     let verb = if mode == Mode::DryRun { "would go" } else { "removed" };
     let bytes = collected.objects.iter().map(|object| object.bytes).sum();
     let (entries, objects) = (collected.entries.len(), collected.objects.len());
     let remaining = collected.remaining_entries;
     text + &format!(
-        "{verb}: {entries} entries and {objects} objects, {}; {remaining} entries stay\n",
-        size(bytes)
+        "{verb}: {} and {}, {}; {} {}\n",
+        count(entries, "entry"),
+        count(objects, "object"),
+        size(bytes),
+        count(remaining, "entry"),
+        if remaining == 1 { "stays" } else { "stay" }
     )
 }
 

@@ -1,15 +1,18 @@
 //! `sidestep cache list`: lists cached results.
 
 use clap::Args;
-use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use sidestep_core::execution::commit::CacheEntry;
 use sidestep_core::view::description::timestamp;
 use sidestep_engine::read::cache::parts;
 
 use super::entry::{bytes, pipeline, short, size};
+use crate::output::count::count;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
+use crate::output::rows::Rows;
+use crate::output::screen::Screen;
+use crate::output::table::second;
 use crate::session::Session;
 
 #[derive(Debug, Args)]
@@ -20,6 +23,9 @@ pub(crate) struct ListOptions {
     /// List only results of this step
     #[arg(long)]
     step: Option<String>,
+    /// Print whole lines, however narrow the terminal
+    #[arg(long)]
+    wide: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -43,7 +49,7 @@ pub(super) async fn list(
         let entries: Vec<_> = lines.iter().map(|(entry, gone)| document(entry, *gone)).collect();
         println!("{:#}", json!({ "CacheEntries": entries }));
     } else {
-        print!("{}", table(&lines));
+        print!("{}", table(&lines, Screen::of_stdout(options.wide)));
     }
     Ok(ExitStatus::Succeeded)
 }
@@ -63,26 +69,26 @@ fn document(entry: &CacheEntry, gone: usize) -> Value {
     })
 }
 
-fn table(lines: &[(&CacheEntry, usize)]) -> String {
-    let mut table = Table::new();
+fn table(lines: &[(&CacheEntry, usize)], screen: Screen) -> String {
     let header = ["key", "step", "pipeline", "execution", "made", "artifacts", "size", "state"];
-    table.load_style(presets::NOTHING).set_header(header);
+    let mut rows = Rows::new(&header, &[2, 1]);
     for (entry, gone) in lines {
         let state = match gone {
             0 => "whole".to_owned(),
             gone => format!("{gone} gone"),
         };
-        table.add_row([
+        rows.add([
             short(&entry.key()).to_owned(),
             entry.source.step_name.to_string(),
             pipeline(entry).to_owned(),
             entry.source.execution_id.to_string(),
-            timestamp(entry.created_at_ms),
+            second(entry.created_at_ms),
             entry.produced.artifacts.len().to_string(),
             size(bytes(entry)),
             state,
         ]);
     }
     let total = lines.iter().map(|(entry, _)| bytes(entry)).sum();
-    format!("{table}\n{} entries, {}\n", lines.len(), size(total))
+    let table = rows.text(screen);
+    format!("{table}{}, {}\n", count(lines.len(), "entry"), size(total))
 }

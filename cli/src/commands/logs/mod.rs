@@ -1,5 +1,6 @@
 //! `sidestep logs`: prints the logs of an execution's functions, attempt by attempt.
 
+mod elsewhere;
 mod local;
 mod remote;
 mod request;

@@ -12,6 +12,7 @@ use sidestep_core::definition::StepKind;
 use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::name::StepName;
 
+use super::elsewhere;
 use super::request::LogsRequest;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
@@ -35,7 +36,7 @@ pub(super) async fn logs(
         .iter()
         .filter(|step| is_wanted(&step.name))
         .filter_map(|step| match &step.kind {
-            StepKind::Lambda(lambda) => Some((&step.name, function(&remote, &lambda.function_arn))),
+            StepKind::Lambda(lambda) => Some((step, function(&remote, &lambda.function_arn))),
             _ => None,
         })
         .collect();
@@ -46,13 +47,22 @@ pub(super) async fn logs(
         // Asked before reading, so that the last lines of a finished execution are not missed.
         let is_over = session.engine.load(&id).await?.execution.status.is_over();
         for (step, function) in &steps {
-            for line in logs.lines(function, &[id.as_str(), step.as_str()], since_ms).await? {
+            for line in logs.lines(function, &[id.as_str(), step.name.as_str()], since_ms).await? {
                 if printed.insert(line.id) {
-                    println!("{step} {}", line.text);
+                    let index = loaded.pipeline.find(&step.name);
+                    let text = index.map_or(line.text.as_str().into(), |index| {
+                        session.sources.of_step(&loaded.pipeline, index, &line.text)
+                    });
+                    println!("{} {text}", step.name);
                 }
             }
         }
         if !request.follow || is_over {
+            for note in
+                elsewhere::notes(&*session.engine.earlier(&id).await?, request.step.as_ref())
+            {
+                eprintln!("note: {note}");
+            }
             return Ok(ExitStatus::Succeeded);
         }
         tokio::time::sleep(POLL).await;

@@ -3,7 +3,8 @@
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_engine::loaded::Loaded;
 
-use crate::output::error::{CommandError, user};
+use crate::hints::no_step;
+use crate::output::error::CommandError;
 use crate::session::Session;
 
 /// The execution and the step whose logs are printed.
@@ -26,7 +27,8 @@ impl LogsRequest<'_> {
         let loaded = session.engine.load(&id).await?;
         if let Some(step) = self.step.as_ref().filter(|step| loaded.pipeline.find(step).is_none()) {
             let pipeline = &loaded.start.pipeline_name;
-            return Err(user(format!("pipeline `{pipeline}` has no step `{step}`")));
+            let of = format!("pipeline `{pipeline}`");
+            return Err(no_step(&loaded.pipeline, &of, step.as_str()));
         }
         Ok((id, loaded))
     }

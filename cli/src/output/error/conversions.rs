@@ -4,6 +4,7 @@ use std::io;
 
 use sidestep_api::ApiError;
 use sidestep_aws::deploy::DeployError;
+use sidestep_core::definition::parameter::ParameterError;
 use sidestep_core::name::NameError;
 use sidestep_deploy::{StackNameError, SynthesisError};
 use sidestep_engine::error::{EngineError, StartError};
@@ -36,6 +37,9 @@ impl From<EngineError> for CommandError {
             EngineError::Start(StartError::Selection(error)) => {
                 error.hint().into_iter().map(Hint::Advice).collect()
             }
+            EngineError::Start(StartError::Parameters(errors)) => {
+                missing_parameters(errors).into_iter().map(Hint::Advice).collect()
+            }
             EngineError::ExecutionNotFound(_) => {
                 vec![Hint::Advice("`sidestep list` lists the executions".to_owned())]
             }
@@ -44,6 +48,16 @@ impl From<EngineError> for CommandError {
         let is_disk_full = DiskFull::is_cause_of(&error);
         Self { hints, ..Self::new(kind, error) }.disk_full_hint(is_disk_full)
     }
+}
+
+/// Returns how to give the parameters that have no value.
+fn missing_parameters(errors: &[ParameterError]) -> Option<String> {
+    let missing = errors.iter().filter_map(|error| match error {
+        ParameterError::Missing { name } => Some(format!("-p {name}=VALUE")),
+        _ => None,
+    });
+    let options: Vec<_> = missing.collect();
+    (!options.is_empty()).then(|| format!("set it with `{}`", options.join(" ")))
 }
 
 impl From<CloudError> for CommandError {

@@ -9,6 +9,8 @@ mod tests;
 
 use std::error::Error;
 
+use serde_json::{Value, json};
+
 use super::exit_status::ExitStatus;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -122,8 +124,32 @@ impl CommandError {
         self.lines().join(": ")
     }
 
-    /// Prints the error to stderr and returns the exit status of its kind.
-    pub(crate) fn report(&self) -> ExitStatus {
+    /// Returns the error as JSON.
+    fn document(&self) -> Value {
+        let mut lines = self.lines().into_iter();
+        let (message, causes) = (lines.next(), lines.collect::<Vec<_>>());
+        let (mut details, mut hints) = (Vec::new(), Vec::new());
+        for hint in &self.hints {
+            match hint {
+                Hint::Detail(line) => details.push(line),
+                Hint::Advice(text) => hints.push(text),
+            }
+        }
+        let kind = match self.kind {
+            ErrorKind::User => "UserError",
+            ErrorKind::Service => "ServiceError",
+        };
+        json!({ "Error": {
+            "Kind": kind, "Message": message, "Causes": causes, "Details": details, "Hints": hints,
+        }})
+    }
+
+    /// Prints the error to stderr, with `--json` also as one document to stdout, and returns the
+    /// exit status of its kind.
+    pub(crate) fn report(&self, is_json: bool) -> ExitStatus {
+        if is_json {
+            println!("{:#}", self.document());
+        }
         for (place, line) in self.lines().iter().enumerate() {
             let lead = if place == 0 { "error: " } else { "  because " };
             eprintln!("{lead}{line}");

@@ -74,5 +74,5 @@ fn a_message_in_front_keeps_kind_and_hints() {
     let error = user("no pipeline `x`").hint("name a file").within("`sidestep.toml` is invalid");
     assert_eq!(error.one_line(), "`sidestep.toml` is invalid: no pipeline `x`");
     assert_eq!((error.kind, error.hints.len()), (ErrorKind::User, 1));
-    assert_eq!(error.report(), ExitStatus::UserError);
+    assert_eq!(error.report(false), ExitStatus::UserError);
 }
