@@ -7,7 +7,8 @@
 //!
 //! Read the rooms in this order: [`definition`] (a pipeline as data), [`parse`] (text to
 //! definition), [`execution`] (state, a fold over commits), [`event`] (what AWS sends us), [`plan`]
-//! (every decision), [`cache`] (keys and their clean-up), [`selection`] (which steps a run is
+//! (every decision), [`cache`] (keys and their clean-up), [`place`] (what
+//! arguments name in S3), [`selection`] (which steps a run is
 //! about), [`view`] (descriptions for people; nothing in this crate may import it).
 
 pub mod cache;
@@ -18,6 +19,7 @@ pub mod failure;
 pub mod limits;
 pub mod name;
 pub mod parse;
+pub mod place;
 pub mod plan;
 pub mod selection;
 pub mod uri;

@@ -7,4 +7,5 @@ mod garbage;
 mod hostile;
 mod invalid;
 mod limits;
+mod places;
 mod rules;
