@@ -8,7 +8,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::json;
+use sidestep_core::execution::start::{PLACES_VARIABLE, READS_VARIABLE};
 use sidestep_core::name::FunctionName;
+use sidestep_core::place::in_environment;
 use sidestep_local::lambda::{Code, FunctionConfig};
 
 use crate::build;
@@ -49,13 +52,24 @@ pub(crate) fn prepare(project: &Project, wanted: &[String]) -> Result<Ready, Com
     Ok(ready)
 }
 
+/// Returns the variables that tell the planner what a function reads besides its arguments.
+fn described(settings: &FunctionSettings) -> Vec<(String, String)> {
+    let variables = settings.environment.iter();
+    let places = in_environment(variables.map(|(name, value)| (name.as_str(), value.as_str())));
+    let lists = [(READS_VARIABLE, &settings.reads), (PLACES_VARIABLE, &places)];
+    let some = lists.into_iter().filter(|(_, list)| !list.is_empty());
+    some.map(|(name, list)| (name.to_owned(), json!(list).to_string())).collect()
+}
+
 /// Returns the function as it is registered.
 fn config(
     name: &str,
     settings: &FunctionSettings,
     code: Stored,
 ) -> Result<FunctionConfig, CommandError> {
-    let mut config = FunctionConfig::new(FunctionName::parse(name)?, Code::Process(code.command));
+    let mut command = code.command;
+    command.environment.extend(described(settings));
+    let mut config = FunctionConfig::new(FunctionName::parse(name)?, Code::Process(command));
     config.memory_mb = settings.memory_mb;
     config.timeout = Duration::from_secs(settings.timeout_seconds.into());
     config.code_sha256 = code.sha256;

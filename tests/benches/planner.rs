@@ -46,6 +46,8 @@ fn start() -> Start {
         memory_mb: 128,
         timeout_seconds: 60,
         has_sdk: false,
+        reads: Vec::new(),
+        places: Vec::new(),
     };
     let functions = [("noop".parse().expect("legal"), function)].into();
     Start { functions, ..fixture::start("bench", 7, 1) }

@@ -101,8 +101,11 @@ fn text(explanation: &Explanation, is_detailed: bool) -> String {
         if let Some(scope) = &parts.scope {
             let _ = writeln!(text, "    scope     {scope}");
         }
-        let arguments = parts.arguments.to_string().replace("\\u0000s3:", "content ");
-        let _ = writeln!(text, "    arguments {arguments}");
+        let _ = writeln!(text, "    arguments {}", parts.arguments);
+        for (uri, digest) in &parts.contents {
+            let held = digest.as_deref().unwrap_or("nothing");
+            let _ = writeln!(text, "    content   {uri} {held}");
+        }
     }
     text
 }

@@ -1,6 +1,6 @@
 //! The functions port over AWS Lambda.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -12,8 +12,10 @@ use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sidestep_core::definition::function_ref::FunctionRef;
-use sidestep_core::execution::start::Function;
+use sidestep_core::execution::start::{Function, PLACES_VARIABLE, READS_VARIABLE};
+use sidestep_core::place::in_environment;
 use sidestep_core::plan::lease::SDK_VARIABLE;
+use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 
 use crate::counter::Counter;
@@ -82,14 +84,18 @@ impl Functions for LambdaFunctions {
     }
 }
 
+/// The variables by which sidestep describes a function to itself.
+const OWN_VARIABLES: [&str; 3] = [SDK_VARIABLE, READS_VARIABLE, PLACES_VARIABLE];
+
 /// Describes a function, with a digest of everything in it that can change a result: the code, how
 /// it is entered, and its settings.
 fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Function {
     let variables = configuration.environment().and_then(|environment| environment.variables());
     let has_sdk = variables.and_then(|all| all.get(SDK_VARIABLE)).is_some_and(|value| value == "1");
-    // The variable that marks functions with the SDK does not change a result.
+    // Sidestep's own variables do not change a result.
+    let is_own = |name: &String| OWN_VARIABLES.contains(&name.as_str());
     let others = variables
-        .map(|all| all.iter().filter(|(name, _)| *name != SDK_VARIABLE).collect::<BTreeMap<_, _>>())
+        .map(|all| all.iter().filter(|(name, _)| !is_own(name)).collect::<BTreeMap<_, _>>())
         .filter(|others| !others.is_empty());
     let layers: Vec<_> = configuration.layers().iter().map(|layer| layer.arn()).collect();
     let code = json!([
@@ -107,7 +113,24 @@ fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Func
         memory_mb: positive(configuration.memory_size(), 128),
         timeout_seconds: positive(configuration.timeout(), 3),
         has_sdk,
+        reads: variables.map(|all| listed(all, READS_VARIABLE)).unwrap_or_default(),
+        places: variables.map(places).unwrap_or_default(),
     }
+}
+
+/// Returns the URIs that a variable lists as JSON.
+fn listed(variables: &HashMap<String, String>, name: &str) -> Vec<S3Uri> {
+    let list = variables.get(name).map(|list| serde_json::from_str(list));
+    list.and_then(Result::ok).unwrap_or_default()
+}
+
+/// Returns the places that the environment names.
+fn places(variables: &HashMap<String, String>) -> Vec<S3Uri> {
+    let others = variables.iter().filter(|(name, _)| !OWN_VARIABLES.contains(&name.as_str()));
+    let named = in_environment(others.map(|(name, value)| (name.as_str(), value.as_str())));
+    let mut places = listed(variables, PLACES_VARIABLE);
+    places.extend(named);
+    places
 }
 
 /// Returns the ARN with the version's number if the function was asked for by an alias, because the

@@ -64,6 +64,10 @@ pub const ARTIFACTS: usize = 5_000;
 pub const ARTIFACT_LIST_BYTES: usize = 350_000;
 /// Objects below a prefix that a step reads as its input.
 pub const LISTED_OBJECTS: usize = 10_000;
+/// Places whose content counts for one step, beside the arguments that are S3 URIs.
+pub const PLACES: usize = 1_000;
+/// Entries of a step's `Reads`.
+pub const READS: usize = 100;
 /// Attempts of one step, the first included, before the step fails because its lease lapsed.
 pub const LEASE_ATTEMPTS: u32 = 3;
 /// Tags of one step.

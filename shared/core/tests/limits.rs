@@ -9,7 +9,7 @@ use sidestep_core::parse::{Format, parse};
 
 /// Limits whose test is elsewhere, with its name. The suite that every implementation of a port
 /// passes holds a limit that the engine hands to the port.
-const ELSEWHERE: [(&str, &str); 18] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("DEFINITION_NODES", "the_count_of_values_is_exact_at_the_limit"),
     ("PROBLEMS", "thousands_of_mistakes_are_listed_up_to_the_bound"),
     ("STEPS", "a_chain_of_as_many_steps_as_are_allowed_is_ordered_from_its_end"),
@@ -26,6 +26,7 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ("JSON_DOCUMENT_BYTES", "get_refuses_what_is_too_large"),
     ("LISTED_OBJECTS", "a_listing_is_in_order_and_limited"),
     ("LEASE_ATTEMPTS", "a_lost_attempt_begins_again_and_the_old_ones_report_no_longer_counts"),
+    ("PLACES", "a_step_may_name_as_many_places_as_the_limit"),
     ("SELECTORS", "a_request_may_name_as_many_selectors_as_the_limit"),
     ("SOURCE_CANDIDATES", "executions_are_listed_newest_first"),
 ];
@@ -71,7 +72,7 @@ fn conditions(depth: u64) -> Value {
     step(json!({ "When": { "Conditions": [nested] } }))
 }
 
-const CASES: [Case; 18] = [
+const CASES: [Case; 19] = [
     ("DEFINITION_BYTES", limits::DEFINITION_BYTES as u64, |bytes| {
         let with = |chars| step(json!({"Description": "d", "Arguments": {"x": text(chars)}}));
         with(bytes - with(0).to_string().len() as u64)
@@ -127,6 +128,10 @@ const CASES: [Case; 18] = [
     ("TAG_CHARS", limits::TAG_CHARS as u64, |chars| step(json!({ "Tags": [text(chars)] }))),
     ("CODE_VERSION_CHARS", limits::CODE_VERSION_CHARS as u64, |chars| {
         step(json!({ "CodeVersion": text(chars) }))
+    }),
+    ("READS", limits::READS as u64, |count| {
+        let reads: Vec<_> = (0..count).map(|number| format!("s3://bucket/{number}")).collect();
+        step(json!({ "Reads": reads }))
     }),
     ("TIMEOUT_SECONDS", limits::TIMEOUT_SECONDS, |seconds| {
         step(json!({ "TimeoutSeconds": seconds }))

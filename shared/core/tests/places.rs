@@ -1,7 +1,7 @@
 //! What counts as a place in arguments, and what may name data that is not seen: tables of cases.
 
 use serde_json::{Value, json};
-use sidestep_core::place::{Certainty, Surroundings, find};
+use sidestep_core::place::{Certainty, Surroundings, find, in_environment};
 use sidestep_core::uri::S3Uri;
 
 /// Returns the places of which the finder is sure.
@@ -214,6 +214,17 @@ fn what_may_name_data_elsewhere_is_told_with_its_argument() {
     for (arguments, expected) in cases {
         assert_eq!(unseen(&arguments), [expected], "{arguments}");
     }
+}
+
+#[test]
+fn an_environment_names_places_too() {
+    let places = |variables: &[(&'static str, &'static str)]| -> Vec<String> {
+        let found = in_environment(variables.iter().copied());
+        found.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(places(&[("DATA", "s3://bucket/k.csv")]), ["s3://bucket/k.csv"]);
+    assert_eq!(places(&[("BUCKET", "bucket"), ("KEY", "k.csv")]), ["s3://bucket/k.csv"]);
+    assert_eq!(places(&[("BUCKET", "bucket"), ("LEVEL", "debug")]), [""; 0]);
 }
 
 #[test]

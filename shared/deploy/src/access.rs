@@ -13,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sidestep_core::definition::condition::Condition;
-use sidestep_core::definition::expression::{Expression, Reference};
+use sidestep_core::definition::expression::{Expression, Reference, UNKNOWN};
 use sidestep_core::definition::function_ref::FunctionRef;
-use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::definition::{LambdaStep, Pipeline, StepKind};
 use sidestep_core::limits::LEASE_ATTEMPTS;
 use sidestep_core::name::{ParameterName, PipelineName, StepName};
+use sidestep_core::place::{Surroundings, find};
 use sidestep_core::uri::S3Uri;
 
 use crate::blueprint::{Blueprint, PipelineUse};
@@ -36,7 +37,11 @@ pub struct Reach {
 
 impl Reach {
     fn exact(uri: &S3Uri) -> Self {
-        Self { bucket: uri.bucket().into(), key: uri.key().into(), is_prefix: uri.is_prefix() }
+        let (key, is_start) = match uri.key().strip_suffix('*') {
+            Some(start) => (start, true),
+            None => (uri.key(), uri.is_prefix()),
+        };
+        Self { bucket: uri.bucket().into(), key: key.into(), is_prefix: is_start }
     }
 
     /// Returns the key as IAM's pattern. A character that is special in a pattern becomes `?`,
@@ -86,7 +91,7 @@ pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
             let name = name.as_str();
             let Some(access) = accesses.get_mut(name) else { continue };
             access.steps.insert((pipeline_name.clone(), step.name.clone()));
-            read(&lambda.arguments, pipeline_use, access);
+            read_step(lambda, pipeline_use, access);
             let retries: u64 =
                 step.retry_policies.iter().filter_map(|policy| policy.max_attempts).sum();
             *visits.entry(name).or_default() += (1 + retries).max(LEASE_ATTEMPTS.into());
@@ -110,7 +115,7 @@ pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
         for step in &pipeline_use.pipeline.steps {
             match &step.kind {
                 // Steps that use functions of other stacks have arguments too.
-                StepKind::Lambda(lambda) => read(&lambda.arguments, pipeline_use, &mut access),
+                StepKind::Lambda(lambda) => read_step(lambda, pipeline_use, &mut access),
                 StepKind::Condition { conditions, .. } => {
                     read_conditions(conditions, pipeline_use, &mut access);
                 }
@@ -121,6 +126,12 @@ pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
             }
         }
         inputs.extend(access.reads);
+        // The content of an upload counts for the steps that take any part of its name.
+        inputs.extend(pipeline_use.uploads.iter().map(|upload| Reach {
+            bucket: upload.bucket.clone(),
+            key: upload.prefix.clone(),
+            is_prefix: true,
+        }));
     }
     inputs
 }
@@ -155,6 +166,22 @@ fn read_document(expression: &Expression, pipeline_use: &PipelineUse, access: &m
     if let Expression::JsonGet { uri, .. } = expression {
         read(uri, pipeline_use, access);
     }
+}
+
+/// Adds what a step reads: its arguments and its `Reads`.
+fn read_step(lambda: &LambdaStep, pipeline_use: &PipelineUse, access: &mut Access) {
+    read(&lambda.arguments, pipeline_use, access);
+    for expression in lambda.reads.iter().flatten() {
+        read(expression, pipeline_use, access);
+    }
+    // Buckets and keys that stand in different members.
+    let defaults = pipeline_use.pipeline.parameters.iter();
+    let defaults: BTreeMap<_, _> = defaults
+        .filter_map(|parameter| Some((parameter.name.to_string(), parameter.default.clone()?)))
+        .collect();
+    let places = find(&lambda.arguments.likely(&defaults), Surroundings::default()).places;
+    let is_known = |uri: &&S3Uri| uri.bucket() != UNKNOWN && !uri.key().contains(UNKNOWN);
+    access.reads.extend(places.keys().filter(is_known).map(Reach::exact));
 }
 
 /// Adds what an expression reads.

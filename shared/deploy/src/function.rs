@@ -2,7 +2,9 @@
 //! reports its results.
 
 use serde_json::{Map, Value, json};
+use sidestep_core::execution::start::READS_VARIABLE;
 use sidestep_core::plan::lease::SDK_VARIABLE;
+use sidestep_core::uri::S3Uri;
 
 use crate::access::{Access, Reach};
 use crate::blueprint::{Blueprint, Code, Function};
@@ -47,6 +49,9 @@ pub(crate) fn add(
     }
     if function.renews_leases {
         variables.insert(SDK_VARIABLE.to_owned(), json!("1"));
+    }
+    if !function.reads.is_empty() {
+        variables.insert(READS_VARIABLE.to_owned(), sub(reads(blueprint, function)));
     }
     let given = function.environment.iter();
     variables.extend(given.map(|(name, value)| (name.clone(), json!(value))));
@@ -108,6 +113,15 @@ pub(crate) fn add(
             },
         }),
     );
+}
+
+/// Returns the list of what a function reads besides its arguments, as text for `Fn::Sub`.
+fn reads(blueprint: &Blueprint, function: &Function) -> String {
+    let uri = |uri: &S3Uri| {
+        let key = uri.key().replace("${", "${!");
+        json!(format!("s3://{}/{key}", blueprint.buckets.template_name(uri.bucket()))).to_string()
+    };
+    format!("[{}]", function.reads.iter().map(uri).collect::<Vec<_>>().join(","))
 }
 
 /// Returns the statements of the function's role.

@@ -1,15 +1,17 @@
 //! The cache key: SHA-256 of the canonical JSON of what a step's result depends on.
 //!
-//! A result depends on the code's digest and on the resolved arguments, in which every S3 URI
-//! stands for the digest of what it holds. No name, time, execution id or path enters, so renaming
-//! a pipeline, registering it again, or the prefix of a new execution never costs a hit. The parts
-//! are kept beside the key, so that a miss can be explained.
+//! A result depends on the code's digest and on the resolved arguments, in which every argument
+//! that is an S3 URI stands for the digest of what it holds. The places that other texts name enter
+//! with their digests. No name, time, execution id or path enters, so renaming a pipeline,
+//! registering it again, or the prefix of a new execution never costs a hit. The parts are kept
+//! beside the key, so that a miss can be explained.
 //!
 //! Canonical means compact, members in byte order of their names, integers with all digits, and
 //! floats in the shortest form that reads back. RFC 8785 was tried and is not used. It makes every
 //! number a float, so 9007199254740993 and ...992, or 6 and 6.0, would share a key although a
 //! function can tell them apart.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,9 @@ impl fmt::Display for CacheKey {
     }
 }
 
+/// The digests of places, by their URIs; `None` where nothing is stored.
+pub type Contents = BTreeMap<S3Uri, Option<String>>;
+
 /// The parts of a key: what a result depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -53,6 +58,10 @@ pub struct KeyParts {
     pub code_digest: String,
     /// The resolved arguments with content digests in place of S3 URIs.
     pub arguments: Value,
+    /// The digest of every other place that the arguments or declarations name, and `None` where
+    /// nothing is stored. The arguments keep the texts that name these places.
+    #[serde(default, skip_serializing_if = "Contents::is_empty")]
+    pub contents: Contents,
     /// The scope within which the result is shared; absent if it is the whole deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
@@ -67,13 +76,34 @@ impl KeyParts {
             step_type: StepType::Lambda.name().to_owned(),
             code_digest: code_digest.to_owned(),
             arguments,
+            contents: Contents::new(),
             scope: None,
         }
+    }
+
+    /// Returns the parts as people and programs see them, in which `content sha256:...` stands for
+    /// the content of an S3 URI.
+    pub fn readable(&self) -> Self {
+        Self { arguments: readable(&self.arguments), ..self.clone() }
     }
 
     /// Returns the key of these parts.
     pub fn key(&self) -> CacheKey {
         CacheKey(canonical_sha256(&json!(self)))
+    }
+}
+
+fn readable(value: &Value) -> Value {
+    match value {
+        Value::String(text) => match text.strip_prefix(CONTENT_MARK) {
+            Some(digest) => Value::String(format!("content {digest}")),
+            None => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(readable).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), readable(value))).collect()
+        }
+        _ => value.clone(),
     }
 }
 
@@ -101,7 +131,7 @@ pub enum Content {
 
 /// Returns `value` with every string that is an S3 URI replaced by what it holds.
 ///
-/// Only whole strings count: a URI inside a longer text is text. `content` fails where the content
+/// Only whole strings count. [`crate::place`] finds what other texts name. `content` fails where the content
 /// has to be asked for first. All URIs are visited even then, so that one round of look-ups gathers
 /// everything.
 pub fn replace_content<E>(
@@ -152,6 +182,8 @@ pub fn listing_digest<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>)
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn digest(uri: &S3Uri) -> Result<Content, ()> {
@@ -179,6 +211,13 @@ mod tests {
         assert_ne!(base.key(), KeyParts::lambda("sha256:other", json!({"k": 5})).key());
         assert_ne!(base.key(), KeyParts::lambda("sha256:code", json!({"k": "5"})).key());
         assert_ne!(base.key(), KeyParts { key_version: 0, ..base.clone() }.key());
+        let place = S3Uri::new("bucket", "key");
+        let content = |digest: Option<&str>| KeyParts {
+            contents: [(place.clone(), digest.map(str::to_owned))].into(),
+            ..base.clone()
+        };
+        let keys = [None, Some("sha256:a"), Some("sha256:b")].map(|digest| content(digest).key());
+        assert_eq!(BTreeSet::from_iter(keys.into_iter().chain([base.key()])).len(), 4);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::definition::property_path::{PropertyPath, Segment};
 use crate::name::{ParameterName, StepName};
 use crate::uri::S3Uri;
 
+/// Stands for a value that is not known before an execution. It is a legal name of a bucket.
+pub const UNKNOWN: &str = "unknown";
+
 /// A value of a definition in which any part may be an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
@@ -155,6 +158,32 @@ impl Expression {
                 for value in members.values() {
                     value.steps(visit);
                 }
+            }
+        }
+    }
+
+    /// Returns the value that this most likely has: parameters have their `defaults`, and any
+    /// other value that an execution gives is [`UNKNOWN`].
+    pub fn likely(&self, defaults: &BTreeMap<String, Value>) -> Value {
+        let unknown = || Value::String(UNKNOWN.to_owned());
+        match self {
+            Self::Literal(value) => value.clone(),
+            Self::Get(Reference::Parameter(name)) => {
+                defaults.get(name.as_str()).cloned().unwrap_or_else(unknown)
+            }
+            Self::Get(_) | Self::JsonGet { .. } | Self::PropertyFile { .. } => unknown(),
+            Self::Join { on, values } => {
+                let text = |value: &Self| match value.likely(defaults) {
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                };
+                Value::String(values.iter().map(text).collect::<Vec<_>>().join(on))
+            }
+            Self::Array(values) => values.iter().map(|value| value.likely(defaults)).collect(),
+            Self::Object(members) => {
+                let member =
+                    |(name, value): (&String, &Self)| (name.clone(), value.likely(defaults));
+                Value::Object(members.iter().map(member).collect())
             }
         }
     }

@@ -96,16 +96,26 @@ pub fn expressions<'a>(step: &'a Step, visit: &mut dyn FnMut(&'a Expression)) {
     }
 }
 
-/// Returns the parameters that `step` itself reads.
+/// Returns the parameters that `step` itself reads, also through the experiment's names.
 pub fn parameters_read(pipeline: &Pipeline, step: StepIndex) -> BTreeSet<ParameterName> {
     let mut read = BTreeSet::new();
+    let mut reads_experiment = false;
     expressions(pipeline.step(step), &mut |expression| {
-        expression.references(&mut |reference| {
-            if let Reference::Parameter(name) = reference {
-                read.insert(name.clone());
-            }
+        expression.references(&mut |reference| match reference {
+            Reference::Parameter(name) => drop(read.insert(name.clone())),
+            Reference::Experiment(_) => reads_experiment = true,
+            Reference::Step { .. } | Reference::Execution(_) => {}
         });
     });
+    for config in pipeline.experiment.iter().filter(|_| reads_experiment) {
+        for expression in [&config.experiment_name, &config.trial_name] {
+            expression.references(&mut |reference| {
+                if let Reference::Parameter(name) = reference {
+                    read.insert(name.clone());
+                }
+            });
+        }
+    }
     read
 }
 

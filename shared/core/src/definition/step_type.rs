@@ -54,6 +54,7 @@ const LAMBDA: StepRules = StepRules {
         "TimeoutSeconds",
         "CodeVersion",
         "ExactlyOnceStart",
+        "Reads",
     ],
     is_open: false,
     has_outputs: true,
@@ -218,6 +219,9 @@ pub struct LambdaStep {
     pub code_version: Option<String>,
     /// An attempt that may have begun and was lost is not followed by another one.
     pub exactly_once_start: bool,
+    /// What the function reads besides its arguments: S3 URIs, or lists of them. `None` if the step
+    /// does not say.
+    pub reads: Option<Vec<Expression>>,
 }
 
 /// Sends a message to a queue and waits for the answer.
@@ -257,7 +261,10 @@ impl StepKind {
     /// Calls `visit` for each expression: in arguments, conditions and message.
     pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
         match self {
-            Self::Lambda(lambda) => visit(&lambda.arguments),
+            Self::Lambda(lambda) => {
+                visit(&lambda.arguments);
+                lambda.reads.iter().flatten().for_each(visit);
+            }
             Self::Callback(callback) => visit(&callback.arguments),
             Self::Fail { message } => visit(message),
             Self::Condition { conditions } => {

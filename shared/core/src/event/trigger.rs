@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::definition::function_ref::FunctionRef;
 use crate::event::batch::Part;
 use crate::event::s3::CreatedObject;
-use crate::name::PipelineName;
+use crate::execution::start::Uploaded;
+use crate::name::{ParameterName, PipelineName};
 use crate::parse::Format;
 use crate::uri::S3Uri;
 
@@ -66,6 +67,23 @@ impl Trigger {
             && object.key.ends_with(&self.suffix)
             // The prefix and the suffix may not share characters.
             && object.key.len() >= self.prefix.len() + self.suffix.len()
+    }
+
+    /// Returns the upload of `object` with the parameters that take anything of it.
+    pub fn uploaded(&self, object: &CreatedObject) -> Uploaded {
+        let version = object.version_id.clone().unwrap_or_else(|| object.etag.clone());
+        self.upload_of(S3Uri::new(object.bucket.clone(), object.key.clone()), version)
+    }
+
+    /// Returns the listing of a part of a batch as an upload.
+    pub fn uploaded_part(&self, part: &Part) -> Uploaded {
+        self.upload_of(part.listing.clone(), part.number.to_string())
+    }
+
+    fn upload_of(&self, uri: S3Uri, version: String) -> Uploaded {
+        let taken = self.parameters.iter().filter(|(_, template)| template.starts_with("$."));
+        let names = taken.filter_map(|(name, _)| ParameterName::parse(name).ok());
+        Uploaded { uri, version, parameters: names.collect() }
     }
 
     /// Returns the parameters of an execution for `object`.

@@ -58,7 +58,21 @@ pub struct Start {
     pub pipeline_arn: String,
     /// What started it in words: a command, or an upload's URI.
     pub trigger: String,
+    /// The upload that started it; absent if none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<Uploaded>,
     pub secret: Secret,
+}
+
+/// An upload that started an execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Uploaded {
+    pub uri: S3Uri,
+    /// The version, or the ETag where the bucket keeps no versions; of a batch, the part's number.
+    pub version: String,
+    /// The parameters that hold something of the object: its key, a part of it, its size.
+    pub parameters: BTreeSet<ParameterName>,
 }
 
 /// The steps that run, and what stands in for the others.
@@ -124,6 +138,12 @@ impl Start {
     }
 }
 
+/// The environment variable of a function that lists its `reads`: a JSON array of S3 URIs.
+pub const READS_VARIABLE: &str = "SIDESTEP_READS";
+
+/// The same for the places that its environment names, where the environment itself is not told.
+pub const PLACES_VARIABLE: &str = "SIDESTEP_PLACES";
+
 /// A Lambda function as it was when the execution started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -138,6 +158,12 @@ pub struct Function {
     /// SDKs do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_sdk: bool,
+    /// What it reads besides its steps' arguments. It counts for steps without `Reads`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<S3Uri>,
+    /// The places that its environment names. They count as `reads` do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<S3Uri>,
 }
 
 /// Returns the steps with `ExactlyOnceStart` whose functions have no step SDK to keep it.
@@ -181,6 +207,8 @@ Steps:
                 memory_mb: 128,
                 timeout_seconds: 3,
                 has_sdk,
+                reads: Vec::new(),
+                places: Vec::new(),
             };
             (lambda.function_arn.clone(), function)
         };

@@ -29,6 +29,13 @@ impl<'d> Reader<'d> {
                 let exactly_once_start = node
                     .get("ExactlyOnceStart")
                     .is_some_and(|member| self.boolean(member).unwrap_or_default());
+                let reads = node.get("Reads").map(|list| self.reads(list, site));
+                if let (Some(list), Some(arguments)) = (node.get("Arguments"), &arguments)
+                    && site.is_cached
+                    && reads.is_none()
+                {
+                    self.warn_unseen(list, arguments);
+                }
                 let (function_arn, arguments) = (function_arn?, arguments?);
                 Some(StepKind::Lambda(LambdaStep {
                     function_arn,
@@ -36,6 +43,7 @@ impl<'d> Reader<'d> {
                     outputs,
                     code_version,
                     exactly_once_start,
+                    reads,
                 }))
             }
             Some(StepType::Callback) => {

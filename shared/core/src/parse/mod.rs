@@ -26,6 +26,7 @@ pub mod problem;
 mod property;
 mod queue_url;
 mod reader;
+mod reads;
 mod reference;
 mod rejoin;
 mod retry;

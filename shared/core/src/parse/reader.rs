@@ -1,6 +1,8 @@
 //! The state of reading a definition. Each file of this folder adds methods for one part of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::definition::{CacheConfig, ExperimentConfig};
 use crate::parse::suggest::Suggester;
@@ -17,6 +19,8 @@ pub(super) struct Reader<'d> {
     pub(super) experiment: Option<ExperimentConfig>,
     /// The pipeline's `CacheConfig`, for Lambda steps without their own.
     pub(super) default_cache: Option<CacheConfig>,
+    /// The defaults of parameters, by name.
+    pub(super) defaults: BTreeMap<String, Value>,
 }
 
 impl<'d> Reader<'d> {
@@ -28,6 +32,7 @@ impl<'d> Reader<'d> {
             used_parameters: BTreeSet::new(),
             experiment: None,
             default_cache: None,
+            defaults: BTreeMap::new(),
         }
     }
 

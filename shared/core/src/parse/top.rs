@@ -25,6 +25,11 @@ impl<'d> Reader<'d> {
             self.metadata(metadata);
         }
         let parameters = root.get("Parameters").map(|node| self.parameters(node));
+        let defaults = parameters
+            .iter()
+            .flatten()
+            .filter_map(|parameter| Some((parameter.name.to_string(), parameter.default.clone()?)));
+        self.defaults = defaults.collect();
         self.experiment =
             root.get("PipelineExperimentConfig").and_then(|node| self.experiment(node));
         self.default_cache = root.get("CacheConfig").and_then(|node| self.cache_config(node));

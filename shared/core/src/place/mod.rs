@@ -14,7 +14,7 @@ mod shape;
 mod text;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -76,8 +76,11 @@ pub fn find(arguments: &Value, surroundings: Surroundings<'_>) -> Found {
 
 /// Finds the places that a function's environment variables name. A bucket alone is none.
 pub fn in_environment<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<S3Uri> {
-    let members = variables.map(|(name, value)| (name.to_owned(), Value::from(value)));
+    let variables: Vec<_> = variables.collect();
+    let members = variables.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
     let found = find(&Value::Object(members.collect()), Surroundings::default());
-    let is_bucket = |uri: &S3Uri| uri.key().is_empty();
-    found.places.into_keys().filter(|uri| !is_bucket(uri)).collect()
+    let plain = variables.iter().filter_map(|(_, value)| S3Uri::parse(value).ok());
+    let sure = found.places.into_iter().filter(|(_, certainty)| *certainty == Certainty::Sure);
+    let places: BTreeSet<_> = sure.map(|(uri, _)| uri).chain(plain).collect();
+    places.into_iter().filter(|uri| !uri.key().is_empty()).collect()
 }

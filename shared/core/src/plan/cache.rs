@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::cache::key::{Content, KeyParts, replace_content};
-use crate::definition::expression::Unresolved;
-use crate::definition::extension::CacheScope;
+use crate::cache::key::{Content, KeyParts};
 use crate::definition::{CacheConfig, LambdaStep, StepIndex};
 use crate::execution::result::{CacheEntry, Hit, Produced};
 use crate::plan::draft::Draft;
@@ -84,45 +82,6 @@ impl Draft<'_> {
         Ok(checked
             .err()
             .map(|failure| format!("the cached result does not fit: {}", failure.message)))
-    }
-
-    /// Returns the parts of the step's cache key, or why it can have none. Asks for all contents
-    /// that are missing at once.
-    pub(crate) fn key_parts(
-        &self,
-        step: StepIndex,
-        lambda: &LambdaStep,
-        config: &CacheConfig,
-        arguments: &Value,
-    ) -> Planned<Result<KeyParts, String>> {
-        let resolver = self.resolver_of(step);
-        let (mut pending, mut unknown) = (None, None);
-        let replaced = replace_content(arguments, &mut |uri| {
-            resolver.content(uri).map_err(|why| match why {
-                Unresolved::Missing(missing) => pending = Some(missing),
-                Unresolved::Absent(why) => unknown = Some(why),
-            })
-        });
-        if let Some(Pending) = pending {
-            return Err(Pending);
-        }
-        let Ok(arguments) = replaced else { return Ok(Err(unknown.unwrap_or_default())) };
-        let code = match &lambda.code_version {
-            // Two functions may well have the same version text, so the function's name stands
-            // beside it.
-            Some(version) => format!("version:{}:{version}", lambda.function_arn),
-            None => match self.start.functions.get(&lambda.function_arn) {
-                Some(function) => function.code_digest.clone(),
-                None => {
-                    return Ok(Err(format!("function `{}` is not known", lambda.function_arn)));
-                }
-            },
-        };
-        let scope = match config.scope {
-            CacheScope::Deployment => None,
-            CacheScope::Pipeline => Some(format!("pipeline:{}", self.start.pipeline_name)),
-        };
-        Ok(Ok(KeyParts { scope, ..KeyParts::lambda(&code, arguments) }))
     }
 
     /// Returns the entry under the key as a hit, or why it cannot stand in.

@@ -241,6 +241,7 @@ mod tests {
             output_prefix: S3Uri::parse("s3://bucket/runs/p/e/").expect("legal"),
             pipeline_arn: "arn".to_owned(),
             trigger: "a test".to_owned(),
+            uploaded: None,
             secret: Secret::from_bytes([1; 32]),
         }
     }

@@ -20,6 +20,7 @@ pub mod event;
 pub mod facts;
 pub mod handoff;
 pub mod head;
+mod key_parts;
 pub mod late_report;
 pub mod lease;
 mod readiness;

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -28,6 +28,7 @@ use crate::execution::phase::{Phase, Revision, StepState};
 use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
 use crate::name::ExecutionId;
+use crate::place::{Surroundings, find};
 use crate::plan::facts::{Facts, Need};
 use crate::uri::S3Uri;
 
@@ -172,11 +173,21 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the digest of a value in which every S3 URI stands for what it holds.
+    /// Returns the digest of a value in which every S3 URI stands for what it holds. What other
+    /// places in it hold counts beside it.
     pub(crate) fn content_digest(&self, value: &Expression) -> Result<String, Unresolved<Pending>> {
         let evaluated = value.evaluate(self)?;
         let replaced = replace_content(&evaluated, &mut |uri| self.content(uri))?;
-        Ok(canonical_sha256(&replaced))
+        let mut contents = Map::new();
+        for place in find(&evaluated, Surroundings::default()).places.keys() {
+            if let Content::Digest(digest) = self.content(place)? {
+                contents.insert(place.to_string(), Value::String(digest));
+            }
+        }
+        if contents.is_empty() {
+            return Ok(canonical_sha256(&replaced));
+        }
+        Ok(canonical_sha256(&json!([replaced, contents])))
     }
 
     /// Evaluates `expression`. Asks for every fact that is missing, and not only for the first.

@@ -1,5 +1,6 @@
 //! Explanations: why a step ran or did not, and what differs from its nearest earlier run.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -123,6 +124,18 @@ pub fn differences(then: &KeyParts, now: &KeyParts, arguments: Option<&Value>) -
     part("Code", then.code_digest.clone().into(), now.code_digest.clone().into());
     part("Scope", then.scope.clone().into(), now.scope.clone().into());
     compare(&then.arguments, &now.arguments, arguments, &mut String::new(), &mut found);
+    // If the arguments differ, they name other places.
+    let is_same = then.arguments == now.arguments;
+    let names = then.contents.keys().chain(now.contents.keys());
+    for uri in names.collect::<BTreeSet<_>>() {
+        let (before, after) = (then.contents.get(uri), now.contents.get(uri));
+        if before != after && (is_same || (before.is_some() && after.is_some())) {
+            let value = |digest: Option<&Option<String>>| Value::from(digest.cloned().flatten());
+            let (then, now) = (value(before), value(after));
+            let uri = Some(uri.to_string());
+            found.push(Difference { uri, ..Difference::new("Content", then, now) });
+        }
+    }
     found
 }
 
@@ -212,7 +225,7 @@ pub fn explain(
         against: then.and(parts).and(against).map(|against| against.start.execution_id.to_string()),
         differences,
         cache_key: parts.map(|parts| parts.key().to_string()),
-        key_parts: parts.cloned(),
+        key_parts: parts.map(KeyParts::readable),
     }
 }
 
@@ -260,6 +273,7 @@ fn arguments(this: &PastExecution, step: StepIndex) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::uri::S3Uri;
     use serde_json::json;
 
     #[test]
@@ -287,6 +301,16 @@ mod tests {
             ]
         );
         assert_eq!(differences(&now, &now, None), []);
+
+        let place = |digest: Option<String>| KeyParts {
+            contents: [(S3Uri::new("b", "in.csv"), digest)].into(),
+            ..KeyParts::lambda("code", json!({ "key": "in.csv" }))
+        };
+        let digest_of = |c: &str| Some(format!("sha256:{}", c.repeat(64)));
+        let found = differences(&place(digest_of("a")), &place(digest_of("b")), None);
+        assert_eq!(found[0].text(), "content of s3://b/in.csv: aaaaaaaa to bbbbbbbb");
+        let found = differences(&place(None), &place(digest_of("b")), None);
+        assert_eq!(found[0].text(), "content of s3://b/in.csv: nothing to bbbbbbbb");
 
         let parts = |uri: &str| KeyParts::lambda("code", json!({ "data": uri }));
         let found = differences(&parts(&digest("a")), &parts("s3://b/none"), None);

@@ -1,6 +1,7 @@
 //! The planner's rules, on definitions in YAML: events and facts in, commits and effects out.
 
 mod condition;
+mod content;
 mod history;
 mod limits;
 mod outputs;

@@ -58,6 +58,8 @@ impl World {
             memory_mb: 128,
             timeout_seconds: 60,
             has_sdk: false,
+            reads: Vec::new(),
+            places: Vec::new(),
         };
         let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Lambda(lambda) => Some(lambda.function_arn.clone()),
@@ -83,6 +85,7 @@ impl World {
             max_parallel_execution_steps: None,
             pipeline_arn: "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p".to_owned(),
             trigger: String::new(),
+            uploaded: None,
             secret: Secret::from_bytes([id; 32]),
         };
         let execution = Execution::new(pipeline.steps.len());

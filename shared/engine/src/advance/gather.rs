@@ -97,16 +97,21 @@ impl Engine {
     }
 
     /// Returns the content at `uri`: of the object, or else of everything below it, or else
-    /// nothing.
+    /// nothing. A key that ends in `*` stands for every key that begins like it.
     async fn content(&self, uri: &S3Uri) -> Result<Answer<Content>, EngineError> {
-        if !uri.is_prefix() {
+        let start = uri.key().strip_suffix('*');
+        if start.is_none() && !uri.is_prefix() {
             match answered(self.objects.head(uri).await)? {
                 Ok(Some(facts)) => return Ok(Ok(Content::Digest(facts.digest))),
                 Ok(None) => {}
                 Err(why) => return Ok(Err(why)),
             }
         }
-        let prefix = if uri.is_prefix() { uri.clone() } else { uri.join("") };
+        let prefix = match start {
+            Some(start) => S3Uri::new(uri.bucket(), start),
+            None if uri.is_prefix() => uri.clone(),
+            None => uri.join(""),
+        };
         let listed = answered(self.objects.list(&prefix, LISTED_OBJECTS).await.map(Some))?;
         Ok(listed.map(|objects| match objects.unwrap_or_default().as_slice() {
             [] => Content::Nothing,

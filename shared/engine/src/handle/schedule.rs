@@ -53,7 +53,8 @@ impl Engine {
         };
         let origin = format!("schedule at {}", tick.time);
         let token = format!("{SCHEDULES}\0{}\0{}", tick.number, tick.time);
-        match self.start_triggered(trigger, tick.parameters(trigger), origin, token).await {
+        let parameters = tick.parameters(trigger);
+        match self.start_triggered(trigger, parameters, origin, token, None).await {
             Ok(id) => Ok(json!({ "Started": [id] })),
             Err(error @ (EngineError::Definition(_) | EngineError::Start(_))) => {
                 let error = error_chain(&error);

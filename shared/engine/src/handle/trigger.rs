@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sidestep_core::event::s3::{CreatedObject, created_objects};
 use sidestep_core::event::trigger::Trigger;
+use sidestep_core::execution::start::Uploaded;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::{info, warn};
@@ -62,7 +63,9 @@ impl Engine {
         // Without versions, the sequencer distinguishes two uploads of one key.
         let version = object.version_id.as_ref().unwrap_or(&object.sequencer);
         let (origin, token) = (format!("upload of {uri}"), format!("{uri}\0{version}"));
-        self.start_triggered(trigger, trigger.parameters_for(object), origin, token).await
+        let parameters = trigger.parameters_for(object);
+        let uploaded = trigger.uploaded(object);
+        self.start_triggered(trigger, parameters, origin, token, Some(uploaded)).await
     }
 
     /// Starts the pipeline of a trigger, once per token.
@@ -72,6 +75,7 @@ impl Engine {
         parameters: BTreeMap<String, String>,
         origin: String,
         token: String,
+        uploaded: Option<Uploaded>,
     ) -> Result<ExecutionId, EngineError> {
         let definition =
             self.definitions.read(&trigger.definition_digest, trigger.definition_format).await?;
@@ -86,7 +90,8 @@ impl Engine {
             selection: SelectionRequest::default(),
             max_parallel_execution_steps: None,
         };
-        let prepared = self.prepare(request).await?;
+        let mut prepared = self.prepare(request).await?;
+        prepared.start.uploaded = uploaded;
         self.begin(prepared).await
     }
 

@@ -135,8 +135,9 @@ impl Engine {
         let place = S3Uri::new(trigger.bucket.clone(), trigger.prefix.clone());
         let origin = format!("batch of {} uploads to {place}", part.count);
         let token = format!("batch\0{id}\0{}", part.number);
-        match self.start_triggered(trigger, trigger.parameters_for_part(part), origin, token).await
-        {
+        let parameters = trigger.parameters_for_part(part);
+        let uploaded = Some(trigger.uploaded_part(part));
+        match self.start_triggered(trigger, parameters, origin, token, uploaded).await {
             Ok(id) => Ok(Some(id)),
             Err(error @ (EngineError::Definition(_) | EngineError::Start(_))) => {
                 let error = error_chain(&error);

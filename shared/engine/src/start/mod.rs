@@ -111,6 +111,7 @@ impl Engine {
             ),
             pipeline_name: request.pipeline_name,
             trigger: request.trigger,
+            uploaded: None,
             secret,
         };
         chooser.choose(&pipeline, &mut start).await?;

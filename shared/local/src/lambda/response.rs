@@ -1,5 +1,7 @@
 //! Responses of the Lambda API, worded as Lambda words them.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -7,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use sidestep_core::execution::start::{PLACES_VARIABLE, READS_VARIABLE};
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use uuid::Uuid;
 
@@ -43,16 +46,17 @@ pub(super) fn invoked(output: InvokeOutput, wants_log_tail: bool) -> Response {
 /// Describes a function as `GetFunctionConfiguration` does.
 pub(super) fn configuration(function: &Function) -> Value {
     let config = &function.config;
-    let (runtime, handler, sdk) = match &config.code {
+    let (runtime, handler, all) = match &config.code {
         Code::Process(command) => {
-            let sdk = command.environment.get(SDK_VARIABLE);
-            (command.runtime.as_str(), command.handler.as_str(), sdk)
+            (command.runtime.as_str(), command.handler.as_str(), Some(&command.environment))
         }
         Code::InProcess(_) => ("provided.al2023", "", None),
     };
     // Other variables are left out: they name folders of this machine, and no client here reads
     // them.
-    let environment = sdk.map(|sdk| json!({ "Variables": { SDK_VARIABLE: sdk } }));
+    let own = [SDK_VARIABLE, READS_VARIABLE, PLACES_VARIABLE].into_iter();
+    let own: BTreeMap<_, _> = own.filter_map(|name| Some((name, all?.get(name)?))).collect();
+    let environment = (!own.is_empty()).then(|| json!({ "Variables": own }));
     json!({
         "Environment": environment,
         "FunctionName": config.name.as_str(),

@@ -52,6 +52,8 @@ impl MemoryFunctions {
             memory_mb: 128,
             timeout_seconds,
             has_sdk,
+            reads: Vec::new(),
+            places: Vec::new(),
         };
         let mut state = self.lock();
         state.known.insert(name.to_owned(), function.clone());
