@@ -17,7 +17,8 @@ use sidestep_local::lambda::{Code, FunctionConfig};
 use crate::build;
 use crate::folder_code;
 use crate::output::error::CommandError;
-use crate::project::{self, Project};
+use crate::project::Project;
+use crate::refused::refused;
 use crate::settings::FunctionSettings;
 use crate::stored_code::Stored;
 
@@ -46,7 +47,7 @@ pub(crate) fn prepare(project: &Project, wanted: &[String]) -> Result<Ready, Com
             Err(why) if settings.optional => {
                 ready.left_out.insert(name.clone(), why.one_line());
             }
-            Err(why) => return Err(refused(name, why)),
+            Err(why) => return Err(refused(&[name], why)),
         }
     }
     Ok(ready)
@@ -74,13 +75,4 @@ fn config(
     config.timeout = Duration::from_secs(settings.timeout_seconds.into());
     config.code_sha256 = code.sha256;
     Ok(config)
-}
-
-/// Refuses the command, because a function that is not optional cannot run.
-fn refused(name: &str, why: CommandError) -> CommandError {
-    let hint = format!(
-        "to do without the function on such a machine, set `optional = true` in `[functions.{name}]` of `{}`",
-        project::FILE
-    );
-    why.within(format!("function `{name}` cannot run")).hint(hint)
 }

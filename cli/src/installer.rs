@@ -104,9 +104,10 @@ pub(crate) fn run(command: &mut Command, doing: &str) -> Result<(), Failure> {
     }
     let [output, errors] = all;
     let lines = if errors.is_empty() { output } else { errors };
-    Err(Failure::new(
-        last_words(&lines).unwrap_or_else(|| format!("`{program}` ended with {status}")),
-    ))
+    // A tool tries again several times before it gives up with words that fit any cause.
+    let is_network = Failure::new(lines.join("\n")).is_network;
+    let words = last_words(&lines).unwrap_or_else(|| format!("`{program}` ended with {status}"));
+    Err(Failure { words, is_network })
 }
 
 /// Returns the last lines that a tool said, without notices that have nothing to do with it.

@@ -23,6 +23,7 @@ mod project;
 mod provided;
 mod python;
 mod read_only;
+mod refused;
 mod remote;
 mod request;
 mod runtime;

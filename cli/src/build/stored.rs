@@ -13,6 +13,7 @@ use super::binary::Binary;
 use super::crates::{Crate, by_folder};
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
+use crate::refused::refused;
 use crate::settings::FunctionSettings;
 use crate::stored_code::{Stored, lambda_digest};
 
@@ -37,14 +38,13 @@ pub(crate) fn stored(
             });
             codes.insert(name.clone(), built);
         } else {
-            let found = found.map_err(|why| why.within(format!("function `{name}` cannot run")))?;
+            let found = found.map_err(|why| refused(&[name], why))?;
             needed.insert(name.clone(), found);
         }
     }
     let built = build(project, &store, needed.values().cloned()).map_err(|why| {
-        let names: Vec<_> = needed.keys().map(|name| format!("`{name}`")).collect();
-        let noun = if let [_] = *names { "function" } else { "one of the functions" };
-        why.within(format!("{noun} {} cannot run", names.join(", ")))
+        let names: Vec<_> = needed.keys().map(String::as_str).collect();
+        refused(&names, why)
     })?;
     for (name, package) in needed {
         let code = code(&package, &built, &wanted[&name], &store);

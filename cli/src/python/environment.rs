@@ -11,7 +11,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::installer::Installer;
+use super::installer::{Installer, Tool};
 use super::interpreter::{Interpreter, minor_of};
 use super::requirements::Requirements;
 use crate::cache_folder::{cache_folder, made_once};
@@ -52,9 +52,12 @@ pub(super) fn brought(interpreter: &Interpreter) -> Result<Environment, CommandE
             interpreter.version
         );
         let what = "Lambda's runtime client and boto3";
-        let install = |command: &mut Command| {
+        let install = |tool: Tool, command: &mut Command| {
             command.args(names);
-            if !installer.has_uv() {
+            // It is imported while a function initialises, for which there is little time.
+            if tool == Tool::Uv {
+                command.arg("--compile-bytecode");
+            } else {
                 // Older ones cannot install into another environment.
                 command.arg("pip>=23");
             }
@@ -84,8 +87,12 @@ pub(super) fn own(
         let installer = Installer::for_machine(Some(&brought.python));
         let doing = format!("installing the packages of function `{function}`");
         let what = format!("`{}`", requirements.file.display());
-        let install = |command: &mut Command| {
+        let install = |tool: Tool, command: &mut Command| {
             command.current_dir(&copies).arg("-r").arg(&file);
+            // Python compiles what is imported; compiling all takes longer than fetching it.
+            if tool == Tool::Pip {
+                command.arg("--no-compile");
+            }
         };
         installer.make(interpreter, &folder, &what, &doing, &install)?;
         complete_sdk(&installer, &folder)?;
@@ -117,7 +124,7 @@ fn complete_sdk(installer: &Installer, folder: &Path) -> Result<(), CommandError
     let needs = [format!("botocore=={version}"), format!("boto3<={version}")];
     let doing = "installing the boto3 that belongs to it";
     // Without it a function that imports boto3 says so itself.
-    let install = |command: &mut Command| {
+    let install = |_: Tool, command: &mut Command| {
         command.args(&needs);
     };
     if let Err(failure) = installer.install(folder, doing, &install) {

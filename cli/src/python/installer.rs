@@ -25,8 +25,15 @@ pub(super) struct Installer {
     pip: Option<PathBuf>,
 }
 
+/// A tool that installs packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tool {
+    Uv,
+    Pip,
+}
+
 /// Adds to a call what is to be installed.
-pub(super) type Install<'a> = &'a dyn Fn(&mut Command);
+pub(super) type Install<'a> = &'a dyn Fn(Tool, &mut Command);
 
 impl Installer {
     /// Returns the tools; `python` belongs to an environment that may have pip.
@@ -36,10 +43,6 @@ impl Installer {
             bin.join("pip").is_file()
         };
         Self { uv: uv(), pip: python.filter(has_pip).map(Path::to_owned) }
-    }
-
-    pub(super) fn has_uv(&self) -> bool {
-        self.uv.is_some()
     }
 
     /// Makes an environment in `folder` and installs packages into it.
@@ -91,7 +94,7 @@ impl Installer {
                 command.env(of_uv, value);
             }
         }
-        install(&mut command);
+        install(Tool::Uv, &mut command);
         run(&mut command, doing)
     }
 
@@ -102,10 +105,8 @@ impl Installer {
         if self.pip.is_some() {
             command.arg("--python").arg(&python);
         }
-        // Python compiles what is imported; compiling all of a package takes longer than fetching
-        // it.
-        command.args(["install", "--no-compile", "--disable-pip-version-check", "--no-input"]);
-        install(&mut command);
+        command.args(["install", "--disable-pip-version-check", "--no-input"]);
+        install(Tool::Pip, &mut command);
         run(&mut command, doing)
     }
 

@@ -160,8 +160,17 @@ impl Search<'_> {
         let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
         let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
         let mut lines = text.lines();
-        let (executable, version) = (lines.next()?.into(), lines.next()?.to_owned());
+        let executable = PathBuf::from(lines.next()?);
+        let version = lines.next()?.to_owned();
+        // In another folder pyenv's stand-in may be another version.
+        let is_shim = program.parent() == self.shims().as_deref();
+        let program = if is_shim { executable.clone() } else { program };
         Some(Interpreter { program, executable, version, on_path: None })
+    }
+
+    /// Returns the folder of the programs that pyenv puts on the path.
+    fn shims(&self) -> Option<PathBuf> {
+        self.pyenv.as_ref().map(|root| root.join("shims"))
     }
 
     /// Returns a digest of everything that the answer depends on, or `None` if that is unknown.
@@ -169,7 +178,7 @@ impl Search<'_> {
         let mut hash = Sha256::new();
         let mut take = |text: &str| hash.update(format!("{text}\0"));
         take(&self.minor.to_string());
-        let shims = self.pyenv.as_ref().map(|root| root.join("shims"));
+        let shims = self.shims();
         for name in ["python3".to_owned(), format!("python3.{}", self.minor), "uv".to_owned()] {
             for file in self.on_path(&name) {
                 let is_shim = file.parent() == shims.as_deref();
