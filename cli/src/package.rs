@@ -177,6 +177,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_zip_has_hidden_files_and_nothing_about_the_machine_that_made_it() {
+        let folder_path = tempfile::tempdir().expect("a folder");
+        for name in [
+            "own/.env",
+            "own/a.py",
+            "packages/np.libs/.b.so",
+            "packages/.libs/c.so",
+            "packages/bin/tool",
+            "packages/np.dist-info/RECORD",
+            "packages/np/__pycache__/d.pyc",
+        ] {
+            let path = folder_path.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+            fs::write(path, "").expect("written");
+        }
+        let (own, packages) = (folder_path.path().join("own"), folder_path.path().join("packages"));
+        let code = code_files(&own, folder_path.path()).expect("listed");
+        let package = folder("Code".to_owned(), &own, &code, Some(&packages)).expect("zipped");
+        let archive = zip::ZipArchive::new(Cursor::new(package.zip)).expect("a zip");
+        let names: Vec<_> = archive.file_names().collect();
+        assert_eq!(names, [".env", ".libs/c.so", "a.py", "np.libs/.b.so"]);
+    }
+
+    #[test]
     fn equal_files_have_equal_keys_whatever_their_times() {
         let make = |text: &str| {
             let folder_path = tempfile::tempdir().expect("a folder");

@@ -109,6 +109,41 @@ fn every_part_of_a_functions_code_counts_and_what_tools_leave_does_not() {
     assert_eq!(outcome(&project.run(), "f").0, "CacheHit");
 }
 
+#[test]
+fn what_lambda_brings_is_there_and_a_functions_own_version_wins() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        not_tested("boto3", "there is no Python");
+        return;
+    }
+    let own = PYTHON.replace("\"f\"", "\"own\"");
+    let code = "import sys, boto3, argparse\n\
+        def handler(event, context):\n    \
+            arguments = argparse.ArgumentParser()\n    \
+            arguments.add_argument('--x', default='default')\n    \
+            return {'v': boto3.__version__ + ' ' + arguments.parse_args().x}\n";
+    let fake = setup("boto3", "py_modules=['boto3']");
+    let project = Project::new(
+        &[("f", PYTHON), ("own", &own)],
+        &[
+            ("f/h.py", code),
+            ("own/h.py", code),
+            ("own/requirements.txt", "../fake\n"),
+            ("fake/setup.py", &fake),
+            ("fake/boto3.py", "__version__ = 'own'\n"),
+        ],
+    );
+    let run = project.run();
+    let (decision, value) = outcome(&run, "f");
+    assert_eq!(
+        (decision, value.split_once(' ').map(|(_, x)| x)),
+        ("Run", Some("default")),
+        "{run:#}"
+    );
+    assert!(value.starts_with("1."), "{value}");
+    assert_eq!(outcome(&run, "own"), ("Run", "own default"));
+    assert_eq!(outcome(&project.run(), "own").0, "CacheHit");
+}
+
 /// Returns a Python that `python3` on the path is not.
 fn other_python() -> Option<PathBuf> {
     let version = |python: &PathBuf| {
