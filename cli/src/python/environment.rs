@@ -151,11 +151,12 @@ fn complete(folder: &Path) -> Result<Environment, CommandError> {
 /// Returns true if a line of a `RECORD` is about what the package does, and not about who installed
 /// it where.
 fn is_content(line: &str) -> bool {
-    let path = line.split(',').next().unwrap_or_default();
+    let path = Path::new(line.split(',').next().unwrap_or_default());
     let notes =
         ["INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json"];
-    let is_note = notes.iter().any(|name| Path::new(path).ends_with(name));
-    !path.starts_with("..") && !path.ends_with(".pyc") && !is_note
+    let is_note = notes.iter().any(|name| path.ends_with(name));
+    let is_compiled = path.extension().is_some_and(|ending| ending == "pyc");
+    !path.starts_with("..") && !is_compiled && !is_note
 }
 
 /// Returns the folder into which an environment's packages are installed.

@@ -53,17 +53,14 @@ pub(crate) fn stored(
     let interpreter = interpreter::interpreter(*minor, &project.folder, name)?;
     let brought = environment::brought(&interpreter)?;
     let note = requirements::note(&source, requirements.as_ref());
-    let own = match &requirements {
-        Some(requirements) => {
-            Some(environment::own(&interpreter, &brought, requirements, name, note.as_deref())?)
-        }
-        None => {
-            if let Some(note) = note {
-                eprintln!("note: function `{name}`: {note}");
-            }
-            None
-        }
+    let own = |requirements| {
+        environment::own(&interpreter, &brought, requirements, name, note.as_deref())
     };
+    let own = requirements.as_ref().map(own).transpose()?;
+    // Beside requirements it is told when they are installed.
+    if let (Some(note), None) = (&note, &own) {
+        eprintln!("note: function `{name}`: {note}");
+    }
     let store = project.state_folder().join("functions");
     let folder = store.join(hex::encode(digest));
     copy(&source, &files, &folder)?;

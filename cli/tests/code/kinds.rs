@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sidestep_testkit::python::{environment, newer_python, not_tested, program, target_folder};
@@ -26,13 +26,13 @@ fn setup(name: &str, packages: &str) -> String {
 }
 
 /// Returns the files of a folder and below, as paths relative to it.
-fn files(folder: PathBuf) -> Vec<PathBuf> {
+fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut open = vec![folder.clone()];
+    let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
-            found.push(path.strip_prefix(&folder).unwrap().to_owned());
+            found.push(path.strip_prefix(folder).unwrap().to_owned());
             if path.is_dir() {
                 open.push(path);
             }
@@ -69,7 +69,7 @@ fn every_part_of_a_functions_code_counts_and_what_tools_leave_does_not() {
     let wide = text.encode_utf16().flat_map(u16::to_le_bytes);
     project.write("f/requirements.txt", [0xFF, 0xFE].into_iter().chain(wide).collect::<Vec<_>>());
     symlink("../words", project.path("f/linked")).unwrap();
-    let before = [files(project.path("common")), files(project.path("helper"))];
+    let before = [files(&project.path("common")), files(&project.path("helper"))];
 
     let first = project.run();
     assert_eq!(
@@ -77,7 +77,7 @@ fn every_part_of_a_functions_code_counts_and_what_tools_leave_does_not() {
         ("Run", "common1 helper1 link1 dot1 there 1.16.0"),
         "{first:#}"
     );
-    let again = [files(project.path("common")), files(project.path("helper"))];
+    let again = [files(&project.path("common")), files(&project.path("helper"))];
     assert_eq!(again, before, "nothing is written into the user's sources");
     assert_eq!(outcome(&project.run(), "f").0, "CacheHit");
 

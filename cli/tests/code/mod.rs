@@ -27,7 +27,7 @@ impl Project {
         let mut settings = String::new();
         let mut steps = Vec::new();
         for (name, lines) in functions {
-            settings += &format!("[functions.{name}]\n{lines}\n");
+            settings.extend(["[functions.", name, "]\n", lines, "\n"]);
             steps.push(json!({"Name": name, "Type": "Lambda", "FunctionArn": name,
                 "Arguments": {"x": 1}, "CacheConfig": {"Enabled": true},
                 "OutputParameters": [{"OutputName": "v", "OutputType": "String"}]}));
@@ -35,7 +35,7 @@ impl Project {
         settings += "[pipelines.p]\ndefinition = \"pipeline.json\"\n";
         project.write("sidestep.toml", &settings);
         let definition = json!({"Version": "2020-12-01", "Steps": steps});
-        project.write("pipeline.json", &definition.to_string());
+        project.write("pipeline.json", definition.to_string());
         for (name, text) in files {
             project.write(name, text);
         }

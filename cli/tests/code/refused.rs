@@ -25,6 +25,8 @@ fn assert_refused(project: &Project, statuses: &[i32], words: &[&str]) {
     assert!(!list.contains("PipelineExecutionArn"), "no execution began: {list}");
 }
 
+type Case<'a> = (String, Vec<(&'a str, &'a str)>, &'a [&'a str]);
+
 #[test]
 fn a_function_that_cannot_be_built_or_installed_refuses_the_run() {
     let folder =
@@ -33,7 +35,6 @@ fn a_function_that_cannot_be_built_or_installed_refuses_the_run() {
         "f/Cargo.toml",
         "[package]\nname = \"f\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
     );
-    type Case<'a> = (String, Vec<(&'a str, &'a str)>, &'a [&'a str]);
     let mut cases: Vec<Case<'_>> = vec![
         (folder("java21"), vec![HANDLER], &["`java21`", "`nodejs24.x`", "`provided.al2023`"]),
         (folder("python3.8"), vec![HANDLER], &["`python3.8`", "`python3.9` or newer"]),

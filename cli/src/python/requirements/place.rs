@@ -41,15 +41,12 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let code = tail.get(..2).and_then(|code| hex::decode(code).ok());
-        match (first, code.as_deref()) {
-            (b'%', Some([byte])) => {
-                bytes.push(*byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let (b'%', Some([byte])) = (first, code.as_deref()) {
+            bytes.push(*byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

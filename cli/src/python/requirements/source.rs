@@ -38,12 +38,12 @@ pub(super) fn source(folder: &Path) -> Result<Option<Source>, CommandError> {
             continue;
         }
         if name == FILES[0] {
-            return Ok(Some(Source { asked: Asked::of_file(&file, folder)?, file }));
+            return Ok(Some(Source { file: file.clone(), asked: Asked::of_file(&file, folder)? }));
         }
         let invalid = |why: String| user(format!("`{}` cannot be used: {why}", file.display()));
         if let Some(lines) = lines(&file, name, folder)?.map_err(invalid)? {
             let asked = Asked::of_lines(&lines.join("\n"), folder)?;
-            return Ok(Some(Source { asked, file }));
+            return Ok(Some(Source { file, asked }));
         }
     }
     Ok(None)

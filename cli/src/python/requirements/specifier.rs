@@ -15,7 +15,7 @@ pub(super) fn of(text: &str) -> Option<String> {
             part.clone_into(&mut operator);
             continue;
         }
-        joined.extend(one(&format!("{operator}{part}"))?);
+        joined.extend(one(&format!("{operator}{part}")));
         operator.clear();
     }
     Some(joined.join(","))
@@ -33,22 +33,22 @@ pub(super) fn python_marker(text: &str) -> Option<String> {
     markers.map(|markers| markers.join(" and "))
 }
 
-fn one(text: &str) -> Option<Vec<String>> {
+fn one(text: &str) -> Vec<String> {
     if let Some(version) = text.strip_prefix('^') {
         let parts = numbers(version);
         let place = parts.iter().position(|part| *part != 0).unwrap_or(parts.len() - 1);
-        return Some(vec![format!(">={version}"), format!("<{}", above(&parts, place))]);
+        return vec![format!(">={version}"), format!("<{}", above(&parts, place))];
     }
     if let Some(version) = text.strip_prefix('~').filter(|rest| !rest.starts_with('=')) {
         let parts = numbers(version);
         let place = usize::from(parts.len() > 1);
-        return Some(vec![format!(">={version}"), format!("<{}", above(&parts, place))]);
+        return vec![format!(">={version}"), format!("<{}", above(&parts, place))];
     }
     if text == "*" {
-        return Some(Vec::new());
+        return Vec::new();
     }
     let is_bare = text.starts_with(|c: char| c.is_ascii_digit());
-    Some(vec![if is_bare { format!("=={text}") } else { text.to_owned() }])
+    vec![if is_bare { format!("=={text}") } else { text.to_owned() }]
 }
 
 fn numbers(version: &str) -> Vec<u64> {

@@ -122,6 +122,9 @@ fn the_digest_does_not_depend_on_where_a_project_lies() {
     assert_ne!(digest("../common\n"), digest("../common[x]\n"));
 }
 
+/// The files of a folder, the requirement that they give, and what is said of the others.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
 #[test]
 fn one_file_says_what_is_needed_and_others_are_named() {
     let uv = "[[package]]\nname = \"app\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"six\" }]\n\
@@ -129,8 +132,7 @@ fn one_file_says_what_is_needed_and_others_are_named() {
     let poetry = "[[package]]\nname = \"six\"\nversion = \"1.16.0\"\n";
     let pyproject = "[project]\nname = \"app\"\ndependencies = [\"six\"]\n";
     let setup = ("setup.py", "");
-    // The files of the folder, the requirement that they give, and what is said of the others.
-    let cases: [(&[(&str, &str)], &str, &str); 9] = [
+    let cases: [Case<'_>; 9] = [
         (
             &[("requirements.txt", "six==1.15.0"), ("uv.lock", uv), ("pyproject.toml", pyproject)],
             "six==1.15.0",

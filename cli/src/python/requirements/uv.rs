@@ -36,9 +36,9 @@ fn place<'a>(package: &'a Table, kinds: &[&str]) -> Option<&'a str> {
 fn indexes(packages: &[&Table]) -> BTreeSet<String> {
     let places = packages.iter().filter_map(|package| place(package, &["registry"]));
     let others = places.filter(|place| !place.starts_with("https://pypi.org/"));
-    let option = |place: &str| match place.contains("://") {
-        true => format!("--extra-index-url {place}"),
-        false => format!("--find-links {place}"),
+    let option = |place: &str| {
+        let name = if place.contains("://") { "--extra-index-url" } else { "--find-links" };
+        format!("{name} {place}")
     };
     others.map(option).collect()
 }
