@@ -134,6 +134,7 @@ fn several_readings_of_one_text_are_all_places() {
         (json!({"bucket": "bucket", "keys": "a.csv,b.csv"}), "s3://bucket/b.csv"),
         (json!({"bucket": "bucket", "key": "a.csv", "other": "word"}), "s3://bucket/word"),
         (json!({"bucket": "bucket", "key": 7}), "s3://bucket/7"),
+        (json!({"bucket": "bucket", "command": "run --input in/k.csv"}), "s3://bucket/in/k.csv"),
     ];
     for (arguments, place) in cases {
         let found = all(&json!({ "x": arguments }));
@@ -174,6 +175,7 @@ fn words_name_nothing_and_turn_nothing_off() {
         json!({"image": "repo/image:1.2", "time": "2024-01-01T00:00:00Z", "host": "example.com"}),
         json!({"scratch": "/tmp/out.csv", "table": "big", "mail": "a@b.example"}),
         json!({"json": "{\"n\": [1, 2]}", "sql": "select a.b from c"}),
+        json!({"uri": "s3://bucket/in/k.csv", "name": "k.csv", "key": "in/k.csv"}),
     ];
     for arguments in words {
         assert_eq!(all(&arguments), [""; 0], "{arguments}");
@@ -209,6 +211,8 @@ fn what_may_name_data_elsewhere_is_told_with_its_argument() {
         ),
         (json!({"TableName": "orders"}), "TableName=orders"),
         (json!({"p": "/mnt/efs/model"}), "p=/mnt/efs/model"),
+        (json!({"keys": "a.csv b.csv"}), "keys=a.csv b.csv"),
+        (json!({"c": "run --input in/k.csv"}), "c=run --input in/k.csv"),
         (json!({"c": "{\"d\": \"postgres://host/db\"}"}), "c.d=postgres://host/db"),
     ];
     for (arguments, expected) in cases {

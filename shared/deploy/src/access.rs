@@ -18,7 +18,7 @@ use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::definition::{LambdaStep, Pipeline, StepKind};
 use sidestep_core::limits::LEASE_ATTEMPTS;
 use sidestep_core::name::{ParameterName, PipelineName, StepName};
-use sidestep_core::place::{Surroundings, find};
+use sidestep_core::place::{Surroundings, find, place};
 use sidestep_core::uri::S3Uri;
 
 use crate::blueprint::{Blueprint, PipelineUse};
@@ -80,7 +80,8 @@ pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
     let mut accesses: BTreeMap<String, Access> = BTreeMap::new();
     for (name, function) in &blueprint.functions {
         let access = accesses.entry(name.clone()).or_default();
-        access.reads.extend(function.reads.iter().map(Reach::exact));
+        let reads = function.reads.iter().map(|uri| place(uri.bucket(), uri.key()));
+        access.reads.extend(reads.map(|uri| Reach::exact(&uri)));
         access.writes.extend(function.writes.iter().map(Reach::exact));
     }
     for (pipeline_name, pipeline_use) in &blueprint.pipelines {
@@ -172,7 +173,13 @@ fn read_document(expression: &Expression, pipeline_use: &PipelineUse, access: &m
 fn read_step(lambda: &LambdaStep, pipeline_use: &PipelineUse, access: &mut Access) {
     read(&lambda.arguments, pipeline_use, access);
     for expression in lambda.reads.iter().flatten() {
-        read(expression, pipeline_use, access);
+        match expression {
+            Expression::Literal(Value::String(text)) => {
+                let uri = S3Uri::parse(text).ok().map(|uri| place(uri.bucket(), uri.key()));
+                access.reads.extend(uri.map(|uri| Reach::exact(&uri)));
+            }
+            expression => read(expression, pipeline_use, access),
+        }
     }
     // Buckets and keys that stand in different members.
     let defaults = pipeline_use.pipeline.parameters.iter();

@@ -5,6 +5,7 @@
 //! CONTRIBUTING lists the files that a new type touches.
 
 use std::fmt;
+use std::iter::once;
 
 use serde::{Serialize, Serializer};
 
@@ -95,8 +96,7 @@ const JOB: StepRules = StepRules {
 };
 
 impl StepRules {
-    /// The rules for a type that SageMaker does not have. The type is reported, and the rest of the
-    /// step is read as far as possible.
+    /// The rules for a type that SageMaker does not have. It is reported, and the rest is read.
     pub const UNKNOWN: Self = JOB;
 
     /// Returns every key that the type has, in the order in which messages list them.
@@ -172,8 +172,7 @@ impl StepType {
         Self::ALL.iter().copied().find(|step_type| step_type.name() == text)
     }
 
-    /// Returns true if this version can execute steps of the type. SageMaker's jobs are open types,
-    /// whose keys are not checked.
+    /// Returns true if this version can execute steps of the type. It cannot run SageMaker's jobs.
     pub fn is_runnable(self) -> bool {
         !self.rules().is_open
     }
@@ -219,8 +218,7 @@ pub struct LambdaStep {
     pub code_version: Option<String>,
     /// An attempt that may have begun and was lost is not followed by another one.
     pub exactly_once_start: bool,
-    /// What the function reads besides its arguments: S3 URIs, or lists of them. `None` if the step
-    /// does not say.
+    /// What the function reads besides its arguments; `None` if the step does not say.
     pub reads: Option<Vec<Expression>>,
 }
 
@@ -262,8 +260,7 @@ impl StepKind {
     pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
         match self {
             Self::Lambda(lambda) => {
-                visit(&lambda.arguments);
-                lambda.reads.iter().flatten().for_each(visit);
+                once(&lambda.arguments).chain(lambda.reads.iter().flatten()).for_each(visit);
             }
             Self::Callback(callback) => visit(&callback.arguments),
             Self::Fail { message } => visit(message),

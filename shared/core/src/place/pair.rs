@@ -5,7 +5,7 @@
 
 use crate::place::address::readings;
 use crate::place::name::Role;
-use crate::place::shape::{is_file, is_path, is_scratch};
+use crate::place::shape::{holds_file, is_file, is_path, is_scratch, words};
 use crate::place::walk::{Key, Object, Walked};
 use crate::place::{Certainty, Found, Surroundings, Unseen, place};
 use crate::uri::S3Uri;
@@ -13,18 +13,20 @@ use crate::uri::S3Uri;
 /// Returns the places of everything that was collected.
 pub(super) fn resolve(walked: Walked, surroundings: Surroundings<'_>) -> Found {
     let mut found = Found { places: walked.places, unseen: walked.unseen };
+    let named: Vec<S3Uri> = walked.plain.into_iter().chain(found.places.keys().cloned()).collect();
     let mut has_key = vec![Vec::new(); walked.objects.len()];
     for (position, object) in walked.objects.iter().enumerate() {
         for key in &object.keys {
             let homes = homes(&walked.objects, position);
             if homes.is_empty() {
-                if is_lone(key, surroundings) {
+                if is_lone(key, &named, surroundings) {
                     let text = key.text.chars().take(80).collect();
                     found.unseen.push(Unseen { path: key.path.clone(), text });
                 }
                 continue;
             }
-            let is_key = key.role != Role::Other || is_file(&key.text);
+            let text = &key.text;
+            let is_key = key.role != Role::Other || is_file(text) || holds_file(text);
             for home in homes {
                 if !is_key && home != position {
                     continue;
@@ -80,27 +82,31 @@ fn places(bucket: &str, key: &Key, is_key: bool, found: &mut Found) {
         add(place(bucket, inner), Certainty::Possible);
     }
     if is_key {
-        let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|');
-        for part in text.split(is_end).filter(|part| !part.is_empty() && *part != text) {
+        for part in words(text).filter(|part| *part != text) {
             add(place(bucket, part), Certainty::Possible);
         }
     }
 }
 
 /// Returns true if a key without a bucket may name data: the function itself knows the bucket.
-fn is_lone(key: &Key, surroundings: Surroundings<'_>) -> bool {
+///
+/// A key that repeats the end of a URI in `named`, or a part of the upload's key, names that object.
+fn is_lone(key: &Key, named: &[S3Uri], surroundings: Surroundings<'_>) -> bool {
     let text = key.text.as_str();
-    let is_uploaded = surroundings
-        .uploaded
-        .is_some_and(|uri| uri.key().ends_with(text) || uri.to_string().ends_with(text));
-    if surroundings.has_reads || is_uploaded || is_scratch(text) {
+    let is_end = |uri: &S3Uri| {
+        let before = uri.key().strip_suffix(text);
+        before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+    };
+    let is_uploaded = surroundings.uploaded.is_some_and(|uri| uri.key().contains(text));
+    let is_named = is_uploaded || named.iter().any(is_end);
+    if surroundings.has_reads || is_named || is_scratch(text) {
         return false;
     }
     let is_word = !text.is_empty() && !text.contains(char::is_whitespace);
     match key.role {
         Role::PlainKey => is_word,
-        Role::Key => is_file(text) || (is_path(text) && !text.starts_with('/')),
+        Role::Key => words(text).any(is_file) || (is_path(text) && !text.starts_with('/')),
         Role::Prefix => is_word && text.contains('/'),
-        _ => is_file(text),
+        _ => is_file(text) || holds_file(text),
     }
 }

@@ -81,6 +81,19 @@ pub(super) fn is_file(text: &str) -> bool {
     is_word && !stem.is_empty() && is_known(&ending)
 }
 
+/// Returns true if a text holds a word that is the path of a data file, such as
+/// `--input in/2024.csv`.
+pub(super) fn holds_file(text: &str) -> bool {
+    words(text).any(|word| word.contains('/') && is_file(word))
+}
+
+/// Returns the words of a list or a command.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c| is_blank(c) || matches!(c, ',' | ';' | '|' | '='));
+    let bare = words.map(|word| word.trim_matches(['"', '\'', '`', '(', ')', '[', ']']));
+    bare.filter(|word| !word.is_empty())
+}
+
 /// Returns true if a text is one word of several parts: `in/2024`.
 pub(super) fn is_path(text: &str) -> bool {
     let inner = text.trim_start_matches('/');

@@ -21,6 +21,8 @@ const DEPTH: usize = 200;
 pub(super) struct Walked {
     pub(super) places: BTreeMap<S3Uri, Certainty>,
     pub(super) unseen: Vec<Unseen>,
+    /// The whole arguments that are plain URIs.
+    pub(super) plain: Vec<S3Uri>,
     pub(super) objects: Vec<Object>,
 }
 
@@ -141,7 +143,9 @@ impl Walker {
         for name in &named.elsewhere {
             self.unseen(name);
         }
-        if named.places.is_empty() && named.elsewhere.is_empty() && is_plain.is_none() {
+        let is_word = named.places.is_empty() && named.elsewhere.is_empty() && is_plain.is_none();
+        self.walked.plain.extend(is_plain);
+        if is_word {
             self.word(text, role, object, depth);
         }
     }

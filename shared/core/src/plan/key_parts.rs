@@ -99,6 +99,8 @@ impl Draft<'_> {
                 function.map(of).unwrap_or_default()
             }
         };
+        // The content of a plain URI stands in its place.
+        let uploaded = uploaded.filter(|uri| !is_plain(arguments, &uri.to_string()));
         let sure = declared.into_iter().chain(uploaded.cloned());
         places.extend(sure.map(|uri| (uri, Certainty::Sure)));
         if places.len() > PLACES {
@@ -115,10 +117,6 @@ impl Draft<'_> {
         let read = parameters_read(self.pipeline, step);
         let name = uploaded.uri.key().rsplit('/').next().unwrap_or_default();
         let is_read = read.iter().any(|parameter| uploaded.parameters.contains(parameter));
-        if is_plain(arguments, &uploaded.uri.to_string()) {
-            // Its content stands in the argument's place.
-            return None;
-        }
         (is_read || holds(arguments, name)).then_some(uploaded)
     }
 
@@ -167,6 +165,8 @@ impl Draft<'_> {
                 }
                 Ok(Content::Nothing) => {}
                 Err(Unresolved::Missing(missing)) => pending = Some(missing),
+                // What the planner may not see, the stack's functions may not read either.
+                Err(Unresolved::Absent(_)) if certainty == Certainty::Possible => {}
                 Err(Unresolved::Absent(why)) => unknown = Some(why),
             }
         }

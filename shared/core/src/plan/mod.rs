@@ -13,6 +13,7 @@
 mod attempt;
 mod baseline;
 pub mod cache;
+mod content_digest;
 pub mod control;
 pub(crate) mod draft;
 pub mod effect;

@@ -9,11 +9,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::cache::key::{Content, canonical_sha256, listing_digest, replace_content};
+use crate::cache::key::{Content, listing_digest};
 use crate::definition::expression::{
     ExecutionVariable, ExperimentVariable, Expression, Reference, Scope, Unresolved,
 };
@@ -28,7 +28,6 @@ use crate::execution::phase::{Phase, Revision, StepState};
 use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
 use crate::name::ExecutionId;
-use crate::place::{Surroundings, find};
 use crate::plan::facts::{Facts, Need};
 use crate::uri::S3Uri;
 
@@ -171,23 +170,6 @@ impl<'a> Resolver<'a> {
             Some(earlier) => Ok(earlier.as_ref()),
             None => Err(self.pending(Need::PastExecution(id.clone()))),
         }
-    }
-
-    /// Returns the digest of a value in which every S3 URI stands for what it holds. What other
-    /// places in it hold counts beside it.
-    pub(crate) fn content_digest(&self, value: &Expression) -> Result<String, Unresolved<Pending>> {
-        let evaluated = value.evaluate(self)?;
-        let replaced = replace_content(&evaluated, &mut |uri| self.content(uri))?;
-        let mut contents = Map::new();
-        for place in find(&evaluated, Surroundings::default()).places.keys() {
-            if let Content::Digest(digest) = self.content(place)? {
-                contents.insert(place.to_string(), Value::String(digest));
-            }
-        }
-        if contents.is_empty() {
-            return Ok(canonical_sha256(&replaced));
-        }
-        Ok(canonical_sha256(&json!([replaced, contents])))
     }
 
     /// Evaluates `expression`. Asks for every fact that is missing, and not only for the first.

@@ -5,6 +5,7 @@
 
 pub mod cost;
 pub mod description;
+mod difference;
 pub mod explain;
 pub mod forecast;
 pub mod price;
