@@ -9,6 +9,7 @@ mod blueprint;
 mod build;
 mod cache_folder;
 mod commands;
+mod download;
 mod files;
 mod folder_code;
 mod functions;
@@ -27,6 +28,7 @@ mod refused;
 mod remote;
 mod request;
 mod runtime;
+mod schedules;
 mod session;
 mod settings;
 mod source_paths;
@@ -38,15 +40,13 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use commands::{Arguments, dispatch};
+use commands::{dispatch, short_help};
 use output::error::{OrError as _, user};
 use output::exit_status::ExitStatus;
 use output::stream;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match short_help::parse() {
         Ok(arguments) => arguments,
         Err(error) => return misused(&error),
     };

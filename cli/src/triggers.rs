@@ -1,10 +1,11 @@
-//! The uploads that start a project's pipelines on the embedded cloud.
+//! The uploads and schedules that start a project's pipelines on the embedded cloud.
 
 use std::collections::BTreeMap;
 
 use sidestep_core::event::trigger::Trigger;
 use sidestep_core::parse::parse;
 use sidestep_engine::error::EngineError;
+use sidestep_engine::handle::schedule::SCHEDULES;
 use sidestep_engine::memory::definitions::Definition;
 
 use crate::output::error::CommandError;
@@ -31,15 +32,23 @@ pub(crate) fn triggers(
         let definition = source.read()?;
         let parsed = parse(definition.text.as_bytes(), definition.format)
             .map_err(EngineError::Definition)?;
-        // The embedded cloud has no scheduler.
-        for trigger in settings.triggers.iter().filter(|trigger| trigger.schedule.is_none()) {
+        let mut schedules = 0;
+        for trigger in &settings.triggers {
+            // A schedule is numbered as on AWS, and keeps its expression in place of a suffix.
+            let (bucket, prefix, suffix) = match &trigger.schedule {
+                Some(expression) => {
+                    schedules += 1;
+                    (SCHEDULES.to_owned(), (schedules - 1).to_string(), expression.clone())
+                }
+                None => (trigger.bucket.clone(), trigger.prefix.clone(), trigger.suffix.clone()),
+            };
             let trigger = Trigger {
                 pipeline_name: source.name.clone(),
                 definition_digest: definition.digest(),
                 definition_format: definition.format,
-                bucket: trigger.bucket.clone(),
-                prefix: trigger.prefix.clone(),
-                suffix: trigger.suffix.clone(),
+                bucket,
+                prefix,
+                suffix,
                 parameters: trigger.parameters.clone(),
                 batch_seconds: trigger.batch_seconds,
                 left_out: parsed.pipeline.left_out(unavailable),

@@ -1,7 +1,8 @@
 //! What the commands say: tables, reasons, hints and errors.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -288,4 +289,99 @@ fn a_wrong_bucket_name_is_named_with_its_place_and_the_rule() {
         assert_eq!(status, 2, "{err}");
         assert!(err.contains(message) && err.contains("3 to 63 lower-case letters"), "{err}");
     }
+}
+
+#[test]
+fn an_output_is_printed_or_what_it_names_is_fetched() {
+    let project = Project::new();
+    project.write("data/one.txt!", "content\n");
+    let text = fs::read_to_string(project.folder.path().join("sidestep.toml")).unwrap();
+    let uploads = "[[uploads]]\nfrom = \"data\"\nto = \"s3://inbox/\"\n";
+    project.write("sidestep.toml", &format!("{text}{uploads}"));
+    let (status, out, err) = project.run(&["run", "work", "-p", "X=s3://inbox/one.txt"]);
+    assert_eq!(status, 0, "{out}{err}");
+    let get = |arguments: &[&str]| project.run(&[&["get", "latest"], arguments].concat());
+    let read = |file: &str| fs::read_to_string(project.folder.path().join(file)).unwrap();
+
+    assert_eq!(get(&["First.Y"]).1, "s3://inbox/one.txt!\n");
+    let all: Value = serde_json::from_str(&get(&["First"]).1).unwrap();
+    assert_eq!(all, json!({"Y": "s3://inbox/one.txt!"}));
+    assert_eq!(get(&["First.Y", "-o", "-"]).1, "content\n");
+    let (status, out, err) = get(&["First.Y", "-o", "here/file"]);
+    assert_eq!((status, out.as_str(), read("here/file").as_str()), (0, "", "content\n"), "{err}");
+    get(&["First.Y", "-o", "here"]);
+    assert_eq!(read("here/one.txt!"), "content\n");
+
+    for (arguments, message, hint) in [
+        (&["First.Z"][..], "has no output or artifact `Z`", "it has: Y"),
+        (&["Frist.Y"], "has no step `Frist`", "did you mean `First`?"),
+        (&["Check.Y"], "has no output or artifact `Y`", "none at all"),
+        (&["Second.Y", "-o", "x"], "there is no object `s3://inbox/one.txt!!`", ""),
+    ] {
+        let (status, _, err) = get(arguments);
+        assert_eq!(status, 2, "{arguments:?}: {err}");
+        assert!(err.contains(message) && err.contains(hint), "{arguments:?}: {err}");
+    }
+    assert!(!project.folder.path().join("x").exists(), "nothing is left of a failure");
+}
+
+/// Waits for a schedule that is due in so many seconds; returns false if `up` began too late.
+fn is_started(project: &Project, seconds: i64) -> bool {
+    let at = time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+    let at = at.format(format).unwrap();
+    project.write(
+        "sidestep.toml",
+        &format!(
+            "[pipelines.check]\ndefinition = \"check.json\"\n[[pipelines.check.triggers]]\n\
+             schedule = \"at({at})\"\nparameters = {{ At = \"$.time\" }}\n"
+        ),
+    );
+    let mut command = project.command(&["up"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut seen = Vec::new();
+    for line in lines.map_while(Result::ok) {
+        let is_late = line.ends_with("it is over");
+        let is_over = line.contains("of check Succeeded");
+        seen.push(line);
+        if is_late || is_over {
+            Command::new("kill").arg(child.id().to_string()).status().unwrap();
+            child.wait().unwrap();
+            if is_over {
+                let said = seen.join("\n");
+                assert!(
+                    said.contains(&format!("schedule at({at}) of check: next {at}Z")),
+                    "{said}"
+                );
+                assert!(said.contains(&format!("of check started by schedule at {at}Z")), "{said}");
+            }
+            return is_over;
+        }
+    }
+    panic!("`up` ended: {seen:#?}");
+}
+
+#[test]
+fn a_schedule_starts_its_pipeline_in_up() {
+    let project = Project::new();
+    let condition = json!({"Name": "Check", "Type": "Condition", "Arguments": {"Conditions": [
+        {"Type": "Equals", "LeftValue": {"Get": "Parameters.At"}, "RightValue": "x"}],
+        "IfSteps": [], "ElseSteps": []}});
+    let definition = json!({"Version": "2020-12-01", "Steps": [condition],
+        "Parameters": [{"Name": "At", "Type": "String"}]});
+    project.write("check.json", &definition.to_string());
+    // On a busy machine `up` may need longer than that.
+    assert!([5, 20, 90].into_iter().any(|seconds| is_started(&project, seconds)));
+    let (_, out, _) = project.run(&["show", "latest", "--json"]);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert!(shown["PipelineParameters"]["At"].as_str().unwrap().ends_with('Z'), "{shown:#}");
+
+    let text = fs::read_to_string(project.folder.path().join("sidestep.toml")).unwrap();
+    let (begin, _) = text.split_once("schedule").unwrap();
+    project.write("sidestep.toml", &format!("{begin}schedule = \"cron(0 6 * * *)\"\n"));
+    let (status, _, err) = project.run(&["list"]);
+    assert_eq!(status, 2, "{err}");
+    assert!(err.contains("this has 5 fields; expected rate(1 minute)"), "{err}");
 }

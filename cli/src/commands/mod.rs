@@ -6,6 +6,7 @@ mod deploy;
 mod destroy;
 mod doctor;
 mod explain;
+mod get;
 mod graph;
 mod list;
 mod logs;
@@ -16,6 +17,7 @@ mod repair;
 mod retry;
 mod run;
 mod serve;
+pub(crate) mod short_help;
 mod show;
 mod stop;
 mod synth;
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     List(list::ListOptions),
     /// Show an execution and its steps
     Show(show::ShowOptions),
+    /// Print an output of a step, or fetch the artifact that it names
+    Get(get::GetOptions),
     /// Print the logs of an execution's functions
     Logs(logs::LogsOptions),
     /// List, remove or garbage-collect cached results
@@ -116,6 +120,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitStatus, Command
         Command::Explain(options) => explain::explain(project, target, &options).await,
         Command::List(options) => list::list(project, target, &options).await,
         Command::Show(options) => show::show(project, target, &options).await,
+        Command::Get(options) => get::get(project, target, &options).await,
         Command::Logs(options) => logs::logs(project, target, &options).await,
         Command::Graph(options) => graph::graph(project, target, &options).await,
         Command::Cache(options) => cache::cache(project, target, &options).await,

@@ -21,6 +21,7 @@ use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::output::follow::SWEEP;
 use crate::project::Project;
+use crate::schedules;
 use crate::session::Session;
 use crate::triggers::triggers;
 
@@ -106,6 +107,7 @@ pub(crate) async fn attend(session: &Session) -> Result<(), CommandError> {
     };
     let mut known = BTreeMap::new();
     announce(session, &mut known, false).await?;
+    let _ticking = schedules::start(&session.engine).await?;
     session.engine.sweep(Leases::All).await?;
     let mut changes = session.engine.changes();
     let mut failed = cloud.failed().subscribe();

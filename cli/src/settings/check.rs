@@ -1,11 +1,12 @@
 //! Checks what `sidestep.toml` says, beyond the types of its values.
 
 use sidestep_core::event::batch::BATCH_SECONDS;
+use sidestep_core::event::schedule::Schedule;
 use sidestep_core::event::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 use sidestep_core::name::{BucketName, FunctionName, PipelineName};
 
 use super::{FunctionSettings, Settings, TriggerSettings};
-use crate::output::error::{CommandError, user};
+use crate::output::error::{CommandError, OrError as _, user};
 
 impl Settings {
     /// Refuses functions that write where a trigger listens: a step would start its own pipeline
@@ -104,6 +105,10 @@ fn check_trigger(pipeline: &str, trigger: &TriggerSettings) -> Result<(), Comman
         return Err(user(format!(
             "a trigger of pipeline `{pipeline}` takes either `bucket` or `schedule`"
         )));
+    }
+    if let Some(expression) = &trigger.schedule {
+        let place = format!("`schedule` of a trigger of pipeline `{pipeline}`");
+        Schedule::parse(expression).or_user(|| format!("invalid {place}"))?;
     }
     if let Some(seconds) = trigger.batch_seconds {
         let (least, most) = (BATCH_SECONDS.start(), BATCH_SECONDS.end());

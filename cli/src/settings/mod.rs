@@ -92,7 +92,7 @@ pub(crate) struct PipelineSettings {
     pub(crate) triggers: Vec<TriggerSettings>,
 }
 
-/// A trigger: starts the pipeline when an object is uploaded or, on AWS, at set times.
+/// A trigger: starts the pipeline when an object is uploaded, or at set times.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TriggerSettings {

@@ -91,6 +91,11 @@ impl Engine {
         &self.deployment
     }
 
+    /// Returns the store of inputs and artifacts.
+    pub fn objects(&self) -> &dyn ObjectStore {
+        &*self.objects
+    }
+
     pub fn executions(&self) -> &dyn ExecutionStore {
         &*self.executions
     }

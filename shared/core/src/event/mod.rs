@@ -10,6 +10,7 @@ pub mod batch;
 mod fixture;
 mod lenient;
 pub mod s3;
+pub mod schedule;
 pub mod sqs;
 pub mod trigger;
 

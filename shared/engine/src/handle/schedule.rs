@@ -39,6 +39,11 @@ impl Tick {
 }
 
 impl Engine {
+    /// Returns the registered schedules. On the embedded cloud the suffix of each is its expression.
+    pub async fn schedules(&self) -> Result<Vec<Trigger>, EngineError> {
+        Ok(self.triggers.triggers(SCHEDULES).await?)
+    }
+
     /// Handles the message of a schedule. If its pipeline cannot be started, the message is logged
     /// and dropped, as for uploads.
     pub(crate) async fn scheduled(&self, message: &Value) -> Result<Value, EngineError> {

@@ -19,6 +19,7 @@ use sidestep_aws::counter::Counter;
 use sidestep_core::event::trigger::Trigger;
 use sidestep_core::name::FunctionName;
 use sidestep_engine::engine::Engine;
+use sidestep_engine::handle::schedule::SCHEDULES;
 
 pub use engine::{cloud_engine, counted_cloud_engine, local_engine};
 pub use error::DeploymentError;
@@ -78,7 +79,7 @@ async fn configure_notifications(
     let manifests = notification(PLANNER, Some("runs/"), Some("/manifest.json"));
     s3.set_notifications(ARTIFACT_BUCKET, vec![manifests]).await?;
     let buckets: BTreeSet<&str> = triggers.iter().map(|trigger| trigger.bucket.as_str()).collect();
-    for bucket in buckets {
+    for bucket in buckets.into_iter().filter(|bucket| *bucket != SCHEDULES) {
         s3.create_bucket(bucket).await?;
         // One rule for all triggers of the bucket: S3 refuses rules that overlap, and the trigger
         // function tells the triggers apart.

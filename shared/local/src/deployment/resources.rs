@@ -7,6 +7,7 @@ use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_core::event::trigger::Trigger;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::error::EngineError;
+use sidestep_engine::handle::schedule::SCHEDULES;
 use sidestep_engine::ports::objects::{ObjectFacts, ObjectStore, sha256_hex};
 
 use super::error::DeploymentError;
@@ -80,7 +81,7 @@ pub async fn pause_notifications(
     cloud: &Cloud,
     triggers: &[Trigger],
 ) -> Result<(), DeploymentError> {
-    for trigger in triggers {
+    for trigger in triggers.iter().filter(|trigger| trigger.bucket != SCHEDULES) {
         cloud.s3().create_bucket(&trigger.bucket).await?;
         cloud.s3().set_notifications(&trigger.bucket, Vec::new()).await?;
     }
