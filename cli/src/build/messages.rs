@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
+use serde::Deserialize as _;
+use serde_json::Value;
 
 /// The messages of one call of cargo.
 #[derive(Debug, Default)]
@@ -26,7 +28,11 @@ impl Messages {
     /// Reads one message a line. Other lines, such as those of a compiler's plug-in, are skipped.
     pub(super) fn parse(text: &[u8]) -> Self {
         let mut messages = Self::default();
-        for message in Message::parse_stream(text).filter_map(Result::ok) {
+        // By way of a value: read straight from text, a tagged type takes no numbers, because
+        // `arbitrary_precision` keeps their digits as text.
+        let lines = text.split(|byte| *byte == b'\n');
+        let values = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        for message in values.filter_map(|value| Message::deserialize(value).ok()) {
             match message {
                 Message::CompilerArtifact(artifact) => messages.artifacts.push(artifact),
                 Message::BuildScriptExecuted(script) => messages.scripts.push(script),

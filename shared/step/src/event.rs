@@ -1,7 +1,7 @@
 //! Splits the event of a step's function into the reserved key and the handler's arguments.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Number, Value};
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
 use sidestep_core::failure::FailureType;
 use sidestep_core::plan::handoff::{self, CarriedState};
@@ -28,8 +28,29 @@ pub(crate) fn split(mut event: Value) -> Result<Parts, StepError> {
 }
 
 /// Reads the rest of the event into the type that the handler takes.
+///
+/// Numbers keep their digits as text, and serde's derive gives such a number to no `flatten`, `tag`
+/// or `untagged` type. Those get the nearest 64-bit numbers, as without that text.
 pub(crate) fn arguments<A: DeserializeOwned>(rest: Value) -> Result<A, StepError> {
+    let plain = with_plain_numbers(&rest);
     parse(rest, FailureType::Arguments, "Arguments")
+        .or_else(|error| parse(plain, FailureType::Arguments, "Arguments").map_err(|_| error))
+}
+
+/// Replaces numbers that no 64-bit type holds exactly as they are written.
+fn with_plain_numbers(value: &Value) -> Value {
+    match value {
+        Value::Number(number) if !number.is_i64() && !number.is_u64() => {
+            number.as_f64().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
+        }
+        Value::Array(items) => items.iter().map(with_plain_numbers).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), with_plain_numbers(member)))
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
 }
 
 /// Deserializes `value`. An error names the value that does not fit by its path below `root`.
@@ -75,6 +96,20 @@ mod tests {
             assert_eq!(error.error_type(), "Sidestep.Arguments");
             assert!(error.message().starts_with(expected), "{}", error.message());
         }
+    }
+
+    #[test]
+    fn numbers_of_any_length_fit_types_that_serde_reads_in_two_steps() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        #[serde(tag = "Kind")]
+        enum Shape {
+            Circle { radius: f64 },
+        }
+        let event = r#"{"Kind": "Circle", "radius": 1.50000000000000000000001}"#;
+        let read: Shape = arguments(serde_json::from_str(event).unwrap()).unwrap();
+        assert_eq!(read, Shape::Circle { radius: 1.5 });
+        let kept: Value = arguments(serde_json::from_str(event).unwrap()).unwrap();
+        assert_eq!(kept["radius"].to_string(), "1.50000000000000000000001");
     }
 
     #[test]

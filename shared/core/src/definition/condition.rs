@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
+use crate::definition::decimal::Decimal;
 use crate::definition::expression::{Expression, Scope, Unresolved, type_name};
 use crate::name::StepName;
 
@@ -219,7 +220,7 @@ impl Condition {
 
 fn compare<N>(operator: Operator, left: &Value, right: &Value) -> Result<Ordering, Unresolved<N>> {
     let ordering = match (left, right) {
-        (Value::Number(left), Value::Number(right)) => compare_numbers(left, right),
+        (Value::Number(left), Value::Number(right)) => Some(compare_numbers(left, right)),
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
         (Value::Bool(left), Value::Bool(right)) if operator == Operator::Equals => {
             Some(left.cmp(right))
@@ -240,23 +241,14 @@ fn compare<N>(operator: Operator, left: &Value, right: &Value) -> Result<Orderin
 
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => {
-            compare_numbers(left, right).is_some_and(Ordering::is_eq)
-        }
+        (Value::Number(left), Value::Number(right)) => compare_numbers(left, right).is_eq(),
         _ => left == right,
     }
 }
 
-/// Compares two numbers, exactly if both are integers: a float keeps only 53 bits of them.
-fn compare_numbers(left: &Number, right: &Number) -> Option<Ordering> {
-    match (integer(left), integer(right)) {
-        (Some(left), Some(right)) => Some(left.cmp(&right)),
-        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
-    }
-}
-
-fn integer(number: &Number) -> Option<i128> {
-    number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
+/// Compares two numbers by value, to the last digit.
+fn compare_numbers(left: &Number, right: &Number) -> Ordering {
+    Decimal::of(left).cmp(&Decimal::of(right))
 }
 
 fn show(value: &Value) -> String {

@@ -260,7 +260,7 @@ pub fn type_name(value: &Value) -> &'static str {
 }
 
 pub(crate) fn is_integer(number: &Number) -> bool {
-    number.is_i64() || number.is_u64()
+    !number.is_f64()
 }
 
 impl fmt::Display for Reference {

@@ -4,6 +4,7 @@
 //! A [`StepIndex`] is the position in that list, and the step's place in an execution's `HEAD`.
 
 pub mod condition;
+pub(crate) mod decimal;
 pub mod expression;
 pub mod extension;
 pub mod function_ref;

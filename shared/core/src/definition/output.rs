@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::definition::expression::type_name;
+use crate::definition::decimal::Decimal;
+use crate::definition::expression::{is_integer, type_name};
 use crate::definition::scalar_type::ScalarType;
 use crate::limits::OUTPUT_DEPTH;
 
@@ -48,14 +49,17 @@ pub fn convert_output(value: &Value, output_type: ScalarType) -> Result<Value, S
     }
 }
 
-/// Returns the number as an integer, if it is one. Floats beyond 2^53 are not exact and refused.
+/// Returns the number as an integer, if it is one.
+///
+/// A number with a fraction or an exponent is one up to 2^53: beyond, most languages do not keep
+/// its digits.
 fn integer(number: &Number) -> Option<Value> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.is_i64() || number.is_u64() {
+    const EXACT: i64 = 9_007_199_254_740_992;
+    if is_integer(number) {
         return Some(Value::Number(number.clone()));
     }
-    let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
-    format!("{float:.0}").parse::<i64>().ok().map(Value::from)
+    let whole = Decimal::of(number).integer(16)?.parse::<i64>().ok();
+    whole.filter(|whole| (-EXACT..=EXACT).contains(whole)).map(Value::from)
 }
 
 /// Returns true if outputs can be read back wherever they are stored, see [`OUTPUT_DEPTH`].
@@ -79,6 +83,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn exact(text: &str) -> Value {
+        serde_json::from_str(text).expect("a number")
+    }
+
     #[test]
     fn a_declared_type_converts_and_keeps_every_digit() {
         let cases = [
@@ -88,6 +96,14 @@ mod tests {
             (json!(2), ScalarType::Float, json!(2)),
             (json!("9007199254740993"), ScalarType::Integer, json!(9_007_199_254_740_993_i64)),
             (json!("True"), ScalarType::Boolean, json!(true)),
+            (exact("18446744073709551616"), ScalarType::Integer, exact("18446744073709551616")),
+            (json!("18446744073709551616"), ScalarType::Integer, exact("18446744073709551616")),
+            (exact("36893488147419103232"), ScalarType::String, json!("36893488147419103232")),
+            (
+                exact("0.12345678901234567890123"),
+                ScalarType::Float,
+                exact("0.12345678901234567890123"),
+            ),
             (json!({"a": [1, 2]}), ScalarType::String, json!(r#"{"a":[1,2]}"#)),
         ];
         for (value, output_type, expected) in cases {
@@ -99,6 +115,11 @@ mod tests {
     fn what_does_not_convert_is_named_with_its_type() {
         let cases = [
             (json!(3.5), ScalarType::Integer, "3.5 (Float) is not of type Integer"),
+            (
+                exact("3.00000000000000000000001"),
+                ScalarType::Integer,
+                "3.00000000000000000000001 (Float) is not of type Integer",
+            ),
             (json!("x"), ScalarType::Float, "\"x\" (String) is not of type Float"),
             (json!(null), ScalarType::String, "null (Null) is not of type String"),
             (json!([1]), ScalarType::Integer, "[1] (List) is not of type Integer"),

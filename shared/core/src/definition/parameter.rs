@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
+use crate::definition::decimal;
 use crate::definition::{Parameter, Pipeline, ScalarType};
 use crate::limits;
 use crate::name::ParameterName;
@@ -109,11 +110,9 @@ fn parse_scalar(text: &str, scalar_type: ScalarType) -> Option<Value> {
     match scalar_type {
         ScalarType::String => Some(Value::String(text.to_owned())),
         ScalarType::Integer => {
-            let signed = text.parse::<i64>().map(Value::from);
-            signed.or_else(|_| text.parse::<u64>().map(Value::from)).ok()
+            decimal::integer(text.strip_prefix('+').unwrap_or(text)).map(Value::Number)
         }
-        // Rust also reads `inf` and `NaN`, which JSON cannot hold; `from_f64` refuses them.
-        ScalarType::Float => text.parse().ok().and_then(Number::from_f64).map(Value::Number),
+        ScalarType::Float => decimal::float(text).map(Value::Number),
         ScalarType::Boolean if text.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
         ScalarType::Boolean if text.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
         ScalarType::Boolean => None,

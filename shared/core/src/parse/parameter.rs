@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
+use crate::definition::decimal;
 use crate::definition::expression::type_name;
 use crate::definition::{Parameter, ScalarType};
 use crate::limits;
@@ -119,7 +120,7 @@ impl<'d> Reader<'d> {
             }
             // A value given at start as `6` is read as 6.0, and both must have the same cache key.
             (ScalarType::Float, Content::Number(number)) => {
-                number.as_f64().and_then(Number::from_f64).map(Value::Number)
+                decimal::float(&number.to_string()).map(Value::Number)
             }
             _ => None,
         };

@@ -11,6 +11,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::{Number, Value};
 
+use crate::definition::decimal;
 use crate::limits;
 use crate::parse::problem::Code;
 
@@ -137,20 +138,15 @@ impl Builder<'_, '_> {
     }
 }
 
-/// Reads a number. Integers keep every digit, up to 64 bits. A number with a fraction or an
-/// exponent is a float.
+/// Reads a number with every digit. One with a fraction or an exponent is a float.
 pub(super) fn number(text: &str) -> Option<Number> {
-    if !text.contains(['.', 'e', 'E']) {
-        let signed = text.parse::<i64>().map(Number::from);
-        return signed.or_else(|_| text.parse::<u64>().map(Number::from)).ok();
-    }
-    text.parse().ok().and_then(Number::from_f64)
+    if text.contains(['.', 'e', 'E']) { decimal::float(text) } else { decimal::integer(text) }
 }
 
 pub(super) fn out_of_range(node: u32, text: &str) -> Finding {
     let shown: String = text.chars().take(40).collect();
     Finding::at_node(node, Code::NumberOutOfRange, format!("`{shown}` is out of range"))
-        .allowed("integers from -9223372036854775808 to 18446744073709551615, finite 64-bit floats")
+        .allowed("integers, and floats within the range of 64 bits")
 }
 
 pub(super) fn duplicate_key(

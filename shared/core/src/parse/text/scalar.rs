@@ -1,6 +1,6 @@
 //! Converts plain YAML scalars to JSON values by the core schema.
 
-use serde_json::Number;
+use crate::definition::decimal;
 
 use super::document::Content;
 use super::json;
@@ -24,9 +24,7 @@ pub(super) fn resolve(text: &str) -> Option<Content> {
         _ if is_digits(unsigned) => {
             json::number(text.strip_prefix('+').unwrap_or(text)).map(Content::Number)
         }
-        _ if is_float(unsigned) => {
-            text.parse().ok().and_then(Number::from_f64).map(Content::Number)
-        }
+        _ if is_float(unsigned) => decimal::float(text).map(Content::Number),
         _ => match (text.strip_prefix("0x"), text.strip_prefix("0o")) {
             (Some(digits), _) if !digits.starts_with('+') => radix(digits, 16),
             (_, Some(digits)) if !digits.starts_with('+') => radix(digits, 8),
