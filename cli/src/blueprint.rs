@@ -12,6 +12,7 @@ use sidestep_engine::error::EngineError;
 
 use crate::build::crates::{Crate, by_folder};
 use crate::build::sdk_packages::packages_with_sdk;
+use crate::event_form;
 use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::python::Requirements;
@@ -126,13 +127,18 @@ fn functions(project: &Project) -> Result<BTreeMap<String, Function>, CommandErr
         let has_sdk = package.is_some_and(|package| with_sdk.contains(&package));
         let is_python =
             settings.runtime.as_deref().is_some_and(|runtime| runtime.starts_with("python"));
+        let code = event_form::named_by(project, settings)?;
         let renews_leases = match &settings.path {
             Some(_) if !is_python => false,
-            Some(path) => Requirements::of(&project.folder.join(path), &project.folder)?
-                .is_some_and(|r| r.has_sdk()),
+            Some(path) => {
+                let requirements = Requirements::of(&project.folder.join(path), &project.folder)?;
+                requirements.is_some_and(|r| r.has_sdk()) || code.has_sdk
+            }
             None => has_sdk,
         };
-        Ok((name.clone(), Function { has_sdk, renews_leases, ..function(settings) }))
+        let gets_key = event_form::gets_key(name, settings, renews_leases, code)?;
+        let function = function(settings);
+        Ok((name.clone(), Function { has_sdk, renews_leases, gets_key, ..function }))
     };
     functions.iter().map(of).collect()
 }
@@ -160,6 +166,7 @@ fn function(settings: &FunctionSettings) -> Function {
         code,
         has_sdk: false,
         renews_leases: false,
+        gets_key: false,
         memory_mb: settings.memory_mb,
         timeout_seconds: settings.timeout_seconds,
         environment: settings.environment.clone(),

@@ -12,14 +12,15 @@ use serde_json::json;
 use sidestep_core::execution::start::{PLACES_VARIABLE, READS_VARIABLE};
 use sidestep_core::name::FunctionName;
 use sidestep_core::place::in_environment;
-use sidestep_local::lambda::{Code, FunctionConfig};
+use sidestep_local::lambda::{Code, FunctionConfig, Network};
 
 use crate::build;
+use crate::event_form;
 use crate::folder_code;
 use crate::output::error::CommandError;
 use crate::project::Project;
 use crate::refused::refused;
-use crate::settings::FunctionSettings;
+use crate::settings::{FunctionSettings, NetworkSettings};
 use crate::stored_code::Stored;
 
 /// The functions that can be registered, and the optional ones that cannot run on this machine.
@@ -43,7 +44,10 @@ pub(crate) fn prepare(project: &Project, wanted: &[String]) -> Result<Ready, Com
             None => folder_code::stored(project, name, settings),
         };
         match code {
-            Ok(code) => ready.functions.push(config(name, settings, code)?),
+            Ok(mut code) => {
+                event_form::announce(project, name, settings, &mut code.command.environment)?;
+                ready.functions.push(config(name, settings, code)?);
+            }
             Err(why) if settings.optional => {
                 ready.left_out.insert(name.clone(), why.one_line());
             }
@@ -74,5 +78,9 @@ fn config(
     config.memory_mb = settings.memory_mb;
     config.timeout = Duration::from_secs(settings.timeout_seconds.into());
     config.code_sha256 = code.sha256;
+    config.network = match settings.network {
+        NetworkSettings::Embedded => Network::Embedded,
+        NetworkSettings::Aws => Network::Aws,
+    };
     Ok(config)
 }

@@ -10,6 +10,7 @@ mod build;
 mod cache_folder;
 mod commands;
 mod download;
+mod event_form;
 mod files;
 mod folder_code;
 mod functions;

@@ -144,6 +144,9 @@ impl Session {
     ) -> Result<Self, CommandError> {
         let state = project.state_folder();
         remove(&state.join(SERVED))?;
+        if let Some(limit) = project.settings.engine.max_parallel {
+            cloud.lambda().limit(limit.get());
+        }
         let handoff = project.settings.engine.handoff;
         let make = |caller: &str, options: EngineOptions| match counter {
             Some(counter) => counted_cloud_engine(&cloud, &counter.for_caller(caller), options),

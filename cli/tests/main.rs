@@ -11,6 +11,7 @@ mod features;
 mod flights;
 mod graph;
 mod help;
+mod host;
 mod hostile;
 mod python;
 mod recovery;

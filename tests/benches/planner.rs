@@ -48,6 +48,7 @@ fn start() -> Start {
         has_sdk: false,
         reads: Vec::new(),
         places: Vec::new(),
+        is_plain: false,
     };
     let functions = [("noop".parse().expect("legal"), function)].into();
     Start { functions, ..fixture::start("bench", 7, 1) }

@@ -16,7 +16,7 @@ use crate::setup::{self, Setup};
 
 /// Starts a cloud that counts what both the planner and the steps ask of the services.
 async fn setup(handoff: Handoff, counter: &Counter) -> Setup {
-    let step = setup::function("step", env!("CARGO_BIN_EXE_noop-step"));
+    let step = setup::sdk_function("step", env!("CARGO_BIN_EXE_noop-step"));
     // Without the step SDK: it reports by Lambda's destination, whatever the road.
     let plain = setup::function("plain", env!("CARGO_BIN_EXE_test-step"));
     let functions = [step, plain].map(|mut function| {

@@ -6,20 +6,16 @@ use std::path::Path;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sidestep_core::plan::handoff::Handoff;
-use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_engine::error::{EngineError, StartError};
 use sidestep_engine::start::StartRequest;
 use sidestep_local::deployment::Planner;
-use sidestep_local::lambda::{Code, InvocationType};
+use sidestep_local::lambda::InvocationType;
 
 use crate::setup::{self, Setup};
 
 /// Starts a cloud with a function that declares the step SDK, and one that does not.
 async fn setup(handoff: Handoff) -> Setup {
-    let mut step = setup::function("step", env!("CARGO_BIN_EXE_noop-step"));
-    if let Code::Process(command) = &mut step.code {
-        command.environment.insert(SDK_VARIABLE.to_owned(), "1".to_owned());
-    }
+    let step = setup::sdk_function("step", env!("CARGO_BIN_EXE_noop-step"));
     let plain = setup::function("plain", env!("CARGO_BIN_EXE_noop-step"));
     Setup::new(Planner::InProcess, handoff, vec![step, plain]).await
 }

@@ -42,7 +42,8 @@ impl World {
         lambda.endpoint().clone_into(&mut endpoints.lambda);
         let options = EngineOptions { is_sole_planner: true, ..EngineOptions::default() };
         let engine = Arc::new(local_engine(&endpoints, options));
-        register_step(&cloud, setup::function("step", env!("CARGO_BIN_EXE_noop-step"))).unwrap();
+        register_step(&cloud, setup::sdk_function("step", env!("CARGO_BIN_EXE_noop-step")))
+            .unwrap();
         deploy(&mut cloud, &engine, &[], Planner::InProcess).await.unwrap();
         Self { cloud, engine, dynamodb, s3, lambda, _folder: folder }
     }

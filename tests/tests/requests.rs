@@ -11,7 +11,7 @@ use sidestep_local::deployment::{Planner, local_engine};
 use crate::setup::{self, Setup};
 
 async fn setup(counter: &Counter) -> Setup {
-    let step = setup::function("step", env!("CARGO_BIN_EXE_noop-step"));
+    let step = setup::sdk_function("step", env!("CARGO_BIN_EXE_noop-step"));
     Setup::new(Planner::Counted(counter.clone()), Handoff::Event, vec![step]).await
 }
 

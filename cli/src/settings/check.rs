@@ -5,6 +5,7 @@ use sidestep_core::event::schedule::Schedule;
 use sidestep_core::event::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 use sidestep_core::name::{BucketName, FunctionName, PipelineName};
 
+use super::environment;
 use super::{FunctionSettings, Settings, TriggerSettings};
 use crate::output::error::{CommandError, OrError as _, user};
 
@@ -90,6 +91,7 @@ fn check_function(name: &str, function: &FunctionSettings) -> Result<(), Command
             "`[functions.{name}]` takes either `package`, or `runtime`, `handler` and `path`"
         )));
     }
+    environment::check(name, &function.environment)?;
     if !(128..=10_240).contains(&function.memory_mb) {
         return Err(user(format!("invalid `functions.{name}.memory_mb`: expected 128 to 10240")));
     }

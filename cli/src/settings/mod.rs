@@ -1,8 +1,10 @@
 //! The contents of `sidestep.toml`: what a definition cannot say.
 
 mod check;
+mod environment;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -35,6 +37,8 @@ pub(crate) struct EngineSettings {
     /// How a finished step's result reaches the planner: `event`, `direct` or `both`.
     #[serde(default)]
     pub(crate) handoff: Handoff,
+    /// How many functions run at one time on this machine [default: 4 per CPU].
+    pub(crate) max_parallel: Option<NonZeroUsize>,
 }
 
 /// `[serve]`: the API of `sidestep serve`.
@@ -65,12 +69,38 @@ pub(crate) struct FunctionSettings {
     /// Whether a run goes on without the function if it cannot be built or installed here.
     #[serde(default)]
     pub(crate) optional: bool,
+    /// The form of its event [default: `sidestep` if its code names the key, else `plain`].
+    pub(crate) event: Option<EventForm>,
+    /// What it reaches on this machine.
+    #[serde(default)]
+    pub(crate) network: NetworkSettings,
     /// What the function may read on AWS, besides what its steps' arguments name.
     #[serde(default)]
     pub(crate) reads: Vec<S3Uri>,
     /// What the function may write on AWS, besides what its steps' arguments name.
     #[serde(default)]
     pub(crate) writes: Vec<S3Uri>,
+}
+
+/// `event` of `[functions.NAME]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EventForm {
+    /// The step's arguments and nothing else.
+    Plain,
+    /// The arguments and the key `Sidestep`.
+    Sidestep,
+}
+
+/// `network` of `[functions.NAME]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NetworkSettings {
+    /// The embedded services only.
+    #[default]
+    Embedded,
+    /// Also AWS, with the user's profile, region and proxy.
+    Aws,
 }
 
 fn default_memory_mb() -> u32 {

@@ -69,7 +69,7 @@ fn a_failed_execution_is_taken_up_again_with_the_code_it_began_with() {
     project.define(&json!({"Version": "2020-12-01", "Steps": steps}));
     project.expect(1, &["run", "test"]);
     let settings = std::fs::read_to_string(project.path("sidestep.toml")).unwrap();
-    let edited = settings.replacen("package", "environment = { X = \"1\" }\npackage", 1);
+    let edited = settings.replacen("package", "environment = { XY = \"1\" }\npackage", 1);
     project.write("sidestep.toml", &edited);
     let said = project.expect(2, &["retry", "latest"]);
     assert!(said.contains("other code of function"), "{said}");

@@ -158,6 +158,9 @@ class Whole(unittest.TestCase):
         event = {"Sidestep": invocation()}
         for returned in ([1], {"Sidestep": 1}, {"A": float("nan")}, {"A": object()}):
             self.fails("Sidestep.OutputNotObject", lambda a, c: returned, event, dict)
+        nan = {"Rows": [{"Mean": float("nan")}]}
+        with self.assertRaisesRegex(Exception, r"`Rows\[0\].Mean` is NaN"):
+            self.run_step(lambda a, c: nan, dict, event)
         self.fails("Sidestep.OutputTooLarge", lambda a, c: {"A": "x" * 1_000_001}, event, dict)
         self.assertEqual(self.run_step(lambda a, c: None, dict, event)["Sidestep"]["Manifest"], PREFIX + "manifest.json")
 

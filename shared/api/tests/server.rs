@@ -134,7 +134,8 @@ impl Server {
             for invocation in invoked {
                 self.clock.advance(1_000);
                 let report = json!({
-                    "requestContext": { "condition": condition },
+                    "requestContext": { "condition": condition, "requestId": invocation.request_id,
+                        "functionArn": invocation.invoke_arn },
                     "requestPayload": invocation.payload,
                     "responsePayload": response,
                 });

@@ -6,15 +6,17 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::operation::RequestId as _;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sidestep_core::definition::function_ref::FunctionRef;
+use sidestep_core::execution::invocation::{ATTEMPT_HEADER, AttemptName};
 use sidestep_core::execution::start::{Function, PLACES_VARIABLE, READS_VARIABLE};
 use sidestep_core::place::in_environment;
-use sidestep_core::plan::lease::SDK_VARIABLE;
+use sidestep_core::plan::lease::{EVENT_VARIABLE, EVENT_WITH_KEY, SDK_VARIABLE};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 
@@ -70,15 +72,24 @@ impl Functions for LambdaFunctions {
         }
     }
 
-    async fn invoke(&self, invoke_arn: &str, payload: &Value) -> Result<(), FunctionError> {
+    async fn invoke(
+        &self,
+        invoke_arn: &str,
+        payload: &Value,
+        attempt: &AttemptName,
+    ) -> Result<String, FunctionError> {
+        let attempt_name = attempt.to_string();
         let call = self
             .client
             .invoke()
             .function_name(invoke_arn)
             .invocation_type(InvocationType::Event)
             .payload(Blob::new(payload.to_string()));
-        match call.send().await {
-            Ok(_) => Ok(()),
+        let named = call.customize().mutate_request(move |request| {
+            request.headers_mut().insert(ATTEMPT_HEADER, attempt_name.clone());
+        });
+        match named.send().await {
+            Ok(accepted) => Ok(accepted.request_id().unwrap_or_default().to_owned()),
             Err(error) => Err(classify("invoke", invoke_arn, error)),
         }
     }
@@ -91,7 +102,8 @@ const OWN_VARIABLES: [&str; 3] = [SDK_VARIABLE, READS_VARIABLE, PLACES_VARIABLE]
 /// it is entered, and its settings.
 fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Function {
     let variables = configuration.environment().and_then(|environment| environment.variables());
-    let has_sdk = variables.and_then(|all| all.get(SDK_VARIABLE)).is_some_and(|value| value == "1");
+    let has = |name, wanted| variables.and_then(|all| all.get(name)).is_some_and(|it| it == wanted);
+    let has_sdk = has(SDK_VARIABLE, "1");
     // Sidestep's own variables do not change a result.
     let is_own = |name: &String| OWN_VARIABLES.contains(&name.as_str());
     let others = variables
@@ -115,6 +127,7 @@ fn function(asked: &str, configuration: &GetFunctionConfigurationOutput) -> Func
         has_sdk,
         reads: variables.map(|all| listed(all, READS_VARIABLE)).unwrap_or_default(),
         places: variables.map(places).unwrap_or_default(),
+        is_plain: !has_sdk && !has(EVENT_VARIABLE, EVENT_WITH_KEY),
     }
 }
 

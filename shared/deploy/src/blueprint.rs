@@ -30,6 +30,8 @@ pub struct Function {
     /// True if its handler renews leases and obeys `ExactlyOnceStart`: all functions with a step
     /// SDK, including Python's.
     pub renews_leases: bool,
+    /// True if its event has the key `Sidestep` beside the arguments.
+    pub gets_key: bool,
     pub memory_mb: u32,
     pub timeout_seconds: u32,
     pub environment: BTreeMap<String, String>,

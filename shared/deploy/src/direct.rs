@@ -36,7 +36,7 @@ pub(crate) fn environment(handoff: Handoff) -> Map<String, Value> {
 pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     let mut lists: Vec<_> = access.steps.iter().map(|(name, _)| format!("P#{name}")).collect();
     lists.dedup();
-    let keys: Vec<_> = ["E#*", "K#*"].map(str::to_owned).into_iter().chain(lists).collect();
+    let keys: Vec<_> = ["E#*", "K#*", "R#*"].map(str::to_owned).into_iter().chain(lists).collect();
     let actions = [
         "dynamodb:BatchGetItem",
         "dynamodb:GetItem",

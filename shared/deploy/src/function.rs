@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::start::READS_VARIABLE;
-use sidestep_core::plan::lease::SDK_VARIABLE;
+use sidestep_core::plan::lease::{EVENT_VARIABLE, EVENT_WITH_KEY, SDK_VARIABLE};
 use sidestep_core::uri::S3Uri;
 
 use crate::access::{Access, Reach};
@@ -49,6 +49,8 @@ pub(crate) fn add(
     }
     if function.renews_leases {
         variables.insert(SDK_VARIABLE.to_owned(), json!("1"));
+    } else if function.gets_key {
+        variables.insert(EVENT_VARIABLE.to_owned(), json!(EVENT_WITH_KEY));
     }
     if !function.reads.is_empty() {
         variables.insert(READS_VARIABLE.to_owned(), sub(reads(blueprint, function)));

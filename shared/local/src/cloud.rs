@@ -21,6 +21,7 @@ use crate::delivery::{BatchFunction, FunctionSink};
 use crate::dynamodb::{DynamoDbServer, DynamoDbServerError, DynamoDbThread};
 use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::lambda::{HostError, HostOptions, LambdaHost, LogKey};
+use crate::refusal;
 use crate::s3::{S3Server, S3ServerError};
 use crate::sqs::{SqsServer, SqsServerError};
 use crate::transport::Services;
@@ -111,6 +112,7 @@ impl Cloud {
         let (dynamodb_listener, dynamodb_url) = listen("DynamoDB", ports.dynamodb).await?;
         let (lambda_listener, lambda_url) = listen("Lambda", ports.lambda).await?;
         let (sqs_listener, sqs_url) = listen("SQS", ports.sqs).await?;
+        let (other_listener, other_url) = listen("other services", 0).await?;
         let sqs = SqsServer::open(&path.join("sqs.sqlite"), &sqs_url, ACCOUNT_ID)?;
         let endpoints = Endpoints {
             s3: s3_url,
@@ -122,7 +124,7 @@ impl Cloud {
             log_key: Some(Arc::new(|_, payload| log_key(payload))),
             region: REGION.to_owned(),
             account_id: ACCOUNT_ID.to_owned(),
-            environment: environment(&endpoints),
+            environment: environment(&endpoints, &other_url),
             ..HostOptions::new(path.join("logs"))
         })?;
 
@@ -141,6 +143,10 @@ impl Cloud {
         let (queues, stopped_sqs) = (sqs.clone(), stopped());
         tasks.spawn(async move {
             log_end("SQS", queues.serve(sqs_listener, stopped_sqs).await);
+        });
+        let stopped_other = stopped();
+        tasks.spawn(async move {
+            log_end("other services", refusal::serve(other_listener, stopped_other).await);
         });
         let failed = watch::Sender::new(None);
         let services =
@@ -274,8 +280,11 @@ fn log_key(payload: &[u8]) -> Option<LogKey> {
 }
 
 /// Returns the variables by which a function reaches the servers through any AWS SDK.
-fn environment(endpoints: &Endpoints) -> BTreeMap<String, String> {
+///
+/// `others` is the address that refuses all other services.
+fn environment(endpoints: &Endpoints, others: &str) -> BTreeMap<String, String> {
     [
+        ("AWS_ENDPOINT_URL", others),
         ("AWS_ENDPOINT_URL_S3", endpoints.s3.as_str()),
         ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
         ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),

@@ -18,6 +18,7 @@ pub mod events;
 pub mod folder;
 pub mod lambda;
 pub mod overlay;
+mod refusal;
 pub mod s3;
 mod sqlite;
 pub mod sqs;

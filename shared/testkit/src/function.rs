@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a suite panics where a promise is broken")]
 
 use serde_json::{Value, json};
+use sidestep_core::execution::invocation::AttemptName;
 use sidestep_core::failure::FailureType;
+use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_engine::ports::functions::{FunctionError, Functions};
 
 /// Checks the promises of `functions`, with a function of the name `known`.
@@ -15,9 +17,14 @@ pub async fn suite(
     invoked: impl AsyncFn(usize) -> Vec<Value>,
     deploy: impl FnOnce(),
 ) {
+    let attempt = AttemptName {
+        execution_id: ExecutionId::from_bytes([7; 16]),
+        step_name: StepName::parse("Work").unwrap(),
+        attempt_count: 1,
+    };
     // What does not exist is absent, and cannot be invoked.
     assert_eq!(functions.describe("absent").await.unwrap(), None);
-    let error = functions.invoke("absent", &json!({})).await.unwrap_err();
+    let error = functions.invoke("absent", &json!({}), &attempt).await.unwrap_err();
     assert!(matches!(&error, FunctionError::NotFound { .. }), "{error:?}");
     assert_eq!(error.failure_type(), FailureType::UnknownFunction);
 
@@ -31,9 +38,9 @@ pub async fn suite(
     // A payload arrives as it was sent, as often as it was.
     let payload = json!({"text": "ü \" \n\u{1F600}", "whole": 9_007_199_254_740_993_i64,
         "real": 0.1, "null": null, "deep": [{"a": [[]]}]});
-    for _ in 0..2 {
-        functions.invoke(&function.invoke_arn, &payload).await.unwrap();
-    }
+    let first = functions.invoke(&function.invoke_arn, &payload, &attempt).await.unwrap();
+    let second = functions.invoke(&function.invoke_arn, &payload, &attempt).await.unwrap();
+    assert!(!first.is_empty() && first != second, "each has a request id of its own");
     assert_eq!(invoked(2).await, [payload.clone(), payload]);
 
     // Other code is another digest.

@@ -66,7 +66,8 @@ impl Bench {
             None => cloud_engine(&cloud, options),
         });
         let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));
-        let variables = [("NOOP_TIMES", times), ("SIDESTEP_COUNT", counter.is_some())];
+        let variables =
+            [("NOOP_TIMES", times), ("SIDESTEP_COUNT", counter.is_some()), ("SIDESTEP_SDK", true)];
         let asked = variables.into_iter().filter(|(_, is_asked)| *is_asked);
         let environment = asked.map(|(name, _)| (name.to_owned(), "1".to_owned())).collect();
         let command = Command { program, environment, ..Command::default() };

@@ -62,6 +62,29 @@ async fn an_upload_that_is_announced_twice_starts_one_execution_and_another_uplo
 }
 
 #[tokio::test]
+async fn a_record_that_is_faster_than_its_request_id_is_read_again_and_a_foreign_one_never_counts()
+{
+    let world = World::new().await;
+    let definition = json!({"Version": "2020-12-01", "Steps": [step("A", &json!({}))]});
+    let (id, payload) = begin(&world, &definition).await;
+    let request_id = payload["RequestId"].as_str().unwrap();
+    let recorded = world.table.request(request_id).await.unwrap().expect("it was recorded");
+
+    let mut foreign = ended(&payload, "Success");
+    foreign["requestContext"]["functionArn"] = "another".into();
+    let mut early = ended(&payload, "Success");
+    early["requestContext"]["requestId"] = "not-recorded-yet".into();
+    for record in [foreign, early.clone()] {
+        world.sound().handle(record).await.unwrap();
+        assert_eq!(world.status(&id).await, ExecutionStatus::Executing);
+    }
+    world.table.put_request("not-recorded-yet", &recorded).await.unwrap();
+    let again = json!({"Unmatched": {"Tries": 1, "Record": early}});
+    world.sound().handle(again).await.unwrap();
+    assert_eq!(world.status(&id).await, ExecutionStatus::Succeeded);
+}
+
+#[tokio::test]
 async fn of_two_executions_that_race_on_one_key_and_differ_the_second_is_told() {
     let world = World::new().await;
     let definition = json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true},

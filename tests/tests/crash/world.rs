@@ -123,9 +123,12 @@ impl World {
         (id, self.invoked().expect("it has nothing to wait for"))
     }
 
-    /// Takes the payload of the last invocation since the last call.
+    /// Takes the payload of the last invocation since the last call, with its request id added.
     pub(crate) fn invoked(&self) -> Option<Value> {
-        self.functions.take().pop().map(|invoked| invoked.payload)
+        let invoked = self.functions.take().pop()?;
+        let mut payload = invoked.payload;
+        payload["RequestId"] = invoked.request_id.into();
+        Some(payload)
     }
 
     /// Reads a JSON object of the bucket.
@@ -189,6 +192,8 @@ pub(crate) fn ended(payload: &Value, condition: &str) -> Value {
         "Success" => json!({"statusCode": 200}),
         _ => json!({"statusCode": 200, "functionError": "Unhandled"}),
     };
-    json!({"requestContext": {"condition": condition}, "requestPayload": payload,
+    let request = json!({"condition": condition, "requestId": payload["RequestId"],
+        "functionArn": "step"});
+    json!({"requestContext": request, "requestPayload": payload,
         "responseContext": context, "responsePayload": response})
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sidestep_core::name::{ExecutionId, FunctionName, PipelineName};
 use sidestep_core::parse::Format;
 use sidestep_core::plan::handoff::Handoff;
+use sidestep_core::plan::lease::{EVENT_VARIABLE, EVENT_WITH_KEY, SDK_VARIABLE};
 use sidestep_core::view::description::ExecutionDescription;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::memory::definitions::Definition;
@@ -102,12 +103,23 @@ pub(crate) async fn end(engine: &Engine, id: &ExecutionId) -> ExecutionDescripti
     }
 }
 
-/// Returns a function whose code is `program`.
+/// Returns a function whose code is `program`, and whose event has the key `Sidestep`.
 pub(crate) fn function(name: &str, program: &str) -> FunctionConfig {
-    let command = Command { program: PathBuf::from(program), ..Command::default() };
+    let environment = [(EVENT_VARIABLE.to_owned(), EVENT_WITH_KEY.to_owned())].into();
+    let program = PathBuf::from(program);
+    let command = Command { program, environment, ..Command::default() };
     let mut function =
         FunctionConfig::new(FunctionName::parse(name).unwrap(), Code::Process(command));
     name.clone_into(&mut function.code_sha256);
+    function
+}
+
+/// Returns a function whose code is `program`, which has the step SDK.
+pub(crate) fn sdk_function(name: &str, program: &str) -> FunctionConfig {
+    let mut function = function(name, program);
+    if let Code::Process(command) = &mut function.code {
+        command.environment.insert(SDK_VARIABLE.to_owned(), "1".to_owned());
+    }
     function
 }
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +27,8 @@ class Invocation:
     step_name: str
     attempt_count: int
     output_prefix: S3Uri
-    token: str
+    # Proves a report. It is not for logs, so no text of this object shows it.
+    token: str = field(repr=False)
     deadline_ms: int
     exactly_once_start: bool = False
 

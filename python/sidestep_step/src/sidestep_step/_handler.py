@@ -9,11 +9,12 @@ import contextlib
 import functools
 import inspect
 import json
+import math
 import os
 import sys
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import _error, _lease, _typed
@@ -118,8 +119,11 @@ def _checked(outputs: dict[str, Any]) -> dict[str, Any]:
     if RESERVED_KEY in outputs:
         message = f"`{RESERVED_KEY}` is a reserved key and cannot be an output"
         raise StepError(_error.OUTPUT_NOT_OBJECT, message)
+    place = _not_a_number(outputs)
+    if place is not None:
+        page = "docs/errors/Sidestep.OutputNotObject.md"
+        raise StepError(_error.OUTPUT_NOT_OBJECT, f"output {place}, which JSON cannot hold; see {page}")
     try:
-        # JSON has neither NaN nor infinity.
         size = len(json.dumps(outputs, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError) as error:
         raise StepError(_error.OUTPUT_NOT_OBJECT, f"the handler's outputs cannot be written as JSON: {error}") from error
@@ -129,6 +133,18 @@ def _checked(outputs: dict[str, Any]) -> dict[str, Any]:
     if not _is_within(outputs, OUTPUT_DEPTH):
         raise StepError(_error.OUTPUT_TOO_DEEP, f"the outputs are nested deeper than {OUTPUT_DEPTH} levels")
     return outputs
+
+
+def _not_a_number(value: Any, path: str = "") -> str | None:
+    """Returns the path of the first number that JSON does not have, and its name."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"`{path}` is {'NaN' if math.isnan(value) else 'Infinity'}"
+    members: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        members = ((f"{path}.{name}" if path else f"{name}", member) for name, member in value.items())
+    elif isinstance(value, (list, tuple)):
+        members = ((f"{path}[{at}]", item) for at, item in enumerate(value))
+    return next((found for name, member in members if (found := _not_a_number(member, name))), None)
 
 
 def _is_within(value: Any, levels: int) -> bool:

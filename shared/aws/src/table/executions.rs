@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::commit::{Commit, Revision};
+use sidestep_core::execution::invocation::RequestRecord;
 use sidestep_core::execution::start::Start;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::plan::CallbackRecord;
@@ -14,11 +15,12 @@ use sidestep_engine::ports::executions::{
 use super::DynamoTable;
 use super::error::classify;
 use super::head::HEAD;
-use super::item::{body, document, keyed};
-use super::key::{PIPELINES, callback_key, execution_key, late_key};
+use super::item::{EXPIRES_AT, body, document, keyed, number};
+use super::key::{PIPELINES, callback_key, execution_key, late_key, request_key};
 
 const START: &str = "START";
 const CALLBACK: &str = "CALLBACK";
+const REQUEST: &str = "REQUEST";
 
 #[async_trait]
 impl ExecutionStore for DynamoTable {
@@ -113,6 +115,23 @@ impl ExecutionStore for DynamoTable {
 
     async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError> {
         let item = self.get(callback_key(token), CALLBACK).await?;
+        item.as_ref().map(body).transpose()
+    }
+
+    async fn put_request(
+        &self,
+        request_id: &str,
+        record: &RequestRecord,
+    ) -> Result<(), TableError> {
+        let mut item = document(request_key(request_id), REQUEST, record);
+        item.insert(EXPIRES_AT.to_owned(), number(record.expires_at));
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        put.send().await.map_err(|error| classify("record", "a request id", error))?;
+        Ok(())
+    }
+
+    async fn request(&self, request_id: &str) -> Result<Option<RequestRecord>, TableError> {
+        let item = self.get(request_key(request_id), REQUEST).await?;
         item.as_ref().map(body).transpose()
     }
 

@@ -88,6 +88,11 @@ pub(super) fn callback_key(token: &str) -> String {
     format!("B#{token}")
 }
 
+/// Returns the partition of an invocation's request id.
+pub(super) fn request_key(request_id: &str) -> String {
+    format!("R#{request_id}")
+}
+
 /// Returns the partition of a cache entry.
 pub(super) fn cache_key(key: &CacheKey) -> String {
     format!("K#{key}")

@@ -13,6 +13,7 @@
 //! | `P#PIPELINE` | `V#0000000007` | version 7 of its definition |
 //! | `I#OPERATION#TOKEN` | `ANSWER` | the answer under an idempotency token, until `ExpiresAt` |
 //! | `B#TOKEN` | `CALLBACK` | the step that a callback token belongs to |
+//! | `R#REQUEST` | `REQUEST` | the attempt that an invocation belongs to, until `ExpiresAt` |
 //! | `K#KEY` | `ENTRY` | a cache entry |
 //! | `T#BUCKET` | `PIPELINE#N` | a trigger; `T`, `BUCKET` lists the buckets that have triggers |
 //! | `W` | `WINDOW` | an open window of a batch trigger, and how often an upload was noted for it |

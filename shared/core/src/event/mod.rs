@@ -6,6 +6,7 @@
 //! again.
 
 pub mod batch;
+pub mod destination;
 #[cfg(test)]
 mod fixture;
 mod lenient;
@@ -15,15 +16,13 @@ pub mod sqs;
 pub mod trigger;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::definition::expression::type_name;
 use crate::event::batch::WindowId;
+use crate::event::destination::{InvocationEnd, Told};
 use crate::event::s3::{CreatedObject, created_objects};
-use crate::execution::commit::Failure;
-use crate::execution::invocation::{COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY};
+use crate::execution::invocation::{Invocation, MANIFEST_NAME};
 use crate::execution::manifest::Manifest;
-use crate::failure::FailureType;
 use crate::name::{ExecutionId, PipelineName, StepName};
 use crate::uri::S3Uri;
 
@@ -33,7 +32,7 @@ pub enum PlannerEvent {
     /// An attempt's manifest lies in S3.
     ManifestCreated(ManifestKey),
     /// Lambda says how an asynchronous invocation of a step function ended.
-    Ended { invocation: Invocation, result: Result<Map<String, Value>, Failure> },
+    Ended(InvocationEnd),
     /// A step left its result in the planner's queue.
     Reported { invocation: Invocation, manifest: Manifest },
     /// A step committed its result itself.
@@ -81,33 +80,6 @@ struct WindowCall {
     window: String,
 }
 
-/// Lambda's record of an asynchronous invocation, without its two payloads. The payloads are a
-/// step's own data and may be large, so they are read in place.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct DestinationRecord {
-    #[serde(deserialize_with = "lenient::nested")]
-    request_context: RequestContext,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RequestContext {
-    /// `Success`, `RetriesExhausted` or `EventAgeExceeded`.
-    #[serde(deserialize_with = "lenient::plain")]
-    condition: String,
-}
-
-/// The response payload of an invocation that failed.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ErrorDocument {
-    #[serde(deserialize_with = "lenient::plain")]
-    error_type: Option<String>,
-    #[serde(deserialize_with = "lenient::plain")]
-    error_message: Option<String>,
-}
-
 /// Returns the event by which a step leaves its result to the planner.
 pub fn report_event(invocation: &Invocation, manifest: &Manifest) -> Value {
     let (invocation, manifest) = (invocation.clone(), manifest.clone());
@@ -141,11 +113,11 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
             None => PlannerEvent::Ignored("a call for a window without its name".to_owned()),
         }];
     }
+    if let Some(again) = event.get(destination::UNMATCHED) {
+        return vec![of_record(destination::told_again(again))];
+    }
     if event.get("requestContext").is_some() {
-        return match redriven(event) {
-            Some(event) => planner_events(event),
-            None => vec![destination(event)],
-        };
+        return vec![of_record(destination::told(event))];
     }
     let objects = match created_objects(event) {
         Ok(objects) => objects,
@@ -156,6 +128,14 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
         None => PlannerEvent::Ignored(format!("`{}` is not the key of a manifest", object.key)),
     };
     objects.iter().map(manifest).collect()
+}
+
+fn of_record(told: Told) -> PlannerEvent {
+    match told {
+        Told::Ended(end) => PlannerEvent::Ended(end),
+        Told::Committed(execution_id) => PlannerEvent::CommittedDirectly(execution_id),
+        Told::Nothing(why) => PlannerEvent::Ignored(why.to_owned()),
+    }
 }
 
 /// Reads the key of a manifest; `None` for any other key.
@@ -173,76 +153,11 @@ pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
     })
 }
 
-/// Returns the planner's own event if `record` is a dead letter of the planner that was sent again.
-fn redriven(record: &Value) -> Option<&Value> {
-    let event = &record["requestPayload"];
-    let is_event = ["Records", "detail-type", "Sweep", "Wake", "Batch", "Report"]
-        .iter()
-        .any(|key| event.get(key).is_some());
-    // The arguments of a step function may have any names, so its record can look like an event.
-    (is_event && event.get(RESERVED_KEY).is_none() && event.get("requestContext").is_none())
-        .then_some(event)
-}
-
-/// Reads Lambda's record of an asynchronous invocation
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>).
-fn destination(record: &Value) -> PlannerEvent {
-    let Ok(invocation) = Invocation::deserialize(&record["requestPayload"][RESERVED_KEY]) else {
-        let why = "the record of an invocation that sidestep did not make";
-        return PlannerEvent::Ignored(why.to_owned());
-    };
-    let DestinationRecord { request_context } = lenient::object(record).unwrap_or_default();
-    let payload = &record["responsePayload"];
-    if request_context.condition == "Success" {
-        return succeeded(invocation, payload);
-    }
-    let failure = failure(&request_context.condition, payload);
-    PlannerEvent::Ended { invocation, result: Err(failure) }
-}
-
-/// Returns the event of an invocation whose function returned `payload`.
-fn succeeded(invocation: Invocation, payload: &Value) -> PlannerEvent {
-    let mark = &payload[RESERVED_KEY];
-    if mark[COMMITTED] == true {
-        return PlannerEvent::CommittedDirectly(invocation.execution_id);
-    }
-    // A function that wrote a manifest says so: the manifest's own event is the report.
-    if mark["Manifest"].is_string() {
-        return PlannerEvent::Ignored("the manifest reports this attempt".to_owned());
-    }
-    if mark[REPORTED] == true {
-        return PlannerEvent::Ignored("the planner's queue has this attempt's result".to_owned());
-    }
-    let result = match payload {
-        Value::Object(outputs) => Ok(outputs.clone()),
-        Value::Null => Ok(Map::new()),
-        other => {
-            let found = type_name(other);
-            let message = format!("the function returned {found}, not a JSON object");
-            Err(Failure::new(FailureType::OutputNotObject, message))
-        }
-    };
-    PlannerEvent::Ended { invocation, result }
-}
-
-/// Returns the failure that an error document describes, or that Lambda's condition names.
-fn failure(condition: &str, payload: &Value) -> Failure {
-    let ErrorDocument { error_type, error_message } = lenient::object(payload).unwrap_or_default();
-    let unnamed = match condition {
-        "EventAgeExceeded" => FailureType::EventAgeExceeded,
-        _ => FailureType::FunctionError,
-    };
-    Failure {
-        error_type: error_type.unwrap_or_else(|| unnamed.into()),
-        message: error_message
-            .unwrap_or_else(|| format!("Lambda reports `{condition}` without a message")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::fixture::notification;
+    use crate::execution::invocation::{REPORTED, RESERVED_KEY};
 
     #[test]
     fn a_result_in_the_queue_reads_back_and_its_answer_is_no_second_report() {
@@ -257,10 +172,7 @@ mod tests {
         .expect("a manifest");
         let event = report_event(&invocation, &manifest);
         let reported = PlannerEvent::Reported { invocation: invocation.clone(), manifest };
-        assert_eq!(planner_events(&event), std::slice::from_ref(&reported));
-        let dead_letter = json!({"requestContext": {"condition": "RetriesExhausted"},
-            "requestPayload": event});
-        assert_eq!(planner_events(&dead_letter), [reported], "sent again");
+        assert_eq!(planner_events(&event), [reported]);
         let answer = json!({"requestContext": {"condition": "Success"},
             "requestPayload": {RESERVED_KEY: invocation},
             "responsePayload": {"Text": "ü", RESERVED_KEY: {REPORTED: true}}});
@@ -310,48 +222,5 @@ mod tests {
         }
         let removed = json!({"Records": [{"eventName": "ObjectRemoved:Delete"}, {"s3": 1}, 7]});
         assert_eq!(planner_events(&removed), []);
-    }
-
-    #[test]
-    fn a_dead_letter_of_the_planner_is_the_event_that_it_failed_on() {
-        let key = "runs/flights/abcdefghijkl/Train/2/manifest.json";
-        let record = |payload: Value| {
-            json!({"version": "1.0", "requestContext": {"condition": "RetriesExhausted"},
-                "requestPayload": payload, "responsePayload": {"errorType": FailureType::Engine.as_str()}})
-        };
-        let events = planner_events(&record(notification(key)));
-        assert!(matches!(events[..], [PlannerEvent::ManifestCreated(_)]), "{events:?}");
-        let nested = planner_events(&record(record(notification(key))));
-        assert!(matches!(nested[..], [PlannerEvent::Ignored(_)]), "{nested:?}");
-        let arguments = json!({"Records": [], "Sidestep": {"ExecutionId": "abcdefghijkl"}});
-        let events = planner_events(&record(arguments));
-        assert!(matches!(events[..], [PlannerEvent::Ignored(_)]), "{events:?}");
-    }
-
-    #[test]
-    fn a_destination_record_says_how_the_attempt_ended() {
-        let invocation = json!({"ExecutionId": "abcdefghijkl", "PipelineName": "p", "StepName": "S",
-            "AttemptCount": 1, "OutputPrefix": "s3://bucket/runs/p/abcdefghijkl/S/1/", "Token": "t",
-            "DeadlineMs": 5});
-        let record = |condition: &str, payload: Value| {
-            json!({"version": "1.0", "requestContext": {"condition": condition},
-                "requestPayload": {"k": 5, "Sidestep": invocation}, "responsePayload": payload})
-        };
-        let result = |condition, payload| match &planner_events(&record(condition, payload))[..] {
-            [PlannerEvent::Ended { result, .. }] => Some(result.clone()),
-            _ => None,
-        };
-        let outputs = result("Success", json!({"rows": 3})).expect("ended").expect("succeeded");
-        assert_eq!(outputs["rows"], 3);
-        assert_eq!(result("Success", json!({"Sidestep": {"Manifest": "s3://b/m"}})), None);
-        let failure =
-            |payload| result("RetriesExhausted", payload).expect("ended").expect_err("failed");
-        let named = failure(json!({"errorType": "Sandbox.Timedout", "errorMessage": "timed out"}));
-        assert_eq!(
-            (named.error_type.as_str(), named.message.as_str()),
-            ("Sandbox.Timedout", "timed out")
-        );
-        assert_eq!(failure(json!(null)).failure_type(), Some(FailureType::FunctionError));
-        assert!(result("Success", json!([1])).expect("ended").is_err());
     }
 }

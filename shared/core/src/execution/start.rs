@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::definition::function_ref::FunctionRef;
 use crate::definition::{Pipeline, Step, StepIndex, StepKind};
+use crate::execution::invocation::{Invocation, RESERVED_KEY};
 use crate::execution::result::Supplied;
 use crate::execution::token::Secret;
 use crate::name::{ExecutionId, ParameterName, PipelineName, StepName};
@@ -15,7 +16,7 @@ use crate::parse::Format;
 use crate::uri::S3Uri;
 
 /// The newest layout of stored state that this code reads and writes.
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;
 
 /// The immutable facts of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -164,6 +165,38 @@ pub struct Function {
     /// The places that its environment names. They count as `reads` do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<S3Uri>,
+    /// If true, its event is exactly the step's arguments.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_plain: bool,
+}
+
+impl Function {
+    /// Returns the event of an invocation: the step's arguments, and beside them what the function
+    /// may know.
+    ///
+    /// Only a step SDK gets the token, because it reports by itself and shows the token to no
+    /// handler. Every other function is known by its request id, so nothing that it logs proves
+    /// anything.
+    pub fn event(&self, arguments: &Value, invocation: &Invocation) -> Value {
+        let mut event = arguments.clone();
+        if self.is_plain {
+            return event;
+        }
+        let mut reserved = json!(invocation);
+        if !self.has_sdk
+            && let Some(members) = reserved.as_object_mut()
+        {
+            members.remove("Token");
+        }
+        event[RESERVED_KEY] = reserved;
+        event
+    }
+
+    /// Returns true if its attempts are known by the request ids of their invocations, because it
+    /// gets no token.
+    pub fn is_known_by_request(&self) -> bool {
+        !self.has_sdk
+    }
 }
 
 /// Returns the steps with `ExactlyOnceStart` whose functions have no step SDK to keep it.
@@ -188,6 +221,31 @@ mod tests {
     use crate::parse::parse;
 
     #[test]
+    fn only_a_step_sdk_gets_the_token_and_a_plain_function_its_arguments_alone() {
+        let function = |has_sdk, is_plain| Function {
+            invoke_arn: String::new(),
+            code_digest: String::new(),
+            memory_mb: 128,
+            timeout_seconds: 3,
+            has_sdk,
+            reads: Vec::new(),
+            places: Vec::new(),
+            is_plain,
+        };
+        let invocation = json!({"ExecutionId": ExecutionId::from_bytes([7; 16]),
+            "PipelineName": "p", "StepName": "S", "AttemptCount": 2, "Token": "secret",
+            "OutputPrefix": "s3://bucket/runs/p/e/S/2/", "DeadlineMs": 9});
+        let invocation = serde_json::from_value(invocation).expect("an invocation");
+        let arguments = json!({"k": 5});
+        let event = |has_sdk, is_plain| function(has_sdk, is_plain).event(&arguments, &invocation);
+        assert_eq!(event(false, true), arguments);
+        assert_eq!(event(true, false)[RESERVED_KEY]["Token"], "secret");
+        let without = event(false, false);
+        assert_eq!(without[RESERVED_KEY]["StepName"], "S");
+        assert!(!without.to_string().contains("secret"), "{without}");
+    }
+
+    #[test]
     fn a_start_that_happens_once_takes_a_function_with_the_step_sdk() {
         let text = r#"
 Version: "2020-12-01"
@@ -209,6 +267,7 @@ Steps:
                 has_sdk,
                 reads: Vec::new(),
                 places: Vec::new(),
+                is_plain: false,
             };
             (lambda.function_arn.clone(), function)
         };

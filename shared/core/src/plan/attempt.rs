@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cache::key::KeyParts;
 use crate::definition::{CallbackStep, LambdaStep, StepIndex, StepKind};
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Retried, Verdict};
-use crate::execution::invocation::{Invocation, RESERVED_KEY};
+use crate::execution::invocation::Invocation;
 use crate::execution::phase::Phase;
 use crate::execution::start::Function;
 use crate::failure::FailureType;
@@ -85,8 +85,7 @@ impl Draft<'_> {
             deadline_ms: deadline_ms.unwrap_or(self.facts.now_ms + longest_ms(function)),
             exactly_once_start: lambda.exactly_once_start,
         };
-        let mut payload = arguments.clone();
-        payload[RESERVED_KEY] = json!(invocation);
+        let payload = function.event(arguments, &invocation);
         let size = json_bytes(&payload);
         if size > PAYLOAD_BYTES {
             let text =

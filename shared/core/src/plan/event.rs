@@ -44,6 +44,8 @@ pub enum ReportedResult {
         /// The manifest that holds the outputs, if the function wrote one.
         manifest: Option<S3Uri>,
     },
+    /// The function returned this, says Lambda. The step's declared outputs decide what it means.
+    Returned(Value),
     Failed(Failure),
 }
 

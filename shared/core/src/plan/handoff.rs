@@ -171,15 +171,17 @@ impl CarriedState {
 
 /// Attaches to each invocation in `plan` the execution state after the plan's commit.
 ///
-/// Functions that the definition names by ARN belong to another team or account: their invocations
-/// get no state. Nor do those that would become too large.
+/// Only a step SDK commits, so the events of other functions get no state. Nor do those of functions
+/// that the definition names by ARN, because these belong to another team or account, nor those that
+/// would become too large.
 pub fn attach_state(pipeline: &Pipeline, start: &Start, execution: &Execution, plan: &mut Plan) {
     let Plan { commit, effects, .. } = plan;
     for effect in effects {
         let Effect::InvokeStep { step, payload, .. } = effect else { continue };
         let StepKind::Lambda(lambda) = &pipeline.step(*step).kind else { continue };
         let Some(claimed) = Claimed::of(commit, *step) else { continue };
-        if matches!(lambda.function_arn, FunctionRef::Arn(_)) {
+        let has_sdk = start.functions.get(&lambda.function_arn).is_some_and(|it| it.has_sdk);
+        if !has_sdk || matches!(lambda.function_arn, FunctionRef::Arn(_)) {
             continue;
         }
         let carried = json!(CarriedState {
@@ -217,10 +219,30 @@ mod tests {
     use crate::cache::key::KeyParts;
     use crate::definition::StepIndex;
     use crate::execution::commit::{Claim, Commit, Decision, Verdict};
+    use crate::execution::start::Function;
     use crate::execution::token::Secret;
     use crate::name::{ExecutionId, PipelineName};
     use crate::parse::{Format, parse};
     use crate::uri::S3Uri;
+
+    const OTHER: &str = "arn:aws:lambda:eu-west-1:123456789012:function:other";
+
+    fn function_ref(text: &str) -> FunctionRef {
+        FunctionRef::parse(text).expect("legal")
+    }
+
+    fn with_sdk() -> Function {
+        Function {
+            invoke_arn: String::new(),
+            code_digest: String::new(),
+            memory_mb: 128,
+            timeout_seconds: 3,
+            has_sdk: true,
+            reads: Vec::new(),
+            places: Vec::new(),
+            is_plain: false,
+        }
+    }
 
     fn start() -> Start {
         Start {
@@ -230,7 +252,7 @@ mod tests {
             definition_digest: "sha256:d".to_owned(),
             definition_format: Format::Json,
             parameters: std::collections::BTreeMap::new(),
-            functions: std::collections::BTreeMap::new(),
+            functions: ["own", OTHER].map(|name| (function_ref(name), with_sdk())).into(),
             left_out: std::collections::BTreeMap::new(),
             started_at_ms: 1,
             use_cache: true,
@@ -252,7 +274,7 @@ mod tests {
         let definition = json!({"Version": "2020-12-01", "Steps": [
             {"Name": "Own", "Type": "Lambda", "FunctionArn": "own", "Arguments": {}},
             {"Name": "Other", "Type": "Lambda", "Arguments": {},
-                "FunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:other"},
+                "FunctionArn": OTHER},
         ]});
         let parsed = parse(definition.to_string().as_bytes(), Format::Json).expect("a definition");
         let mut execution = Execution::new(2);

@@ -44,7 +44,7 @@ pub fn late_report(
         return None;
     }
     let failure_type = match result {
-        ReportedResult::Succeeded { .. } => None,
+        ReportedResult::Succeeded { .. } | ReportedResult::Returned(_) => None,
         ReportedResult::Failed(failure) => Some(failure.error_type.clone()),
     };
     let mut ends = commits.iter().flat_map(|commit| &commit.completions);

@@ -33,6 +33,13 @@ pub fn is_taken(name: &str) -> bool {
 /// `ExactlyOnceStart`. Its value is `1`.
 pub const SDK_VARIABLE: &str = "SIDESTEP_SDK";
 
+/// The variable of a function's environment that asks for the key `Sidestep` in its event, with the
+/// value [`EVENT_WITH_KEY`]. A function without it and without a step SDK gets its arguments alone.
+pub const EVENT_VARIABLE: &str = "SIDESTEP_EVENT";
+
+/// The value of [`EVENT_VARIABLE`].
+pub const EVENT_WITH_KEY: &str = "sidestep";
+
 /// The name of the object that says which run of an attempt began. Only the run that created it may
 /// go on.
 pub const STARTED_NAME: &str = "started.json";

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::definition::expression::type_name;
 use crate::definition::output::{convert_output, is_within_depth};
 use crate::definition::output_reads::missing_output;
 use crate::definition::{Pipeline, StepIndex};
@@ -112,14 +113,20 @@ fn conclude(
     let (start, now_ms) = (resolver.start, resolver.facts.now_ms);
     let attempt_count = report.attempt_count;
     let failed = |failure| ReportOutcome::Failed(step, Box::new(claim.clone()), failure);
-    let (outputs, artifacts, duration_ms, manifest) = match &report.result {
+    let took_ms = now_ms.saturating_sub(claimed_at_ms);
+    let returned;
+    let (outputs, artifacts, duration_ms, manifest): (_, &[Artifact], _, _) = match &report.result {
         ReportedResult::Failed(failure) => return failed(shorten(failure)),
-        ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => (
-            outputs,
-            artifacts,
-            duration_ms.unwrap_or(now_ms.saturating_sub(claimed_at_ms)),
-            manifest,
-        ),
+        ReportedResult::Returned(value) => {
+            returned = match outputs_of(resolver.pipeline, step, value) {
+                Ok(outputs) => outputs,
+                Err(failure) => return failed(failure),
+            };
+            (&returned, &[], took_ms, &None)
+        }
+        ReportedResult::Succeeded { outputs, artifacts, duration_ms, manifest } => {
+            (outputs, artifacts, duration_ms.unwrap_or(took_ms), manifest)
+        }
     };
     let prefix = start.attempt_prefix(&report.step, attempt_count);
     let checked = check_outputs(resolver.pipeline, step, outputs)
@@ -136,14 +143,14 @@ fn conclude(
                 version: VERSION,
                 token: report.token.clone(),
                 outputs: outputs.clone(),
-                artifacts: artifacts.clone(),
+                artifacts: artifacts.to_vec(),
                 started_at_ms: now_ms.saturating_sub(duration_ms),
                 duration_ms,
             };
             (Outputs::Stored(uri.clone()), Some((uri, manifest)))
         }
     };
-    let produced = Produced { outputs: kept, artifacts: artifacts.clone(), duration_ms };
+    let produced = Produced { outputs: kept, artifacts: artifacts.to_vec(), duration_ms };
     let publish = claim.cache.as_ref().map(|parts| CacheEntry {
         parts: parts.clone(),
         source: Source {
@@ -157,6 +164,27 @@ fn conclude(
     });
     let completion = Completion { step, attempt_count, result: AttemptResult::Succeeded(produced) };
     ReportOutcome::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
+}
+
+/// Returns the outputs of a function that returned `value` and writes no manifest.
+///
+/// `null` has none. Nor has a text, a number, a boolean or a list, which is fine for a step that
+/// declares no outputs, as many functions return `"done"` or `json.dumps(...)`.
+fn outputs_of(
+    pipeline: &Pipeline,
+    step: StepIndex,
+    value: &Value,
+) -> Result<Map<String, Value>, Failure> {
+    match value {
+        Value::Object(outputs) => Ok(outputs.clone()),
+        Value::Null => Ok(Map::new()),
+        _ if pipeline.step(step).outputs().is_empty() => Ok(Map::new()),
+        other => {
+            let found = type_name(other);
+            let message = format!("the function returned {found}, not a JSON object");
+            Err(Failure::new(FailureType::OutputNotObject, message))
+        }
+    }
 }
 
 /// Checks that a commit can hold these artifacts. The attempt wrote them below `prefix`.

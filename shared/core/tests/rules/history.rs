@@ -86,10 +86,16 @@ fn without_reasons(mut commit: Value) -> Value {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "the test reads its files")]
 fn what_was_written_once_reads_folds_and_plans_the_same_for_ever() {
+    for version in 1..=STATE_VERSION {
+        reads_folds_and_plans_the_same(version);
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the test reads its files")]
+fn reads_folds_and_plans_the_same(version: u32) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("../../tests/fixtures/history/{STATE_VERSION}"));
+        .join(format!("../../tests/fixtures/history/{version}"));
     let is_writing = std::env::var_os("SIDESTEP_WRITE_HISTORY").is_some();
     let worlds = executions();
     for (number, world) in worlds.iter().enumerate() {

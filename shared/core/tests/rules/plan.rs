@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::StepName;
-use sidestep_core::plan::Event;
+use sidestep_core::plan::{Event, ReportedResult};
 
 use super::world::{World, decisions, succeeded};
 
@@ -204,6 +204,25 @@ fn an_output_that_does_not_convert_fails_the_step() {
     let plan = world.succeed("A", json!({"n": 1.5}));
     let reason = plan.commit.end.expect("over").failure_reason.expect("failed");
     assert!(reason.contains("output `n`: 1.5 (Float) is not of type Integer"), "{reason}");
+}
+
+#[test]
+fn a_step_without_outputs_takes_what_its_function_returns() {
+    let returned = [json!("done"), json!([1]), json!(true), json!(7), json!(null), json!({"n": 1})];
+    for value in returned {
+        let mut world =
+            World::new("  - { Name: A, Type: Lambda, FunctionArn: f, Arguments: {} }\n");
+        world.advance(&[]);
+        world.advance(&[world.report("A", ReportedResult::Returned(value.clone()))]);
+        assert_eq!(world.execution.status, ExecutionStatus::Succeeded, "{value}");
+        // A step that declares outputs must get an object.
+        let mut world = World::new(GATE);
+        world.advance(&[]);
+        let plan = world.advance(&[world.report("A", ReportedResult::Returned(value.clone()))]);
+        let refused = plan.commit.end.and_then(|end| end.failure_reason).unwrap_or_default();
+        let is_fit = value.is_object() || value.is_null();
+        assert_eq!(!refused.contains("not a JSON object"), is_fit, "{value}: {refused}");
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl World {
             has_sdk: false,
             reads: Vec::new(),
             places: Vec::new(),
+            is_plain: false,
         };
         let arns = pipeline.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Lambda(lambda) => Some(lambda.function_arn.clone()),
@@ -172,11 +173,16 @@ impl World {
 
     pub(crate) fn report(&self, name: &str, result: ReportedResult) -> Event {
         let step = self.index(name);
-        let (_, attempt_count, payload) =
-            self.invoked.iter().rev().find(|(index, ..)| *index == step).expect("invoked");
-        let token = payload["Sidestep"]["Token"].as_str().expect("a token").to_owned();
+        let last = self.invoked.iter().rev().find(|(index, ..)| *index == step);
+        let attempt_count = last.expect("invoked").1;
+        let is_claim = |commit: &&Commit| {
+            commit.claim(step).is_some_and(|claim| claim.attempt_count == attempt_count)
+        };
+        let revision = self.commits.iter().find(is_claim).expect("claimed").revision;
+        let id = &self.start.execution_id;
+        let token = self.start.secret.token(id, step, attempt_count, revision);
         let step = self.pipeline.step(step).name.clone();
-        Event::Reported(Report { step, attempt_count: *attempt_count, token, result })
+        Event::Reported(Report { step, attempt_count, token, result })
     }
 
     /// Tells the planner that the attempt of a step is lost.

@@ -8,6 +8,7 @@ mod late_report;
 pub(crate) mod mailbox;
 mod perform;
 mod records;
+mod request;
 mod settle;
 mod watch;
 

@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use sidestep_core::definition::{Pipeline, StepIndex};
 use sidestep_core::execution::commit::Failure;
+use sidestep_core::execution::invocation::AttemptName;
 use sidestep_core::execution::start::Start;
 use sidestep_core::plan::{CallbackRecord, Effect, Event, Plan, Report, ReportedResult};
 use tracing::warn;
@@ -24,7 +25,20 @@ impl Engine {
         let performed = plan.effects.iter().map(|effect| async move {
             let (step, attempt_count, failure) = match effect {
                 Effect::InvokeStep { step, attempt_count, function_arn, payload } => {
-                    let error = self.functions.invoke(function_arn, payload).await.err()?;
+                    let attempt = AttemptName {
+                        execution_id: id.clone(),
+                        step_name: pipeline.step(*step).name.clone(),
+                        attempt_count: *attempt_count,
+                    };
+                    let invoked = self.functions.invoke(function_arn, payload, &attempt).await;
+                    let error = match invoked {
+                        Ok(request_id) => {
+                            self.record_request(start, pipeline, &request_id, attempt, revision)
+                                .await;
+                            return None;
+                        }
+                        Err(error) => error,
+                    };
                     if self.may_have_arrived(payload).await {
                         return None;
                     }

@@ -2,6 +2,7 @@
 
 mod planner;
 pub mod probe;
+mod request;
 pub mod schedule;
 pub mod sqs_batch;
 pub mod trigger;

@@ -1,8 +1,8 @@
 //! Handles the events of the planner function.
 
 use serde_json::{Value, json};
+use sidestep_core::event::destination::{InvocationEnd, Of};
 use sidestep_core::event::{ManifestKey, PlannerEvent, planner_events};
-use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest;
 use sidestep_core::name::{ExecutionId, StepName};
@@ -12,6 +12,7 @@ use tracing::{Instrument, info, info_span, warn};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::handle::probe::is_probe;
+use crate::handle::request::Matched;
 use crate::memory::manifest::ManifestRead;
 use crate::sweep::Leases;
 
@@ -52,10 +53,22 @@ impl Engine {
                     self.reported_by(invocation, result).instrument(span).await?;
                     advanced += 1;
                 }
-                PlannerEvent::Ended { invocation, result } => {
+                PlannerEvent::Ended(InvocationEnd { of: Of::Event(invocation), result }) => {
                     let span = info_span!("ended", execution_id = %invocation.execution_id,
                         step_name = %invocation.step_name, attempt_count = invocation.attempt_count);
-                    self.ended(invocation, result).instrument(span).await?;
+                    let result = match result {
+                        Ok(returned) => ReportedResult::Returned(returned),
+                        Err(failure) => ReportedResult::Failed(failure),
+                    };
+                    self.reported_by(*invocation, result).instrument(span).await?;
+                    advanced += 1;
+                }
+                PlannerEvent::Ended(InvocationEnd { of: Of::Request(request), result }) => {
+                    let span = info_span!("ended", request_id = request.id);
+                    let matched = self.ended_by_request(*request, result).instrument(span).await?;
+                    if let Matched::Own(event) = matched {
+                        Box::pin(self.handle(event)).await?;
+                    }
                     advanced += 1;
                 }
             }
@@ -114,24 +127,6 @@ impl Engine {
         self.reported(&key.execution_id, &key.step_name, key.attempt_count, token, result).await
     }
 
-    /// Reports an attempt whose end the platform tells.
-    async fn ended(
-        &self,
-        invocation: Invocation,
-        result: Result<serde_json::Map<String, Value>, Failure>,
-    ) -> Result<(), EngineError> {
-        let result = match result {
-            Ok(outputs) => ReportedResult::Succeeded {
-                outputs,
-                artifacts: Vec::new(),
-                duration_ms: None,
-                manifest: None,
-            },
-            Err(failure) => ReportedResult::Failed(failure),
-        };
-        self.reported_by(invocation, result).await
-    }
-
     async fn reported_by(
         &self,
         invocation: Invocation,
@@ -141,7 +136,8 @@ impl Engine {
         self.reported(&execution_id, &step_name, attempt_count, token, result).await
     }
 
-    async fn reported(
+    /// Applies a report to its execution.
+    pub(super) async fn reported(
         &self,
         id: &ExecutionId,
         step_name: &StepName,

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use sidestep_core::execution::commit::{Commit, End, Revision};
+use sidestep_core::execution::invocation::RequestRecord;
 use sidestep_core::execution::savings::Savings;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
@@ -163,6 +164,15 @@ pub trait ExecutionStore: Send + Sync + std::fmt::Debug {
 
     /// Returns what a callback token stands for.
     async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError>;
+
+    /// Records which attempt the request id of an invocation stands for. Twice is fine.
+    ///
+    /// Never: the attempt's result is not known as such, and its lease lapses.
+    async fn put_request(&self, request_id: &str, record: &RequestRecord)
+    -> Result<(), TableError>;
+
+    /// Returns which attempt a request id stands for. Strongly consistent.
+    async fn request(&self, request_id: &str) -> Result<Option<RequestRecord>, TableError>;
 
     /// Notes a report that arrived after its attempt was given up, once for each attempt.
     async fn note_late_report(&self, id: &ExecutionId, late: &LateReport)

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde_json::Value;
+use sidestep_core::execution::invocation::AttemptName;
 use sidestep_core::execution::start::Function;
 use sidestep_core::failure::FailureType;
 
@@ -37,8 +38,14 @@ pub trait Functions: Send + Sync + std::fmt::Debug {
     /// Returns the function as it is now, pinned to a version, or `None` if there is none.
     async fn describe(&self, function_arn: &str) -> Result<Option<Function>, FunctionError>;
 
-    /// Hands `payload` over for an asynchronous invocation.
+    /// Hands `payload` over for an asynchronous invocation of `attempt`. Returns its request id,
+    /// which Lambda's record of the invocation will carry.
     ///
     /// Twice: the function runs twice, and one result counts.
-    async fn invoke(&self, invoke_arn: &str, payload: &Value) -> Result<(), FunctionError>;
+    async fn invoke(
+        &self,
+        invoke_arn: &str,
+        payload: &Value,
+        attempt: &AttemptName,
+    ) -> Result<String, FunctionError>;
 }

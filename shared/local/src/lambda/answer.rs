@@ -1,10 +1,11 @@
 //! The host's answers to a runtime: the headers of an event, and the verdict on a response.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use sidestep_core::failure::FailureType;
 
 use super::body::ReadBody;
@@ -12,6 +13,7 @@ use super::function::FunctionError;
 use super::invocation::{Failure, Invocation};
 use super::limits::RESPONSE_PAYLOAD_BYTES;
 use super::runtime_api::RuntimeReply;
+use super::runtime_json;
 
 /// Judges the body of a response: returns the invocation's result, and the reply to the runtime.
 pub(super) fn response(request_id: &str, body: ReadBody) -> (Result<Bytes, Failure>, RuntimeReply) {
@@ -25,11 +27,24 @@ pub(super) fn response(request_id: &str, body: ReadBody) -> (Result<Bytes, Failu
     let result = match serde_json::from_slice::<IgnoredAny>(&body) {
         Ok(_) => Ok(body),
         Err(error) => {
-            let message = format!("The response is not valid JSON: {error}");
+            let message = match runtime_json::not_a_number(&body) {
+                Some((path, word)) => not_a_number(&path, word),
+                None => format!("The response is not valid JSON: {error}"),
+            };
             Err(Failure::platform(FailureType::RuntimeInvalidResponse, request_id, &message))
         }
     };
     (result, RuntimeReply::Accepted)
+}
+
+/// Says which value of a response is a number that JSON does not have.
+fn not_a_number(path: &str, word: &str) -> String {
+    let value = if path.is_empty() { "it".to_owned() } else { format!("`{path}`") };
+    format!(
+        "The response is not valid JSON: {value} is {word}, which JSON cannot hold; see \
+         docs/errors/{}.md",
+        FailureType::RuntimeInvalidResponse
+    )
 }
 
 /// Returns the failure of an invocation whose response is over Lambda's limit.
@@ -43,21 +58,23 @@ pub(super) fn response_too_large(bytes: usize) -> Failure {
 
 /// Takes an error document of the runtime as it is if it is JSON, and as a message otherwise.
 pub(super) fn error(error_type: Option<String>, body: ReadBody) -> Failure {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Document {
-        error_type: Option<String>,
-    }
     let unknown = || String::from(FailureType::RuntimeUnknown);
     match body {
-        ReadBody::Complete(body) => match serde_json::from_slice::<Document>(&body) {
-            Ok(document) => Failure {
+        ReadBody::Complete(body) => match runtime_json::parse(&body) {
+            Ok(document @ Value::Object(_)) => Failure {
                 // `lambda_runtime` puts `unhandled` into the header for every error.
-                error_type: document.error_type.or(error_type).unwrap_or_else(unknown),
-                payload: body,
+                error_type: document["errorType"]
+                    .as_str()
+                    .map(ToOwned::to_owned)
+                    .or(error_type)
+                    .unwrap_or_else(unknown),
+                payload: match runtime_json::without_surrogates(&body) {
+                    Cow::Borrowed(_) => body,
+                    Cow::Owned(replaced) => replaced.into(),
+                },
                 is_shutdown: false,
             },
-            Err(_) => Failure::new(&FunctionError::new(
+            _ => Failure::new(&FunctionError::new(
                 error_type.unwrap_or_else(unknown),
                 String::from_utf8_lossy(&body),
             )),

@@ -18,6 +18,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use sidestep_core::execution::invocation::ATTEMPT_HEADER;
 use tokio::net::TcpListener;
 
 use super::body::{self, ReadBody};
@@ -100,6 +101,7 @@ async fn try_invoke(
         invocation_type,
         client_context,
         trace_id: header(headers, "x-amzn-trace-id").map(ToOwned::to_owned),
+        attempt: header(headers, ATTEMPT_HEADER).map(ToOwned::to_owned),
     };
     shared.invoke(request).await
 }

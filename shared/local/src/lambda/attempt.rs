@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::destination::{self, Condition};
 use super::environment;
-use super::environment_handle::{Assignment, Done, EnvironmentHandle};
+use super::environment_handle::{Assignment, Done, EnvironmentHandle, InitTry};
 use super::function::{Code, Command};
 use super::in_process;
 use super::invocation::{Failure, Invocation, Job, Outcome};
@@ -49,9 +49,10 @@ async fn run_in_environment(
     command: &Command,
     invocation: &Arc<Invocation>,
 ) -> (Outcome, Option<EnvironmentHandle>) {
+    let mut init = InitTry::First;
     loop {
         let (done, ended) = oneshot::channel();
-        let assignment = Assignment { invocation: invocation.clone(), done };
+        let assignment = Assignment { invocation: invocation.clone(), init, done };
         let environment = match shared.scheduler.find_environment(&invocation.function) {
             StartType::Warm(environment) => {
                 if environment.assign(assignment).await.is_err() {
@@ -65,6 +66,7 @@ async fn run_in_environment(
         match ended.await {
             Ok(Done::Alive(outcome)) => return (outcome, Some(environment)),
             Ok(Done::Gone(outcome)) => return (outcome, None),
+            Ok(Done::InitTimedOut) => init = InitTry::Second,
             // A new environment always takes its event, so this ends when the idle ones are used
             // up.
             Ok(Done::Undelivered) => {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sidestep_core::failure::FailureType;
 use time::OffsetDateTime;
 
@@ -14,6 +14,7 @@ use super::function::{Destination, FunctionError};
 use super::invocation::{Failure, Invocation, InvocationType, InvokeRequest};
 use super::limits::EVENT_PAYLOAD_BYTES;
 use super::log::TIMESTAMP;
+use super::runtime_json;
 use super::shared::Shared;
 
 /// Why a record is made.
@@ -99,7 +100,7 @@ pub(super) fn deliver(
     record: Value,
     condition: Condition,
 ) {
-    let (record, condition) = within_limit(invocation, record, condition);
+    let (record, condition) = within_limit(invocation, shortened(record), condition);
     let config = &invocation.function.config;
     let destination = match condition {
         Condition::Success => &config.on_success,
@@ -115,6 +116,7 @@ pub(super) fn deliver(
                 invocation_type: InvocationType::Event,
                 client_context: None,
                 trace_id: Some(invocation.trace_id.clone()),
+                attempt: None,
             };
             if let Err(error) = shared.accept_record(request) {
                 shared.metrics.update(|counts| counts.destination_delivery_failures += 1);
@@ -123,6 +125,23 @@ pub(super) fn deliver(
             }
         }
     }
+}
+
+/// Shortens the message of a failure whose record is too large, so that its type arrives.
+fn shortened(mut record: Value) -> Value {
+    /// As much of a message as is of use to a reader.
+    const MESSAGE_CHARS: usize = 4_096;
+    if record.to_string().len() <= EVENT_PAYLOAD_BYTES {
+        return record;
+    }
+    if record["responseContext"]["functionError"].is_string()
+        && let Some(message) = record["responsePayload"]["errorMessage"].as_str()
+    {
+        let message: String = message.chars().take(MESSAGE_CHARS).collect();
+        let error_type = record["responsePayload"]["errorType"].take();
+        record["responsePayload"] = json!({ "errorType": error_type, "errorMessage": message });
+    }
+    record
 }
 
 /// Replaces a record that is too large to be delivered by that of a failure.
@@ -150,6 +169,6 @@ fn within_limit(
 
 /// Parses JSON. A text that nests too deeply for a tree is carried as a string.
 fn parse(json: &[u8]) -> Value {
-    serde_json::from_slice(json)
+    runtime_json::parse(json)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(json).into_owned()))
 }

@@ -140,6 +140,7 @@ impl Shared {
             payload,
             client_context: request.client_context,
             trace_id,
+            attempt: request.attempt,
             visits,
             accepted_at: Instant::now(),
         }))

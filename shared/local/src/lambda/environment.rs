@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use sidestep_core::failure::FailureType;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
-use super::environment_handle::{Assignment, Done, EnvironmentHandle};
+use super::environment_handle::{Assignment, Done, EnvironmentHandle, InitTry};
 use super::function::Command;
 use super::invocation::{Failure, Function, Outcome};
 use super::invocation_log::InvocationLog;
@@ -28,8 +28,10 @@ pub(super) async fn start(
     let (handle, assignments) = EnvironmentHandle::new(id);
     let function = first.invocation.function.clone();
     let mut log = InvocationLog::open(&shared.logs, &first.invocation);
+    let permit = permit(shared, first.init).await;
     match spawn(shared, &function, command).await {
         Ok(started) => {
+            let started = Started { permit, ..started };
             let worker = Worker::new(shared.clone(), id, started, assignments, first, log);
             tokio::spawn(worker.run());
         }
@@ -48,6 +50,17 @@ pub(super) async fn start(
     handle
 }
 
+/// Waits until a core is free for another initialisation.
+///
+/// The second try waits for none: a process that hangs must not keep others from starting for as
+/// long as its function's timeout.
+async fn permit(shared: &Shared, init: InitTry) -> Option<OwnedSemaphorePermit> {
+    match init {
+        InitTry::First => shared.starts.clone().acquire_owned().await.ok(),
+        InitTry::Second => None,
+    }
+}
+
 /// Spawns the process with a Runtime API of its own.
 async fn spawn(shared: &Shared, function: &Function, command: &Command) -> io::Result<Started> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -61,5 +74,5 @@ async fn spawn(shared: &Shared, function: &Function, command: &Command) -> io::R
     shared.metrics.update(|counts| counts.environments_started += 1);
     let (sender, calls) = mpsc::channel(8);
     let server = runtime_api::serve(listener, sender);
-    Ok(Started { process, at, calls, server })
+    Ok(Started { process, at, calls, server, permit: None })
 }

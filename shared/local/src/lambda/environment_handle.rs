@@ -19,7 +19,19 @@ pub(super) struct EnvironmentHandle {
 #[derive(Debug)]
 pub(super) struct Assignment {
     pub(super) invocation: Arc<Invocation>,
+    pub(super) init: InitTry,
     pub(super) done: oneshot::Sender<Done>,
+}
+
+/// Which of Lambda's two tries an environment has for its initialisation.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InitTry {
+    /// The first, in 10 seconds.
+    First,
+    /// The second, in the function's own timeout.
+    Second,
 }
 
 /// How an assignment ended.
@@ -29,6 +41,8 @@ pub(super) enum Done {
     Alive(Outcome),
     /// The environment is gone.
     Gone(Outcome),
+    /// The first try at the initialisation took too long.
+    InitTimedOut,
     /// A warm environment ended before it took the event: nothing ran, so another may take it.
     Undelivered,
 }

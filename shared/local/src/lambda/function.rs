@@ -35,6 +35,10 @@ pub struct FunctionConfig {
     ///
     /// With `None` only the host's cap applies.
     pub max_concurrency: Option<usize>,
+    /// What the function reaches beside the services of [`HostOptions::environment`].
+    ///
+    /// [`HostOptions::environment`]: super::HostOptions::environment
+    pub network: Network,
     /// The destination of the records of successful asynchronous invocations.
     pub on_success: Option<Destination>,
     /// The destination of the records of asynchronous invocations that failed for good.
@@ -45,6 +49,16 @@ pub struct FunctionConfig {
     pub max_retry_attempts: u32,
     /// Whether one chain of requests may visit the function more than 16 times.
     pub recursive_loop: RecursiveLoop,
+}
+
+/// What a function reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Network {
+    /// The embedded services.
+    #[default]
+    Embedded,
+    /// Also AWS, with the user's profile, region and proxy. The embedded services stay embedded.
+    Aws,
 }
 
 /// What happens at the 17th visit of a function by one chain of requests. The words are Lambda's.
@@ -69,6 +83,7 @@ impl FunctionConfig {
             timeout: Duration::from_secs(3),
             code_sha256: String::new(),
             max_concurrency: None,
+            network: Network::default(),
             on_success: None,
             on_failure: None,
             max_retry_attempts: 0,

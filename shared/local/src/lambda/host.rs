@@ -44,6 +44,12 @@ impl LambdaHost {
         Ok(())
     }
 
+    /// Bounds how many processes work at one time, from now on; see
+    /// [`HostOptions::max_concurrency`].
+    pub fn limit(&self, max_concurrency: usize) {
+        self.shared.scheduler.limit(max_concurrency);
+    }
+
     /// Serves the Lambda API for SDKs and the AWS CLI until `shutdown` resolves.
     ///
     /// Any signature is accepted, so the listener belongs on loopback.
@@ -80,6 +86,7 @@ impl LambdaHost {
             invocation_type,
             client_context: None,
             trace_id: None,
+            attempt: None,
         };
         self.invoke_with(request).await
     }

@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde_json::json;
+#[cfg(doc)]
+use sidestep_core::execution::invocation::ATTEMPT_HEADER;
 use sidestep_core::failure::FailureType;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -38,6 +40,8 @@ pub struct InvokeRequest {
     pub client_context: Option<String>,
     /// The caller's `X-Amzn-Trace-Id`. Without one the host makes a new one.
     pub trace_id: Option<String>,
+    /// The attempt of a step that the engine invokes, see [`ATTEMPT_HEADER`]. It names the log.
+    pub attempt: Option<String>,
 }
 
 /// The answer to the caller of an invocation.
@@ -63,6 +67,8 @@ pub(super) struct Invocation {
     pub(super) payload: Bytes,
     pub(super) client_context: Option<String>,
     pub(super) trace_id: String,
+    /// The attempt of a step that the engine invoked.
+    pub(super) attempt: Option<String>,
     /// How often its chain of requests has visited the function, this time included.
     pub(super) visits: u32,
     pub(super) accepted_at: Instant,

@@ -96,9 +96,14 @@ impl Logs {
         recent.iter().rev().find(|(id, _)| &**id == request_id).map(|(_, key)| key.clone())
     }
 
-    /// Names the log of an invocation: by the caller's closure, or else by its request.
+    /// Names the log of an invocation: by its attempt, by the caller's closure, or else by its
+    /// request.
     pub(super) fn name(&self, invocation: &Invocation) -> LogKey {
         let function = &invocation.function.config.name;
+        let attempt = invocation.attempt.as_deref();
+        if let Some(key) = attempt.and_then(|attempt| LogKey::parse(attempt).ok()) {
+            return key;
+        }
         let chosen = self.key_of.as_ref().and_then(|key_of| key_of(function, &invocation.payload));
         chosen.unwrap_or_else(|| LogKey::for_request(function, &invocation.request_id))
     }

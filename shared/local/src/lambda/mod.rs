@@ -40,6 +40,7 @@ mod reference;
 mod report;
 mod response;
 mod runtime_api;
+mod runtime_json;
 mod scheduler;
 mod shared;
 mod watchdog;
@@ -47,7 +48,7 @@ mod worker;
 
 pub use error::{HostError, InvokeError};
 pub use function::{
-    Code, Command, Destination, FunctionConfig, FunctionError, Handler, InvocationMeta,
+    Code, Command, Destination, FunctionConfig, FunctionError, Handler, InvocationMeta, Network,
     RecursiveLoop,
 };
 pub use host::LambdaHost;

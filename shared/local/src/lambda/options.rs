@@ -28,14 +28,19 @@ pub struct HostOptions {
     pub environment: BTreeMap<String, String>,
     /// How many processes may work at one time. The default is 4 per CPU.
     pub max_concurrency: usize,
+    /// How many processes may initialise at one time. The default is one per CPU.
+    ///
+    /// Others wait, and their time does not count. Lambda gives each environment a share of a CPU
+    /// of its own.
+    pub max_starts: usize,
     /// How many processes there may be, busy or idle. The default is 16 per CPU.
     ///
     /// For one more, the process that has been idle for the longest time is ended.
     pub max_environments: usize,
     /// The time after which an idle environment is ended. The default is 5 minutes.
     pub idle_timeout: Duration,
-    /// How soon a process must ask for an event, else it is killed. The default is 10 seconds, as
-    /// on Lambda.
+    /// How soon a process must ask for an event, else it is killed and its initialisation begins
+    /// once more, within the function's own timeout. The default is 10 seconds, as on Lambda.
     pub init_timeout: Duration,
     /// The waits before the second and third attempt. The defaults are 1 and 2 minutes, as on
     /// Lambda.
@@ -57,6 +62,7 @@ impl HostOptions {
             account_id: ACCOUNT_ID.to_owned(),
             environment: BTreeMap::new(),
             max_concurrency: 4 * cpus,
+            max_starts: cpus,
             max_environments: 16 * cpus,
             idle_timeout: Duration::from_mins(5),
             init_timeout: Duration::from_secs(10),

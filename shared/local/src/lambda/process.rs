@@ -7,12 +7,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command as Spawn};
 
-use super::function::Command;
+use super::function::{Command, Network};
 use super::invocation::Function;
 
 /// Private memory that a function may use beyond its memory size, in MiB; see [`Command`].
@@ -21,6 +22,29 @@ const MEMORY_HEADROOM_MB: u64 = 1024;
 
 /// The host's variables by which a function finds programs and folders.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
+
+/// The user's variables by which a function reaches AWS.
+const OF_THE_USER: [&str; 19] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
 
 /// How much is read at a time: the capacity of a pipe.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -90,6 +114,15 @@ impl Process {
     /// given.
     pub(super) fn private_memory_mb(&self) -> Option<u64> {
         Some(self.status_kb("RssAnon:")?.div_ceil(1024))
+    }
+
+    /// Returns how long the process was ready to run and no core was free, if the system tells.
+    ///
+    /// <https://docs.kernel.org/scheduler/sched-stats.html>, `/proc/PID/schedstat`
+    pub(super) fn waited_for_core(&self) -> Option<Duration> {
+        let path = format!("/proc/{}/schedstat", self.group.as_raw_nonzero());
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(Duration::from_nanos(text.split_whitespace().nth(1)?.parse().ok()?))
     }
 
     /// Returns a value of `/proc/PID/status` in KiB.
@@ -186,15 +219,35 @@ pub(super) fn environment(
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_owned()),
         ("AWS_REGION", region.to_owned()),
         ("AWS_DEFAULT_REGION", region.to_owned()),
-        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", command.runtime)),
         ("LAMBDA_TASK_ROOT", task_root.display().to_string()),
         ("_HANDLER", command.handler.clone()),
         ("TZ", ":UTC".to_owned()),
-        ("LANG", "C.UTF-8".to_owned()),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
     ];
-    let of_lambda = reserved.into_iter().map(|(name, value)| (name.to_owned(), value));
-    let given = shared.iter().chain(&command.environment);
-    of_lambda.chain(given.map(|(name, value)| (name.clone(), value.clone()))).collect()
+    // Runtimes that a function brings itself have none.
+    let runtime = Some(&command.runtime).filter(|runtime| !runtime.starts_with("provided"));
+    let execution = runtime.map(|runtime| ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{runtime}")));
+    let of_lambda =
+        reserved.into_iter().chain(execution).map(|(name, value)| (name.to_owned(), value));
+    let shared = match function.config.network {
+        Network::Embedded => shared.clone(),
+        Network::Aws => of_the_user(shared),
+    };
+    let own = command.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+    of_lambda.chain(shared).chain(own).collect()
+}
+
+/// Returns the variables of a function that may reach AWS: the user's own in place of those that
+/// refuse other services.
+fn of_the_user(shared: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_kept = |name: &str| name.starts_with("AWS_ENDPOINT_URL_") || !name.starts_with("AWS_");
+    let kept = shared.iter().filter(|(name, _)| is_kept(name));
+    let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
+    let of_user = OF_THE_USER.iter().filter_map(|name| {
+        Some(((*name).to_owned(), env::var(name).ok().filter(|value| !value.is_empty())?))
+    });
+    kept.chain(of_user).collect()
 }
 
 /// Describes an exit in the words of Lambda.

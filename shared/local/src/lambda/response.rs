@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use sidestep_core::execution::start::{PLACES_VARIABLE, READS_VARIABLE};
-use sidestep_core::plan::lease::SDK_VARIABLE;
+use sidestep_core::plan::lease::{EVENT_VARIABLE, SDK_VARIABLE};
 use uuid::Uuid;
 
 use super::error::InvokeError;
@@ -54,7 +54,7 @@ pub(super) fn configuration(function: &Function) -> Value {
     };
     // Other variables are left out: they name folders of this machine, and no client here reads
     // them.
-    let own = [SDK_VARIABLE, READS_VARIABLE, PLACES_VARIABLE].into_iter();
+    let own = [SDK_VARIABLE, EVENT_VARIABLE, READS_VARIABLE, PLACES_VARIABLE].into_iter();
     let own: BTreeMap<_, _> = own.filter_map(|name| Some((name, all?.get(name)?))).collect();
     let environment = (!own.is_empty()).then(|| json!({ "Variables": own }));
     json!({

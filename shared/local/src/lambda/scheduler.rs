@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::name::FunctionName;
@@ -23,7 +24,7 @@ use super::metrics::Load;
 /// The queues, limits and idle environments of a host.
 #[derive(Debug)]
 pub(super) struct Scheduler {
-    max_concurrency: usize,
+    max_concurrency: AtomicUsize,
     /// Environments with a process, busy or idle.
     max_environments: usize,
     state: Mutex<State>,
@@ -64,7 +65,13 @@ pub(super) enum StartType {
 
 impl Scheduler {
     pub(super) fn new(max_concurrency: usize, max_environments: usize) -> Self {
+        let max_concurrency = AtomicUsize::new(max_concurrency);
         Self { max_concurrency, max_environments, state: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Bounds how many attempts run in processes at one time, from now on.
+    pub(super) fn limit(&self, max_concurrency: usize) {
+        self.max_concurrency.store(max_concurrency, Ordering::Relaxed);
     }
 
     /// Adds a function or replaces it. Idle environments of the old one end; its queued events
@@ -104,7 +111,9 @@ impl Scheduler {
         if entry.running >= entry.limit() {
             return Err(throttled("ReservedFunctionConcurrentInvocationLimitExceeded"));
         }
-        if function.is_process() && state.running_processes >= self.max_concurrency {
+        if function.is_process()
+            && state.running_processes >= self.max_concurrency.load(Ordering::Relaxed)
+        {
             return Err(throttled("ConcurrentInvocationLimitExceeded"));
         }
         state.occupy(function);
@@ -138,7 +147,7 @@ impl Scheduler {
         if state.is_closed {
             return None;
         }
-        let is_host_full = state.running_processes >= self.max_concurrency;
+        let is_host_full = state.running_processes >= self.max_concurrency.load(Ordering::Relaxed);
         let may_run = |entry: &&mut Entry| {
             entry.running < entry.limit() && !(entry.function.is_process() && is_host_full)
         };

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::error::HostError;
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     pub(super) logs: Arc<Logs>,
     pub(super) metrics: Metrics,
     pub(super) watchdog: Watchdog,
+    /// The processes that may still begin to initialise.
+    pub(super) starts: Arc<Semaphore>,
     /// Cancelled when a shutdown has run out of grace.
     pub(super) kill: CancellationToken,
 }
@@ -40,6 +43,7 @@ impl Shared {
             scheduler: Scheduler::new(options.max_concurrency, options.max_environments),
             metrics: Metrics::default(),
             watchdog: Watchdog::start(),
+            starts: Arc::new(Semaphore::new(options.max_starts.max(1))),
             kill: CancellationToken::new(),
             options,
         })

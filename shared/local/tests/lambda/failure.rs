@@ -49,14 +49,45 @@ async fn a_function_that_exits_or_aborts_in_its_handler_fails_its_invocation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_never_asks_for_an_event_is_killed_after_the_init_timeout() {
+async fn a_function_that_never_asks_for_an_event_initialises_twice_as_on_lambda() {
     let test = TestHost::with(|options| options.init_timeout = Duration::from_millis(500));
-    test.register_behaviour("mute", "never ask");
+    test.register_behaviour_for("mute", "never ask", Duration::from_millis(700));
 
-    let error = test.error("mute", &json!({})).await;
+    let output = test.call("mute", &json!({})).await;
 
-    insta::assert_snapshot!(error, @r#"{"errorMessage":"RequestId: REQUEST_ID Error: Init timed out after 0.50 seconds","errorType":"Sandbox.Timedout"}"#);
+    let error = String::from_utf8_lossy(&output.payload).replace(&output.request_id, "REQUEST_ID");
+    insta::assert_snapshot!(error, @r#"{"errorMessage":"RequestId: REQUEST_ID Error: Task timed out after 0.70 seconds: its initialisation did not end, nor within 0.50 seconds before","errorType":"Sandbox.Timedout"}"#);
+    let log = test.host.logs(&output.request_id).unwrap();
+    assert!(log.contains("Phase: init\tStatus: timeout"), "{log}");
+    assert!(log.contains("within the function's own timeout of 0.70 seconds"), "{log}");
+    assert_eq!(test.host.counts().environments_started, 2);
     assert_eq!(test.host.load(), Load::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_initialisation_succeeds_within_the_functions_own_timeout() {
+    let test = TestHost::with(|options| options.init_timeout = Duration::from_millis(500));
+    test.register_behaviour_for("slow", "ask late", Duration::from_mins(1));
+
+    let answer = test.answer("slow", &json!({ "month": 1 })).await;
+
+    assert_eq!(answer["event"], json!({ "month": 1 }));
+    assert!(answer["remaining_ms"].as_u64().unwrap() < 60_000, "the second try counts");
+    assert_eq!(test.host.counts().environments_started, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_processes_initialise_at_once_than_may() {
+    let test = TestHost::with(|options| {
+        options.max_starts = 1;
+        options.max_concurrency = 8;
+    });
+    for name in ["a", "b", "c"] {
+        test.register_behaviour_for(name, "ask alone", Duration::from_mins(1));
+    }
+    let event = json!({});
+    let calls = ["a", "b", "c"].map(|name| test.answer(name, &event));
+    futures::future::join_all(calls).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

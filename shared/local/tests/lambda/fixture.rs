@@ -57,6 +57,17 @@ impl TestHost {
         self.host.register(config(name, command)).unwrap();
     }
 
+    /// Registers the fixture with a `BEHAVIOUR` and a timeout.
+    pub(crate) fn register_behaviour_for(&self, name: &str, behaviour: &str, timeout: Duration) {
+        let mut command = fixture();
+        command.environment.insert("BEHAVIOUR".to_owned(), behaviour.to_owned());
+        let shared = self.folder.path().join("initialising").display().to_string();
+        command.environment.insert("SHARED".to_owned(), shared);
+        let mut config = config(name, command);
+        config.timeout = timeout;
+        self.host.register(config).unwrap();
+    }
+
     pub(crate) async fn call(&self, name: &str, event: &Value) -> InvokeOutput {
         let invocation_type = InvocationType::RequestResponse;
         self.host.invoke(name, event.to_string(), invocation_type).await.unwrap()

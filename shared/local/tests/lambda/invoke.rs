@@ -55,6 +55,7 @@ async fn client_context_and_trace_id_reach_the_function() {
         invocation_type: InvocationType::RequestResponse,
         client_context: Some(r#"{"custom":{"a":"b"}}"#.to_owned()),
         trace_id: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
+        attempt: None,
     };
     let output = test.host.invoke_with(request).await.unwrap();
 

@@ -25,6 +25,7 @@ fn request(event: u64, invocation_type: InvocationType, trace_id: Option<String>
         invocation_type,
         client_context: None,
         trace_id,
+        attempt: None,
     }
 }
 

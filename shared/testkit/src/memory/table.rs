@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::execution::commit::{Commit, Revision};
+use sidestep_core::execution::invocation::RequestRecord;
 use sidestep_core::execution::savings::Savings;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
@@ -26,6 +27,7 @@ pub struct MemoryTable {
 struct State {
     records: BTreeMap<ExecutionId, Record>,
     callbacks: BTreeMap<String, CallbackRecord>,
+    requests: BTreeMap<String, RequestRecord>,
 }
 
 #[derive(Debug)]
@@ -196,6 +198,19 @@ impl ExecutionStore for MemoryTable {
 
     async fn callback(&self, token: &str) -> Result<Option<CallbackRecord>, TableError> {
         Ok(self.lock().callbacks.get(token).cloned())
+    }
+
+    async fn put_request(
+        &self,
+        request_id: &str,
+        record: &RequestRecord,
+    ) -> Result<(), TableError> {
+        self.lock().requests.insert(request_id.to_owned(), record.clone());
+        Ok(())
+    }
+
+    async fn request(&self, request_id: &str) -> Result<Option<RequestRecord>, TableError> {
+        Ok(self.lock().requests.get(request_id).cloned())
     }
 
     async fn note_late_report(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sidestep_core::execution::invocation::{
-    COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY,
+    AttemptName, COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY,
 };
 use sidestep_core::execution::manifest::{Artifact, Manifest, VERSION};
 use sidestep_core::failure::FailureType;
@@ -16,7 +16,7 @@ use sidestep_engine::advance::handoff::HandoffOutcome;
 use sidestep_engine::ports::functions::{FunctionError, Functions as _};
 use sidestep_engine::ports::objects::{Created, ObjectStore, sha256_hex};
 
-use super::function::{Computed, Report, compute, meaning, outputs, report};
+use super::function::{Computed, compute, meaning, outputs};
 use super::lease;
 use super::options::Bug;
 use super::world::World;
@@ -29,12 +29,13 @@ pub(crate) async fn invoke(
     world: &World,
     invoke_arn: &str,
     payload: &Value,
-) -> Result<(), FunctionError> {
-    world.functions.invoke(invoke_arn, payload).await?;
+    attempt: &AttemptName,
+) -> Result<String, FunctionError> {
+    let request_id = world.functions.invoke(invoke_arn, payload, attempt).await?;
     world.functions.take();
     lease::look_at_lease(world, payload).await;
     if world.bug == Some(Bug::ForgetsInvocations) && world.sim.chance(200) {
-        return Ok(());
+        return Ok(request_id);
     }
     let (dropped, twice) = {
         let state = world.sim.state();
@@ -42,21 +43,112 @@ pub(crate) async fn invoke(
     };
     if world.sim.chance(dropped) {
         world.note("invocation dropped");
-        world.notes().harm(payload);
-        return Ok(());
+        world.notes().harm(attempt);
+        return Ok(request_id);
     }
     let times = if world.sim.chance(twice) { 2 } else { 1 };
     if times == 2 {
         world.note("invocation doubled");
     }
     for _ in 0..times {
-        let task = run(world.arc(), invoke_arn.to_owned(), payload.clone());
-        world.sim.spawn(task);
+        let event = Event {
+            request_id: request_id.clone(),
+            invoke_arn: invoke_arn.to_owned(),
+            payload: payload.clone(),
+            attempt: attempt.clone(),
+        };
+        let world = world.arc();
+        let sim = world.sim.clone();
+        sim.spawn(async move {
+            if payload_has_token(&event.payload) {
+                run(world, event).await;
+            } else {
+                run_without_token(&world, &event).await;
+            }
+        });
     }
-    Ok(())
+    Ok(request_id)
 }
 
-async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
+/// What Lambda hands to a function.
+struct Event {
+    request_id: String,
+    invoke_arn: String,
+    payload: Value,
+    /// Known here for the check at the end. The function does not see it.
+    attempt: AttemptName,
+}
+
+impl Event {
+    /// Returns Lambda's record of the invocation.
+    fn record(&self, condition: &str, response: &Value) -> Value {
+        json!({
+            "requestContext": { "requestId": self.request_id, "functionArn": self.invoke_arn,
+                "condition": condition },
+            "requestPayload": self.payload,
+            "responsePayload": response,
+        })
+    }
+
+    /// Returns the number of the function.
+    fn function(&self) -> usize {
+        let name = self.invoke_arn.split(':').next().unwrap_or_default();
+        name.trim_start_matches('F').parse().unwrap_or_default()
+    }
+}
+
+fn payload_has_token(payload: &Value) -> bool {
+    payload[RESERVED_KEY]["Token"].is_string()
+}
+
+/// Runs a function that does not know its attempt: only Lambda's record tells how it ended.
+async fn run_without_token(world: &World, event: &Event) {
+    let sim = &world.sim;
+    sim.sleep(sim.draw(2..60)).await;
+    sim.trace(|| format!("{} of {} runs", event.request_id, event.invoke_arn));
+    world.notes().invocations += 1;
+    let (dies, hangs) = {
+        let state = sim.state();
+        (state.faults.handler_dies, state.faults.handler_hangs)
+    };
+    let end =
+        |condition: &str, response: Value| world.deliver(0, &event.record(condition, &response));
+    let failed = |failure: FailureType| {
+        let response = json!({ "errorType": failure.as_str(), "errorMessage": "so it ended" });
+        end("RetriesExhausted", response);
+    };
+    if sim.chance(hangs) {
+        world.note("handler hangs");
+        world.notes().harm(&event.attempt);
+        sim.sleep(u64::from(FUNCTION_SECONDS) * 1_000).await;
+        return failed(FailureType::SandboxTimedout);
+    }
+    // Some are done before their invoker has recorded the request.
+    sim.sleep(sim.draw(1..900)).await;
+    if sim.chance(dies) {
+        world.note("handler died before its result");
+        world.notes().harm(&event.attempt);
+        return failed(FailureType::RuntimeExitError);
+    }
+    let objects = world.objects.objects();
+    let read = |uri: &S3Uri| match objects.get(uri) {
+        Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        None => "nothing".to_owned(),
+    };
+    let meaning = meaning(&event.invoke_arn, &event.payload, &read);
+    match compute(event.function(), &meaning, 1) {
+        Ok(computed) => end("Success", json!({ "n": computed.n, "uri": "none" })),
+        Err(failure) => {
+            end(
+                "RetriesExhausted",
+                json!({ "errorType": failure.error_type, "errorMessage": "so it ended" }),
+            );
+        }
+    }
+}
+
+async fn run(world: Arc<World>, event: Event) {
+    let Event { payload, attempt, .. } = &event;
     let sim = &world.sim;
     sim.sleep(sim.draw(2..60)).await;
     let Ok(invocation) = serde_json::from_value::<Invocation>(payload[RESERVED_KEY].clone()) else {
@@ -69,49 +161,40 @@ async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
         let state = sim.state();
         (state.faults.handler_dies, state.faults.handler_hangs)
     };
-    let end = |condition: &str, response: Value| {
-        world.deliver(
-            0,
-            &json!({ "requestContext": { "condition": condition }, "requestPayload": payload,
-                "responsePayload": response }),
-        );
-    };
+    let end =
+        |condition: &str, response: Value| world.deliver(0, &event.record(condition, &response));
     let failed = |error_type: &str| {
         end("RetriesExhausted", json!({ "errorType": error_type, "errorMessage": "so it ended" }));
     };
     if sim.chance(hangs) {
         world.note("handler hangs");
-        world.notes().harm(&payload);
+        world.notes().harm(attempt);
         sim.sleep(u64::from(FUNCTION_SECONDS) * 1_000).await;
         return failed(FailureType::SandboxTimedout.as_str());
     }
-    if invocation.exactly_once_start && !lease::begins(&world, &invocation, &payload).await {
+    if invocation.exactly_once_start && !lease::begins(&world, &invocation, attempt).await {
         let key = output_prefix.join(MANIFEST_NAME);
         return end("Success", json!({ RESERVED_KEY: { "Manifest": key, "Discarded": "so" } }));
     }
     lease::work(&world, &invocation).await;
     if sim.chance(dies) {
         world.note("handler died before its result");
-        world.notes().harm(&payload);
+        world.notes().harm(attempt);
         return failed(FailureType::RuntimeExitError.as_str());
     }
-    let function_name = invoke_arn.split(':').next().unwrap_or_default();
-    let function = function_name.trim_start_matches('F').parse().unwrap_or_default();
+    let function = event.function();
     let objects = world.objects.objects();
     let read = |uri: &S3Uri| match objects.get(uri) {
         Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         None => "nothing".to_owned(),
     };
-    let meaning = meaning(&invoke_arn, &payload, &read);
+    let meaning = meaning(&event.invoke_arn, payload, &read);
     let computed = match compute(function, &meaning, *attempt_count) {
         Ok(computed) => computed,
         Err(failure) => return failed(&failure.error_type),
     };
     let uri = output_prefix.join("data");
     let outputs = outputs(&computed, &uri);
-    if report(function) == Report::Destination {
-        return end("Success", json!(outputs));
-    }
     let manifest = Manifest {
         version: VERSION,
         token: invocation.token.clone(),
@@ -123,12 +206,12 @@ async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     sim.sleep(sim.draw(1..30)).await;
     if sim.chance(dies) {
         world.note("handler died before its manifest");
-        world.notes().harm(&payload);
+        world.notes().harm(attempt);
         return failed(FailureType::RuntimeExitError.as_str());
     }
-    let Some(mark) = hand_off(&world, &invocation, &payload, &manifest).await else {
+    let Some(mark) = hand_off(&world, &invocation, payload, &manifest).await else {
         world.note("handler died handing off");
-        world.notes().harm(&payload);
+        world.notes().harm(attempt);
         return failed(FailureType::RuntimeExitError.as_str());
     };
     let marked = |mark: &str| end("Success", json!({ RESERVED_KEY: { mark: true } }));
@@ -149,7 +232,7 @@ async fn run(world: Arc<World>, invoke_arn: String, payload: Value) {
     }
     if sim.chance(dies) {
         world.note("handler died after its manifest");
-        world.notes().harm(&payload);
+        world.notes().harm(attempt);
         return failed(FailureType::RuntimeExitError.as_str());
     }
     if let Some(mark) = mark {

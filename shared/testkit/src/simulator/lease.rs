@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sidestep_core::execution::commit::{AttemptResult, Verdict};
-use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::execution::invocation::{AttemptName, Invocation, RESERVED_KEY};
 use sidestep_core::failure::FailureType;
 use sidestep_core::parse::parse;
 use sidestep_core::plan::lease::{
@@ -18,14 +18,14 @@ use super::notes::Held;
 use super::world::World;
 
 /// Returns true if this run of the attempt may begin, as the step SDKs find out.
-pub(crate) async fn begins(world: &World, invocation: &Invocation, payload: &Value) -> bool {
+pub(crate) async fn begins(world: &World, invocation: &Invocation, attempt: &AttemptName) -> bool {
     let uri = invocation.output_prefix.join(STARTED_NAME);
     let run = Bytes::from(json!({ "Run": world.sim.draw(0..u64::MAX) }).to_string());
     if !matches!(world.objects.create(&uri, run, "application/json").await, Ok(Created::New)) {
         return false;
     }
     // From here on, what is lost fails the step.
-    world.notes().harm(payload);
+    world.notes().harm(attempt);
     let step = super::pipeline::number(invocation.step_name.as_str());
     let key = (invocation.execution_id.clone(), step, invocation.attempt_count);
     if !world.notes().begun.insert(key.clone()) {

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-use sidestep_core::execution::invocation::RESERVED_KEY;
+use sidestep_core::execution::invocation::AttemptName;
 use sidestep_core::name::ExecutionId;
 
 use super::pipeline::number;
@@ -44,13 +43,9 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Notes that a fault may fail the step of an invocation.
-    pub(crate) fn harm(&mut self, payload: &Value) {
-        let invocation = &payload[RESERVED_KEY];
-        let id = invocation["ExecutionId"].as_str().and_then(|id| ExecutionId::parse(id).ok());
-        let step = invocation["StepName"].as_str().map(number);
-        if let Some((id, step)) = id.zip(step) {
-            self.harmed.insert((id, step));
-        }
+    /// Notes that a fault may fail the step of an attempt.
+    pub(crate) fn harm(&mut self, attempt: &AttemptName) {
+        let step = number(attempt.step_name.as_str());
+        self.harmed.insert((attempt.execution_id.clone(), step));
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::commit::{CacheEntry, Commit, Revision};
+use sidestep_core::execution::invocation::{AttemptName, RequestRecord};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::execution::start::{Function, Start};
 use sidestep_core::name::{ExecutionId, PipelineName};
@@ -213,6 +214,28 @@ impl ExecutionStore for Faulty {
         effect!(&self.world.sim, "callback", self.world.table.callback(token), table("read"))
     }
 
+    async fn put_request(
+        &self,
+        request_id: &str,
+        record: &RequestRecord,
+    ) -> Result<(), TableError> {
+        let call = || self.world.table.put_request(request_id, record);
+        effect!(&self.world.sim, "put request", call(), table("put"))
+    }
+
+    async fn request(&self, request_id: &str) -> Result<Option<RequestRecord>, TableError> {
+        let found = effect!(
+            &self.world.sim,
+            "request",
+            self.world.table.request(request_id),
+            table("read")
+        );
+        if matches!(found, Ok(None)) {
+            self.world.note("request not known yet");
+        }
+        found
+    }
+
     async fn note_late_report(
         &self,
         id: &ExecutionId,
@@ -330,13 +353,18 @@ impl Functions for Faulty {
         effect!(&self.world.sim, "describe", call(), error())
     }
 
-    async fn invoke(&self, invoke_arn: &str, payload: &Value) -> Result<(), FunctionError> {
+    async fn invoke(
+        &self,
+        invoke_arn: &str,
+        payload: &Value,
+        attempt: &AttemptName,
+    ) -> Result<String, FunctionError> {
         let throttled = self.world.sim.state().faults.throttled;
         if self.world.sim.chance(throttled) {
             self.world.note("throttled");
             return Err(FunctionError::Throttled { function_arn: invoke_arn.to_owned() });
         }
-        let call = || handler::invoke(&self.world, invoke_arn, payload);
+        let call = || handler::invoke(&self.world, invoke_arn, payload, attempt);
         effect!(&self.world.sim, "invoke", call(), unavailable("invoke", invoke_arn))
     }
 }

@@ -3,9 +3,10 @@
 use futures::future::join_all;
 use sidestep_core::definition::StepIndex;
 use sidestep_core::execution::commit::{Commit, End, Retry};
+use sidestep_core::execution::invocation::RequestRecord;
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus};
-use sidestep_core::name::ExecutionId;
+use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::CallbackRecord;
 use sidestep_core::plan::late_report::LateReport;
 use sidestep_engine::ports::executions::{
@@ -24,6 +25,7 @@ pub async fn suite(store: &dyn ExecutionStore) {
     live_executions_and_the_list_follow_the_end(store).await;
     executions_are_listed_newest_first(store).await;
     a_callback_token_finds_its_step(store).await;
+    a_request_id_finds_its_attempt(store).await;
     a_late_report_is_noted_once_for_each_attempt(store).await;
 }
 
@@ -177,6 +179,23 @@ async fn a_callback_token_finds_its_step(store: &dyn ExecutionStore) {
         assert_eq!(store.callback("Ab3").await.unwrap(), Some(sent.clone()), "what was sent, was");
     }
     assert_eq!(store.callback("other").await.unwrap(), None);
+}
+
+async fn a_request_id_finds_its_attempt(store: &dyn ExecutionStore) {
+    let execution_id = created(store, "request", 8, 80).await.execution_id;
+    let record = RequestRecord {
+        execution_id,
+        step_name: StepName::parse("Work").unwrap(),
+        attempt_count: 2,
+        token: "t".to_owned(),
+        function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:work:7".to_owned(),
+        expires_at: 4_000_000_000,
+    };
+    for _ in 0..2 {
+        store.put_request("c0ffee", &record).await.unwrap();
+        assert_eq!(store.request("c0ffee").await.unwrap(), Some(record.clone()));
+    }
+    assert_eq!(store.request("other").await.unwrap(), None);
 }
 
 async fn a_late_report_is_noted_once_for_each_attempt(store: &dyn ExecutionStore) {

@@ -6,8 +6,8 @@ use sidestep_core::failure::FailureType;
 use time::OffsetDateTime;
 
 use super::{Current, End, Init, Stage, Worker};
-use crate::lambda::environment_handle::Done;
-use crate::lambda::invocation::{Failure, Invocation, Outcome};
+use crate::lambda::environment_handle::{Assignment, Done, InitTry};
+use crate::lambda::invocation::{Failure, Outcome};
 use crate::lambda::invocation_log::InvocationLog;
 use crate::lambda::log::TIMESTAMP;
 use crate::lambda::report::{self, Report};
@@ -40,8 +40,7 @@ impl Worker {
 
         if let Some(current) = self.current.take() {
             let Current { assignment, mut log, stage } = current;
-            let done =
-                self.record_end(end, &assignment.invocation, &mut log, stage, max_memory_used_mb);
+            let done = self.record_end(end, &assignment, &mut log, stage, max_memory_used_mb);
             let _ = assignment.done.send(done);
         }
         // An assignment may have been sent while this environment ended.
@@ -55,12 +54,12 @@ impl Worker {
     fn record_end(
         &mut self,
         end: End,
-        invocation: &Invocation,
+        Assignment { invocation, init, .. }: &Assignment,
         log: &mut InvocationLog,
         stage: Stage,
         max_memory_used_mb: Option<u64>,
     ) -> Done {
-        let request_id = &*invocation.request_id;
+        let (request_id, init) = (&*invocation.request_id, *init);
         let (duration, answer) = match stage {
             Stage::Waiting { .. } if self.init == Init::Reported => {
                 return match end {
@@ -86,13 +85,19 @@ impl Worker {
                 Failure::platform(FailureType::RuntimeExitError, request_id, &reason)
             }
             End::Shutdown | End::Idle => Failure::shutdown(request_id),
+            End::TimedOut if self.init == Init::Pending && init == InitTry::First => {
+                report::write_init_timeout(log, duration, self.function.config.timeout);
+                return Done::InitTimedOut;
+            }
             End::TimedOut => {
-                let limit = match self.init {
-                    Init::Pending => self.shared.options.init_timeout,
-                    _ => self.function.config.timeout,
-                };
-                let what = if self.init == Init::Pending { "Init" } else { "Task" };
-                let message = format!("{what} timed out after {:.2} seconds", limit.as_secs_f64());
+                let limit = self.function.config.timeout.as_secs_f64();
+                let mut message = format!("Task timed out after {limit:.2} seconds");
+                if self.init == Init::Pending {
+                    let first = self.shared.options.init_timeout.as_secs_f64();
+                    message += &format!(
+                        ": its initialisation did not end, nor within {first:.2} seconds before"
+                    );
+                }
                 log.end_line();
                 let now = OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default();
                 log.platform(&format!("{now} {request_id} {message}"));

@@ -24,12 +24,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::answer;
-use super::environment_handle::Assignment;
+use super::environment_handle::{Assignment, InitTry};
 use super::invocation::{Failure, Function};
 use super::invocation_log::InvocationLog;
 use super::limits::MEMORY_CHECK_INTERVAL;
@@ -45,6 +45,8 @@ pub(super) struct Started {
     pub(super) at: Instant,
     pub(super) calls: mpsc::Receiver<RuntimeCall>,
     pub(super) server: JoinHandle<()>,
+    /// Counts among the processes that initialise; absent if the process waits for no core.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The owner of an environment's process.
@@ -56,6 +58,11 @@ pub(super) struct Worker {
     process: Process,
     started_at: Instant,
     init: Init,
+    /// How long the process has waited for a core while it initialised, as far as that was
+    /// added to its time.
+    waited: Duration,
+    /// Given back when the initialisation ends.
+    permit: Option<OwnedSemaphorePermit>,
     calls: mpsc::Receiver<RuntimeCall>,
     assignments: mpsc::Receiver<Assignment>,
     server: JoinHandle<()>,
@@ -125,8 +132,12 @@ impl Worker {
         first: Assignment,
         log: InvocationLog,
     ) -> Self {
-        let Started { process, at: started_at, calls, server } = started;
-        let stage = Stage::Waiting { until: started_at + shared.options.init_timeout };
+        let Started { process, at: started_at, calls, server, permit } = started;
+        let limit = match first.init {
+            InitTry::First => shared.options.init_timeout,
+            InitTry::Second => first.invocation.function.config.timeout,
+        };
+        let stage = Stage::Waiting { until: started_at + limit };
         Self {
             function: first.invocation.function.clone(),
             current: Some(Current { assignment: first, log, stage }),
@@ -136,6 +147,8 @@ impl Worker {
             started_at,
             next_memory_check: started_at + MEMORY_CHECK_INTERVAL,
             init: Init::Pending,
+            permit,
+            waited: Duration::ZERO,
             calls,
             assignments,
             server,
@@ -208,7 +221,14 @@ impl Worker {
 
     /// Reacts to the deadline.
     fn expire(&mut self) -> Option<End> {
-        if self.current.is_some() {
+        if let Some(current) = &mut self.current {
+            if self.init == Init::Pending
+                && let Stage::Waiting { until } = &mut current.stage
+                && let Some(more) = waited_for_core(&self.process, &mut self.waited)
+            {
+                *until = Instant::now() + more;
+                return None;
+            }
             return Some(End::TimedOut);
         }
         // If the scheduler has just taken the environment, an assignment is on its way.
@@ -235,7 +255,11 @@ impl Worker {
             return;
         };
         let invocation = &current.assignment.invocation;
-        let timeout = self.function.config.timeout;
+        // The second try at an initialisation counts as the function's own time.
+        let timeout = match (current.assignment.init, &current.stage) {
+            (InitTry::Second, Stage::Waiting { until }) => *until - Instant::now(),
+            _ => self.function.config.timeout,
+        };
         let event = RuntimeReply::Event {
             headers: answer::event_headers(invocation, timeout),
             payload: invocation.payload.clone(),
@@ -261,4 +285,16 @@ impl Worker {
             log.output(output);
         }
     }
+}
+
+/// Returns how much longer a process may initialise because it was ready and no core ran it.
+///
+/// On Lambda, no other environment takes its core. `None` if it had its time.
+fn waited_for_core(process: &Process, counted: &mut Duration) -> Option<Duration> {
+    /// Below this, it is the system's own work.
+    const LEAST: Duration = Duration::from_millis(100);
+    let waited = process.waited_for_core()?;
+    let more = waited.checked_sub(*counted).filter(|more| *more >= LEAST)?;
+    *counted = waited;
+    Some(more)
 }

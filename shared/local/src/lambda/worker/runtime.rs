@@ -52,6 +52,7 @@ impl Worker {
         if self.init == Init::Pending {
             let took = self.started_at.elapsed();
             self.init = Init::Took(took);
+            self.permit = None;
             self.shared.metrics.init(took);
         }
         self.parked = Some(reply);
