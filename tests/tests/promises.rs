@@ -71,6 +71,22 @@ fn every_row_of_what_goes_wrong_names_tests_that_exist() {
     assert!(count >= 40, "the table has {count} rows");
 }
 
+#[test]
+fn every_row_of_the_comparison_with_lambda_names_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/lambda-parity.md")).unwrap();
+    let code = code();
+    let mut count = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what ")) {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        for name in cells[3].split('`').skip(1).step_by(2) {
+            assert!(is_test(&code, name), "no test `{name}`: {row}");
+            count += 1;
+        }
+    }
+    assert!(count >= 20, "the tables name {count} tests");
+}
+
 /// Paths with a placeholder, such as `NAME.rs` or `{table,queue}`, are shapes and not files.
 #[test]
 fn every_file_that_a_newcomer_is_sent_to_exists() {
