@@ -108,6 +108,12 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
             bucket: trigger.bucket.clone(),
             prefix: trigger.prefix.clone(),
             suffix: trigger.suffix.clone(),
+            parameters: trigger
+                .parameters
+                .iter()
+                .filter(|(_, value)| value.starts_with("$."))
+                .map(|(name, _)| name.clone())
+                .collect(),
             // A step that has a listing reads the objects in it.
             object_parameters: fed_with(&["$.uri", "$.key", "$.name", "$.listing"]),
             listing_parameters: fed_with(&["$.listing"]),

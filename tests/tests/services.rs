@@ -44,6 +44,7 @@ fn uploads_template() -> Value {
         prefix: "new/".to_owned(),
         suffix: ".csv".to_owned(),
         object_parameters: Vec::new(),
+        parameters: Vec::new(),
         listing_parameters: Vec::new(),
     };
     let pipeline = PipelineUse { pipeline, uploads: vec![upload], schedules: Vec::new() };

@@ -15,13 +15,14 @@ use serde_json::Value;
 use sidestep_core::definition::condition::Condition;
 use sidestep_core::definition::expression::{Expression, Reference, UNKNOWN};
 use sidestep_core::definition::function_ref::FunctionRef;
+use sidestep_core::definition::graph::parameters_read;
 use sidestep_core::definition::{LambdaStep, Pipeline, StepKind};
 use sidestep_core::limits::LEASE_ATTEMPTS;
 use sidestep_core::name::{ParameterName, PipelineName, StepName};
 use sidestep_core::place::{Surroundings, find, place};
 use sidestep_core::uri::S3Uri;
 
-use crate::blueprint::{Blueprint, PipelineUse};
+use crate::blueprint::{Blueprint, PipelineUse, Upload};
 
 /// The number of visits of one function in a chain of requests after which Lambda drops the next
 /// one (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
@@ -127,8 +128,13 @@ pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
             }
         }
         inputs.extend(access.reads);
-        // The content of an upload counts for the steps that take any part of its name.
-        inputs.extend(pipeline_use.uploads.iter().map(|upload| Reach {
+        // The content of an upload counts for the steps that take anything of it.
+        let pipeline = &pipeline_use.pipeline;
+        let read: BTreeSet<_> =
+            pipeline.indexes().flat_map(|step| parameters_read(pipeline, step)).collect();
+        let is_read = |name: &String| read.iter().any(|parameter| parameter.as_str() == name);
+        let counts = |upload: &&Upload| upload.parameters.iter().any(is_read);
+        inputs.extend(pipeline_use.uploads.iter().filter(counts).map(|upload| Reach {
             bucket: upload.bucket.clone(),
             key: upload.prefix.clone(),
             is_prefix: true,

@@ -66,6 +66,9 @@ pub struct Upload {
     pub bucket: String,
     pub prefix: String,
     pub suffix: String,
+    /// The parameters that take anything of the object. Its content counts for steps that read
+    /// them.
+    pub parameters: Vec<String>,
     /// The parameters that are set to the URI of the uploaded object.
     pub object_parameters: Vec<String>,
     /// The parameters that are set to the URI of a batch's listing.

@@ -10,7 +10,7 @@ use crate::fixture;
 
 /// Resources with a `*` that are intended, and why: the resource's id, the statement, and the end
 /// of its text.
-const WIDE: [(&str, &str, &str); 19] = [
+const WIDE: [(&str, &str, &str); 21] = [
     // X-Ray's actions know no resources.
     ("EnginePolicy", "Traces", "*"),
     ("StepWorkErRole", "Traces", "*"),
@@ -35,6 +35,9 @@ const WIDE: [(&str, &str, &str); 19] = [
     ("EnginePolicy", "Inputs", "acme-lake/*"),
     ("EnginePolicy", "Inputs", "acme-lake/raw/*"),
     ("EnginePolicy", "Inputs", "acme-lake/a?b/*"),
+    // An argument with a pattern, `s3://lake/tables/*/current.parquet`.
+    ("EnginePolicy", "Inputs", "acme-lake/tables/*"),
+    ("StepWorkErRole", "Inputs", "acme-lake/tables/*"),
     // `writes` of `sidestep.toml` names a prefix.
     ("StepWorkErRole", "Writes", "results/daily/*"),
     // Every step: its own executions and attempts, and artifacts of the step that did the work
