@@ -71,6 +71,28 @@ pub(crate) struct StartOptions {
     pub(crate) json: bool,
 }
 
+impl StartOptions {
+    /// Returns the options of a run of all steps with these parameters.
+    pub(crate) fn plain(pipeline: String, parameter: Vec<(String, String)>) -> Self {
+        Self {
+            pipeline,
+            parameter,
+            parameters: None,
+            inherit_parameters: false,
+            select: Vec::new(),
+            exclude: Vec::new(),
+            source: "latest".to_owned(),
+            supply: Vec::new(),
+            publish_supplied: false,
+            force: Vec::new(),
+            no_cache: false,
+            max_parallel: None,
+            wide: false,
+            json: false,
+        }
+    }
+}
+
 /// A request, and the built functions that it needs.
 #[derive(Debug)]
 pub(crate) struct Asked {

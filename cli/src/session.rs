@@ -4,17 +4,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
+use sidestep_core::event::trigger::Trigger;
 use sidestep_core::name::ExecutionId;
+use sidestep_core::parse::parse;
 use sidestep_engine::engine::Engine;
+use sidestep_engine::error::EngineError;
+use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::options::EngineOptions;
+use sidestep_engine::ports::freshness::Freshness;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
     Planner, cloud_engine, counted_cloud_engine, create_queues, create_resources, deploy,
-    local_engine, pause_notifications, register_step, upload_files, with_handoff,
+    local_engine, pause_notifications, register_step, replace_triggers, upload_files, with_handoff,
 };
 use sidestep_local::event_log::EventLog;
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
@@ -23,14 +29,47 @@ use sidestep_local::lambda::{Code, FunctionConfig};
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::request::execution_id;
+use crate::served::Served;
 use crate::source_paths::SourcePaths;
 use crate::triggers::TriggerSource;
 
 /// Name in the counter of the part that starts executions.
 pub(crate) const STARTER: &str = "starter";
 
-/// File in which `sidestep up` publishes the digests of its functions.
+/// File in which `sidestep up` publishes what it serves.
 const SERVED: &str = "up.json";
+
+/// How long a command waits until a running `sidestep up` serves the code that it has just built.
+const CATCHING_UP: Duration = Duration::from_mins(1);
+
+/// What a process that serves others tells them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Published {
+    /// Digests of the functions, by name.
+    functions: BTreeMap<String, String>,
+    /// If true, it serves edited functions a moment after the edit.
+    #[serde(default)]
+    follows: bool,
+    /// Why it cannot use the project's files as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stale: Option<String>,
+}
+
+impl Published {
+    pub(crate) fn new(functions: &[FunctionConfig], follows: bool) -> Self {
+        Self { functions: digests(functions), follows, stale: None }
+    }
+
+    /// Returns what the process that owns the state folder has published.
+    pub(crate) fn read(state: &Path) -> Result<Option<Self>, CommandError> {
+        if published_endpoints(state).is_none() {
+            return Ok(None);
+        }
+        let Ok(text) = fs::read_to_string(state.join(SERVED)) else { return Ok(None) };
+        Ok(Some(serde_json::from_str(&text)?))
+    }
+}
 
 /// How often a session checks a state folder that another process uses.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
@@ -89,11 +128,22 @@ impl Session {
         counter: Option<&Counter>,
     ) -> Result<Self, CommandError> {
         let mut has_waited = false;
+        let until = Instant::now() + CATCHING_UP;
         loop {
-            if let Some(session) = Self::join(project, functions)? {
-                return Ok(session);
+            match Self::join(project, functions)? {
+                Joined::Session(session) => return Ok(*session),
+                Joined::Other { follows: true, .. } if Instant::now() < until => {
+                    tokio::time::sleep(POLL).await;
+                    continue;
+                }
+                Joined::Other { function, .. } => {
+                    let problem =
+                        format!("`sidestep up` serves different code for function `{function}`");
+                    return Err(user(problem).hint("restart it"));
+                }
+                Joined::None => {}
             }
-            let owned = Self::own_unless_in_use(project, functions, &[], counter).await?;
+            let owned = Self::own_unless_in_use(project, functions, &[], counter, None).await?;
             if let Some(session) = owned {
                 return Ok(session);
             }
@@ -112,10 +162,10 @@ impl Session {
         functions: &[FunctionConfig],
         triggers: &[TriggerSource],
         ports: Ports,
-        counter: Option<&Counter>,
+        freshness: Arc<dyn Freshness>,
     ) -> Result<Self, CommandError> {
         let cloud = Cloud::start(&project.state_folder(), ports).await?;
-        Self::around(cloud, project, functions, triggers, counter).await
+        Self::around(cloud, project, functions, triggers, None, Some(freshness)).await
     }
 
     /// Starts a cloud on free ports as [`Session::own`] does; returns `None` if another process
@@ -125,11 +175,15 @@ impl Session {
         functions: &[FunctionConfig],
         triggers: &[TriggerSource],
         counter: Option<&Counter>,
+        freshness: Option<Arc<dyn Freshness>>,
     ) -> Result<Option<Self>, CommandError> {
         match Cloud::start(&project.state_folder(), Ports::default()).await {
             Err(CloudError::Folder(FolderError::InUse { .. })) => Ok(None),
             started => {
-                Self::around(started?, project, functions, triggers, counter).await.map(Some)
+                let started = started?;
+                let own =
+                    Self::around(started, project, functions, triggers, counter, freshness).await?;
+                Ok(Some(own))
             }
         }
     }
@@ -141,6 +195,7 @@ impl Session {
         functions: &[FunctionConfig],
         triggers: &[TriggerSource],
         counter: Option<&Counter>,
+        freshness: Option<Arc<dyn Freshness>>,
     ) -> Result<Self, CommandError> {
         let state = project.state_folder();
         remove(&state.join(SERVED))?;
@@ -152,7 +207,8 @@ impl Session {
             Some(counter) => counted_cloud_engine(&cloud, &counter.for_caller(caller), options),
             None => cloud_engine(&cloud, options),
         };
-        let options = EngineOptions { handoff, is_sole_planner: true, ..watched(&state) };
+        let options =
+            EngineOptions { handoff, is_sole_planner: true, freshness, ..watched(&state) };
         let planner = Arc::new(make("planner", options));
         let options = EngineOptions { handoff, ..EngineOptions::default() };
         let starter = counter.map(|_| make(STARTER, options));
@@ -164,12 +220,7 @@ impl Session {
             register_step(&cloud, function)?;
         }
         create_resources(&cloud).await?;
-        let mut registered = Vec::new();
-        for source in triggers {
-            let mut trigger = source.trigger.clone();
-            trigger.definition_digest = planner.register(&source.definition).await?;
-            registered.push(trigger);
-        }
+        let registered = register_all(&planner, triggers).await?;
         pause_notifications(&cloud, &registered).await?;
         upload_files(&cloud, project.uploads()?).await?;
         let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
@@ -186,29 +237,50 @@ impl Session {
         Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter, sources })
     }
 
-    /// Publishes the functions, so that other commands may run executions in this process.
-    pub(crate) fn serve_others(&self, functions: &[FunctionConfig]) -> Result<(), CommandError> {
+    /// Publishes what this process serves, so that other commands may run executions in it.
+    pub(crate) fn serve_others(&self, published: &Published) -> Result<(), CommandError> {
         let path = self.state.join(SERVED);
-        let text = serde_json::to_string(&digests(functions))?;
-        fs::write(&path, text).or_service(|| format!("could not write `{}`", path.display()))
+        let text = serde_json::to_string(published)?;
+        // As a whole: another command may read at any moment.
+        let temporary = self.state.join(format!("{SERVED}.new"));
+        fs::write(&temporary, text)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .or_service(|| format!("could not write `{}`", path.display()))
     }
 
-    /// Joins a running `sidestep up` that serves the same functions; returns `None` if none runs.
-    fn join(project: &Project, functions: &[FunctionConfig]) -> Result<Option<Self>, CommandError> {
+    /// Replaces the functions and triggers that this process serves. Executions that run keep the
+    /// code and the definition with which they began.
+    pub(crate) async fn replace(&self, old: &Served, new: &Served) -> Result<(), CommandError> {
+        let Some(cloud) = &self.cloud else { return Ok(()) };
+        let handoff = new.project.settings.engine.handoff;
+        for function in &new.functions {
+            register_step(cloud, with_handoff(function.clone(), handoff))?;
+        }
+        for source in &new.triggers {
+            let Definition { text, format } = &source.definition;
+            let parsed = parse(text.as_bytes(), *format).map_err(EngineError::Definition)?;
+            self.create_queues(&parsed.pipeline).await?;
+        }
+        let registered = register_all(&self.engine, &new.triggers).await?;
+        upload_files(cloud, new.project.uploads()?).await?;
+        let before: Vec<_> = old.triggers.iter().map(|source| source.trigger.clone()).collect();
+        Ok(replace_triggers(cloud, &self.engine, &before, &registered).await?)
+    }
+
+    /// Joins a running `sidestep up`, if there is one and it serves the same functions.
+    fn join(project: &Project, functions: &[FunctionConfig]) -> Result<Joined, CommandError> {
         let state = project.state_folder();
-        let Some(endpoints) = published_endpoints(&state) else { return Ok(None) };
-        let Ok(served) = fs::read_to_string(state.join(SERVED)) else { return Ok(None) };
-        let served: BTreeMap<String, String> = serde_json::from_str(&served)?;
-        for (name, digest) in digests(functions) {
-            if served.get(&name) != Some(&digest) {
-                let hint = "restart it";
-                return Err(user(format!(
-                    "`sidestep up` serves different code for function `{name}`"
-                ))
-                .hint(hint));
+        let Some(endpoints) = published_endpoints(&state) else { return Ok(Joined::None) };
+        let Some(served) = Published::read(&state)? else { return Ok(Joined::None) };
+        for (function, digest) in digests(functions) {
+            if served.functions.get(&function) != Some(&digest) {
+                if let Some(stale) = served.stale {
+                    return Err(user(stale).hint("fix that first"));
+                }
+                return Ok(Joined::Other { function, follows: served.follows });
             }
         }
-        Ok(Some(Self::joined(project, endpoints)))
+        Ok(Joined::Session(Box::new(Self::joined(project, endpoints))))
     }
 
     /// Returns a session over another process's endpoints.
@@ -266,7 +338,35 @@ fn watched(state: &Path) -> EngineOptions {
     EngineOptions { watcher: Some(Arc::new(EventLog::new(state))), ..EngineOptions::default() }
 }
 
-fn digests(functions: &[FunctionConfig]) -> BTreeMap<String, String> {
+/// What became of an attempt to join a running `sidestep up`.
+enum Joined {
+    Session(Box<Session>),
+    /// It serves other code of this function.
+    Other {
+        function: String,
+        /// If true, it will serve this code soon.
+        follows: bool,
+    },
+    /// None is running, or it does not serve others yet.
+    None,
+}
+
+/// Stores the definitions of triggers, and returns the triggers with their digests.
+async fn register_all(
+    engine: &Engine,
+    sources: &[TriggerSource],
+) -> Result<Vec<Trigger>, CommandError> {
+    let mut registered = Vec::new();
+    for source in sources {
+        let mut trigger = source.trigger.clone();
+        trigger.definition_digest = engine.register(&source.definition).await?;
+        registered.push(trigger);
+    }
+    Ok(registered)
+}
+
+/// Returns the digests of functions by name.
+pub(crate) fn digests(functions: &[FunctionConfig]) -> BTreeMap<String, String> {
     functions
         .iter()
         .map(|function| (function.name.to_string(), function.code_sha256.clone()))

@@ -12,7 +12,7 @@ use crate::output::error::CommandError;
 use crate::project::Project;
 
 /// A trigger whose definition is not registered yet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TriggerSource {
     pub(crate) trigger: Trigger,
     pub(crate) definition: Definition,

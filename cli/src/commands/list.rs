@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use sidestep_core::execution::start::NOT_STARTED;
 use sidestep_core::name::PipelineName;
 use sidestep_core::view::description::timestamp;
 use sidestep_core::view::price::savings_usd;
@@ -16,6 +17,7 @@ use crate::output::exit_status::ExitStatus;
 use crate::output::screen::Screen;
 use crate::output::table;
 use crate::project::Project;
+use crate::session::Published;
 use crate::target::Target;
 
 #[derive(Debug, Args)]
@@ -45,6 +47,10 @@ pub(crate) async fn list(
         Some((_, Ok(name))) => Some(name),
         None => None,
     };
+    let stale = match target {
+        Target::Local => Published::read(&project.state_folder())?.and_then(|it| it.stale),
+        Target::Aws => None,
+    };
     let session = target.open(&project).await?;
     let listed = session.engine.executions().list(name.as_ref(), options.limit).await;
     session.close(Duration::ZERO).await;
@@ -63,8 +69,22 @@ pub(crate) async fn list(
             eprintln!("note: there are no executions yet");
         }
         print!("{}", table::list(&summaries, Screen::of_stdout(options.wide)));
+        for line in &summaries {
+            if let Some(why) = refused(line) {
+                let id = &line.execution_id;
+                println!("{id} started nothing: {why}; `sidestep retry {id}` asks for it again");
+            }
+        }
+        if let Some(stale) = stale {
+            println!("{stale}");
+        }
     }
     Ok(ExitStatus::Succeeded)
+}
+
+/// Returns why an execution has no steps, if a trigger could not start it.
+pub(crate) fn refused(summary: &Summary) -> Option<&str> {
+    summary.failure_reason.as_deref()?.strip_prefix(NOT_STARTED)
 }
 
 /// Returns an execution under SageMaker's names, and with the pipeline's name, which SageMaker

@@ -6,15 +6,18 @@ use std::time::Duration;
 use clap::Args;
 use sidestep_core::definition::{Step, StepKind};
 use sidestep_core::execution::ExecutionStatus;
+use sidestep_core::execution::start::Start;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::error::{EngineError, RequestError};
 use sidestep_engine::loaded::Loaded;
 
+use crate::commands::run::{RunOptions, run_in};
 use crate::functions;
 use crate::output::error::{CommandError, user};
 use crate::output::exit_status::ExitStatus;
 use crate::output::follow::{Shown, end_of};
 use crate::project::Project;
+use crate::request::StartOptions;
 use crate::session::Session;
 use crate::target::Target;
 
@@ -39,6 +42,14 @@ pub(crate) async fn retry(
     options: &RetryOptions,
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
+    if let Some(refused) = refused_start(&project, target, &options.execution).await? {
+        let mut start = again(&project, &refused)?;
+        (start.json, start.wide) = (options.json, options.wide);
+        let options = RunOptions { start, detach: options.detach, cost: false };
+        eprintln!("execution {} started nothing, so this is a new one", refused.execution_id);
+        let trigger = format!("retry of {} ({})", refused.execution_id, refused.trigger);
+        return run_in(&project, target, &options, &trigger).await;
+    }
     let session = match target {
         Target::Aws => target.open(&project).await?,
         Target::Local => with_functions_of(&project, &options.execution).await?,
@@ -51,6 +62,32 @@ pub(crate) async fn retry(
     let result = retry_in(&session, options).await;
     session.close(Duration::ZERO).await;
     result
+}
+
+/// Returns the start of an execution that has no steps, because a trigger could not start it.
+async fn refused_start(
+    project: &Project,
+    target: Target,
+    text: &str,
+) -> Result<Option<Start>, CommandError> {
+    let session = target.open(project).await?;
+    let work = async {
+        let id = session.execution(text).await?;
+        let start = session.engine.executions().start(&id).await?;
+        Ok::<_, CommandError>(start.filter(|start| start.refused.is_some()))
+    };
+    let start = work.await;
+    session.close(Duration::ZERO).await;
+    start
+}
+
+/// Returns what asks for the same again: the pipeline as it is now, with the parameters as they
+/// were given.
+fn again(project: &Project, start: &Start) -> Result<StartOptions, CommandError> {
+    let pipeline = start.pipeline_name.to_string();
+    project.pipeline(&pipeline)?;
+    let given = start.refused.iter().flat_map(|refused| refused.parameters.clone());
+    Ok(StartOptions::plain(pipeline, given.collect()))
 }
 
 /// Opens a session that serves the functions of the execution.

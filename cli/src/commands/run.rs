@@ -38,21 +38,30 @@ pub(crate) async fn run(
     target: Target,
     options: RunOptions,
 ) -> Result<ExitStatus, CommandError> {
-    let project = Project::find(project)?;
+    run_in(&Project::find(project)?, target, &options, "sidestep run").await
+}
+
+/// Runs a pipeline of a project. `trigger` says in words what started it.
+pub(crate) async fn run_in(
+    project: &Project,
+    target: Target,
+    options: &RunOptions,
+    trigger: &str,
+) -> Result<ExitStatus, CommandError> {
     if target == Target::Aws && options.cost {
         let hint = "docs/performance.md has the cost of a step on AWS";
         return Err(user("`--cost` counts on the embedded cloud only").hint(hint));
     }
     if target == Target::Aws {
-        let remote = Remote::open(&project).await?;
-        let (mut request, _) = read(&project, &options.start, "sidestep run")?;
+        let remote = Remote::open(project).await?;
+        let (mut request, _) = read(project, &options.start, trigger)?;
         request.definition = remote.definition(request.definition);
-        return follow(&remote.session(&project), request, &options, None).await;
+        return follow(&remote.session(project), request, options, None).await;
     }
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
-    let Asked { request, ready } = ask(&project, &options.start, "sidestep run")?;
+    let Asked { request, ready } = ask(project, &options.start, trigger)?;
     let counter = options.cost.then(|| Counter::new("sidestep"));
-    let session = Session::run(&project, &ready.functions, counter.as_ref()).await?;
+    let session = Session::run(project, &ready.functions, counter.as_ref()).await?;
     if options.cost && session.cloud.is_none() {
         let hint = "stop `sidestep up` first";
         return Err(user("`--cost` cannot count another process's requests").hint(hint));
@@ -64,7 +73,7 @@ pub(crate) async fn run(
     }
     let meter =
         session.cloud.as_ref().zip(counter).map(|(cloud, counter)| Meter::begin(counter, cloud));
-    let result = follow(&session, request, &options, meter).await;
+    let result = follow(&session, request, options, meter).await;
     // The execution has ended, so there is nothing to wait for.
     session.close(Duration::ZERO).await;
     result

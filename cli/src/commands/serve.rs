@@ -15,6 +15,7 @@ use sidestep_api::{AccessKeys, Admission, Api, ProjectPipeline, Registration};
 use sidestep_aws::local_config;
 use sidestep_aws::table::DynamoTable;
 use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::freshness::Freshness;
 use sidestep_engine::ports::pipelines::PipelineStore;
 use sidestep_local::cloud::{CloudError, REGION};
 use sidestep_local::deployment::TABLE;
@@ -23,14 +24,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::up::{GRACE, attend};
-use crate::functions;
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
+use crate::reload::{Gate, Reloader};
 use crate::remote::Remote;
+use crate::served::Served;
 use crate::session::Session;
 use crate::target::Target;
-use crate::triggers::triggers;
 
 /// Variable that names the file of access keys; it goes before `[serve] keys`.
 const KEYS_FILE: &str = "SIDESTEP_SERVE_KEYS";
@@ -102,19 +103,20 @@ async fn local(
     admission: Admission,
 ) -> Result<ExitStatus, CommandError> {
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
-    let names: Vec<_> = project.settings.functions.keys().cloned().collect();
-    let ready = functions::prepare(project, &names)?;
-    for (name, why) in &ready.left_out {
-        eprintln!("note: function `{name}` is left out: {why}");
-    }
-    let triggers = triggers(project, &ready.left_out)?;
-    let owned = Session::own_unless_in_use(project, &ready.functions, &triggers, None).await?;
+    let served = Served::read(Some(&project.folder))?;
+    served.note_left_out();
+    let left_out = served.left_out.clone();
+    let gate = Arc::new(Gate::default());
+    let freshness = Some(Arc::clone(&gate) as Arc<dyn Freshness>);
+    let (functions, triggers) = (&served.functions, &served.triggers);
+    let owned = Session::own_unless_in_use(project, functions, triggers, None, freshness).await?;
     let session = match owned {
         Some(session) => session,
-        None => Session::run(project, &ready.functions, None).await?,
+        None => Session::run(project, functions, None).await?,
     };
-    if session.cloud.is_some() {
-        session.serve_others(&ready.functions)?;
+    let reloader = session.cloud.as_ref().map(|_| Reloader::new(served, &gate, true));
+    if let Some(reloader) = &reloader {
+        session.serve_others(&reloader.published())?;
     }
     let endpoints = match &session.cloud {
         Some(cloud) => cloud.endpoints().clone(),
@@ -123,7 +125,7 @@ async fn local(
     };
     let config = local_config(REGION).into_builder().endpoint_url(&endpoints.dynamodb).build();
     let store = Arc::new(DynamoTable::new(&config, TABLE));
-    let empty = Api::new(Arc::clone(&session.engine), store, ready.left_out);
+    let empty = Api::new(Arc::clone(&session.engine), store, left_out);
     let api = registered(project, empty, |definition| definition).await;
     let mut all = json!({ "SageMaker": format!("http://{}", listener.local_addr()?) });
     if let (Some(all), Value::Object(others)) = (all.as_object_mut(), json!(endpoints)) {
@@ -132,7 +134,7 @@ async fn local(
     announce(options, &all);
     let result = tokio::select! {
         result = sidestep_api::serve(listener, api, admission) => result.map_err(Into::into),
-        result = attend(&session) => result,
+        result = attend(&session, reloader) => result,
     };
     session.close(GRACE).await;
     result.map(|()| ExitStatus::Succeeded)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,21 +10,24 @@ use serde_json::json;
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::parse::parse;
-use sidestep_engine::error::EngineError;
+use sidestep_engine::engine::Engine;
+use sidestep_engine::error::{EngineError, error_chain};
 use sidestep_engine::memory::definitions::Definition;
+use sidestep_engine::ports::freshness::Freshness;
 use sidestep_engine::sweep::Leases;
 use sidestep_local::cloud::{CloudError, Ports};
 use sidestep_local::folder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::functions;
+use crate::commands::list::refused;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::output::follow::SWEEP;
 use crate::project::Project;
+use crate::reload::{Ask, Gate, Reloader};
 use crate::schedules;
+use crate::served::Served;
 use crate::session::Session;
-use crate::triggers::triggers;
 
 /// How long running functions may take to finish when the command is stopped.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
@@ -42,6 +46,9 @@ pub(crate) struct UpOptions {
     /// Port of SQS [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) sqs_port: u16,
+    /// Keep the definitions, functions and settings of the start although their files change
+    #[arg(long)]
+    pub(crate) no_watch: bool,
     /// Print the endpoints as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -51,33 +58,36 @@ pub(crate) async fn up(
     project: Option<&Path>,
     options: &UpOptions,
 ) -> Result<ExitStatus, CommandError> {
-    let project = Project::find(project)?;
-    folder::check(&project.state_folder()).map_err(CloudError::from)?;
-    let names: Vec<_> = project.settings.functions.keys().cloned().collect();
-    let ready = functions::prepare(&project, &names)?;
-    for (name, why) in &ready.left_out {
-        eprintln!("note: function `{name}` is left out: {why}");
-    }
-    let triggers = triggers(&project, &ready.left_out)?;
+    folder::check(&Project::find(project)?.state_folder()).map_err(CloudError::from)?;
+    let served = Served::read(project)?;
+    served.note_left_out();
     let ports = Ports {
         s3: options.s3_port,
         dynamodb: options.dynamodb_port,
         lambda: options.lambda_port,
         sqs: options.sqs_port,
     };
-    let session = Session::own(&project, &ready.functions, &triggers, ports, None).await?;
-    for source in &triggers {
+    let gate = Arc::new(Gate::default());
+    let freshness = Arc::clone(&gate) as Arc<dyn Freshness>;
+    let Served { project, functions, triggers, .. } = &served;
+    let session = Session::own(project, functions, triggers, ports, freshness).await?;
+    for source in triggers {
         let Definition { text, format } = &source.definition;
         let parsed = parse(text.as_bytes(), *format).map_err(EngineError::Definition)?;
         session.create_queues(&parsed.pipeline).await?;
     }
-    session.serve_others(&ready.functions)?;
-    let result = serve(&session, options).await;
+    let reloader = Reloader::new(served, &gate, !options.no_watch);
+    session.serve_others(&reloader.published())?;
+    let result = serve(&session, options, reloader).await;
     session.close(GRACE).await;
     result.map(|()| ExitStatus::Succeeded)
 }
 
-async fn serve(session: &Session, options: &UpOptions) -> Result<(), CommandError> {
+async fn serve(
+    session: &Session,
+    options: &UpOptions,
+    reloader: Reloader,
+) -> Result<(), CommandError> {
     let Some(cloud) = &session.cloud else { return Ok(()) };
     let endpoints = cloud.endpoints();
     if options.json {
@@ -92,11 +102,14 @@ async fn serve(session: &Session, options: &UpOptions) -> Result<(), CommandErro
         );
         println!("try: aws --endpoint-url {} s3 ls", endpoints.s3);
     }
-    attend(session).await
+    attend(session, Some(reloader)).await
 }
 
-/// Announces executions and sweeps them, until the command is told to end.
-pub(crate) async fn attend(session: &Session) -> Result<(), CommandError> {
+/// Announces executions, sweeps them and serves edited files, until the command is told to end.
+pub(crate) async fn attend(
+    session: &Session,
+    mut reloader: Option<Reloader>,
+) -> Result<(), CommandError> {
     let mut terminated = signal(SignalKind::terminate())?;
     let Some(cloud) = &session.cloud else {
         // The other process announces and sweeps.
@@ -108,13 +121,22 @@ pub(crate) async fn attend(session: &Session) -> Result<(), CommandError> {
     let mut known = BTreeMap::new();
     announce(session, &mut known, false).await?;
     let _ticking = schedules::start(&session.engine).await?;
-    session.engine.sweep(Leases::All).await?;
+    let first = session.engine.sweep(Leases::All);
+    tokio::pin!(first);
+    loop {
+        // The sweep may start a window, which asks.
+        tokio::select! {
+            swept = &mut first => break drop(swept?),
+            waiting = asked(&mut reloader) => answer(&mut reloader, session, waiting).await,
+        }
+    }
     let mut changes = session.engine.changes();
     let mut failed = cloud.failed().subscribe();
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.tick().await;
     loop {
         tokio::select! {
+            waiting = asked(&mut reloader) => answer(&mut reloader, session, waiting).await,
             result = changes.changed() => {
                 result?;
                 announce(session, &mut known, true).await?;
@@ -125,10 +147,32 @@ pub(crate) async fn attend(session: &Session) -> Result<(), CommandError> {
                 let causes = failure.map_or_else(String::new, |failure| failure.causes);
                 eprintln!("the planner cannot go on, and will try again: {causes}");
             }
-            _ = sweep.tick() => drop(session.engine.sweep(Leases::ByTime).await?),
+            // Beside this loop, because the sweep may start a window, which asks this loop.
+            _ = sweep.tick() => drop(tokio::spawn(swept(Arc::clone(&session.engine)))),
             _ = tokio::signal::ctrl_c() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
         }
+    }
+}
+
+/// Waits until what is served may be old, for ever if nothing is served.
+async fn asked(reloader: &mut Option<Reloader>) -> Vec<Ask> {
+    match reloader {
+        Some(reloader) => reloader.asked().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn answer(reloader: &mut Option<Reloader>, session: &Session, waiting: Vec<Ask>) {
+    if let Some(reloader) = reloader {
+        reloader.answer(session, waiting).await;
+    }
+}
+
+/// Sweeps once. A failure is left to the next sweep.
+async fn swept(engine: Arc<Engine>) {
+    if let Err(error) = engine.sweep(Leases::ByTime).await {
+        eprintln!("note: executions could not be looked after: {}", error_chain(&error));
     }
 }
 
@@ -144,6 +188,13 @@ async fn announce(
             continue;
         }
         let (id, pipeline) = (&summary.execution_id, &summary.pipeline_name);
+        if let Some(why) = refused(&summary) {
+            let start = session.engine.executions().start(id).await?;
+            let trigger = start.map_or_else(String::new, |start| start.trigger);
+            eprintln!("error: {trigger} started nothing: pipeline {pipeline}: {why}");
+            eprintln!("hint: `sidestep retry {id}` asks for it again when the cause is fixed");
+            continue;
+        }
         if before.is_none() {
             let start = session.engine.executions().start(id).await?;
             let trigger = start.map_or_else(String::new, |start| start.trigger);

@@ -5,3 +5,4 @@ mod control;
 pub(crate) mod project;
 mod repair;
 mod retries;
+mod uploads;

@@ -147,13 +147,20 @@ fn places(variables: &HashMap<String, String>) -> Vec<S3Uri> {
 }
 
 /// Returns the ARN with the version's number if the function was asked for by an alias, because the
-/// alias may move while an execution runs.
+/// alias may move while an execution runs. The embedded cloud names the version of newest code too.
 fn pinned(asked: &str, configuration: &GetFunctionConfigurationOutput) -> String {
     let arn = configuration.function_arn().unwrap_or(asked);
-    match (arn.strip_suffix(&format!(":{LIVE_ALIAS}")), configuration.version()) {
+    let version = configuration.version().filter(|version| *version != "$LATEST");
+    match (arn.strip_suffix(&format!(":{LIVE_ALIAS}")), version) {
         (Some(function), Some(version)) => format!("{function}:{version}"),
+        (None, Some(version)) if is_unqualified(arn) => format!("{arn}:{version}"),
         _ => arn.to_owned(),
     }
+}
+
+/// Returns true for `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME` without a qualifier.
+fn is_unqualified(arn: &str) -> bool {
+    arn.split(':').count() == 7
 }
 
 fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {

@@ -41,7 +41,7 @@ impl Engine {
     pub async fn retry(&self, id: &ExecutionId) -> Result<ExecutionStatus, EngineError> {
         loop {
             let loaded = self.load(id).await?;
-            let check = check_retry(&loaded.pipeline, &loaded.execution);
+            let check = check_retry(&loaded.start, &loaded.pipeline, &loaded.execution);
             check.map_err(|source| refused(id, source))?;
             for pinned in loaded.start.functions.values() {
                 let now = self.functions.describe(&pinned.invoke_arn).await?;

@@ -17,6 +17,7 @@ use crate::ports::batches::BatchStore;
 use crate::ports::cache_index::CacheIndex;
 use crate::ports::clock::Clock;
 use crate::ports::executions::ExecutionStore;
+use crate::ports::freshness::Freshness;
 use crate::ports::functions::Functions;
 use crate::ports::objects::ObjectStore;
 use crate::ports::queues::Queues;
@@ -41,6 +42,7 @@ pub struct Engine {
     pub(crate) available: AvailableFunctions,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
+    pub(crate) freshness: Option<Arc<dyn Freshness>>,
     pub(crate) handoff: Handoff,
     pub(crate) contention: Contention,
     pub(crate) state_version: u32,
@@ -69,6 +71,7 @@ impl Engine {
             available: AvailableFunctions::new(options.checks_functions),
             mailboxes: Mailboxes::default(),
             watcher: options.watcher,
+            freshness: options.freshness,
             handoff: options.handoff,
             contention: options.contention,
             state_version: options.state_version,

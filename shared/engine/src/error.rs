@@ -15,6 +15,7 @@ use sidestep_core::plan::control::ControlError;
 use sidestep_core::selection::SelectionError;
 use sidestep_core::selection::selector::SelectorError;
 
+use crate::ports::BoxError;
 use crate::ports::executions::TableError;
 use crate::ports::functions::FunctionError;
 use crate::ports::objects::StoreError;
@@ -28,6 +29,8 @@ use crate::ports::queues::QueueError;
 pub enum EngineError {
     #[error("the definition has problems")]
     Definition(Vec<Problem>),
+    #[error("the project's files could not be looked at")]
+    Freshness(#[source] BoxError),
     #[error("the execution cannot be started")]
     Start(#[from] StartError),
     #[error("execution `{0}` does not exist")]
@@ -72,6 +75,9 @@ pub enum StartError {
     Selection(#[from] SelectionError),
     #[error("execution {execution_id} cannot be the source: {why}")]
     Source { execution_id: ExecutionId, why: String },
+    /// What is registered is older than the user's files, which cannot be used.
+    #[error("{0}")]
+    Stale(String),
 }
 
 impl From<SelectorError> for StartError {

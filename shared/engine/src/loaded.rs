@@ -73,8 +73,12 @@ impl Engine {
         Ok(Some(start))
     }
 
-    /// Returns the definition that an execution was started with.
+    /// Returns the definition that an execution was started with, or one without steps if nothing
+    /// was started: the definition itself may be what is wrong.
     pub(crate) async fn pipeline_of(&self, start: &Start) -> Result<Arc<Pipeline>, EngineError> {
+        if start.refused.is_some() {
+            return Ok(Arc::new(Pipeline::without_steps()));
+        }
         self.definitions.get(&start.definition_digest, start.definition_format).await
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::plan::handoff::{Contention, Handoff};
 
+use crate::ports::freshness::Freshness;
 use crate::ports::watcher::Watcher;
 
 /// How an engine works. The default is a planner among others, on AWS.
@@ -29,6 +30,8 @@ pub struct EngineOptions {
     pub state_version: u32,
     /// Is told each change of status.
     pub watcher: Option<Arc<dyn Watcher>>,
+    /// Is asked before a trigger starts something. Without it, what is registered counts.
+    pub freshness: Option<Arc<dyn Freshness>>,
 }
 
 impl Default for EngineOptions {
@@ -40,6 +43,7 @@ impl Default for EngineOptions {
             checks_functions: false,
             state_version: STATE_VERSION,
             watcher: None,
+            freshness: None,
         }
     }
 }

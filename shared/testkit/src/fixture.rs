@@ -40,6 +40,7 @@ pub fn start(pipeline: &str, id: u8, started_at_ms: u64) -> Start {
         pipeline_arn: format!("arn:aws:sagemaker:us-east-1:000000000000:pipeline/{pipeline}"),
         trigger: "a test".to_owned(),
         uploaded: None,
+        refused: None,
         secret: Secret::from_bytes([id; 32]),
     }
 }

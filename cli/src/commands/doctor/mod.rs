@@ -6,22 +6,30 @@
 mod findings;
 mod probe;
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use sidestep_aws::deploy::{DeadLetters, Releases, concurrency};
 use sidestep_core::uri::S3Uri;
+use sidestep_engine::ports::executions::ExecutionStore;
 use sidestep_engine::ports::objects::ObjectStore as _;
 
 use self::findings::Findings;
+use super::list::refused;
 use super::redrive::QUEUES;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
+use crate::session::{Published, Session};
 
 /// With fewer concurrent functions than this, planner, trigger and steps wait for each other.
 const CONCURRENCY: i32 = 20;
+
+/// How many of the newest executions are looked at for triggers that started nothing.
+const LOOKED_AT: usize = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorOptions {
@@ -36,6 +44,7 @@ pub(crate) async fn doctor(
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
     let mut findings = Findings::default();
+    local(&project, &mut findings).await?;
     // If the stack cannot be opened, its error is the finding.
     let remote = Remote::open(&project).await?;
     findings.right(&format!(
@@ -45,12 +54,58 @@ pub(crate) async fn doctor(
     stack(&remote, &mut findings).await?;
     data(&remote, &mut findings).await;
     functions(&project, &remote, &mut findings).await?;
+    refusals(remote.engine.executions(), "the stack", &mut findings).await?;
     dead_letters(&remote, &mut findings).await;
     if !options.no_probe {
         probe::probe(&project, &remote, &mut findings).await;
     }
     println!("{} right, {} wrong", findings.right, findings.wrong);
     Ok(if findings.wrong == 0 { ExitStatus::Succeeded } else { ExitStatus::Failed })
+}
+
+/// Checks what the embedded cloud has noted, if the project was ever run here.
+async fn local(project: &Project, findings: &mut Findings) -> Result<(), CommandError> {
+    let state = project.state_folder();
+    if !state.is_dir() {
+        return Ok(());
+    }
+    if let Some(published) = Published::read(&state)? {
+        match published.stale {
+            Some(why) => findings.wrong("the running `sidestep up` is stale", &why),
+            None => findings.right("the running `sidestep up` serves the project's files"),
+        }
+    }
+    let session = Session::read(project).await?;
+    let checked = refusals(session.engine.executions(), "this machine", findings).await;
+    session.close(Duration::ZERO).await;
+    checked
+}
+
+/// Checks that no trigger has started nothing since its pipeline last started.
+async fn refusals(
+    executions: &dyn ExecutionStore,
+    place: &str,
+    findings: &mut Findings,
+) -> Result<(), CommandError> {
+    let mut started = BTreeSet::new();
+    let mut count = 0;
+    for line in executions.list(None, LOOKED_AT).await? {
+        let (id, pipeline) = (&line.execution_id, &line.pipeline_name);
+        match refused(&line) {
+            Some(why) if !started.contains(pipeline) => {
+                count += 1;
+                let what = format!("{id} of pipeline `{pipeline}` started nothing: {why}");
+                let hint = format!("fix that, then run `sidestep retry {id}`");
+                findings.wrong(&what, &hint);
+            }
+            Some(_) => {}
+            None => drop(started.insert(pipeline.clone())),
+        }
+    }
+    if count == 0 {
+        findings.right(&format!("the triggers on {place} start what they should"));
+    }
+    Ok(())
 }
 
 /// Checks the stack's status and what was changed in it by hand.

@@ -124,6 +124,16 @@ impl CommandError {
         self.lines().join(": ")
     }
 
+    /// Returns the message, its causes and its details on one line, for a reason that is kept.
+    pub(crate) fn with_details(&self) -> String {
+        let details = self.hints.iter().filter_map(|hint| match hint {
+            Hint::Detail(line) => Some(line.clone()),
+            Hint::Advice(_) => None,
+        });
+        let text = [self.one_line()].into_iter().chain(details).collect::<Vec<_>>().join("; ");
+        text.replace('\n', " ")
+    }
+
     /// Returns the error as JSON.
     fn document(&self) -> Value {
         let mut lines = self.lines().into_iter();

@@ -130,6 +130,16 @@ pub struct RetryPolicy {
 }
 
 impl Pipeline {
+    /// Returns the pipeline of an execution that could not be started.
+    pub fn without_steps() -> Self {
+        Self {
+            parameters: Vec::new(),
+            experiment: None,
+            steps: Vec::new(),
+            topological_order: Vec::new(),
+        }
+    }
+
     pub fn step(&self, index: StepIndex) -> &Step {
         &self.steps[index.0]
     }

@@ -14,6 +14,9 @@ use crate::limits;
 use crate::name::ParameterName;
 use crate::parse::suggest::Suggester;
 
+/// The text that stands in a secret value's place.
+pub const MASK: &str = "****";
+
 /// A mistake in one given value, or a value that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -93,13 +96,15 @@ fn parse(parameter: &Parameter, text: &str) -> Result<Value, ParameterError> {
         let limit = limits::PARAMETER_VALUE_CHARS;
         return Err(ParameterError::TooLong { name: name(), chars, limit });
     }
+    // The message may be kept, as the reason of an execution that could not be started.
+    let shown = if parameter.no_echo { MASK } else { text };
     let value = parse_scalar(text, parameter.parameter_type).ok_or_else(|| {
-        let value = text.chars().take(80).collect();
+        let value = shown.chars().take(80).collect();
         ParameterError::WrongType { name: name(), value, expected: parameter.parameter_type }
     })?;
     let is_member = parameter.enum_values.iter().any(|allowed| allowed == text);
     if !parameter.enum_values.is_empty() && !is_member {
-        let (value, allowed) = (text.to_owned(), parameter.enum_values.clone());
+        let (value, allowed) = (shown.to_owned(), parameter.enum_values.clone());
         return Err(ParameterError::NotInEnum { name: name(), value, allowed });
     }
     Ok(value)

@@ -62,6 +62,9 @@ pub struct Start {
     /// The upload that started it; absent if none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uploaded: Option<Uploaded>,
+    /// Why it has no steps and fails at once; absent unless a trigger could start nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
     pub secret: Secret,
 }
 
@@ -75,6 +78,18 @@ pub struct Uploaded {
     /// The parameters that hold something of the object: its key, a part of it, its size.
     pub parameters: BTreeSet<ParameterName>,
 }
+
+/// What a trigger asked for that started nothing, so that it can be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Refused {
+    pub reason: String,
+    /// The parameters as they were given, as text.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// The beginning of the failure reason of an execution that a trigger could not start.
+pub const NOT_STARTED: &str = "Nothing was started: ";
 
 /// The steps that run, and what stands in for the others.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

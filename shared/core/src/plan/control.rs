@@ -6,6 +6,7 @@ use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::Execution;
 use crate::execution::commit::{Retry, Verdict};
 use crate::execution::phase::{ExecutionStatus, Phase, StepState};
+use crate::execution::start::Start;
 use crate::plan::draft::Draft;
 use crate::plan::readiness::failed_fail_step;
 use crate::plan::resolver::{Pending, Planned};
@@ -20,6 +21,10 @@ pub enum ControlError {
     NotRetryable(ExecutionStatus),
     #[error("it ended in a Fail step, and would end there again")]
     FailStep,
+    #[error(
+        "it has no steps: nothing was started. `sidestep retry` asks for it again as a new one"
+    )]
+    Refused,
 }
 
 /// Checks that an execution can be stopped. One that is stopping already can be.
@@ -28,7 +33,14 @@ pub fn check_stop(execution: &Execution) -> Result<(), ControlError> {
 }
 
 /// Checks that an execution can be resumed.
-pub fn check_retry(pipeline: &Pipeline, execution: &Execution) -> Result<(), ControlError> {
+pub fn check_retry(
+    start: &Start,
+    pipeline: &Pipeline,
+    execution: &Execution,
+) -> Result<(), ControlError> {
+    if start.refused.is_some() {
+        return Err(ControlError::Refused);
+    }
     if !matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Stopped) {
         return Err(ControlError::NotRetryable(execution.status));
     }

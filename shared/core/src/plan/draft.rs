@@ -8,7 +8,7 @@ use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::Execution;
 use crate::execution::commit::{Commit, Completion, Decision, End, Failure, Verdict};
 use crate::execution::phase::{ExecutionStatus, Phase, StepState};
-use crate::execution::start::Start;
+use crate::execution::start::{NOT_STARTED, Start};
 use crate::failure::FailureType;
 use crate::limits::{COMMIT_BYTES, FAILURE_REASON_CHARS, json_bytes};
 use crate::plan::effect::Plan;
@@ -175,6 +175,12 @@ impl<'a> Draft<'a> {
 
     /// Ends the execution if nothing runs and nothing can start any more.
     pub(crate) fn finish(&mut self) {
+        if let Some(refused) = &self.start.refused {
+            let text = format!("{NOT_STARTED}{}", refused.reason);
+            let failure_reason = Some(text.chars().take(END_REASON_CHARS).collect());
+            self.plan.commit.end = Some(End { failure_reason, stopped: false });
+            return;
+        }
         let is_stopping = self.is_stopping;
         let is_open = self.states.iter().any(|state| match state.phase {
             // A step that has not begun when the execution stops never will.

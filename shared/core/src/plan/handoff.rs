@@ -264,6 +264,7 @@ mod tests {
             pipeline_arn: "arn".to_owned(),
             trigger: "a test".to_owned(),
             uploaded: None,
+            refused: None,
             secret: Secret::from_bytes([1; 32]),
         }
     }

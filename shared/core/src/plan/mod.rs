@@ -55,7 +55,8 @@ pub fn plan(
     facts: &Facts,
 ) -> Plan {
     let mut draft = Draft::new(pipeline, start, execution, facts);
-    if events.contains(&Event::RetryRequested) && check_retry(pipeline, execution).is_ok() {
+    let is_retry = events.contains(&Event::RetryRequested);
+    if is_retry && check_retry(start, pipeline, execution).is_ok() {
         draft.retry();
     } else if execution.status.is_over() {
         draft.discard_reports(events);

@@ -9,8 +9,7 @@ use crate::execution::commit::{AttemptResult, Commit, Verdict};
 use crate::execution::start::Start;
 use crate::name::ParameterName;
 
-/// The text that stands in a secret value's place.
-pub const MASK: &str = "****";
+pub use crate::definition::parameter::MASK;
 
 /// Returns the texts that must not be shown. The longest come first, so that a value that contains
 /// another one is replaced as a whole.

@@ -135,14 +135,14 @@ fn an_execution_taken_up_again_keeps_what_succeeded_and_runs_the_rest() {
     let mut world = World::new(BRANCHES);
     world.advance(&[]);
     assert_eq!(
-        check_retry(&world.pipeline, &world.execution),
+        check_retry(&world.start, &world.pipeline, &world.execution),
         Err(ControlError::NotRetryable(ExecutionStatus::Executing))
     );
     world.succeed("C", json!({}));
     world.succeed("A", json!({}));
     world.fail("B");
     assert_eq!(world.execution.status, ExecutionStatus::Failed);
-    assert_eq!(check_retry(&world.pipeline, &world.execution), Ok(()));
+    assert_eq!(check_retry(&world.start, &world.pipeline, &world.execution), Ok(()));
     world.advance(&[Event::RetryRequested]);
     assert_eq!(world.execution.status, ExecutionStatus::Executing);
     assert_eq!(world.invoked(), ["A", "C", "B", "B"]);
@@ -174,7 +174,10 @@ fn an_execution_that_ended_in_a_fail_step_is_not_taken_up_again() {
     let mut world =
         World::new("\n  - { Name: Stop, Type: Fail, Arguments: { ErrorMessage: enough } }\n");
     world.advance(&[]);
-    assert_eq!(check_retry(&world.pipeline, &world.execution), Err(ControlError::FailStep));
+    assert_eq!(
+        check_retry(&world.start, &world.pipeline, &world.execution),
+        Err(ControlError::FailStep)
+    );
     assert!(world.plan(&[Event::RetryRequested]).commit.is_empty());
 }
 

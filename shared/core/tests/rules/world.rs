@@ -87,6 +87,7 @@ impl World {
             pipeline_arn: "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p".to_owned(),
             trigger: String::new(),
             uploaded: None,
+            refused: None,
             secret: Secret::from_bytes([id; 32]),
         };
         let execution = Execution::new(pipeline.steps.len());

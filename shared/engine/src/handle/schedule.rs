@@ -6,10 +6,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sidestep_core::event::trigger::Trigger;
 use sidestep_core::name::PipelineName;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::engine::Engine;
-use crate::error::{EngineError, error_chain};
+use crate::error::EngineError;
+use crate::handle::trigger::Triggered;
 
 /// The bucket under which schedules are registered as triggers. No bucket can have this name. The
 /// prefix of such a trigger is the schedule's number.
@@ -44,30 +45,29 @@ impl Engine {
         Ok(self.triggers.triggers(SCHEDULES).await?)
     }
 
-    /// Handles the message of a schedule. If its pipeline cannot be started, the message is logged
-    /// and dropped, as for uploads.
+    /// Handles the message of a schedule. If its pipeline cannot be started, an execution says so,
+    /// as for uploads.
     pub(crate) async fn scheduled(&self, message: &Value) -> Result<Value, EngineError> {
         let Ok(tick) = Tick::deserialize(message) else {
             info!("the message of a schedule cannot be read and is ignored");
             return Ok(json!({ "Started": [] }));
         };
+        let stale = self.refresh().await?;
         let triggers = self.triggers.triggers(SCHEDULES).await?;
         let Some(trigger) = triggers.iter().find(|trigger| tick.is_of(trigger)) else {
             info!(pipeline_name = %tick.pipeline_name, "the schedule is not registered");
             return Ok(json!({ "Started": [] }));
         };
         let origin = format!("schedule at {}", tick.time);
-        let token = format!("{SCHEDULES}\0{}\0{}", tick.number, tick.time);
         let parameters = tick.parameters(trigger);
-        match self.start_triggered(trigger, parameters, origin, token, None).await {
-            Ok(id) => Ok(json!({ "Started": [id] })),
-            Err(error @ (EngineError::Definition(_) | EngineError::Start(_))) => {
-                let error = error_chain(&error);
-                warn!(pipeline_name = %tick.pipeline_name, error, "the schedule starts nothing");
-                Ok(json!({ "Started": [] }))
-            }
-            Err(error) => Err(error),
-        }
+        let token = format!("{SCHEDULES}\0{}\0{}", tick.number, tick.time);
+        let origin = (origin, token);
+        let started =
+            self.start_triggered(trigger, parameters, origin, None, stale.as_deref()).await?;
+        Ok(match started {
+            Triggered::Started(id) => json!({ "Started": [id], "Refused": [] }),
+            Triggered::Refused(id) => json!({ "Started": [], "Refused": [id] }),
+        })
     }
 }
 

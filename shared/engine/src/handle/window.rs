@@ -17,6 +17,7 @@ use tracing::warn;
 
 use crate::engine::Engine;
 use crate::error::{EngineError, error_chain};
+use crate::handle::trigger::Triggered;
 use crate::ports::batches::OpenWindow;
 use crate::ports::objects::sha256_hex;
 
@@ -83,6 +84,8 @@ impl Engine {
     /// Starts an execution for each part of a window and closes it.
     async fn start_window(&self, window: OpenWindow) -> Result<Vec<ExecutionId>, EngineError> {
         let OpenWindow { id, trigger, mut notes } = window;
+        let stale = self.refresh().await?;
+        let trigger = self.current(&trigger).await?;
         let mut started = Vec::new();
         for _ in 0..ROUNDS {
             let (objects, parts) = self.batches.window(&id).await?;
@@ -90,7 +93,7 @@ impl Engine {
             let mut number = parts.iter().map(|part| part.number).max().unwrap_or(0);
             // A part that was recorded may not have been started.
             for part in &parts {
-                started.extend(self.start_part(&trigger, &id, part).await?);
+                started.extend(self.start_part(&trigger, &id, part, stale.as_deref()).await?);
             }
             let mut is_whole = true;
             for uploads in rest {
@@ -100,7 +103,7 @@ impl Engine {
                     is_whole = false;
                     break;
                 }
-                started.extend(self.start_part(&trigger, &id, &part).await?);
+                started.extend(self.start_part(&trigger, &id, &part, stale.as_deref()).await?);
             }
             if is_whole && self.batches.close_window(&id, notes).await? {
                 return Ok(started);
@@ -124,27 +127,24 @@ impl Engine {
         Ok(Part { number, listing, count, uploads })
     }
 
-    /// Starts a part's execution, once. If it cannot be started, it is logged and dropped, as for
-    /// single uploads.
+    /// Starts a part's execution, once. If it cannot be started, an execution says so, as for single
+    /// uploads.
     async fn start_part(
         &self,
         trigger: &Trigger,
         id: &WindowId,
         part: &Part,
+        stale: Option<&str>,
     ) -> Result<Option<ExecutionId>, EngineError> {
         let place = S3Uri::new(trigger.bucket.clone(), trigger.prefix.clone());
         let origin = format!("batch of {} uploads to {place}", part.count);
         let token = format!("batch\0{id}\0{}", part.number);
         let parameters = trigger.parameters_for_part(part);
-        let uploaded = Some(trigger.uploaded_part(part));
-        match self.start_triggered(trigger, parameters, origin, token, uploaded).await {
-            Ok(id) => Ok(Some(id)),
-            Err(error @ (EngineError::Definition(_) | EngineError::Start(_))) => {
-                let error = error_chain(&error);
-                warn!(pipeline_name = %trigger.pipeline_name, window = %id, error, "the batch starts nothing");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let (origin, uploaded) = ((origin, token), Some(trigger.uploaded_part(part)));
+        let started = self.start_triggered(trigger, parameters, origin, uploaded, stale).await?;
+        Ok(match started {
+            Triggered::Started(id) => Some(id),
+            Triggered::Refused(_) => None,
+        })
     }
 }

@@ -8,6 +8,7 @@ pub mod cache_index;
 pub mod clock;
 pub mod disk_full;
 pub mod executions;
+pub mod freshness;
 pub mod functions;
 pub mod objects;
 pub mod pipelines;

@@ -2,6 +2,7 @@
 
 pub(crate) mod prefetch;
 mod preview;
+mod refusal;
 pub mod selection;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,7 @@ use sidestep_core::execution::Execution;
 use sidestep_core::execution::start::{Function, Start, cannot_start_once};
 use sidestep_core::execution::token::Secret;
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
-use sidestep_core::parse::{parse, unrunnable};
+use sidestep_core::parse::{Format, parse, unrunnable};
 use sidestep_core::uri::S3Uri;
 
 use crate::engine::Engine;
@@ -58,7 +59,55 @@ pub struct Prepared {
     pub(crate) latest: Vec<ExecutionId>,
 }
 
+/// Where an execution comes from: what is known of it before anything is checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) pipeline_name: PipelineName,
+    pub(crate) definition_digest: String,
+    pub(crate) definition_format: Format,
+    pub(crate) trigger: String,
+    pub(crate) token: Option<String>,
+}
+
 impl Engine {
+    /// Returns the start of an execution that begins now, with its id and its secret and without
+    /// parameters, functions and choices.
+    fn start_of_origin(&self, origin: Origin) -> Start {
+        let random = self.clock.random();
+        let execution_id = match &origin.token {
+            Some(token) => ExecutionId::from_bytes(half(&hash(&origin.pipeline_name, token))),
+            None => ExecutionId::from_bytes(half(&random)),
+        };
+        let deployment = &self.deployment;
+        let name = &origin.pipeline_name;
+        let key = format!("runs/{name}/{execution_id}/");
+        Start {
+            state_version: self.state_version,
+            output_prefix: S3Uri::new(deployment.artifact_bucket.clone(), key),
+            execution_id,
+            definition_digest: origin.definition_digest,
+            definition_format: origin.definition_format,
+            parameters: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            left_out: BTreeMap::new(),
+            started_at_ms: self.clock.now_ms(),
+            use_cache: true,
+            selection: None,
+            forced: BTreeSet::new(),
+            baseline: None,
+            max_parallel_execution_steps: None,
+            pipeline_arn: format!(
+                "arn:aws:sagemaker:{}:{}:pipeline/{name}",
+                deployment.region, deployment.account_id
+            ),
+            pipeline_name: origin.pipeline_name,
+            trigger: origin.trigger,
+            uploaded: None,
+            refused: None,
+            secret: Secret::from_bytes(Sha256::digest(random).into()),
+        }
+    }
+
     /// Checks a request and fixes everything that the execution will use. Writes nothing.
     pub async fn prepare(&self, request: StartRequest) -> Result<Prepared, EngineError> {
         let definition = request.definition;
@@ -81,38 +130,20 @@ impl Engine {
         if !not_once.is_empty() {
             return Err(StartError::NotOnce(not_once).into());
         }
-        let random = self.clock.random();
-        let execution_id = match &request.token {
-            Some(token) => ExecutionId::from_bytes(half(&hash(&request.pipeline_name, token))),
-            None => ExecutionId::from_bytes(half(&random)),
-        };
-        let secret = Secret::from_bytes(Sha256::digest(random).into());
-        let deployment = &self.deployment;
-        let name = &request.pipeline_name;
-        let key = format!("runs/{name}/{execution_id}/");
-        let mut start = Start {
-            state_version: self.state_version,
-            output_prefix: S3Uri::new(deployment.artifact_bucket.clone(), key),
-            execution_id,
+        let origin = Origin {
+            pipeline_name: request.pipeline_name,
             definition_digest: definition.digest(),
             definition_format: definition.format,
+            trigger: request.trigger,
+            token: request.token,
+        };
+        let mut start = Start {
             parameters,
             functions,
             left_out: request.left_out,
-            started_at_ms: self.clock.now_ms(),
             use_cache: request.use_cache,
-            selection: None,
-            forced: BTreeSet::new(),
-            baseline: None,
             max_parallel_execution_steps: request.max_parallel_execution_steps,
-            pipeline_arn: format!(
-                "arn:aws:sagemaker:{}:{}:pipeline/{name}",
-                deployment.region, deployment.account_id
-            ),
-            pipeline_name: request.pipeline_name,
-            trigger: request.trigger,
-            uploaded: None,
-            secret,
+            ..self.start_of_origin(origin)
         };
         chooser.choose(&pipeline, &mut start).await?;
         Ok(Prepared { start, pipeline, definition, latest })
@@ -132,9 +163,10 @@ impl Engine {
         };
         let (creation, facts) = futures::try_join!(create, self.prefetch(&start, &latest))?;
         if let Creation::Exists(existing) = creation {
-            // The code may have changed between two deliveries of one event. The first one counts.
+            // The code may have changed between two deliveries of one event. The first one counts,
+            // also if it started nothing.
             let is_repeat = existing.pipeline_name == start.pipeline_name
-                && existing.parameters == start.parameters;
+                && (existing.parameters == start.parameters || existing.refused.is_some());
             if !is_repeat {
                 return Err(StartError::Conflict { execution_id: id }.into());
             }

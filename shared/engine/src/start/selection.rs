@@ -99,14 +99,24 @@ impl<'a> SelectionResolver<'a> {
         Ok(finished)
     }
 
+    /// Returns the newest execution that has ended and was not refused before its first step.
+    async fn newest_with_steps(&mut self) -> Result<Option<ExecutionId>, EngineError> {
+        for line in self.finished().await? {
+            if self.engine.earlier(&line.execution_id).await?.start.refused.is_none() {
+                return Ok(Some(line.execution_id));
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns the execution that selectors and parameters refer to: the one that was named, or
     /// else the newest one that has ended.
     async fn reference(&mut self) -> Result<Option<Arc<PastExecution>>, EngineError> {
         let id = match &self.request.source {
             SourceRequest::None => return Ok(None),
             SourceRequest::Execution(id) => id.clone(),
-            SourceRequest::Latest => match self.finished().await?.first() {
-                Some(line) => line.execution_id.clone(),
+            SourceRequest::Latest => match self.newest_with_steps().await? {
+                Some(id) => id,
                 None => return Ok(None),
             },
         };
@@ -237,6 +247,9 @@ impl<'a> SelectionResolver<'a> {
         let mut first_error = None;
         for line in self.finished().await? {
             let earlier = self.engine.earlier(&line.execution_id).await?;
+            if earlier.start.refused.is_some() {
+                continue;
+            }
             match self.check(pipeline, needed, &earlier).await {
                 Ok(()) => return Ok(Some(line.execution_id)),
                 Err(error @ EngineError::Start(_)) => drop(first_error.get_or_insert(error)),

@@ -70,6 +70,24 @@ pub async fn deploy(
     Ok(())
 }
 
+/// Replaces the triggers `old` by `new` while events are delivered.
+pub async fn replace_triggers(
+    cloud: &Cloud,
+    engine: &Engine,
+    old: &[Trigger],
+    new: &[Trigger],
+) -> Result<(), DeploymentError> {
+    // The triggers first: an event that arrives in between finds the new ones.
+    engine.replace_triggers(new).await?;
+    configure_notifications(cloud, new).await?;
+    for trigger in old.iter().filter(|trigger| trigger.bucket != SCHEDULES) {
+        if new.iter().all(|kept| kept.bucket != trigger.bucket) {
+            cloud.s3().set_notifications(&trigger.bucket, Vec::new()).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Asks S3 to notify the planner of manifests, and the trigger of uploads to the triggers' buckets.
 async fn configure_notifications(
     cloud: &Cloud,

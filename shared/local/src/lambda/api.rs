@@ -141,7 +141,7 @@ async fn list_functions(State(shared): State<Arc<Shared>>) -> Response {
 fn find(shared: &Shared, name: &str, uri: &Uri) -> Result<Arc<Function>, InvokeError> {
     check_qualifier(name, uri)?;
     let not_found = || InvokeError::FunctionNotFound { function: name.to_owned() };
-    let function = function_of(name).and_then(|name| shared.scheduler.function(&name));
+    let function = function_of(name).and_then(|named| shared.scheduler.function(&named));
     function.ok_or_else(not_found)
 }
 

@@ -121,7 +121,7 @@ impl Shared {
         let name = function_of(&request.function);
         let not_found = || InvokeError::FunctionNotFound { function: request.function.clone() };
         let function =
-            name.and_then(|name| self.scheduler.function(&name)).ok_or_else(not_found)?;
+            name.and_then(|named| self.scheduler.function(&named)).ok_or_else(not_found)?;
         let actual = request.payload.len();
         if actual > limit {
             return Err(InvokeError::RequestTooLarge { limit, actual });

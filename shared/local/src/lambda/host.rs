@@ -35,12 +35,13 @@ impl LambdaHost {
     /// Adds a function, or replaces the one of that name.
     ///
     /// Attempts that run finish with the old code, and queued events run with the code for which
-    /// they were accepted.
+    /// they were accepted. The old code stays under its version.
     pub fn register(&self, config: FunctionConfig) -> Result<(), HostError> {
         config.check()?;
         let HostOptions { region, account_id, .. } = &self.shared.options;
         let arn = format!("arn:aws:lambda:{region}:{account_id}:function:{}", config.name);
-        self.shared.scheduler.register(Arc::new(Function { config, arn }));
+        let version = Function::version_of(&config.code_sha256);
+        self.shared.scheduler.register(Arc::new(Function { config, arn, version }));
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 #[cfg(doc)]
 use sidestep_core::execution::invocation::ATTEMPT_HEADER;
 use sidestep_core::failure::FailureType;
+use sidestep_engine::ports::objects::sha256_hex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -87,6 +88,16 @@ impl Invocation {
 pub(super) struct Function {
     pub(super) config: FunctionConfig,
     pub(super) arn: String,
+    /// A number made of the code's digest, so that the same code has it in every process.
+    pub(super) version: String,
+}
+
+impl Function {
+    /// Returns the number of the version with this code.
+    pub(super) fn version_of(code_sha256: &str) -> String {
+        let digest = sha256_hex(code_sha256.as_bytes());
+        u32::from_str_radix(&digest[..8], 16).unwrap_or_default().to_string()
+    }
 }
 
 /// An invocation on its way to an environment.

@@ -2,23 +2,33 @@
 
 use sidestep_core::name::FunctionName;
 
+/// A function as a request names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: FunctionName,
+    /// The number of a version; absent for the newest code.
+    pub(super) version: Option<String>,
+}
+
 /// Parses what the Invoke API takes as a function: a name, a partial ARN or a full ARN.
 ///
-/// The qualifier `$LATEST` is accepted; any other version or alias gives `None`, because the
+/// The qualifier may be `$LATEST` or the number of a version. An alias gives `None`, because the
 /// host has none. Region and account are not compared: every ARN is looked up here.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
-pub(super) fn function_of(reference: &str) -> Option<FunctionName> {
+pub(super) fn function_of(reference: &str) -> Option<Named> {
     let qualified = match reference.split_once("function:") {
         Some((prefix, rest)) if prefix.is_empty() || prefix.ends_with(':') => rest,
         _ => reference,
     };
-    let name = match qualified.split_once(':') {
-        Some((name, "$LATEST")) => name,
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    let (name, version) = match qualified.split_once(':') {
+        Some((name, "$LATEST")) => (name, None),
+        Some((name, version)) if is_number(version) => (name, Some(version.to_owned())),
         Some(_) => return None,
-        None => qualified,
+        None => (qualified, None),
     };
-    FunctionName::parse(name).ok()
+    Some(Named { name: FunctionName::parse(name).ok()?, version })
 }
 
 #[cfg(test)]
@@ -35,15 +45,17 @@ mod tests {
             "arn:aws:lambda:us-east-1:123456789012:function:step",
             "arn:aws:lambda:us-east-1:123456789012:function:step:$LATEST",
         ] {
-            let name = function_of(reference).expect(reference);
-            assert_eq!(name.as_str(), "step", "{reference}");
+            let named = function_of(reference).expect(reference);
+            assert_eq!((named.name.as_str(), named.version), ("step", None), "{reference}");
         }
+        let named = function_of("arn:aws:lambda:us-east-1:1:function:step:7").expect("a version");
+        assert_eq!((named.name.as_str(), named.version.as_deref()), ("step", Some("7")));
     }
 
     #[test]
-    fn versions_aliases_and_paths_are_not_found() {
+    fn aliases_and_paths_are_not_found() {
         for reference in
-            ["step:7", "step:live", "../step", "", "arn:aws:lambda:x:1:function:", "a b"]
+            ["step:7a", "step:live", "../step", "", "arn:aws:lambda:x:1:function:", "a b"]
         {
             assert_eq!(function_of(reference), None, "{reference}");
         }

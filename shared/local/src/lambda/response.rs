@@ -43,7 +43,7 @@ pub(super) fn invoked(output: InvokeOutput, wants_log_tail: bool) -> Response {
     response
 }
 
-/// Describes a function as `GetFunctionConfiguration` does.
+/// Describes a function as `GetFunctionConfiguration` does, with the version of its code.
 pub(super) fn configuration(function: &Function) -> Value {
     let config = &function.config;
     let (runtime, handler, all) = match &config.code {
@@ -64,7 +64,7 @@ pub(super) fn configuration(function: &Function) -> Value {
         "Runtime": runtime,
         "Handler": handler,
         "CodeSha256": config.code_sha256,
-        "Version": "$LATEST",
+        "Version": function.version,
         "Timeout": config.timeout.as_secs() + u64::from(config.timeout.subsec_nanos() > 0),
         "MemorySize": config.memory_mb,
         "PackageType": "Zip",

@@ -20,6 +20,7 @@ use super::function::Code;
 use super::invocation::{Function, Job};
 use super::limits::{IN_PROCESS_CONCURRENCY, QUEUED_BYTES, QUEUED_EVENT_OVERHEAD_BYTES};
 use super::metrics::Load;
+use super::reference::Named;
 
 /// The queues, limits and idle environments of a host.
 #[derive(Debug)]
@@ -35,6 +36,9 @@ pub(super) struct Scheduler {
 #[derive(Debug, Default)]
 struct State {
     functions: BTreeMap<FunctionName, Entry>,
+    /// All code that was registered, by name and version: an execution keeps the code with which it
+    /// began while newer code is registered.
+    versions: BTreeMap<(FunctionName, String), Arc<Function>>,
     /// All attempts that run.
     running: usize,
     /// The attempts that run in processes, which the host's cap counts.
@@ -79,6 +83,7 @@ impl Scheduler {
     pub(super) fn register(&self, function: Arc<Function>) {
         let mut state = self.lock();
         let name = function.config.name.clone();
+        state.versions.insert((name.clone(), function.version.clone()), function.clone());
         if let Some(entry) = state.functions.get_mut(&name) {
             entry.function = function;
             entry.idle.clear();
@@ -88,9 +93,16 @@ impl Scheduler {
         }
     }
 
-    /// Returns the function of a name.
-    pub(super) fn function(&self, name: &FunctionName) -> Option<Arc<Function>> {
-        self.lock().functions.get(name).map(|entry| entry.function.clone())
+    /// Returns a function: the code that was registered last, or the version that is named.
+    pub(super) fn function(&self, named: &Named) -> Option<Arc<Function>> {
+        let state = self.lock();
+        let newest = state.functions.get(&named.name).map(|entry| &entry.function)?;
+        match &named.version {
+            Some(version) if *version != newest.version => {
+                state.versions.get(&(named.name.clone(), version.clone())).cloned()
+            }
+            _ => Some(newest.clone()),
+        }
     }
 
     /// Returns all functions, by name.
