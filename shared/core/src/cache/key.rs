@@ -217,7 +217,8 @@ mod tests {
             ..base.clone()
         };
         let keys = [None, Some("sha256:a"), Some("sha256:b")].map(|digest| content(digest).key());
-        assert_eq!(BTreeSet::from_iter(keys.into_iter().chain([base.key()])).len(), 4);
+        let keys: BTreeSet<_> = keys.into_iter().chain([base.key()]).collect();
+        assert_eq!(keys.len(), 4);
     }
 
     #[test]

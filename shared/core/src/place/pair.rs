@@ -73,7 +73,9 @@ fn places(bucket: &str, key: &Key, is_key: bool, found: &mut Found) {
     if key.role == Role::Prefix && !text.is_empty() && !text.ends_with('/') {
         add(place(bucket, &format!("{text}*")), certainty);
     } else {
-        readings(bucket, text, false, certainty).into_iter().for_each(|(uri, how)| add(uri, how));
+        for (uri, certainty) in readings(bucket, text, false, certainty) {
+            add(uri, certainty);
+        }
     }
     if let Some(inner) = text.strip_prefix('/') {
         add(place(bucket, inner), Certainty::Possible);

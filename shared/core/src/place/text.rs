@@ -25,8 +25,9 @@ pub(super) fn places_in(text: &str) -> Named {
     let mut named = Named::default();
     scan(text, &mut named);
     // A URI within a URL, and slashes as some encoders of JSON write them.
-    if text.contains("%3A%2F%2F") || text.contains("%3a%2f%2f") {
-        decode(text).iter().for_each(|text| scan(text, &mut named));
+    let has_encoded = text.contains("%3A%2F%2F") || text.contains("%3a%2f%2f");
+    if let Some(decoded) = decode(text).filter(|_| has_encoded) {
+        scan(&decoded, &mut named);
     }
     if text.contains(":\\/\\/") {
         scan(&text.replace("\\/", "/"), &mut named);

@@ -54,7 +54,7 @@ impl Draft<'_> {
             CacheScope::Deployment => None,
             CacheScope::Pipeline => Some(format!("pipeline:{}", self.start.pipeline_name)),
         };
-        Ok(Ok(KeyParts { scope, contents, ..KeyParts::lambda(&code, arguments) }))
+        Ok(Ok(KeyParts { contents, scope, ..KeyParts::lambda(&code, arguments) }))
     }
 
     /// Returns the arguments with content in place of each that is an S3 URI.
@@ -80,24 +80,23 @@ impl Draft<'_> {
         let has_reads = function.is_some_and(|function| !function.reads.is_empty());
         let surroundings = Surroundings { uploaded, has_reads };
         let Found { mut places, unseen } = find(arguments, surroundings);
-        let declared = match &lambda.reads {
-            Some(expressions) => match self.declared(step, expressions)? {
+        let declared = if let Some(expressions) = &lambda.reads {
+            match self.declared(step, expressions)? {
                 Ok(declared) => declared,
                 Err(why) => return Ok(Err(why)),
-            },
-            None => {
-                if let Some(unseen) = unseen.first() {
-                    let (argument, text) = (unseen.argument(), &unseen.text);
-                    return Ok(Err(format!(
-                        "argument `{argument}` may name data that is not seen (`{text}`): list in `Reads` what the step reads besides its arguments, or `[]`"
-                    )));
-                }
-                let of = |function: &'_ Function| {
-                    let all = function.reads.iter().chain(&function.places);
-                    all.map(|uri| place(uri.bucket(), uri.key())).collect()
-                };
-                function.map(of).unwrap_or_default()
             }
+        } else {
+            if let Some(unseen) = unseen.first() {
+                let (argument, text) = (unseen.argument(), &unseen.text);
+                return Ok(Err(format!(
+                    "argument `{argument}` may name data that is not seen (`{text}`): list in `Reads` what the step reads besides its arguments, or `[]`"
+                )));
+            }
+            let of = |function: &Function| {
+                let all = function.reads.iter().chain(&function.places);
+                all.map(|uri| place(uri.bucket(), uri.key())).collect()
+            };
+            function.map(of).unwrap_or_default()
         };
         // The content of a plain URI stands in its place.
         let uploaded = uploaded.filter(|uri| !is_plain(arguments, &uri.to_string()));
