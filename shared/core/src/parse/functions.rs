@@ -34,7 +34,7 @@ fn is_step(node: Node<'_>) -> bool {
     node.get("Type").and_then(Node::as_str) == Some("Lambda")
 }
 
-fn unknown<'d>(node: Node<'d>, name: &str, known: &BTreeSet<&str>) -> Finding {
+fn unknown(node: Node<'_>, name: &str, known: &BTreeSet<&str>) -> Finding {
     let near = nearest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
     let message = format!("`sidestep.toml` has no function `{name}`");
     let finding = Finding::at(node, Code::UnknownFunction, message).hint(near);

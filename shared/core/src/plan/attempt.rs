@@ -218,7 +218,7 @@ impl Draft<'_> {
         let Some(claim) = self.claim_of(step)? else { return Ok(()) };
         let attempt_count = claim.attempt_count;
         if self.is_stopping {
-            let reason = format!("attempt {attempt_count} was lost while the execution stopped");
+            let reason = format!("attempt {attempt_count} was lost");
             self.record(step, Verdict::Stopped { attempt_count }, reason);
         } else if self.facts.is_held {
             // A process that has the functions takes care of it.

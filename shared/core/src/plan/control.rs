@@ -69,7 +69,7 @@ impl Draft<'_> {
         match (phase, &self.pipeline.step(step).kind) {
             (Phase::Retrying, _) => {
                 let attempt_count = self.resolver().commit(revision)?.attempts(step);
-                let reason = "the execution was stopped before its next attempt".to_owned();
+                let reason = "before its next attempt".to_owned();
                 self.record(step, Verdict::Stopped { attempt_count }, reason);
             }
             (Phase::Executing, StepKind::Callback(callback)) => {

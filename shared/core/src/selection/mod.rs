@@ -7,7 +7,9 @@
 //! the place of their step in both rules.
 
 pub mod changed;
+mod pattern;
 pub mod selector;
+mod selector_error;
 
 use std::collections::{BTreeMap, BTreeSet};
 

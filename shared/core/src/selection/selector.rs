@@ -20,6 +20,9 @@ use crate::definition::graph::{Direction, Graph};
 use crate::definition::{Pipeline, StepIndex};
 use crate::name::StepName;
 use crate::parse::suggest::{Suggester, list};
+use crate::selection::pattern::{WILDCARDS, is_pattern, matches};
+
+pub use crate::selection::selector_error::SelectorError;
 
 /// A parsed selector.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,24 +45,6 @@ enum Atom {
     Failed,
 }
 
-/// The error for a selector that cannot be read, or that names what does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SelectorError {
-    #[error("invalid selector `{selector}`: expected {}", Selector::ALLOWED)]
-    Unreadable { selector: String },
-    #[error("selector `{selector}`: there is no step `{name}`{hint}")]
-    UnknownStep { selector: String, name: String, hint: String },
-    #[error("selector `{selector}`: no step's name matches (steps: {steps})")]
-    NoMatch { selector: String, steps: String },
-    #[error("selector `{selector}`: no step has that tag (tags: {tags})")]
-    UnknownTag { selector: String, tags: String },
-    #[error("selector `{selector}`: no path leads from `{from}` to `{to}`{hint}")]
-    NoPath { selector: String, from: StepName, to: StepName, hint: String },
-    #[error("selector `{selector}` compares with an earlier execution, and there is none")]
-    NoEarlier { selector: String },
-}
-
 /// The steps of an earlier execution that selectors can name.
 #[derive(Debug, Clone, Default)]
 pub struct PastSteps {
@@ -74,10 +59,6 @@ impl fmt::Display for Selector {
 }
 
 impl Selector {
-    /// The forms of a selector, as the end of an error text.
-    pub const ALLOWED: &'static str =
-        "STEP, STEP+, +STEP, 2+STEP+1, PATTERN*, FROM..TO, tag:TAG, state:changed or result:failed";
-
     /// Reads a selector. It may name steps that do not exist: [`Selector::expand`] checks that.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let unreadable = || SelectorError::Unreadable { selector: text.chars().take(80).collect() };
@@ -209,41 +190,6 @@ impl Selector {
     }
 }
 
-/// The characters that make a name a pattern.
-const WILDCARDS: [char; 2] = ['*', '?'];
-
-fn is_pattern(text: &str) -> bool {
-    text.contains(WILDCARDS)
-}
-
-/// Returns true if `text` matches the pattern: `*` stands for any text, `?` for one character.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut place) = (0, 0);
-    // Where the last `*` stands, and how much of the text it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    while place < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, place));
-                at += 1;
-            }
-            Some(letter) if *letter == '?' || *letter == text[place] => {
-                at += 1;
-                place += 1;
-            }
-            _ => {
-                let Some((begin, taken)) = star else { return false };
-                star = Some((begin, taken + 1));
-                at = begin + 1;
-                place = taken + 1;
-            }
-        }
-    }
-    pattern[at..].iter().all(|letter| *letter == '*')
-}
-
 /// Reads the number beside a `+`. Without a number the distance is unlimited.
 fn distance(count: &str) -> Option<usize> {
     if count.is_empty() { Some(usize::MAX) } else { count.parse().ok() }
@@ -316,26 +262,6 @@ mod tests {
         ];
         for (selector, steps) in cases {
             assert_eq!(expand(selector), Ok(steps.to_owned()), "{selector}");
-        }
-    }
-
-    #[test]
-    fn a_pattern_matches_whole_names() {
-        let cases = [
-            ("*", "", true),
-            ("Train*", "Train", true),
-            ("Train*", "TrainFast", true),
-            ("Train*", "Retrain", false),
-            ("*ain*", "Train-2", true),
-            ("*a*b*c", "xaybzc", true),
-            ("*a*b*c", "xaybz", false),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("a**", "a", true),
-            ("train", "Train", false),
-        ];
-        for (pattern, name, is_match) in cases {
-            assert_eq!(matches(pattern, name), is_match, "{pattern} {name}");
         }
     }
 
