@@ -61,6 +61,7 @@ pub(crate) fn blueprint(
         pipelines,
         buckets: buckets(project)?,
         options,
+        place: None,
     })
 }
 
@@ -238,5 +239,16 @@ fn options(settings: &DeploySettings) -> Result<Options, CommandError> {
     options.alarms = settings.alarms.unwrap_or(options.alarms);
     options.alarm_topic.clone_from(&settings.alarm_topic);
     options.event_bus = event_bus(settings)?;
+    for key in &settings.kms_keys {
+        // An alias in a policy is not the key that it stands for.
+        let is_key = key.starts_with("arn:") && key.contains(":kms:") && key.contains(":key/");
+        if !is_key {
+            let problem =
+                format!("invalid `deploy.kms_keys`: expected the ARN of a key, got `{key}`");
+            return Err(user(problem)
+                .hint("`aws kms describe-key --key-id alias/NAME` prints the ARN of an alias' key"));
+        }
+    }
+    options.kms_keys.clone_from(&settings.kms_keys);
     Ok(options)
 }

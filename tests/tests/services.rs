@@ -54,6 +54,7 @@ fn uploads_template() -> Value {
         pipelines: [(PipelineName::parse("p").expect("legal"), pipeline)].into(),
         buckets: Buckets { created: ["inbox".to_owned()].into(), ..Buckets::default() },
         options: Options { alarms: false, ..Options::default() },
+        place: None,
     })
     .expect("a template");
     let kept = ["AWS::Events::Rule", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy"];

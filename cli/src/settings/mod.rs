@@ -173,6 +173,9 @@ pub(crate) struct DeploySettings {
     pub(crate) alarm_topic: Option<String>,
     /// The event bus that changes of status are sent to.
     pub(crate) events: Option<Events>,
+    /// The ARNs of keys of KMS, with which buckets are encrypted that functions read or write.
+    #[serde(default)]
+    pub(crate) kms_keys: Vec<String>,
     /// Existing buckets of the account, by the project's name for each.
     #[serde(default)]
     pub(crate) buckets: BTreeMap<String, String>,

@@ -1,9 +1,9 @@
 //! Alarms about step functions, and the topic that all alarms are sent to.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::name::LogicalId;
-use crate::resource::{reference, sub};
+use crate::resource::{Resources, reference, sub};
 
 /// The number of functions per alarm. CloudWatch takes ten metrics in an alarm's expression, and
 /// each function brings two.
@@ -11,7 +11,7 @@ const FUNCTIONS_PER_ALARM: usize = 5;
 
 /// Adds alarms on events that Lambda dropped before a step function saw them.
 pub(crate) fn add_dropped<'a>(
-    resources: &mut Map<String, Value>,
+    resources: &mut Resources,
     functions: impl Iterator<Item = &'a String>,
 ) {
     let functions: Vec<_> = functions.collect();
@@ -59,8 +59,8 @@ pub(crate) fn add_dropped<'a>(
 }
 
 /// Sends every alarm to the topic.
-pub(crate) fn notify(resources: &mut Map<String, Value>, topic_arn: &str) {
-    for resource in resources.values_mut() {
+pub(crate) fn notify(resources: &mut Resources, topic_arn: &str) {
+    for resource in resources.map.values_mut() {
         if resource["Type"] == "AWS::CloudWatch::Alarm" {
             resource["Properties"]["AlarmActions"] = json!([topic_arn]);
         }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 const STATE: &str = include_str!("../../../infra/state.yaml");
 const ENGINE: &str = include_str!("../../../infra/engine.yaml");
 const ALARMS: &str = include_str!("../../../infra/alarms.yaml");
+const DEPLOYER: &str = include_str!("../../../infra/deployer.yaml");
 
 /// The template of the bucket for code, which is a stack of its own.
 pub const CODE_TEMPLATE: &str = include_str!("../../../infra/code.yaml");
@@ -33,6 +34,14 @@ pub(crate) fn engine(alarms: bool) -> Map<String, Value> {
         }
     }
     template
+}
+
+/// Returns the policy of the person who deploys, for any project.
+pub(crate) fn deployer() -> Map<String, Value> {
+    match parse(DEPLOYER) {
+        Value::Object(policy) => policy,
+        other => panic!("`{other}` is no policy"),
+    }
 }
 
 fn parse(text: &str) -> Value {

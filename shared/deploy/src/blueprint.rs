@@ -9,6 +9,7 @@ use sidestep_core::uri::S3Uri;
 
 use crate::bucket::Buckets;
 use crate::name::StackName;
+use crate::place::Place;
 
 /// A project to deploy.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Blueprint {
     pub pipelines: BTreeMap<PipelineName, PipelineUse>,
     pub buckets: Buckets,
     pub options: Options,
+    /// Where the stack will be, if that is known. Its names are then written out.
+    pub place: Option<Place>,
 }
 
 /// A step function of the stack.
@@ -116,6 +119,8 @@ pub struct Options {
     pub alarm_topic: Option<String>,
     /// The name of the event bus that changes of status are sent to.
     pub event_bus: Option<String>,
+    /// The ARNs of the keys that the inputs and the places to write to are encrypted with.
+    pub kms_keys: Vec<String>,
 }
 
 impl Default for Options {
@@ -130,6 +135,7 @@ impl Default for Options {
             alarms: true,
             alarm_topic: None,
             event_bus: None,
+            kms_keys: Vec::new(),
         }
     }
 }

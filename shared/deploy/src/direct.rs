@@ -8,7 +8,7 @@ use sidestep_core::plan::handoff::Handoff;
 
 use crate::access::Access;
 use crate::blueprint::{Blueprint, Function};
-use crate::resource::{ARTIFACTS, allow, arn, one_or_many, reference, sub};
+use crate::resource::{ARTIFACTS, allow, arn, invoked, one_or_many, reference, sub};
 
 /// Returns true if the results of `function` take the direct road.
 pub(crate) fn is_direct(blueprint: &Blueprint, function: &Function, access: &Access) -> bool {
@@ -78,7 +78,7 @@ fn successors(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
         FunctionRef::Named(name) => sub(format!(
             "arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:${{AWS::StackName}}-{name}:*"
         )),
-        FunctionRef::Arn(arn) => json!(arn.as_str()),
+        FunctionRef::Arn(arn) => json!(invoked(arn.as_str())),
     });
     versions.collect()
 }

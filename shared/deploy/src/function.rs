@@ -1,6 +1,8 @@
 //! The resources of one step function: its code's place, its role, its log, and where Lambda
 //! reports its results.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::start::READS_VARIABLE;
 use sidestep_core::plan::lease::{EVENT_VARIABLE, EVENT_WITH_KEY, SDK_VARIABLE};
@@ -10,7 +12,13 @@ use crate::access::{Access, Reach};
 use crate::blueprint::{Blueprint, Code, Function};
 use crate::direct::{self, is_direct};
 use crate::name::LogicalId;
-use crate::resource::{ARTIFACTS, allow, arn, assumed_by, document, one_or_many, reference, sub};
+use crate::resource::{
+    ARTIFACTS, Resources, allow, arn, assumed_by, document, one_or_many, reference, sub,
+};
+
+/// The pattern of an execution's id. A `*` would match `/` too, and so let a function of step `B`
+/// overwrite the artifact that step `A` named `B/x`.
+const EXECUTION: &str = "????????????";
 
 /// Returns the name of the template's parameter that holds the key of a function's zip.
 pub(crate) fn code_parameter(id: &LogicalId) -> String {
@@ -19,7 +27,7 @@ pub(crate) fn code_parameter(id: &LogicalId) -> String {
 
 /// Adds the resources of function `name` to `resources`.
 pub(crate) fn add(
-    resources: &mut Map<String, Value>,
+    resources: &mut Resources,
     blueprint: &Blueprint,
     name: &str,
     function: &Function,
@@ -138,10 +146,9 @@ fn statements(
         allow("Reports", &["sqs:SendMessage"], &arn("Reports")),
     ];
     if !access.steps.is_empty() {
-        let own = access
-            .steps
-            .iter()
-            .map(|(pipeline, step)| sub(format!("{ARTIFACTS}/runs/{pipeline}/*/{step}/*")));
+        let own = access.steps.iter().map(|(pipeline, step)| {
+            sub(format!("{ARTIFACTS}/runs/{pipeline}/{EXECUTION}/{step}/*"))
+        });
         // A repeated upload compares itself with the existing object, so the step reads its own.
         let actions = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"];
         statements.push(allow("Outputs", &actions, &one_or_many(own.collect())));
@@ -160,10 +167,15 @@ fn statements(
         let objects = access.reads.iter().map(|reach| objects(blueprint, reach));
         statements.push(allow("Inputs", &["s3:GetObject"], &one_or_many(objects.collect())));
     }
-    for (number, reach) in access.reads.iter().filter(|reach| reach.is_prefix).enumerate() {
-        let bucket = bucket_arn(blueprint, &reach.bucket);
-        let mut list = allow(&format!("ListInputs{number}"), &["s3:ListBucket"], &sub(bucket));
-        list["Condition"] = json!({ "StringLike": { "s3:prefix": reach.pattern() } });
+    // Without it S3 answers 403 for an object that is absent, which is no answer about the object.
+    let mut prefixes: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for reach in &access.reads {
+        prefixes.entry(&reach.bucket).or_default().push(json!(reach.pattern()));
+    }
+    for (number, (bucket, prefixes)) in prefixes.into_iter().enumerate() {
+        let bucket = sub(bucket_arn(blueprint, bucket));
+        let mut list = allow(&format!("ListInputs{number}"), &["s3:ListBucket"], &bucket);
+        list["Condition"] = json!({ "StringLike": { "s3:prefix": one_or_many(prefixes) } });
         statements.push(list);
     }
     if !access.writes.is_empty() {
@@ -174,10 +186,26 @@ fn statements(
     if is_direct(blueprint, function, access) {
         statements.extend(direct::statements(blueprint, access));
     }
+    statements.extend(kms(blueprint, &["s3"]));
     if blueprint.options.xray {
         statements.push(xray());
     }
     statements
+}
+
+/// Returns the right to read and write what these services encrypt with the project's keys.
+pub(crate) fn kms(blueprint: &Blueprint, services: &[&str]) -> Option<Value> {
+    let keys: Vec<_> = blueprint.options.kms_keys.iter().map(|key| json!(key)).collect();
+    if keys.is_empty() {
+        return None;
+    }
+    let mut statement = allow("Keys", &["kms:Decrypt", "kms:GenerateDataKey"], &one_or_many(keys));
+    let hosts = services
+        .iter()
+        .map(|service| sub(format!("{service}.${{AWS::Region}}.${{AWS::URLSuffix}}")));
+    statement["Condition"] =
+        json!({ "StringEquals": { "kms:ViaService": one_or_many(hosts.collect()) } });
+    Some(statement)
 }
 
 /// Returns the right to send traces. X-Ray's actions have no resources.

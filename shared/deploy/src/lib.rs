@@ -13,9 +13,14 @@ mod alarm;
 mod block;
 pub mod blueprint;
 pub mod bucket;
+pub mod deployer;
 mod direct;
+mod evaluate;
 mod function;
+pub mod lint;
 pub mod name;
+pub mod place;
+mod policy;
 mod resource;
 mod template;
 mod trigger;
@@ -24,7 +29,8 @@ pub use self::block::CODE_TEMPLATE;
 pub use self::blueprint::{Blueprint, Code, Function, Options, PipelineUse, Upload};
 pub use self::bucket::Buckets;
 pub use self::name::{LogicalId, StackName, StackNameError};
-pub use self::template::{SynthesisError, synthesise};
+pub use self::place::Place;
+pub use self::template::{DESCRIPTION, SynthesisError, synthesise};
 
 /// Returns the name of the template's parameter that holds the key of a function's code.
 pub fn code_parameter(function: &str) -> String {

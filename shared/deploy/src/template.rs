@@ -9,14 +9,28 @@ use sidestep_core::name::{PipelineName, StepName};
 
 use crate::access::{Access, accesses, inputs};
 use crate::blueprint::Blueprint;
-use crate::function::{bucket_arn, code_parameter, objects, xray};
+use crate::function::{bucket_arn, code_parameter, kms, objects, xray};
 use crate::name::{FUNCTION_NAME_CHARACTERS, LogicalId, RESERVED};
-use crate::resource::{allow, one_or_many, sub};
-use crate::{alarm, block, function, trigger};
+use crate::place::write_out;
+use crate::resource::{Resources, allow, invoked, one_or_many, sub};
+use crate::{alarm, block, function, policy, trigger};
 
-/// The most functions of a stack. The planner's role names every one, and IAM allows 10,240
-/// characters of inline policies in a role.
+/// The most functions of a stack. A stack has 500 resources, and a function about six of them.
 pub(crate) const FUNCTIONS: usize = 60;
+
+/// The description of every project's template, by which a stack of sidestep's is known.
+pub const DESCRIPTION: &str = "A sidestep project: engine, state, functions";
+
+/// The variables that tell a step function about the engine.
+const ENGINE_VARIABLES: [&str; 7] = [
+    "SIDESTEP_ACCOUNT_ID",
+    "SIDESTEP_BUCKET",
+    "SIDESTEP_HANDOFF",
+    "SIDESTEP_REPORTS",
+    "SIDESTEP_SDK",
+    "SIDESTEP_STACK",
+    "SIDESTEP_TABLE",
+];
 
 /// A project that does not fit into a stack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +48,8 @@ pub enum SynthesisError {
     LongName(String),
     #[error("`{one}` and `{other}` would get the same id in the template")]
     SameId { one: String, other: String },
+    #[error("function `{function}` sets `{variable}`, which is reserved for the engine")]
+    ReservedVariable { function: String, variable: String },
     #[error("the project has {count} functions, but a stack can have at most {FUNCTIONS}")]
     TooManyFunctions { count: usize },
 }
@@ -43,22 +59,32 @@ pub fn synthesise(blueprint: &Blueprint) -> Result<Value, SynthesisError> {
     check(blueprint)?;
     let accesses = accesses(blueprint);
     let mut template = block::engine(blueprint.options.alarms);
-    template
-        .insert("Description".to_owned(), "A sidestep project: engine, state, functions".into());
-    let resources = section(&mut template, "Resources");
-    configure_engine(resources, blueprint);
+    template.insert("Description".to_owned(), DESCRIPTION.into());
+    configure_engine(section(&mut template, "Resources"), blueprint);
+    let mut added = Resources::default();
+    let resources = &mut added;
+    for (id, resource) in std::mem::take(section(&mut template, "Resources")) {
+        resources.begin(&id);
+        resources.insert(id.clone(), resource);
+    }
     for (name, settings) in &blueprint.functions {
         let none = Access::default();
         let access = accesses.get(name).unwrap_or(&none);
+        resources.begin(name);
         function::add(resources, blueprint, name, settings, access);
     }
     trigger::add(resources, blueprint);
     if blueprint.options.alarms {
+        resources.begin("the alarms");
         alarm::add_dropped(resources, blueprint.functions.keys());
         if let Some(topic_arn) = &blueprint.options.alarm_topic {
             alarm::notify(resources, topic_arn);
         }
     }
+    if let Some((one, other)) = resources.clash() {
+        return Err(SynthesisError::SameId { one, other });
+    }
+    *section(&mut template, "Resources") = added.map;
     let parameters = section(&mut template, "Parameters");
     parameters["ArtifactDays"]["Default"] = json!(blueprint.options.artifact_days);
     parameters["LogDays"]["Default"] = json!(blueprint.options.log_days);
@@ -68,7 +94,8 @@ pub fn synthesise(blueprint: &Blueprint) -> Result<Value, SynthesisError> {
             json!({ "Type": "String", "Description": format!("The key of the zip of {name}") }),
         );
     }
-    Ok(Value::Object(template))
+    write_out(&mut template, &blueprint.stack, blueprint.place.as_ref());
+    Ok(Value::Object(policy::fit(template)))
 }
 
 /// Adds the project's choices to the engine's own resources.
@@ -129,13 +156,14 @@ fn project_statements(blueprint: &Blueprint) -> Vec<Value> {
         );
         statements.push(allow("Events", &["events:PutEvents"], &sub(bus)));
     }
+    statements.extend(kms(blueprint, &["s3", "sqs"]));
     if blueprint.options.xray {
         statements.push(xray());
     }
     statements
 }
 
-/// Returns the ARNs of functions that are used but not deployed here, as definitions write them.
+/// Returns the ARNs of functions that are used but not deployed here.
 fn foreign_functions(blueprint: &Blueprint) -> Vec<Value> {
     let steps = blueprint.pipelines.values().flat_map(|used| &used.pipeline.steps);
     let arns = steps.filter_map(|step| match &step.kind {
@@ -144,7 +172,7 @@ fn foreign_functions(blueprint: &Blueprint) -> Vec<Value> {
         }
         _ => None,
     });
-    arns.collect::<BTreeSet<_>>().into_iter().map(|arn| json!(arn)).collect()
+    arns.map(invoked).collect::<BTreeSet<_>>().into_iter().map(|arn| json!(arn)).collect()
 }
 
 /// Returns the ARNs of the queues that Callback steps send to.
@@ -185,12 +213,18 @@ fn check(blueprint: &Blueprint) -> Result<(), SynthesisError> {
         }
         None => Ok(()),
     };
-    for name in blueprint.functions.keys() {
+    for (name, settings) in &blueprint.functions {
         if RESERVED.contains(&name.as_str()) {
             return Err(SynthesisError::Reserved(name.clone()));
         }
         if blueprint.stack.function(name).len() > FUNCTION_NAME_CHARACTERS {
             return Err(SynthesisError::LongName(name.clone()));
+        }
+        if let Some(variable) =
+            settings.environment.keys().find(|name| ENGINE_VARIABLES.contains(&name.as_str()))
+        {
+            let (function, variable) = (name.clone(), variable.clone());
+            return Err(SynthesisError::ReservedVariable { function, variable });
         }
         take(LogicalId::of_function(name), name)?;
     }

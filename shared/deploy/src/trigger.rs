@@ -6,22 +6,24 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sidestep_core::name::PipelineName;
 
 use crate::blueprint::{Blueprint, Upload};
 use crate::function::bucket_arn;
 use crate::name::LogicalId;
-use crate::resource::{allow, arn, assumed_by, document, reference, sub};
+use crate::resource::{Resources, allow, arn, assumed_by, document, reference, sub};
 
 /// Adds buckets, rules and schedules to `resources`.
-pub(crate) fn add(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
+pub(crate) fn add(resources: &mut Resources, blueprint: &Blueprint) {
     for bucket in &blueprint.buckets.created {
+        resources.begin(bucket);
         add_bucket(resources, blueprint, bucket);
     }
     let mut rules = Vec::new();
     let mut has_schedule = false;
     for (name, pipeline) in &blueprint.pipelines {
+        resources.begin(name.as_str());
         for (number, upload) in pipeline.uploads.iter().enumerate() {
             let id = LogicalId::numbered(name.as_str(), "Upload", number);
             rules.push(arn(id.as_str()));
@@ -33,6 +35,7 @@ pub(crate) fn add(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
             resources.insert(id.as_str().to_owned(), schedule(name, number, expression));
         }
     }
+    resources.begin("the triggers");
     if !rules.is_empty() {
         resources.insert("UploadsPolicy".to_owned(), queue_policy(&rules));
     }
@@ -41,13 +44,13 @@ pub(crate) fn add(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
     }
 }
 
-fn add_bucket(resources: &mut Map<String, Value>, blueprint: &Blueprint, bucket: &str) {
+fn add_bucket(resources: &mut Resources, blueprint: &Blueprint, bucket: &str) {
     let id = LogicalId::of(bucket, "Bucket");
     resources.insert(
         id.as_str().to_owned(),
         json!({
             "Type": "AWS::S3::Bucket",
-            "DeletionPolicy": "Retain",
+            "DeletionPolicy": "RetainExceptOnCreate",
             "UpdateReplacePolicy": "Retain",
             "Properties": {
                 "BucketName": sub(blueprint.buckets.template_name(bucket)),

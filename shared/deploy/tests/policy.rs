@@ -167,7 +167,7 @@ fn a_step_writes_only_below_its_own_prefix() {
         put.flat_map(|(_, statement)| texts(&statement["Resource"]).collect::<Vec<_>>()).collect()
     };
     let [written] = writes("StepTrainRole").try_into().expect("one prefix");
-    assert!(written.ends_with("/runs/flights/*/Train/*"), "{written}");
+    assert!(written.ends_with("/runs/flights/????????????/Train/*"), "{written}");
 }
 
 /// Returns every policy statement in the template with the id of its resource.

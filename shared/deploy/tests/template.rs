@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use sidestep_deploy::{Blueprint, SynthesisError, synthesise};
+use sidestep_core::name::PipelineName;
+use sidestep_deploy::{Blueprint, Place, SynthesisError, synthesise};
 use sidestep_testkit::python::{environment, program, target_folder};
 
 use crate::fixture;
@@ -199,11 +200,10 @@ fn names_begin_with_the_stack_so_that_two_live_side_by_side() {
             "Name",
         ];
         for (property, name) in names.filter(|(property, _)| own.contains(&property.as_str())) {
-            let text = name["Fn::Sub"].as_str().unwrap_or_default();
+            let text = name["Fn::Sub"].as_str().or(name.as_str()).unwrap_or_default();
             let is_reference = name.get("Ref").is_some();
-            let has_prefix = text.starts_with("${AWS::StackName}-")
-                || text.starts_with("/aws/lambda/${AWS::StackName}-");
-            assert!(is_reference || has_prefix, "{id} {property} {name}");
+            let has_prefix = text.starts_with("lake-9-") || text.starts_with("/aws/lambda/lake-9-");
+            assert!(is_reference || has_prefix || text == "lake-9", "{id} {property} {name}");
             count += usize::from(has_prefix);
         }
     }
@@ -238,6 +238,57 @@ fn a_project_that_does_not_fit_into_a_stack_is_refused() {
     blueprint.functions.remove("train");
     let refused = synthesise(&blueprint).expect_err("refused").to_string();
     assert!(refused.contains("`Train`") && refused.contains("`train`"), "{refused}");
+}
+
+#[test]
+fn names_of_what_outlives_the_stack_are_texts_and_a_failed_creation_keeps_none_of_it() {
+    for mut blueprint in [fixture::flights(), fixture::everything()] {
+        blueprint.place =
+            Some(Place { account_id: "123456789012".to_owned(), region: "eu-west-1".to_owned() });
+        let template = template(&blueprint);
+        let mut kept = 0;
+        for (id, resource) in template["Resources"].as_object().expect("resources") {
+            let policy = resource["DeletionPolicy"].as_str().unwrap_or_default();
+            // What a failed creation keeps would be in the way of the next one.
+            assert!(["", "Delete", "RetainExceptOnCreate"].contains(&policy), "{id}: {policy}");
+            let properties = resource["Properties"].as_object().expect("properties");
+            for (name, value) in properties.iter().filter(|(name, _)| name.ends_with("Name")) {
+                let is_kept = policy == "RetainExceptOnCreate";
+                assert!(!is_kept || value.is_string(), "{id} {name}: {value}");
+                kept += usize::from(is_kept);
+            }
+        }
+        assert!(kept >= 2, "the table and the artifact bucket: {kept}");
+        let text = template.to_string();
+        for pseudo in ["StackName", "AccountId", "Region", "Partition"] {
+            assert!(!text.contains(&format!("AWS::{pseudo}")), "{pseudo}: {text}");
+        }
+    }
+}
+
+#[test]
+fn two_that_would_get_one_id_are_refused_whatever_they_are() {
+    // Each pair of names and what the second of them replaced: a role, a log group, a queue.
+    for (one, other) in [("f", "f-role"), ("f", "f-logs"), ("f", "f-reports"), ("a-b", "aB")] {
+        let mut blueprint = fixture::flights();
+        for name in [one, other] {
+            let function = fixture::function(fixture::python());
+            blueprint.functions.insert(name.to_owned(), function);
+        }
+        let refused = synthesise(&blueprint).expect_err("refused").to_string();
+        assert!(refused.contains(one) && refused.contains(other), "{refused}");
+    }
+    // A pipeline's rule and a function.
+    let mut blueprint = fixture::flights();
+    let uploads = std::mem::take(&mut blueprint.pipelines);
+    for (_, pipeline) in uploads {
+        let name = PipelineName::parse("step-f").expect("legal");
+        blueprint.pipelines.insert(name, pipeline);
+    }
+    let function = fixture::function(fixture::python());
+    blueprint.functions.insert("f-upload0".to_owned(), function);
+    let refused = synthesise(&blueprint).expect_err("refused").to_string();
+    assert!(refused.contains("step-f") && refused.contains("f-upload0"), "{refused}");
 }
 
 #[test]
