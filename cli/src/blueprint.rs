@@ -123,12 +123,13 @@ fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     uploads.map(upload).collect()
 }
 
-fn functions(project: &Project) -> Result<BTreeMap<String, Function>, CommandError> {
+/// Returns the project's functions, and for each whether it is built on the step SDK.
+pub(crate) fn functions(project: &Project) -> Result<BTreeMap<String, Function>, CommandError> {
     let functions = &project.settings.functions;
     let named = |name: &String| Crate::named(&project.folder, name);
     let packages = functions.values().filter_map(|settings| settings.package.as_ref());
     let crates = packages.map(named).collect::<Result<Vec<_>, _>>()?;
-    let with_sdk = crates_with_sdk(crates);
+    let with_sdk = crates_with_sdk(crates)?;
     let of = |(name, settings): (&String, &FunctionSettings)| {
         let package = settings.package.as_ref().map(named).transpose()?;
         let has_sdk = package.is_some_and(|package| with_sdk.contains(&package));
@@ -151,13 +152,13 @@ fn functions(project: &Project) -> Result<BTreeMap<String, Function>, CommandErr
 }
 
 /// Returns those of the packages that are built on the step SDK.
-fn crates_with_sdk(crates: Vec<Crate>) -> BTreeSet<Crate> {
-    let folders = by_folder(crates).into_keys();
-    let with_sdk = folders.flat_map(|folder| {
-        let packages = packages_with_sdk(&folder);
-        packages.into_iter().map(move |package| Crate { folder: folder.clone(), package })
-    });
-    with_sdk.collect()
+fn crates_with_sdk(crates: Vec<Crate>) -> Result<BTreeSet<Crate>, CommandError> {
+    let mut with_sdk = BTreeSet::new();
+    for folder in by_folder(crates).into_keys() {
+        let packages = packages_with_sdk(&folder)?.into_iter();
+        with_sdk.extend(packages.map(|package| Crate { folder: folder.clone(), package }));
+    }
+    Ok(with_sdk)
 }
 
 fn function(settings: &FunctionSettings) -> Function {
@@ -245,8 +246,9 @@ fn options(settings: &DeploySettings) -> Result<Options, CommandError> {
         if !is_key {
             let problem =
                 format!("invalid `deploy.kms_keys`: expected the ARN of a key, got `{key}`");
-            return Err(user(problem)
-                .hint("`aws kms describe-key --key-id alias/NAME` prints the ARN of an alias' key"));
+            return Err(user(problem).hint(
+                "`aws kms describe-key --key-id alias/NAME` prints the ARN of an alias' key",
+            ));
         }
     }
     options.kms_keys.clone_from(&settings.kms_keys);

@@ -9,6 +9,7 @@ mod blueprint;
 mod build;
 mod cache_folder;
 mod commands;
+mod data;
 mod download;
 mod event_form;
 mod files;
@@ -38,6 +39,7 @@ mod source_paths;
 mod state_folder;
 mod stored_code;
 mod target;
+mod template;
 mod triggers;
 mod user;
 

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config};
+use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config, caller, state};
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::{EngineOptions, ServiceEndpoints, stack_engine};
-use sidestep_deploy::{Buckets, StackName};
+use sidestep_deploy::{Buckets, Place, StackName};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::Deployment;
@@ -51,6 +51,19 @@ impl Account {
         }
     }
 
+    /// Returns the account and the region that the credentials are for.
+    pub(crate) async fn place(&self) -> Result<Place, CommandError> {
+        let caller = caller(&self.config).await?;
+        Ok(Place { account_id: caller.id, region: caller.region })
+    }
+
+    /// Returns the configuration for S3.
+    pub(crate) fn s3(&self) -> SdkConfig {
+        let mut builder = self.config.clone().into_builder();
+        builder.set_endpoint_url(self.endpoints().s3);
+        builder.build()
+    }
+
     /// Returns the configuration for SQS.
     pub(crate) fn sqs(&self) -> SdkConfig {
         let mut builder = self.config.clone().into_builder();
@@ -60,9 +73,7 @@ impl Account {
 
     /// Returns the account's S3.
     pub(crate) fn objects(&self) -> S3ObjectStore {
-        let mut builder = self.config.clone().into_builder();
-        builder.set_endpoint_url(self.endpoints().s3);
-        S3ObjectStore::new(&builder.build())
+        S3ObjectStore::new(&self.s3())
     }
 }
 
@@ -72,7 +83,6 @@ pub(crate) struct Remote {
     pub(crate) account: Account,
     pub(crate) engine: Arc<Engine>,
     pub(crate) stack: StackName,
-    pub(crate) artifact_bucket: String,
     pub(crate) table: String,
     pub(crate) account_id: String,
     pub(crate) region: String,
@@ -101,18 +111,24 @@ impl Remote {
         let output = |key: &str| {
             let value = stack.outputs.get(key).cloned();
             value.ok_or_else(|| {
-                user(format!(
-                    "stack `{stack_name}` was not created by sidestep: it has no output `{key}`"
-                ))
+                let status = &stack.status;
+                // A stack that failed or is being made has no outputs.
+                match state(status)
+                    .filter(|_| !status.ends_with("_COMPLETE") || status.contains("ROLLBACK"))
+                {
+                    Some(row) => {
+                        user(format!("stack `{stack_name}` is {status}")).hint(row.way_out)
+                    }
+                    None => user(format!(
+                        "stack `{stack_name}` was not created by sidestep: it has no output `{key}`"
+                    )),
+                }
             })
         };
         let (table, artifact_bucket) = (output("TableName")?, output("ArtifactBucket")?);
         let (account_id, region) = (output("AccountId")?, output("Region")?);
-        let deployment = Deployment {
-            artifact_bucket: artifact_bucket.clone(),
-            region: region.clone(),
-            account_id: account_id.clone(),
-        };
+        let deployment =
+            Deployment { artifact_bucket, region: region.clone(), account_id: account_id.clone() };
         // A stack of an earlier version has no queue of timers: its sweep finds what is due.
         let timers = stack.outputs.get("TimersUrl").cloned();
         let endpoints = account.endpoints();
@@ -135,7 +151,6 @@ impl Remote {
             buckets: buckets(project)?,
             stack: stack_name,
             account,
-            artifact_bucket,
             table,
             account_id,
             region,

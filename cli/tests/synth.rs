@@ -38,7 +38,7 @@ fn the_example_is_one_template_with_all_its_functions() {
     {
         assert!(template["Resources"][id].is_object(), "{id}");
     }
-    assert_eq!(template["Resources"]["StepReport"]["Properties"]["Runtime"], "python3.11");
+    assert_eq!(template["Resources"]["StepReport"]["Properties"]["Runtime"], "python3.13");
     assert_eq!(template["Resources"]["StepTrain"]["Properties"]["Architectures"][0], "arm64");
     let other: Value =
         serde_json::from_slice(&synth(&example, &["--architecture", "x86_64"]).stdout)
@@ -70,6 +70,44 @@ fn events_go_to_the_bus_that_is_named() {
 }
 
 #[test]
+fn for_an_account_names_are_texts_and_rights_are_for_the_keys_that_are_named() {
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/k";
+    let folder = project(&format!(
+        "[[pipelines.scan.triggers]]\nbucket = \"inbox\"\n[deploy]\nstack = \"air\"\nkms_keys = [\"{key}\"]\n"
+    ));
+    let output = synth(folder.path(), &["--account", "123456789012", "--region", "cn-north-1"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let template: Value = serde_json::from_slice(&output.stdout).expect(&said);
+    let properties = |id: &str| template["Resources"][id]["Properties"].clone();
+    assert_eq!(properties("Table")["TableName"], "air");
+    assert_eq!(properties("BucketInbox")["BucketName"], "air-inbox-123456789012-cn-north-1");
+    let role = properties("StepScanRole").to_string();
+    assert!(role.contains(key) && role.contains("s3.cn-north-1.amazonaws.com.cn"), "{role}");
+    assert!(role.contains("arn:aws-cn:s3:::air-inbox-123456789012-cn-north-1/raw/*"), "{role}");
+}
+
+#[test]
+fn what_aws_will_close_soon_is_a_warning() {
+    let folder = project(
+        "[functions.old]\nruntime = \"python3.99\"\nhandler = \"o.h\"\npath = \"scan\"\n[deploy]\nstack = \"air\"\n",
+    );
+    let output = synth(folder.path(), &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("warning: function `air-old` has runtime `python3.99`"), "{said}");
+}
+
+#[test]
+fn the_policy_of_the_person_who_deploys_is_printed() {
+    let folder = project("[deploy]\nstack = \"air\"\n");
+    let output = synth(folder.path(), &["--deployer-policy"]);
+    let policy: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(policy["Version"], "2012-10-17");
+    let text = policy.to_string();
+    assert!(text.contains("iam:PassRole") && text.contains("role/air-*"), "{text}");
+}
+
+#[test]
 fn what_is_wrong_is_named_and_ends_with_status_2() {
     let cases = [
         ("[deploy]\nstack = \"Air!\"\n", "stack name `Air!`"),
@@ -91,7 +129,7 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
         ),
         ("[[pipelines.scan.triggers]]\nprefix = \"a\"\n", "either `bucket` or `schedule`"),
         (
-            "[[pipelines.scan.triggers]]\nbucket = \"a\"\nbatch_seconds = 3601\n",
+            "[[pipelines.scan.triggers]]\nbucket = \"abc\"\nbatch_seconds = 3601\n",
             "expected 1 to 3600, got 3601",
         ),
         (
@@ -99,11 +137,11 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
             "goes with `bucket`",
         ),
         (
-            "[[pipelines.scan.triggers]]\nbucket = \"a\"\nbatch_seconds = 5\nparameters = { A = \"$.uri\" }\n",
+            "[[pipelines.scan.triggers]]\nbucket = \"abc\"\nbatch_seconds = 5\nparameters = { A = \"$.uri\" }\n",
             "`$.uri`: expected one of `$.listing`, `$.count`",
         ),
         (
-            "[[pipelines.scan.triggers]]\nbucket = \"a\"\nparameters = { A = \"$.listing\" }\n",
+            "[[pipelines.scan.triggers]]\nbucket = \"abc\"\nparameters = { A = \"$.listing\" }\n",
             "`$.listing`: expected one of `$.uri`",
         ),
         (
@@ -119,8 +157,38 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
             "could start it again",
         ),
     ];
-    for (settings, named) in cases {
-        let output = synth(project(settings).path(), &[]);
+    let function = |extra: &str| {
+        format!(
+            "[functions.other]\nhandler = \"o.h\"\npath = \"scan\"\n{extra}\n[deploy]\nstack = \"air\"\n"
+        )
+    };
+    let upload = |bucket: &str| {
+        format!("[[pipelines.scan.triggers]]\nbucket = \"{bucket}\"\n[deploy]\nstack = \"air\"\n")
+    };
+    let built = [
+        (function("runtime = \"python3.11\""), "runtime `python3.11`: AWS closed it"),
+        (function("runtime = \"python2.7\""), "which AWS has closed"),
+        (
+            function("runtime = \"python3.13\"\nenvironment = { AWS_REGION = \"x\" }"),
+            "`AWS_REGION` of function `air-other`",
+        ),
+        (
+            function("runtime = \"python3.13\"\nenvironment = { SIDESTEP_TABLE = \"x\" }"),
+            "sets `SIDESTEP_TABLE`, which is reserved",
+        ),
+        (upload("training-data-of-the-whole-company"), "characters: expected 3 to 63"),
+        (
+            function("runtime = \"python3.13\"").replace("other", "scan-role"),
+            "would get the same id",
+        ),
+        (
+            "[deploy]\nstack = \"air\"\nkms_keys = [\"alias/x\"]\n".to_owned(),
+            "expected the ARN of a key, got `alias/x`",
+        ),
+    ];
+    let cases = cases.map(|(settings, named)| (settings.to_owned(), named));
+    for (settings, named) in cases.into_iter().chain(built) {
+        let output = synth(project(&settings).path(), &[]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(named), "{settings}: {said}");

@@ -39,7 +39,7 @@ async fn main() {
     for table in tables(&config).await {
         remove_table(&config, &table).await.expect("removed");
     }
-    stacks.delete(&name, &mut |_| ()).await.expect("deleted");
+    stacks.remove(&name, &mut |_| ()).await.expect("deleted");
     empty_bucket(&config, &bucket).await.expect("removed");
     println!("the stores pass their suites in this account");
 }

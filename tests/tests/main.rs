@@ -18,5 +18,6 @@ mod requests;
 mod services;
 mod setup;
 mod store_suites;
+mod stuck;
 mod table;
 mod watcher;

@@ -123,7 +123,7 @@ async fn the_objects_the_queues_and_an_uploads_way_to_the_trigger_are_right_on_l
         object.version_id.is_some() && object.at_ms.is_some() && object.size == 1,
         "{object:?}"
     );
-    stacks.delete("uploads", &mut |_| ()).await.expect("deleted");
+    stacks.remove("uploads", &mut |_| ()).await.expect("deleted");
 }
 
 /// Receives and deletes what a queue has to give now.

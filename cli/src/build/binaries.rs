@@ -36,7 +36,7 @@ pub(super) fn run(build: &Build, path: &Path) -> Result<BTreeMap<String, Binary>
     }
     let started = SystemTime::now();
     let messages = build.cargo()?;
-    let with_sdk = packages_with_sdk(&build.folder);
+    let with_sdk = packages_with_sdk(&build.folder)?;
     let mut binaries = BTreeMap::new();
     for (package, path) in handlers(messages.programs())? {
         let bytes =

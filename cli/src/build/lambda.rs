@@ -39,6 +39,8 @@ pub(crate) fn build(
     if packages.is_empty() {
         return Ok(BTreeMap::new());
     }
+    // First, because building takes long.
+    let Programs { manifest, target, names } = Programs::of(folder, packages)?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let profile = if cfg!(debug_assertions) { "debug" } else { "function" };
     let mut command = Command::new(&cargo);
@@ -46,6 +48,8 @@ pub(crate) fn build(
     let with_lambda = has_cargo_lambda(&cargo);
     if with_lambda {
         command.args(["lambda", "build"]);
+        // It looks for `Cargo.toml` in the working folder only, and not upwards as cargo does.
+        command.arg("--manifest-path").arg(&manifest);
         command.arg(match architecture {
             Architecture::Arm64 => "--arm64",
             Architecture::X86_64 => "--x86-64",
@@ -68,20 +72,14 @@ pub(crate) fn build(
     if !status.success() {
         return Err(user("cargo could not build the functions"));
     }
-    let (target, programs) = programs(folder)?;
     let mut built = BTreeMap::new();
-    for package in packages {
-        let Some(program) = programs.get(package) else {
-            return Err(user(format!(
-                "package `{package}` has no binary, or several and none with its name"
-            )));
-        };
+    for (package, program) in names {
         let path = if with_lambda {
             target.join("lambda").join(program).join("bootstrap")
         } else {
             target.join(profile).join(program)
         };
-        built.insert(package.clone(), path);
+        built.insert(package, path);
     }
     Ok(built)
 }
@@ -112,21 +110,39 @@ fn check_host(architecture: Architecture) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Returns the target folder, and for each package with a binary that can be its function the name
-/// of that binary.
-fn programs(folder: &Path) -> Result<(PathBuf, BTreeMap<String, String>), CommandError> {
-    let metadata = MetadataCommand::new()
-        .current_dir(folder)
-        .no_deps()
-        .exec()
-        .or_user(|| format!("cargo does not know the packages of `{}`", folder.display()))?;
-    let mut programs = BTreeMap::new();
-    for package in &metadata.packages {
-        let binaries = package.targets.iter().filter(|target| target.kind == [TargetKind::Bin]);
-        let names: Vec<_> = binaries.map(|target| target.name.as_str()).collect();
-        if let Some(name) = handler(&package.name, &names) {
-            programs.insert(package.name.to_string(), name.to_owned());
+/// What cargo knows of the packages to build.
+struct Programs {
+    /// The `Cargo.toml` of their workspace.
+    manifest: PathBuf,
+    target: PathBuf,
+    /// The name of the binary of each package that is its function.
+    names: BTreeMap<String, String>,
+}
+
+impl Programs {
+    /// Asks cargo, which looks for a `Cargo.toml` in `folder` and above it.
+    fn of(folder: &Path, packages: &[String]) -> Result<Self, CommandError> {
+        let metadata =
+            MetadataCommand::new().current_dir(folder).no_deps().exec().or_user(|| {
+                format!("cargo does not know the packages of `{}`", folder.display())
+            })?;
+        let mut names = BTreeMap::new();
+        for name in packages {
+            let known = metadata.packages.iter().find(|package| *package.name == **name);
+            let Some(package) = known else {
+                let place = &metadata.workspace_root;
+                return Err(user(format!("package `{name}` is not in the workspace `{place}`")));
+            };
+            let targets = package.targets.iter().filter(|target| target.kind == [TargetKind::Bin]);
+            let binaries: Vec<_> = targets.map(|target| target.name.as_str()).collect();
+            let Some(binary) = handler(name, &binaries) else {
+                return Err(user(format!(
+                    "package `{name}` has no binary, or several and none with its name"
+                )));
+            };
+            names.insert(name.clone(), binary.to_owned());
         }
+        let manifest = metadata.workspace_root.join("Cargo.toml").into();
+        Ok(Self { manifest, target: metadata.target_directory.into(), names })
     }
-    Ok((metadata.target_directory.into(), programs))
 }

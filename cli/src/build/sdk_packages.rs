@@ -7,16 +7,19 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
+use crate::output::error::{CommandError, OrError as _};
+
 /// The step SDK's package.
 const SDK: &str = "sidestep-step";
 
 /// Returns the packages of the workspace in `folder` that depend on the SDK.
 ///
-/// If cargo cannot say, it returns none: then Lambda reports for them as well, which costs a little
-/// and does no harm.
-pub(crate) fn packages_with_sdk(folder: &Path) -> BTreeSet<String> {
-    let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec();
-    metadata.as_ref().map(with_sdk).unwrap_or_default()
+/// If cargo cannot say, that is an error: without the SDK a function would get another template.
+pub(crate) fn packages_with_sdk(folder: &Path) -> Result<BTreeSet<String>, CommandError> {
+    let asked = MetadataCommand::new().current_dir(folder).no_deps().exec();
+    let metadata =
+        asked.or_user(|| format!("cargo does not know the packages of `{}`", folder.display()))?;
+    Ok(with_sdk(&metadata))
 }
 
 fn with_sdk(metadata: &Metadata) -> BTreeSet<String> {
@@ -52,6 +55,7 @@ mod tests {
         let parsed = serde_json::from_value(metadata).expect("cargo's form");
         assert_eq!(with_sdk(&parsed), ["step".to_owned()].into());
         let empty = tempfile::tempdir().expect("a folder");
-        assert_eq!(packages_with_sdk(empty.path()), BTreeSet::new(), "no Cargo.toml");
+        let refused = packages_with_sdk(empty.path()).expect_err("no Cargo.toml").one_line();
+        assert!(refused.starts_with("cargo does not know the packages of"), "{refused}");
     }
 }

@@ -6,20 +6,25 @@ use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
-use sidestep_aws::deploy::{Proposal, ResourceEvent, Stack, Template};
+use sidestep_aws::deploy::{
+    BeforeDeploy, DeployError, Proposal, ResourceEvent, Stack, Template, limits, passing, state,
+};
 use sidestep_core::uri::S3Uri;
 use sidestep_deploy::blueprint::Architecture;
-use sidestep_deploy::{CODE_TEMPLATE, synthesise};
+use sidestep_deploy::lint::quotas::{Quotas, exceeded};
+use sidestep_deploy::{CODE_TEMPLATE, Place, StackName};
 use sidestep_engine::ports::objects::{Created, ObjectStore as _};
 
 use super::register;
 use crate::blueprint::{blueprint, stack_name};
+use crate::data::{Data, check_ours, refuse_foreign};
 use crate::output::confirm::{check_terminal, confirmed};
 use crate::output::error::{CommandError, service, user};
 use crate::output::exit_status::ExitStatus;
 use crate::package::{Package, packages};
 use crate::project::Project;
 use crate::remote::{Account, Remote};
+use crate::template::{checked, refuse};
 
 /// The stack that holds the bucket for code, one per account and region.
 const CODE_STACK: &str = "sidestep-code";
@@ -50,40 +55,127 @@ pub(crate) async fn deploy(
         );
         blueprint.options.alarms = false;
     }
-    let template = synthesise(&blueprint)?;
+    let place = account.place().await?;
+    blueprint.place = Some(place.clone());
     let stack = stack_name(&project)?;
     let before = account.stacks.find(stack.as_str()).await?;
-    let packages = packages(&project, blueprint.options.architecture)?;
-    if before.is_none() && !options.yes {
+    if let Some(before) = &before {
+        check_ours(&stack, before)?;
+    }
+    let exists = before.as_ref().is_some_and(is_good);
+    let template = checked(&blueprint, exists)?;
+    let planner = stack.function("planner");
+    let quotas = quotas(&account, &planner).await;
+    refuse(quotas.map_or_else(Vec::new, |quotas| exceeded(&template, &quotas, 0)))?;
+    look_before(&project, &account, &place, &stack, before.as_ref()).await?;
+    if !options.yes && before.as_ref().is_none_or(|stack| !is_good(stack)) {
         check_terminal()?;
     }
+    let packages = packages(&project, blueprint.options.architecture)?;
+    let size = packages.iter().map(|package| package.zip.len()).sum::<usize>();
+    let bytes = i64::try_from(size).unwrap_or(i64::MAX);
+    refuse(quotas.map_or_else(Vec::new, |quotas| exceeded(&template, &quotas, bytes)))?;
     let bucket = code_bucket(&account).await?;
     let mut parameters = BTreeMap::from([("CodeBucket".to_owned(), bucket.clone())]);
     let sent = upload(&account, &bucket, packages, &mut parameters).await?;
     eprintln!("{sent} of {} packages uploaded", parameters.len() - 1);
-    let placed = place(&account, &bucket, template.to_string()).await?;
-    let proposal = account.stacks.propose(stack.as_str(), &placed, &parameters).await?;
-    let after = match (proposal, before) {
-        (Some(proposal), _) => {
-            show(&proposal);
-            if !options.yes && !confirmed()? {
-                account.stacks.discard(proposal).await?;
-                eprintln!("nothing was changed");
-                return Ok(ExitStatus::Succeeded);
-            }
-            account.stacks.apply(proposal, &mut say).await?
-        }
-        (None, Some(stack)) => {
-            eprintln!("the stack needs no change");
-            stack
-        }
-        (None, None) => {
-            return Err(service("CloudFormation finds nothing to create in the template"));
-        }
+    let placed = place_template(&account, &bucket, &place, template.to_string()).await?;
+    let change = Wanted { name: stack.as_str(), template: &placed, parameters: &parameters };
+    let Some(after) = change.apply(&account, !options.yes).await? else {
+        eprintln!("nothing was changed");
+        return Ok(ExitStatus::Succeeded);
     };
     finish(&project, account, &after).await?;
     eprintln!("deployed in {:.1} s", started.elapsed().as_secs_f64());
     Ok(ExitStatus::Succeeded)
+}
+
+/// Says what is found of an earlier stack, and refuses names that are taken by others.
+async fn look_before(
+    project: &Project,
+    account: &Account,
+    place: &Place,
+    name: &StackName,
+    before: Option<&Stack>,
+) -> Result<(), CommandError> {
+    match before {
+        Some(stack) if is_good(stack) => return Ok(()),
+        Some(stack) => {
+            let way_out = state(&stack.status).map_or("it is not known", |row| row.way_out);
+            eprintln!("stack `{name}` is {}: {way_out}", stack.status);
+        }
+        None => {}
+    }
+    let found = Data::of(project, place)?.found(account).await?;
+    refuse_foreign(&found)?;
+    // CloudFormation imports by name what is there.
+    for data in found.ours() {
+        eprintln!("takes in {data}, which an earlier stack left with all that is in it");
+    }
+    Ok(())
+}
+
+/// Returns true if a template can be applied to the stack as it is.
+fn is_good(stack: &Stack) -> bool {
+    state(&stack.status).is_some_and(|row| row.deploy == BeforeDeploy::Update)
+}
+
+/// Returns the account's quotas, or says why they are not known.
+async fn quotas(account: &Account, planner: &str) -> Option<Quotas> {
+    match limits(&account.config, planner).await {
+        Ok(limits) => Some(Quotas {
+            concurrency: limits.concurrency,
+            unreserved: limits.unreserved,
+            planner_reserved: limits.reserved_by,
+            code_bytes: limits.code_bytes,
+            code_bytes_limit: limits.code_bytes_limit,
+        }),
+        Err(error) => {
+            eprintln!("note: quotas are not checked: {}", CommandError::from(error).one_line());
+            None
+        }
+    }
+}
+
+/// The number of times that a failure is tried again which passes by itself.
+const REPEATS: usize = 2;
+
+/// A template that a stack is to have.
+struct Wanted<'w> {
+    name: &'w str,
+    template: &'w Template,
+    parameters: &'w BTreeMap<String, String>,
+}
+
+impl Wanted<'_> {
+    /// Applies the template and returns the stack. Returns `None` if the user does not want it.
+    async fn apply(&self, account: &Account, asks: bool) -> Result<Option<Stack>, CommandError> {
+        let Self { name, template, parameters } = self;
+        for repeat in 0.. {
+            let Some(proposal) = account.stacks.propose(name, template, parameters).await? else {
+                let stack = account.stacks.find(name).await?;
+                eprintln!("the stack needs no change");
+                return stack.map(Some).ok_or_else(|| {
+                    service("CloudFormation finds nothing to create in the template")
+                });
+            };
+            show(&proposal);
+            if repeat == 0 && asks && !confirmed()? {
+                account.stacks.discard(proposal).await?;
+                return Ok(None);
+            }
+            match account.stacks.apply(proposal, &mut say).await {
+                Err(DeployError::Failed { reason: Some(reason), .. })
+                    if repeat < REPEATS && passing(&reason).is_some() =>
+                {
+                    eprintln!("{reason}: this passes, so it is tried again in a moment");
+                    account.stacks.pause(passing(&reason).unwrap_or_default()).await;
+                }
+                applied => return Ok(Some(applied?)),
+            }
+        }
+        Err(service("the change was never applied"))
+    }
 }
 
 /// Publishes functions, registers pipelines and prints the buckets.
@@ -99,13 +191,15 @@ async fn finish(project: &Project, account: Account, stack: &Stack) -> Result<()
 
 /// Returns the bucket for code, which is created if need be.
 async fn code_bucket(account: &Account) -> Result<String, CommandError> {
-    let stack = if let Some(stack) = account.stacks.find(CODE_STACK).await? {
+    let found = account.stacks.find(CODE_STACK).await?.filter(is_good);
+    let stack = if let Some(stack) = found {
         stack
     } else {
         let template = Template::Text(CODE_TEMPLATE.to_owned());
-        let proposal = account.stacks.propose(CODE_STACK, &template, &BTreeMap::new()).await?;
-        let change = proposal.ok_or_else(|| service("the code's stack is empty"))?;
-        account.stacks.apply(change, &mut say).await?
+        let parameters = BTreeMap::new();
+        let wanted = Wanted { name: CODE_STACK, template: &template, parameters: &parameters };
+        let made = wanted.apply(account, false).await?;
+        made.ok_or_else(|| service("the code's stack is empty"))?
     };
     let bucket = stack.outputs.get("CodeBucket").cloned();
     bucket.ok_or_else(|| user(format!("stack `{CODE_STACK}` was not created by sidestep")))
@@ -135,7 +229,12 @@ async fn upload(
 }
 
 /// Returns the template for the request: as text, or in the bucket if it is too large for that.
-async fn place(account: &Account, bucket: &str, text: String) -> Result<Template, CommandError> {
+async fn place_template(
+    account: &Account,
+    bucket: &str,
+    place: &Place,
+    text: String,
+) -> Result<Template, CommandError> {
     if text.len() <= Template::TEXT_BYTES {
         return Ok(Template::Text(text));
     }
@@ -143,10 +242,10 @@ async fn place(account: &Account, bucket: &str, text: String) -> Result<Template
     let key = format!("template/{}.json", digest.trim_start_matches("sha256:"));
     let uri = S3Uri::new(bucket, key.clone());
     account.objects().create(&uri, text.into_bytes().into(), "application/json").await?;
-    let region = account.config.region().map(ToString::to_string).unwrap_or_default();
+    let (region, suffix) = (&place.region, place.url_suffix());
     Ok(Template::Url(match account.endpoints().s3 {
         Some(endpoint) => format!("{endpoint}/{bucket}/{key}"),
-        None => format!("https://{bucket}.s3.{region}.amazonaws.com/{key}"),
+        None => format!("https://{bucket}.s3.{region}.{suffix}/{key}"),
     }))
 }
 

@@ -1,17 +1,21 @@
 //! `sidestep destroy`: deletes the stack. Table and buckets stay unless `--delete-data` is given.
+//!
+//! It works from names, so that it can also clean up after a stack that failed or is gone.
 
 use std::path::Path;
 
 use clap::Args;
-use sidestep_aws::deploy::{empty_bucket, remove_table};
+use sidestep_aws::deploy::{Leftovers, Stack};
+use sidestep_deploy::StackName;
 
 use super::deploy::say;
-use crate::blueprint::{buckets, stack_name};
+use crate::blueprint::stack_name;
+use crate::data::{Data, check_ours, refuse_foreign};
 use crate::output::confirm::confirmed;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
-use crate::remote::{Account, Remote};
+use crate::remote::Account;
 
 #[derive(Debug, Args)]
 pub(crate) struct DestroyOptions {
@@ -28,34 +32,47 @@ pub(crate) async fn destroy(
     options: &DestroyOptions,
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
-    let account = Account::open().await?;
     let name = stack_name(&project)?;
-    let Some(stack) = account.stacks.find(name.as_str()).await? else {
-        eprintln!("there is no stack `{name}` in this account and region");
-        return Ok(ExitStatus::Succeeded);
-    };
-    let remote = Remote::of(&project, account.clone(), name.clone(), &stack)?;
-    let mut data = vec![remote.artifact_bucket.clone()];
-    data.extend(buckets(&project)?.created.iter().map(|bucket| remote.bucket(bucket)));
-    eprintln!("this deletes stack `{name}`");
-    for bucket in &data {
-        let fate = if options.delete_data { "and everything in" } else { "and keeps" };
-        eprintln!("  {fate} s3://{bucket}/");
+    let account = Account::open().await?;
+    let data = Data::of(&project, &account.place().await?)?;
+    let stack = account.stacks.find(name.as_str()).await?;
+    if let Some(stack) = &stack {
+        check_ours(&name, stack)?;
     }
-    let fate = if options.delete_data { "and" } else { "and keeps" };
-    eprintln!("  {fate} table {}", remote.table);
-    if !options.yes && !confirmed()? {
+    let found = data.found(&account).await?;
+    if options.delete_data {
+        refuse_foreign(&found)?;
+    }
+    announce(&name, stack.as_ref(), &found, options.delete_data);
+    let deletes = stack.is_some() || (options.delete_data && !found.is_empty());
+    if deletes && !options.yes && !confirmed()? {
         eprintln!("nothing was changed");
         return Ok(ExitStatus::Succeeded);
     }
-    account.stacks.delete(name.as_str(), &mut say).await?;
+    // Also the shell of a proposal that was never applied.
+    let removed = account.stacks.remove(name.as_str(), &mut say).await?;
+    for (kind, physical) in &removed.left {
+        eprintln!("note: {kind} `{physical}` cannot be deleted and stays; it is in no stack now");
+    }
     if options.delete_data {
-        for bucket in &data {
-            empty_bucket(&account.config, bucket).await?;
-            eprintln!("deleted s3://{bucket}/");
-        }
-        remove_table(&account.config, &remote.table).await?;
-        eprintln!("deleted table {}", remote.table);
+        data.delete(&account).await?;
     }
     Ok(ExitStatus::Succeeded)
+}
+
+/// Prints what is going to happen.
+fn announce(name: &StackName, stack: Option<&Stack>, found: &Leftovers, deletes_data: bool) {
+    match stack {
+        Some(stack) => eprintln!("this deletes stack `{name}`, which is {}", stack.status),
+        None => eprintln!("there is no stack `{name}` in this account and region"),
+    }
+    for data in found.ours() {
+        let fate = match (stack, deletes_data) {
+            (Some(_), true) => "and everything in",
+            (Some(_), false) => "and keeps",
+            (None, true) => "this deletes everything in",
+            (None, false) => "what an earlier stack left stays (`--delete-data` deletes it):",
+        };
+        eprintln!("  {fate} {data}");
+    }
 }

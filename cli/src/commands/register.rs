@@ -6,9 +6,10 @@ use std::path::Path;
 
 use sidestep_aws::deploy::Releases;
 use sidestep_core::event::trigger::Trigger;
+use sidestep_deploy::Place;
 use sidestep_engine::handle::schedule::SCHEDULES;
 
-use crate::build::sdk_packages::packages_with_sdk;
+use crate::blueprint::functions;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
@@ -26,24 +27,15 @@ pub(crate) async fn register(project: Option<&Path>) -> Result<ExitStatus, Comma
 pub(crate) async fn release(project: &Project, remote: &Remote) -> Result<(), CommandError> {
     let releases = Releases::new(&remote.account.config);
     let Remote { region, account_id, stack, .. } = remote;
-    let reports = format!("arn:{}:sqs:{region}:{account_id}:{stack}-reports", partition(region));
-    let with_sdk = packages_with_sdk(&project.folder);
-    for (name, settings) in &project.settings.functions {
-        let has_sdk = settings.package.as_ref().is_some_and(|name| with_sdk.contains(name));
-        let release = releases.release(&stack.function(name), &reports, has_sdk).await?;
+    let place = Place { account_id: account_id.clone(), region: region.clone() };
+    let reports = format!("arn:{}:sqs:{region}:{account_id}:{stack}-reports", place.partition());
+    for (name, function) in functions(project)? {
+        let name = stack.function(&name);
+        let release = releases.release(&name, &reports, function.has_sdk).await?;
         let change = if release.is_new { "now" } else { "still" };
         eprintln!("{:<32} {change} version {}", release.function_name, release.version);
     }
     Ok(())
-}
-
-/// Returns the partition of a region, which stands in ARNs: China and GovCloud have their own.
-fn partition(region: &str) -> &'static str {
-    match region.split('-').next() {
-        Some("cn") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 /// Stores every pipeline's definition, and replaces the stack's triggers by those of the project.

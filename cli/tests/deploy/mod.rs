@@ -7,6 +7,8 @@
 //! Not covered, because the emulator cannot: what roles may do, OnSuccess records, `RecursiveLoop`,
 //! alarms on metric math.
 
+mod anew;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

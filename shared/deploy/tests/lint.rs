@@ -41,8 +41,8 @@ fn sixty_functions_with_an_input_each_fit() {
     let template = synthesise(&blueprint).expect("a template");
     assert_eq!(problems(&template), []);
     let resources = template["Resources"].as_object().expect("resources");
-    let managed = resources.values().filter(|one| one["Type"] == "AWS::IAM::ManagedPolicy");
-    let managed: Vec<_> = managed.collect();
+    let is_managed = |one: &&Value| one["Type"] == "AWS::IAM::ManagedPolicy";
+    let managed: Vec<_> = resources.values().filter(is_managed).collect();
     assert!(managed.len() >= 2, "{} managed policies", managed.len());
     // No right is lost on the way.
     let text = template.to_string();

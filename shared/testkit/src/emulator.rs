@@ -59,15 +59,29 @@ impl Emulator {
             });
         }
         let python = environment(&target_folder(), "ministack", &[MINISTACK, BOTO3])?;
+        Some(Self::ministack(Command::new(program(&python, "ministack")), folder))
+    }
+
+    fn ministack(mut command: Command, folder: &Path) -> Self {
         let port = free_port();
         let endpoint = format!("http://127.0.0.1:{port}");
-        let mut command = Command::new(program(&python, "ministack"));
         command.current_dir(folder).envs(credentials()).env("TMPDIR", folder);
         command.env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1");
         command.env("MINISTACK_REGION", REGION).env("STATE_DIR", folder.join("state"));
         // Without it, functions would call AWS itself.
         command.env("AWS_ENDPOINT_URL", &endpoint);
-        Some(Self::launch(command, endpoint, "/_ministack/health"))
+        Self::launch(command, endpoint, "/_ministack/health")
+    }
+
+    /// Starts MiniStack so that it fails where a line of the file `breaks` in `folder` says so. See
+    /// `breakable.py`.
+    pub fn breakable(folder: &Path) -> Option<Self> {
+        let python = environment(&target_folder(), "ministack", &[MINISTACK, BOTO3])?;
+        let breaks = folder.join("breaks");
+        std::fs::write(&breaks, "").expect("the folder can be written");
+        let mut command = Command::new(program(&python, "python"));
+        command.args(["-c", include_str!("breakable.py")]).env("BREAKS", breaks);
+        Some(Self::ministack(command, folder))
     }
 
     /// Starts LocalStack with these services, of those that need no container and no Java.

@@ -11,8 +11,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use sidestep_aws::deploy::{DeadLetters, Releases, concurrency};
+use sidestep_aws::deploy::{DeadLetters, Releases, limits, state};
 use sidestep_core::uri::S3Uri;
+use sidestep_deploy::Place;
+use sidestep_deploy::lint::lint;
+use sidestep_deploy::lint::quotas::{Quotas, exceeded};
 use sidestep_engine::ports::executions::ExecutionStore;
 use sidestep_engine::ports::objects::ObjectStore as _;
 
@@ -24,6 +27,7 @@ use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::remote::Remote;
 use crate::session::{Published, Session};
+use crate::template::today;
 
 /// With fewer concurrent functions than this, planner, trigger and steps wait for each other.
 const CONCURRENCY: i32 = 20;
@@ -112,8 +116,10 @@ async fn refusals(
 async fn stack(remote: &Remote, findings: &mut Findings) -> Result<(), CommandError> {
     if let Some(stack) = remote.account.stacks.find(remote.stack.as_str()).await? {
         let is_settled = matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
-        findings.check(is_settled, &format!("the stack is {}", stack.status), "deploy again");
+        let way_out = state(&stack.status).map_or("deploy again", |row| row.way_out);
+        findings.check(is_settled, &format!("the stack is {}", stack.status), way_out);
     }
+    template(remote, findings).await;
     match remote.account.stacks.drift(remote.stack.as_str()).await {
         Ok(None) => println!("note   changes made by hand cannot be detected here"),
         Ok(Some(drifted)) if drifted.is_empty() => {
@@ -129,6 +135,37 @@ async fn stack(remote: &Remote, findings: &mut Findings) -> Result<(), CommandEr
         Err(error) => findings.result::<CommandError>("drift", Err(error.into())),
     }
     Ok(())
+}
+
+/// Checks the template of the stack as `deploy` does before it sends one.
+async fn template(remote: &Remote, findings: &mut Findings) {
+    let text = match remote.account.stacks.template(remote.stack.as_str()).await {
+        Ok(text) => text,
+        Err(error) => return findings.result::<CommandError>("template", Err(error.into())),
+    };
+    let Ok(template) = serde_json::from_str(&text) else {
+        println!("note   the template cannot be read here");
+        return;
+    };
+    let Remote { account_id, region, .. } = remote;
+    let place = Place { account_id: account_id.clone(), region: region.clone() };
+    let mut problems = lint(&template, Some(&place), today(), true);
+    if let Ok(limits) = limits(&remote.account.config, &remote.stack.function("planner")).await {
+        let quotas = Quotas {
+            concurrency: limits.concurrency,
+            unreserved: limits.unreserved,
+            planner_reserved: limits.reserved_by,
+            code_bytes: limits.code_bytes,
+            code_bytes_limit: limits.code_bytes_limit,
+        };
+        problems.extend(exceeded(&template, &quotas, 0));
+    }
+    if problems.is_empty() {
+        findings.right("AWS takes everything in the template, also in half a year");
+    }
+    for problem in problems {
+        findings.wrong(&problem.what, &problem.advice);
+    }
 }
 
 /// Checks that the table and the buckets can be read.
@@ -164,11 +201,11 @@ async fn functions(
             }
         }
     }
-    match concurrency(&remote.account.config).await {
+    match limits(&remote.account.config, &remote.stack.function("planner")).await {
         Ok(found) => {
             let what = format!(
                 "{} functions may run at once in this account and region, {} of them unreserved",
-                found.limit, found.unreserved
+                found.concurrency, found.unreserved
             );
             let hint = "ask for more with Service Quotas, `Concurrent executions` of Lambda";
             findings.check(found.unreserved >= CONCURRENCY, &what, hint);

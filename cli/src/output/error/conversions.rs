@@ -141,6 +141,14 @@ impl From<DeployError> for CommandError {
             DeployError::NoRegion => {
                 user("no region is set").hint("set AWS_REGION, or `region` in the AWS profile")
             }
+            DeployError::Failed { ref status, .. } => {
+                let way_out = sidestep_aws::deploy::state(status).map(|row| row.way_out);
+                let error = Self::new(ErrorKind::Service, error);
+                match way_out {
+                    Some(way_out) => error.hint(way_out),
+                    None => error,
+                }
+            }
             error => Self::new(ErrorKind::Service, error),
         }
     }

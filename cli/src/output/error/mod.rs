@@ -94,6 +94,12 @@ impl CommandError {
         self
     }
 
+    /// Adds more about the error itself.
+    pub(crate) fn detail(mut self, line: impl Into<String>) -> Self {
+        self.hints.push(Hint::Detail(line.into()));
+        self
+    }
+
     /// Adds the advice for a full disk.
     fn disk_full_hint(self, is_disk_full: bool) -> Self {
         if is_disk_full {

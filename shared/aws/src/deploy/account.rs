@@ -1,11 +1,16 @@
 //! The user's account: credentials and region as the AWS CLI finds them, quotas, data removal.
 
+use std::time::Duration;
+
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::error::{DeployError, code, service};
-use crate::http::https_client;
+use crate::http::{http_client, https_client};
 use crate::object::s3_client;
+
+/// The pause between two looks at a table that is being deleted.
+const POLL: Duration = Duration::from_millis(500);
 
 /// Finds credentials, region and endpoint as AWS's own tools do: in the environment, profiles, SSO,
 /// credential processes or the instance.
@@ -20,24 +25,57 @@ pub async fn account_config() -> Result<SdkConfig, DeployError> {
     Ok(config)
 }
 
-/// The number of functions that may run at once in an account and region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Concurrency {
-    pub limit: i32,
-    /// The part of the limit that no function has reserved.
-    pub unreserved: i32,
+/// An account and region, as the credentials say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub id: String,
+    pub region: String,
 }
 
-/// Returns the account's quota of Lambda.
-pub async fn concurrency(config: &SdkConfig) -> Result<Concurrency, DeployError> {
-    let found = aws_sdk_lambda::Client::new(config).get_account_settings().send().await;
+/// Returns the account that the credentials belong to.
+pub async fn caller(config: &SdkConfig) -> Result<Account, DeployError> {
+    let builder = aws_sdk_sts::config::Builder::from(config).http_client(http_client(config));
+    let client = aws_sdk_sts::Client::from_conf(builder.build());
+    let found = client.get_caller_identity().send().await;
+    let identity = found.map_err(service("find the account of the credentials with", "STS"))?;
+    let region = config.region().ok_or(DeployError::NoRegion)?.to_string();
+    Ok(Account { id: identity.account().unwrap_or_default().to_owned(), region })
+}
+
+/// What Lambda allows an account and region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The number of functions that may run at once.
+    pub concurrency: i32,
+    /// The part of it that no function has reserved.
+    pub unreserved: i32,
+    /// The part of it that one function has reserved.
+    pub reserved_by: i32,
+    /// The bytes of all code, and how many there may be.
+    pub code_bytes: i64,
+    pub code_bytes_limit: i64,
+}
+
+/// Returns the account's quotas of Lambda, and what `function` has reserved of them.
+pub async fn limits(config: &SdkConfig, function: &str) -> Result<Limits, DeployError> {
+    let client = aws_sdk_lambda::Client::new(config);
+    let found = client.get_account_settings().send().await;
     let settings = found.map_err(service("look at the quotas of", "Lambda"))?;
-    let limits = settings.account_limit();
-    Ok(Concurrency {
-        limit: limits.map_or(0, |limits| limits.concurrent_executions),
-        unreserved: limits
-            .and_then(|limits| limits.unreserved_concurrent_executions)
+    let reserved = match client.get_function_concurrency().function_name(function).send().await {
+        Ok(found) => found.reserved_concurrent_executions().unwrap_or_default(),
+        // A function that does not exist has reserved nothing.
+        Err(error) if code(&error) == Some("ResourceNotFoundException") => 0,
+        Err(error) => return Err(service("look at the quotas of", function)(error)),
+    };
+    let (limit, usage) = (settings.account_limit(), settings.account_usage());
+    Ok(Limits {
+        concurrency: limit.map_or(0, |limit| limit.concurrent_executions),
+        unreserved: limit
+            .and_then(|limit| limit.unreserved_concurrent_executions)
             .unwrap_or_default(),
+        reserved_by: reserved,
+        code_bytes: usage.map_or(0, |usage| usage.total_code_size),
+        code_bytes_limit: limit.map_or(0, |limit| limit.total_code_size),
     })
 }
 
@@ -79,11 +117,18 @@ pub async fn empty_bucket(config: &SdkConfig, bucket: &str) -> Result<(), Deploy
     Ok(())
 }
 
-/// Deletes a table, if it exists.
+/// Deletes a table, if it exists, and waits until its name is free.
 pub async fn remove_table(config: &SdkConfig, table: &str) -> Result<(), DeployError> {
     let client = aws_sdk_dynamodb::Client::new(config);
     match client.delete_table().table_name(table).send().await {
-        Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(()),
-        result => result.map(drop).map_err(service("delete", table)),
+        Err(error) if code(&error) == Some("ResourceNotFoundException") => return Ok(()),
+        result => result.map(drop).map_err(service("delete", table))?,
+    }
+    loop {
+        match client.describe_table().table_name(table).send().await {
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => return Ok(()),
+            described => described.map(drop).map_err(service("look for table", table))?,
+        }
+        tokio::time::sleep(POLL).await;
     }
 }

@@ -44,18 +44,15 @@ pub struct Change {
 
 impl Stacks {
     /// Asks what the template would change. Returns `None` if that is nothing.
+    ///
+    /// A stack that is stuck is brought out of it first.
     pub async fn propose(
         &self,
         name: &str,
         template: &Template,
         parameters: &BTreeMap<String, String>,
     ) -> Result<Option<Proposal>, DeployError> {
-        let found = self.find(name).await?;
-        if found.as_ref().is_some_and(|stack| stack.status == "ROLLBACK_COMPLETE") {
-            // Its creation failed and it holds nothing. CloudFormation wants it deleted first.
-            self.delete(name, &mut |_| ()).await?;
-        }
-        let is_new = found.is_none_or(|stack| stack.status == "ROLLBACK_COMPLETE");
+        let is_new = self.settle(name, &mut |_| ()).await?;
         let kind = if is_new { ChangeSetType::Create } else { ChangeSetType::Update };
         let change_set = format!("sidestep-{}", uuid::Uuid::new_v4());
         let parameters = parameters.iter().map(|(key, value)| {
@@ -71,7 +68,8 @@ impl Stacks {
             .stack_name(name)
             .change_set_name(&change_set)
             .change_set_type(kind)
-            // Resources that an earlier stack of this name left behind are imported.
+            // Resources that an earlier stack of this name left behind are imported. Their names
+            // must be texts in the template.
             .set_import_existing_resources(is_new.then_some(true))
             .capabilities(Capability::CapabilityIam)
             .set_parameters(Some(parameters.collect()))

@@ -16,6 +16,9 @@ pub enum DeployError {
     /// The change was started and did not succeed.
     #[error("stack `{stack}` ended as {status}{}", after_colon(reason.as_deref()))]
     Failed { stack: String, status: String, reason: Option<String> },
+    /// The stack is in a state from which there is no way on by itself.
+    #[error("stack `{stack}` is {status}: {way_out}")]
+    Stuck { stack: String, status: String, way_out: String },
     /// The service refuses the request or cannot be reached.
     #[error("could not {operation} `{name}`{}", after_colon(message.as_deref()))]
     Service { operation: &'static str, name: String, message: Option<String>, source: BoxError },

@@ -5,17 +5,25 @@ mod change_set;
 mod dead_letters;
 mod drift;
 mod error;
+mod leftovers;
 mod log;
 mod release;
+mod settle;
 mod stack;
+mod status;
 
 pub use aws_config::SdkConfig;
 
-pub use self::account::{Concurrency, account_config, concurrency, empty_bucket, remove_table};
+pub use self::account::{
+    Account, Limits, account_config, caller, empty_bucket, limits, remove_table,
+};
 pub use self::change_set::{Change, Proposal, Template};
 pub use self::dead_letters::DeadLetters;
 pub use self::drift::Drifted;
 pub use self::error::DeployError;
+pub use self::leftovers::{Bucket, Leftovers, leftovers};
 pub use self::log::{CloudLogs, LogLine};
 pub use self::release::{Release, Releases};
+pub use self::settle::Removed;
 pub use self::stack::{ResourceEvent, Stack, Stacks};
+pub use self::status::{BeforeDeploy, BeforeDestroy, STATUSES, StackState, Status, passing, state};

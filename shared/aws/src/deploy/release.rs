@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::types::{DestinationConfig, OnFailure, OnSuccess};
 
-use super::error::{DeployError, code, service};
+use super::error::{DeployError, code, message, service};
 use crate::lambda::LIVE_ALIAS;
 
 /// Lambda reports events older than this as failed instead of starting a step late.
 const EVENT_AGE_SECONDS: i32 = 3600;
+/// What Lambda answers while a function is being changed.
+const BUSY: &str = "ResourceConflictException";
 /// The number of seconds that Lambda may take to make a changed function ready.
 const READY_TRIES: u32 = 120;
 
@@ -54,32 +57,27 @@ impl Releases {
         let current = self.live(function_name).await?;
         let is_new = current.as_deref() != Some(&version);
         if current.is_none() {
-            let create = self.client.create_alias().function_name(function_name);
-            let created = create.name(LIVE_ALIAS).function_version(&version).send().await;
+            let create = || {
+                let create = self.client.create_alias().function_name(function_name);
+                create.name(LIVE_ALIAS).function_version(&version).send()
+            };
+            let created = until_ready(create).await;
             created.map_err(service("release", function_name))?;
         } else if is_new {
-            let update = self.client.update_alias().function_name(function_name);
-            let updated = update.name(LIVE_ALIAS).function_version(&version).send().await;
+            let update = || {
+                let update = self.client.update_alias().function_name(function_name);
+                update.name(LIVE_ALIAS).function_version(&version).send()
+            };
+            let updated = until_ready(update).await;
             updated.map_err(service("release", function_name))?;
         }
         Ok(Release { function_name: function_name.to_owned(), version, is_new })
     }
 
     async fn publish(&self, function_name: &str) -> Result<String, DeployError> {
-        let mut tries = 1;
-        loop {
-            match self.client.publish_version().function_name(function_name).send().await {
-                Ok(published) => return Ok(published.version().unwrap_or("$LATEST").to_owned()),
-                // The function is still being changed.
-                Err(error)
-                    if code(&error) == Some("ResourceConflictException") && tries < READY_TRIES =>
-                {
-                    tries += 1;
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                Err(error) => return Err(service("publish", function_name)(error)),
-            }
-        }
+        let publish = || self.client.publish_version().function_name(function_name).send();
+        let published = until_ready(publish).await.map_err(service("publish", function_name))?;
+        Ok(published.version().unwrap_or("$LATEST").to_owned())
     }
 
     /// Sets where Lambda reports the results of a version.
@@ -95,15 +93,16 @@ impl Releases {
             .set_on_success(Some(success).filter(|_| !has_sdk))
             .on_failure(OnFailure::builder().destination(reports_arn).build())
             .build();
-        let put = self
-            .client
-            .put_function_event_invoke_config()
-            .function_name(function_name)
-            .qualifier(version)
-            .maximum_retry_attempts(0)
-            .maximum_event_age_in_seconds(EVENT_AGE_SECONDS)
-            .destination_config(destinations);
-        put.send().await.map_err(service("set where it reports, of", function_name))?;
+        let put = || {
+            let put = self.client.put_function_event_invoke_config();
+            put.function_name(function_name)
+                .qualifier(version)
+                .maximum_retry_attempts(0)
+                .maximum_event_age_in_seconds(EVENT_AGE_SECONDS)
+                .destination_config(destinations.clone())
+                .send()
+        };
+        until_ready(put).await.map_err(service("set where it reports, of", function_name))?;
         Ok(())
     }
 
@@ -114,6 +113,30 @@ impl Releases {
             Ok(alias) => Ok(alias.function_version().map(str::to_owned)),
             Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(service("look up the version of", function_name)(error)),
+        }
+    }
+}
+
+/// Calls Lambda until the function that is still being changed takes the call.
+///
+/// Each call is safe to repeat: a version of unchanged code is the same version.
+async fn until_ready<T, E, R, F>(call: impl Fn() -> F) -> Result<T, SdkError<E, R>>
+where
+    F: Future<Output = Result<T, SdkError<E, R>>>,
+    E: ProvideErrorMetadata,
+{
+    let mut tries = 1;
+    loop {
+        match call().await {
+            Err(error)
+                if code(&error) == Some(BUSY)
+                    && !message(&error).contains("already exist")
+                    && tries < READY_TRIES =>
+            {
+                tries += 1;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            result => return result,
         }
     }
 }

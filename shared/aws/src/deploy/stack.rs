@@ -20,6 +20,8 @@ const POLL_EMULATOR: Duration = Duration::from_millis(100);
 pub struct Stack {
     /// CloudFormation's word, such as `UPDATE_COMPLETE`.
     pub status: String,
+    /// The first line of the template that made it.
+    pub description: String,
     pub outputs: BTreeMap<String, String>,
 }
 
@@ -56,19 +58,44 @@ impl Stacks {
         };
         let Some(stack) = described.stacks().first() else { return Ok(None) };
         let status = stack.stack_status().map(|s| s.as_str().to_owned()).unwrap_or_default();
+        let description = stack.description().unwrap_or_default().to_owned();
         if status == "REVIEW_IN_PROGRESS" || status == "DELETE_COMPLETE" {
             return Ok(None);
         }
         let outputs = stack.outputs().iter().filter_map(|output| {
             Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
         });
-        Ok(Some(Stack { status, outputs: outputs.collect() }))
+        Ok(Some(Stack { status, description, outputs: outputs.collect() }))
     }
 
-    /// Deletes the stack. What its template retains stays. Twice: the second call finds nothing.
-    pub async fn delete(
+    /// Waits before a second try. At an emulator nothing has to pass.
+    pub async fn pause(&self, pause: Duration) {
+        tokio::time::sleep(if self.poll == POLL { pause } else { self.poll }).await;
+    }
+
+    /// Returns the stack's status, also that of a proposal that was never applied.
+    pub(super) async fn status(&self, name: &str) -> Result<Option<String>, DeployError> {
+        let described = match self.client.describe_stacks().stack_name(name).send().await {
+            Err(error) if message(&error).contains("does not exist") => return Ok(None),
+            described => described.map_err(service("look up stack", name))?,
+        };
+        let status = described.stacks().first().and_then(|stack| stack.stack_status());
+        Ok(status.map(|status| status.as_str().to_owned()))
+    }
+
+    /// Returns the template of the stack as it was sent.
+    pub async fn template(&self, name: &str) -> Result<String, DeployError> {
+        let got = self.client.get_template().stack_name(name).send().await;
+        let output = got.map_err(service("read the template of stack", name))?;
+        Ok(output.template_body().unwrap_or_default().to_owned())
+    }
+
+    /// Deletes the stack. What its template retains stays, and so do these resources, which only a
+    /// stack takes that could not be deleted before. Twice: the second call finds nothing.
+    pub(super) async fn delete(
         &self,
         name: &str,
+        retained: Vec<String>,
         on_event: &mut (dyn FnMut(ResourceEvent) + Send),
     ) -> Result<(), DeployError> {
         // The id is needed, because a deleted stack can be described only by its id.
@@ -76,7 +103,9 @@ impl Stacks {
         let Ok(described) = described else { return self.find(name).await.map(drop) };
         let Some(id) = described.stacks().first().and_then(|s| s.stack_id()) else { return Ok(()) };
         let mut seen = self.event_ids(id).await?;
-        let deleted = self.client.delete_stack().stack_name(name).send().await;
+        let delete = self.client.delete_stack().stack_name(name);
+        let retained = Some(retained).filter(|ids| !ids.is_empty());
+        let deleted = delete.set_retain_resources(retained).send().await;
         deleted.map_err(service("delete stack", name))?;
         self.wait_until_done(id, &mut seen, on_event).await?;
         match self.find(name).await? {

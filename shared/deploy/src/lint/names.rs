@@ -120,8 +120,8 @@ fn is_bucket(name: &str) -> bool {
 
 /// Checks the ids of resources, parameters and outputs.
 fn ids(subject: &Subject<'_>) -> Vec<Problem> {
-    let sections = ["Resources", "Parameters", "Outputs"];
-    let sections = sections.iter().filter_map(|name| subject.evaluator.template.get(*name));
+    let names = ["Resources", "Parameters", "Outputs"];
+    let sections = names.iter().filter_map(|name| subject.evaluator.template.get(*name));
     let ids = sections.filter_map(Value::as_object).flat_map(|section| section.keys());
     let is_id = |id: &&String| {
         (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())

@@ -1,0 +1,140 @@
+//! A stack that is deployed, destroyed and deployed again, from wherever the project is.
+//!
+//! A script stands for cargo-lambda. Like it, it looks for `Cargo.toml` in the working folder only.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use sidestep_testkit::emulator::Emulator;
+
+const CARGO_LAMBDA: &str = r#"#!/bin/sh
+[ "$2" = --version ] && exit 0
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --manifest-path) manifest=$2; shift ;;
+    --package) packages="$packages $2"; shift ;;
+    esac
+    shift
+done
+[ -f "${manifest:-Cargo.toml}" ] || { echo "manifest path \`Cargo.toml\` does not exist" >&2; exit 1; }
+for package in $packages; do
+    mkdir -p "$CARGO_TARGET_DIR/lambda/$package"
+    echo "$package" > "$CARGO_TARGET_DIR/lambda/$package/bootstrap"
+done
+"#;
+
+const SETTINGS: &str = r#"
+[functions.step]
+package = "step"
+
+[functions.scan]
+runtime = "python3.13"
+handler = "scan.handler"
+path = "scan"
+
+[pipelines.scan]
+definition = "scan.json"
+
+[[pipelines.scan.triggers]]
+bucket = "inbox"
+
+[deploy]
+stack = "anew"
+"#;
+
+const DEFINITION: &str = r#"{"Version": "2020-12-01", "Steps": [
+    {"Name": "Scan", "Type": "Lambda", "FunctionArn": "scan", "Arguments": {}},
+    {"Name": "Step", "Type": "Lambda", "FunctionArn": "step", "Arguments": {}}]}"#;
+
+/// A project below a workspace of cargo, and an account.
+struct World {
+    emulator: Emulator,
+    top: tempfile::TempDir,
+}
+
+impl World {
+    fn open() -> Option<Self> {
+        let top = tempfile::tempdir().expect("a folder");
+        let state = top.path().join("emulator");
+        fs::create_dir_all(&state).expect("created");
+        let emulator = Emulator::breakable(&state)?;
+        let files = [
+            ("bin/cargo-lambda", CARGO_LAMBDA),
+            ("workspace/Cargo.toml", "[workspace]\nmembers = [\"step\"]\nresolver = \"2\"\n"),
+            (
+                "workspace/step/Cargo.toml",
+                "[package]\nname = \"step\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+            ),
+            ("workspace/step/src/main.rs", "fn main() {}\n"),
+            ("workspace/pipelines/scan/sidestep.toml", SETTINGS),
+            ("workspace/pipelines/scan/scan.json", DEFINITION),
+            ("workspace/pipelines/scan/scan/scan.py", "def handler(event, context): return {}\n"),
+        ];
+        for (name, text) in files {
+            let path = top.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+            fs::write(path, text).expect("written");
+        }
+        let script = top.path().join("bin/cargo-lambda");
+        fs::set_permissions(script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        Some(Self { emulator, top })
+    }
+
+    fn project(&self) -> PathBuf {
+        self.top.path().join("workspace/pipelines/scan")
+    }
+
+    /// Runs the command in a folder, and returns what it says.
+    fn runs(&self, folder: &Path, arguments: &[&str]) -> String {
+        let mut path = self.top.path().join("bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
+        command.args(arguments).current_dir(folder).env("PATH", path);
+        command.envs(self.emulator.environment());
+        command.env("CARGO_TARGET_DIR", self.top.path().join("target"));
+        let Output { status, stdout, stderr } = command.output().expect("the command runs");
+        let said = String::from_utf8_lossy(&stdout) + String::from_utf8_lossy(&stderr);
+        assert!(status.success(), "{arguments:?}: {said}");
+        said.into_owned()
+    }
+
+    fn says(&self, arguments: &[&str], expected: &[&str]) {
+        let said = self.runs(&self.project(), arguments);
+        for part in expected {
+            assert!(said.contains(part), "{arguments:?} does not say `{part}`: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_stack_is_destroyed_and_deployed_again_with_its_data_or_without() {
+    let Some(world) = World::open() else { return };
+    let deploy = ["deploy", "--yes"];
+    let other = ["--project", "workspace/pipelines/scan", "deploy", "--yes"];
+    let said = world.runs(world.top.path(), &other);
+    assert!(said.contains("4 of 4 packages uploaded"), "{said}");
+    assert!(!said.contains("takes in"), "there was nothing: {said}");
+    world.says(&deploy, &["0 of 4 packages uploaded", "the stack needs no change"]);
+    world.says(&["doctor", "--no-probe"], &["AWS takes everything in the template"]);
+
+    let kept = ["table anew", "s3://anew-artifacts-", "s3://anew-inbox-"];
+    world.says(&["destroy", "--yes"], &["this deletes stack `anew`", "and keeps table anew"]);
+    world.says(&["destroy", "--yes"], &["there is no stack `anew`", "an earlier stack left stays"]);
+    world
+        .says(&deploy, &kept.map(|name| format!("takes in {name}")).each_ref().map(String::as_str));
+
+    // Data goes with a stack, and also when only the data is left.
+    world.says(&["destroy", "--yes", "--delete-data"], &["deleted table anew"]);
+    let said = world.runs(&world.project(), &deploy);
+    assert!(!said.contains("takes in"), "{said}");
+    world.says(&["destroy", "--yes"], &["and keeps table anew"]);
+    world.says(
+        &["destroy", "--yes", "--delete-data"],
+        &["there is no stack `anew`", "deleted table anew", "deleted s3://anew-artifacts-"],
+    );
+    let said = world.runs(&world.project(), &["destroy", "--yes", "--delete-data"]);
+    assert!(!said.contains("deleted"), "nothing is left: {said}");
+}
