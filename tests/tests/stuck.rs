@@ -36,6 +36,7 @@ fn blueprint(place: Option<Place>) -> Blueprint {
         bucket: "inbox".to_owned(),
         prefix: String::new(),
         suffix: String::new(),
+        parameters: vec!["Object".to_owned()],
         object_parameters: vec!["Object".to_owned()],
         listing_parameters: Vec::new(),
     };
@@ -48,6 +49,7 @@ fn blueprint(place: Option<Place>) -> Blueprint {
         code: Code::Runtime { runtime: "python3.13".to_owned(), handler: "a.b".to_owned() },
         has_sdk: false,
         renews_leases: false,
+        gets_key: false,
         memory_mb: 128,
         timeout_seconds: 60,
         environment: BTreeMap::new(),
