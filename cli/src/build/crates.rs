@@ -38,8 +38,8 @@ impl Crate {
         if !is_own && has_workspace() {
             return Ok(Self { folder: project.to_owned(), package: name.to_owned() });
         }
-        let package = table.get("package").and_then(|package| package.get("name"));
-        let package = package.and_then(toml::Value::as_str).ok_or_else(|| {
+        let stated = table.get("package").and_then(|package| package.get("name"));
+        let package = stated.and_then(toml::Value::as_str).ok_or_else(|| {
             user(format!("`{}` is not a package", manifest.display()))
                 .hint("name the folder of one package, not that of a workspace")
         })?;
@@ -64,8 +64,8 @@ mod tests {
 
     #[test]
     fn a_package_is_one_of_the_workspace_or_a_folder_with_a_manifest() {
-        let top = tempfile::tempdir().expect("a folder");
-        let top = top.path();
+        let top_folder = tempfile::tempdir().expect("a folder");
+        let top = top_folder.path();
         let write = |name: &str, text: &str| {
             let path = top.join(name);
             fs::create_dir_all(path.parent().expect("a folder")).expect("created");

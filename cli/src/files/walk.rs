@@ -154,8 +154,8 @@ mod tests {
 
     #[test]
     fn code_is_every_file_that_a_tool_did_not_leave_there() {
-        let top = tempfile::tempdir().expect("a folder");
-        let top = fs::canonicalize(top.path()).expect("a path");
+        let top_folder = tempfile::tempdir().expect("a folder");
+        let top = fs::canonicalize(top_folder.path()).expect("a path");
         let code = ["f/.env", "f/h.py", "f/np.libs/.hidden.so", "f/.libs/a.so", "f/build/own.py"];
         let other = [
             "f/h.py~",
@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn rules_are_read_from_the_project_down_and_own_ones_win() {
-        let top = tempfile::tempdir().expect("a folder");
-        let top = fs::canonicalize(top.path()).expect("a path");
+        let top_folder = tempfile::tempdir().expect("a folder");
+        let top = fs::canonicalize(top_folder.path()).expect("a path");
         write(
             &top,
             &[
@@ -218,15 +218,15 @@ mod tests {
         let expected = ["__pycache__/only.pyc", "h.py", "keep.so", "sub/c.log"];
         assert_eq!(listed(&top.join("f"), &top), expected);
         // A folder outside the project has only its own rules.
-        let other = tempfile::tempdir().expect("a folder");
-        let other = fs::canonicalize(other.path()).expect("a path");
+        let other_folder = tempfile::tempdir().expect("a folder");
+        let other = fs::canonicalize(other_folder.path()).expect("a path");
         assert!(listed(&top.join("f"), &other).contains(&"a.log".to_owned()));
     }
 
     #[test]
     fn links_are_followed_and_circles_and_dead_links_are_refused() {
-        let top = tempfile::tempdir().expect("a folder");
-        let top = fs::canonicalize(top.path()).expect("a path");
+        let top_folder = tempfile::tempdir().expect("a folder");
+        let top = fs::canonicalize(top_folder.path()).expect("a path");
         write(
             &top,
             &[("common/c.py", "1"), ("f/h.py", ""), ("venv/pyvenv.cfg", ""), ("venv/lib/x.py", "")],

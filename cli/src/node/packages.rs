@@ -53,8 +53,8 @@ impl Packages {
             .or_user(|| format!("could not read `{}`", manifest.display()))?;
         let parsed: Value = serde_json::from_str(&text)
             .or_user(|| format!("`{}` is invalid", manifest.display()))?;
-        let needs = ["dependencies", "optionalDependencies"].map(|key| &parsed[key]);
-        let needs: Vec<_> = needs.into_iter().filter_map(Value::as_object).flatten().collect();
+        let stated = ["dependencies", "optionalDependencies"].map(|key| &parsed[key]);
+        let needs: Vec<_> = stated.into_iter().filter_map(Value::as_object).flatten().collect();
         if needs.is_empty() {
             return Ok(None);
         }
@@ -64,8 +64,7 @@ impl Packages {
         }
         let mut local = Vec::new();
         for path in needs.iter().filter_map(|(_, need)| need.as_str()?.strip_prefix("file:")) {
-            let package = folder.join(path);
-            let package = fs::canonicalize(&package)
+            let package = fs::canonicalize(folder.join(path))
                 .or_user(|| format!("`{}` names `{path}`", manifest.display()))?;
             if package.is_file() {
                 hash.update(Sha256::digest(fs::read(&package)?));

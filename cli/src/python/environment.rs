@@ -16,7 +16,7 @@ use super::interpreter::{Interpreter, minor_of};
 use super::requirements::Requirements;
 use crate::cache_folder::{cache_folder, made_once};
 use crate::files::installed_files;
-use crate::output::error::{CommandError, OrError as _};
+use crate::output::error::{CommandError, OrError as _, service};
 
 /// What Lambda's runtimes bring: its own runtime client, which speaks the Runtime API, and boto3.
 const BROUGHT: [&str; 2] = ["awslambdaric==4.2.2", "boto3==1.44.5"];
@@ -164,11 +164,9 @@ fn packages(folder: &Path) -> Result<PathBuf, CommandError> {
     let lib = folder.join("lib");
     let entries =
         fs::read_dir(&lib).or_service(|| format!("could not read `{}`", lib.display()))?;
-    let found = entries.flatten().map(|entry| entry.path().join("site-packages"));
-    let mut found = found.filter(|path| path.is_dir());
-    found.next().ok_or_else(|| {
-        crate::output::error::service(format!("`{}` has no packages", folder.display()))
-    })
+    let folders = entries.flatten().map(|entry| entry.path().join("site-packages"));
+    let mut found = folders.filter(|path| path.is_dir());
+    found.next().ok_or_else(|| service(format!("`{}` has no packages", folder.display())))
 }
 
 /// Returns the names of the folders that describe what is installed, sorted.

@@ -4,7 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::interpreter::{Interpreter, uv};
+use super::interpreter::Interpreter;
+use super::machine::uv;
 use crate::installer::{Failure, run};
 use crate::output::error::CommandError;
 

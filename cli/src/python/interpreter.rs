@@ -5,14 +5,13 @@
 
 use std::env;
 use std::fs;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::machine::{is_script, pyenv, stamp, uv};
 use crate::cache_folder::{cache_folder, read};
 use crate::output::error::{CommandError, user};
 
@@ -42,10 +41,11 @@ pub(super) fn interpreter(
 ) -> Result<Interpreter, CommandError> {
     let path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
     let search = Search { minor, project, path, pyenv: pyenv(), uv: uv() };
-    let record = search.inputs().map(|inputs| {
-        Ok::<_, CommandError>(cache_folder()?.join("found").join(format!("{inputs}.json")))
-    });
-    let record = record.transpose()?;
+    let inputs = search.inputs().map(|inputs| format!("{inputs}.json"));
+    let record = match inputs {
+        Some(name) => Some(cache_folder()?.join("found").join(name)),
+        None => None,
+    };
     if let Some(known) = record.as_deref().and_then(read) {
         return Ok(known);
     }
@@ -202,33 +202,6 @@ impl Search<'_> {
         }
         Some(hex::encode(hash.finalize()))
     }
-}
-
-/// Returns uv, if it is on the path.
-pub(super) fn uv() -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join("uv")).find(|file| file.is_file())
-}
-
-/// Returns the folder of pyenv, if the user has it.
-fn pyenv() -> Option<PathBuf> {
-    let named = env::var_os("PYENV_ROOT").map(PathBuf::from);
-    let root = named.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".pyenv")))?;
-    root.is_dir().then_some(root)
-}
-
-/// Returns true if the file is run by another program, or cannot be read.
-fn is_script(file: &Path) -> bool {
-    let mut start = [0; 2];
-    let read = fs::File::open(file).and_then(|mut file| file.read_exact(&mut start));
-    read.is_err() || start == *b"#!"
-}
-
-/// Returns facts of a file that change when it does. Links are followed.
-fn stamp(file: &Path) -> String {
-    let facts = fs::metadata(file)
-        .map(|found| (found.dev(), found.ino(), found.size(), found.mtime_nsec(), found.mtime()));
-    format!("{} {:?}", file.display(), facts.ok())
 }
 
 /// Returns the `N` of `3.N.M`.

@@ -3,6 +3,7 @@
 mod environment;
 mod installer;
 mod interpreter;
+mod machine;
 mod requirements;
 mod vendored;
 
@@ -53,10 +54,10 @@ pub(crate) fn stored(
     let interpreter = interpreter::interpreter(*minor, &project.folder, name)?;
     let brought = environment::brought(&interpreter)?;
     let note = requirements::note(&source, requirements.as_ref());
-    let own = |requirements| {
+    let make = |requirements| {
         environment::own(&interpreter, &brought, requirements, name, note.as_deref())
     };
-    let own = requirements.as_ref().map(own).transpose()?;
+    let own = requirements.as_ref().map(make).transpose()?;
     // Beside requirements it is told when they are installed.
     if let (Some(note), None) = (&note, &own) {
         eprintln!("note: function `{name}`: {note}");

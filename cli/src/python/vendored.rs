@@ -22,9 +22,9 @@ pub(crate) fn vendored(
     if folder.is_dir() {
         return Ok(folder);
     }
-    let copies = tempfile::tempdir().or_service(|| "could not make a temporary folder")?;
-    let copies = fs::canonicalize(copies.path()).map(|path| (path, copies))?;
-    let file = requirements.write(&copies.0)?;
+    let own = tempfile::tempdir().or_service(|| "could not make a temporary folder")?;
+    let copies = fs::canonicalize(own.path())?;
+    let file = requirements.write(&copies)?;
     let temporary = folder.with_extension(std::process::id().to_string());
     let version = runtime.trim_start_matches("python");
     let mut command = Command::new("python3");
@@ -35,7 +35,7 @@ pub(crate) fn vendored(
         let machine = if architecture == Architecture::Arm64 { "aarch64" } else { "x86_64" };
         command.arg("--platform").arg(format!("{platform}_{machine}"));
     }
-    command.arg("-r").arg(&file).current_dir(&copies.0);
+    command.arg("-r").arg(&file).current_dir(&copies);
     let what = requirements.file.display();
     run(&mut command, &format!("installing `{what}` for Lambda")).map_err(|why| {
         drop(fs::remove_dir_all(&temporary));

@@ -102,12 +102,14 @@ pub(super) fn requirement(text: &str, folder: &Path) -> Entry {
 
 /// Splits a requirement from its marker and options.
 fn split_rest(text: &str) -> (&str, String) {
+    // A URL may have the last one in it.
     let ends = [" ;", "; ", " --", ";"];
-    let is_url = text.contains("://");
-    let ends = if is_url { &ends[..3] } else { &ends[..] };
-    let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
-    let rest = text[end..].trim();
-    let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
+    let known = if text.contains("://") { &ends[..3] } else { &ends[..] };
+    let end = known.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    let rest = match text[end..].trim() {
+        "" => String::new(),
+        rest => format!(" {rest}"),
+    };
     (text[..end].trim(), rest)
 }
 

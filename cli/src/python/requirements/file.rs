@@ -74,8 +74,8 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Returns a local package where it exists: paths are relative to the function's folder for pip,
-    /// and to the file that names them for other tools.
+    /// Returns a local package where it exists: paths are relative to the function's folder for
+    /// pip, and to the file that names them for other tools.
     fn found(&self, entry: Entry, line: &str, lies_in: &Path) -> Entry {
         let (Entry::Local(Local { path, .. }) | Entry::FindLinks(path)) = &entry else {
             return entry;

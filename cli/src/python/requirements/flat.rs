@@ -32,7 +32,7 @@ fn line(package: &Value) -> Option<String> {
     };
     let path = || {
         let folder = package.get("directory").and_then(|folder| folder.get("path"));
-        folder.and_then(Value::as_str).or_else(|| text("path")).map(super::uv::relative)
+        folder.and_then(Value::as_str).or_else(|| text("path")).map(super::place::relative)
     };
     let place = of_vcs.or_else(of_git).or_else(path);
     let mut line = match (place, text("version")) {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use toml::Table;
 
-use super::uv::relative;
+use super::place::{relative, repository};
 
 /// Returns the requirements that install the locked packages.
 pub(super) fn locked(text: &str) -> Result<Vec<String>, String> {
@@ -29,8 +29,8 @@ pub(super) fn locked(text: &str) -> Result<Vec<String>, String> {
 pub(super) fn lines(pipfile: &Table) -> Vec<String> {
     let value = |key: &str| pipfile.get(key).and_then(|value| serde_json::to_value(value).ok());
     let sources = value("source").unwrap_or_default();
-    let sources = sources.as_array().into_iter().flatten();
-    let mut lines: Vec<_> = sources.filter_map(|source| index(source["url"].as_str()?)).collect();
+    let places = sources.as_array().into_iter().flatten();
+    let mut lines: Vec<_> = places.filter_map(|source| index(source["url"].as_str()?)).collect();
     let packages: Map<String, Value> =
         value("packages").and_then(|packages| packages.as_object().cloned()).unwrap_or_default();
     lines.extend(packages.iter().map(|(name, package)| line(name, package)));
@@ -44,14 +44,11 @@ fn index(url: &str) -> Option<String> {
 
 fn line(name: &str, package: &Value) -> String {
     let text = |key: &str| package[key].as_str();
-    let extras: Vec<_> =
+    let names: Vec<_> =
         package["extras"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
+    let extras = if names.is_empty() { String::new() } else { format!("[{}]", names.join(",")) };
     let place = if let Some(url) = text("git") {
-        let at = text("ref").map_or_else(String::new, |at| format!("@{at}"));
-        let folder = text("subdirectory");
-        let folder = folder.map_or_else(String::new, |folder| format!("#subdirectory={folder}"));
-        Some(format!("git+{url}{at}{folder}"))
+        Some(repository(url, text("ref"), text("subdirectory")))
     } else {
         text("path").map(relative).or_else(|| {
             let file = text("file")?;

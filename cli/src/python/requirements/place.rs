@@ -35,6 +35,18 @@ pub(super) fn url(path: &Path) -> String {
     url
 }
 
+/// Returns pip's form of a repository, at a commit, tag or branch, and of a folder in it.
+pub(super) fn repository(url: &str, at: Option<&str>, folder: Option<&str>) -> String {
+    let at = at.map_or_else(String::new, |at| format!("@{at}"));
+    let folder = folder.map_or_else(String::new, |folder| format!("#subdirectory={folder}"));
+    format!("git+{url}{at}{folder}")
+}
+
+/// Returns a path that cannot be taken for a name.
+pub(super) fn relative(path: &str) -> String {
+    if path.starts_with(['.', '/']) { path.to_owned() } else { format!("./{path}") }
+}
+
 /// Replaces `%41` by the byte it stands for.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();

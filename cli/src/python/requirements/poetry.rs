@@ -6,8 +6,8 @@ use toml::{Table, Value};
 
 use super::entry::{name_of, normal};
 use super::lock::{Edge, Node, pins};
+use super::place::{relative, repository};
 use super::specifier::{self, python_marker};
-use super::uv::relative;
 
 /// Returns what Poetry's own table asks for, without the version of Python.
 pub(super) fn dependencies(pyproject: &Table) -> impl Iterator<Item = (&str, &Value)> {
@@ -39,12 +39,11 @@ fn is_optional(need: &Value) -> bool {
 fn line(name: &str, need: &Value) -> Option<String> {
     let text = |key: &str| need.get(key).and_then(Value::as_str);
     let version = need.as_str().or_else(|| text("version"));
-    let extras = extras(need);
-    let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
+    let names = extras(need);
+    let extras = if names.is_empty() { String::new() } else { format!("[{}]", names.join(",")) };
     let place = if let Some(url) = text("git") {
         let at = text("rev").or_else(|| text("tag")).or_else(|| text("branch"));
-        let at = at.map_or_else(String::new, |at| format!("@{at}"));
-        Some(format!("git+{url}{at}{}", subdirectory(text("subdirectory"))))
+        Some(repository(url, at, text("subdirectory")))
     } else {
         text("path")
             .or_else(|| text("file"))
@@ -61,10 +60,6 @@ fn line(name: &str, need: &Value) -> Option<String> {
     Some(line)
 }
 
-fn subdirectory(folder: Option<&str>) -> String {
-    folder.map_or_else(String::new, |folder| format!("#subdirectory={folder}"))
-}
-
 fn extras(need: &Value) -> Vec<String> {
     let extras = need.get("extras").and_then(Value::as_array).into_iter().flatten();
     extras.filter_map(|extra| extra.as_str().map(str::to_owned)).collect()
@@ -73,8 +68,8 @@ fn extras(need: &Value) -> Vec<String> {
 /// Returns where a need holds: its own marker, and its versions of Python.
 fn marker(need: &Value) -> Option<String> {
     let text = |key: &str| need.get(key).and_then(Value::as_str);
-    let parts = [text("markers").map(str::to_owned), text("python").and_then(python_marker)];
-    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    let both = [text("markers").map(str::to_owned), text("python").and_then(python_marker)];
+    let parts: Vec<_> = both.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     match &*parts {
         [] => None,
         [part] => Some(part.clone()),
@@ -99,13 +94,13 @@ pub(super) fn locked(lock: &Table, pyproject: &Table) -> Result<Vec<String>, Str
 fn roots(pyproject: &Table) -> Vec<Edge> {
     let own = dependencies(pyproject).filter(|(_, need)| !is_optional(need));
     let of_poetry = own.map(|(name, need)| edge(name, need));
-    let needs = pyproject.get("project").and_then(|project| project.get("dependencies"));
-    let needs = needs.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let stated = pyproject.get("project").and_then(|project| project.get("dependencies"));
+    let needs = stated.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let of_project = needs.filter_map(|need| {
-        let extras = need.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
-        let extras = extras.map(|(extras, _)| extras.split(',').map(|e| e.trim().to_owned()));
+        let bracket = need.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+        let names = bracket.map(|(names, _)| names.split(',').map(|name| name.trim().to_owned()));
         let marker = need.split_once(';').map(|(_, marker)| marker.trim().to_owned());
-        let extras = extras.into_iter().flatten().collect();
+        let extras = names.into_iter().flatten().collect();
         Some(Edge { name: name_of(need)?, version: None, marker, extras })
     });
     of_poetry.chain(of_project).collect()
@@ -132,9 +127,8 @@ fn reference(package: &Table) -> Option<String> {
     match text(source, "type")?.as_str() {
         "git" => {
             let at = text(source, "resolved_reference").or_else(|| text(source, "reference"));
-            let at = at.map_or_else(String::new, |at| format!("@{at}"));
             let folder = text(source, "subdirectory");
-            Some(format!("git+{url}{at}{}", subdirectory(folder.as_deref())))
+            Some(repository(&url, at.as_deref(), folder.as_deref()))
         }
         "directory" | "file" => Some(relative(&url)),
         "url" => Some(url),
@@ -150,11 +144,11 @@ fn node(package: &Table) -> Option<Node> {
         let needed = needs.into_iter().filter(|need| !is_optional(need));
         edges.extend(needed.map(|need| edge(name, need)));
     }
-    let extras = package.get("extras").and_then(Value::as_table).into_iter().flatten();
-    let extras = extras.map(|(name, needs)| {
-        let needs = needs.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let optional = package.get("extras").and_then(Value::as_table).into_iter().flatten();
+    let extras = optional.map(|(name, needs)| {
+        let texts = needs.as_array().into_iter().flatten().filter_map(Value::as_str);
         let edge = |need| Some(Edge { name: name_of(need)?, ..Edge::default() });
-        (normal(name), needs.filter_map(edge).collect())
+        (normal(name), texts.filter_map(edge).collect())
     });
     let marker = package.get("markers").and_then(|markers| match markers {
         Value::Table(groups) => groups.get("main")?.as_str(),

@@ -5,7 +5,8 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::entry::{name_of, normal};
-use super::{poetry, text, uv};
+use super::place::{relative, repository};
+use super::{poetry, text};
 use crate::output::error::{CommandError, OrError as _};
 
 /// Reads a TOML file; returns `None` if there is none.
@@ -49,12 +50,9 @@ fn with_source(need: &str, pyproject: &Table) -> String {
     let text = |key: &str| source.and_then(|source| source.get(key)?.as_str());
     let place = if let Some(url) = text("git") {
         let at = text("rev").or_else(|| text("tag")).or_else(|| text("branch"));
-        let at = at.map_or_else(String::new, |at| format!("@{at}"));
-        let folder = text("subdirectory");
-        let folder = folder.map_or_else(String::new, |folder| format!("#subdirectory={folder}"));
-        Some(format!("git+{url}{at}{folder}"))
+        Some(repository(url, at, text("subdirectory")))
     } else {
-        text("path").map(uv::relative).or_else(|| text("url").map(str::to_owned))
+        text("path").map(relative).or_else(|| text("url").map(str::to_owned))
     };
     let Some(place) = place else { return need.to_owned() };
     let (head, marker) = need.split_once(';').unwrap_or((need, ""));

@@ -16,8 +16,8 @@ pub(super) fn read(path: &Path) -> Result<String, CommandError> {
 fn decode(bytes: &[u8]) -> Option<String> {
     let units = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes.as_chunks::<2>();
-        let units: Vec<_> = pairs.iter().copied().map(unit).collect();
-        String::from_utf16(&units).ok().filter(|_| rest.is_empty())
+        let wide: Vec<_> = pairs.iter().copied().map(unit).collect();
+        String::from_utf16(&wide).ok().filter(|_| rest.is_empty())
     };
     match bytes {
         [0xFF, 0xFE, rest @ ..] => units(rest, u16::from_le_bytes),

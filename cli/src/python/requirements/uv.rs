@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::entry::normal;
 use super::lock::{Edge, Node, pins};
+use super::place::{relative, repository};
 
 /// Returns the requirements that install what the project itself needs.
 pub(super) fn lines(lock: &Table) -> Result<Vec<String>, String> {
@@ -47,12 +48,12 @@ fn node(package: &Table) -> Option<Node> {
     let local = place(package, &["virtual", "editable", "directory", "path"]);
     let reference = match (local, place(package, &["git"]), place(package, &["url"])) {
         (Some(path), ..) => Some(relative(path)),
-        (None, Some(url), _) => Some(repository(url)),
+        (None, Some(url), _) => Some(git(url)),
         (None, None, url) => url.map(str::to_owned),
     };
-    let extras = package.get("optional-dependencies").and_then(Value::as_table);
+    let optional = package.get("optional-dependencies").and_then(Value::as_table);
     let extras =
-        extras.into_iter().flatten().map(|(name, needs)| (normal(name), edges(Some(needs))));
+        optional.into_iter().flatten().map(|(name, needs)| (normal(name), edges(Some(needs))));
     Some(Node {
         name: text(package, "name")?,
         version: text(package, "version"),
@@ -65,19 +66,12 @@ fn node(package: &Table) -> Option<Node> {
     })
 }
 
-/// Returns a path that cannot be taken for a name.
-pub(super) fn relative(path: &str) -> String {
-    if path.starts_with(['.', '/']) { path.to_owned() } else { format!("./{path}") }
-}
-
-/// Returns pip's form of a repository: `https://host/x?subdirectory=s&rev=v1#COMMIT`.
-fn repository(url: &str) -> String {
-    let (url, commit) = url.split_once('#').unwrap_or((url, ""));
-    let (url, query) = url.split_once('?').unwrap_or((url, ""));
-    let at = if commit.is_empty() { String::new() } else { format!("@{commit}") };
+/// Reads uv's form of a repository: `https://host/x?subdirectory=s&rev=v1#COMMIT`.
+fn git(url: &str) -> String {
+    let (place, commit) = url.split_once('#').map_or((url, None), |(url, at)| (url, Some(at)));
+    let (url, query) = place.split_once('?').unwrap_or((place, ""));
     let folder = query.split('&').find_map(|part| part.strip_prefix("subdirectory="));
-    let folder = folder.map_or_else(String::new, |folder| format!("#subdirectory={folder}"));
-    format!("git+{url}{at}{folder}")
+    repository(url, commit, folder)
 }
 
 fn hashes(package: &Table) -> Vec<String> {
