@@ -44,17 +44,16 @@ pub(crate) fn gets_key(
     has_sdk: bool,
     named: Named,
 ) -> Result<bool, CommandError> {
-    let has_sdk = has_sdk || named.has_sdk;
+    let is_sdk = has_sdk || named.has_sdk;
     // The handlers of a step SDK need the key, and the SDK takes it out of the event itself.
-    if has_sdk && settings.event == Some(EventForm::Plain) {
+    if is_sdk && settings.event == Some(EventForm::Plain) {
         let problem = format!(
             "invalid `functions.{name}.event`: expected `sidestep` for a function with a step SDK"
         );
-        return Err(
-            user(problem).hint("remove `event`: handlers of the SDK get no other arguments")
-        );
+        return Err(user(problem)
+            .hint("remove `event`: the SDK takes the key out before your handler runs"));
     }
-    let by_itself = if has_sdk || named.has_key { EventForm::Sidestep } else { EventForm::Plain };
+    let by_itself = if is_sdk || named.has_key { EventForm::Sidestep } else { EventForm::Plain };
     Ok(settings.event.unwrap_or(by_itself) == EventForm::Sidestep)
 }
 
