@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 pub(super) fn of(text: &str, folder: &Path) -> (PathBuf, Option<String>) {
     let (place, fragment) = text.split_once('#').unwrap_or((text, ""));
     let name = fragment.split('&').find_map(|part| part.strip_prefix("egg=")).map(str::to_owned);
-    let path = match place.strip_prefix("file:") {
+    let stated = match place.strip_prefix("file:") {
         Some(url) => {
             let path = url.strip_prefix("//").unwrap_or(url);
             decoded(path.strip_prefix("localhost").unwrap_or(path))
         }
         None => place.to_owned(),
     };
-    let path = with_variables(&path, folder);
+    let path = with_variables(&stated, folder);
     match (path.strip_prefix("~/"), env::var_os("HOME")) {
         (Some(rest), Some(home)) => (Path::new(&home).join(rest), name),
         _ => (folder.join(path), name),

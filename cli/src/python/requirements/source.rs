@@ -51,13 +51,13 @@ pub(super) fn source(folder: &Path) -> Result<Option<Source>, CommandError> {
 
 /// Returns the files of the folder that look as if they named packages but are not read.
 pub(super) fn unread(folder: &Path, read: Option<&Path>) -> Vec<&'static str> {
-    let names = FILES.into_iter().chain(UNREAD);
-    let others = names.filter(|name| {
+    // These may be there for other tools, or for the one that wrote the lock file.
+    let names = FILES.into_iter().filter(|name| !["pyproject.toml", "Pipfile"].contains(name));
+    let is_unread = |name: &&str| {
         let file = folder.join(name);
-        let has_lock = *name == "pyproject.toml" || *name == "Pipfile";
-        file.is_file() && Some(file.as_path()) != read && !(has_lock && read.is_some())
-    });
-    others.collect()
+        file.is_file() && Some(file.as_path()) != read
+    };
+    names.chain(UNREAD).filter(is_unread).collect()
 }
 
 type Lines = Result<Option<Vec<String>>, String>;

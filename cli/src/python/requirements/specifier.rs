@@ -52,11 +52,11 @@ fn one(text: &str) -> Vec<String> {
 }
 
 fn numbers(version: &str) -> Vec<u64> {
-    let numbers = version.split('.').map_while(|part| {
+    let parts = version.split('.').map_while(|part| {
         let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
         part[..end].parse().ok()
     });
-    let mut numbers: Vec<u64> = numbers.collect();
+    let mut numbers: Vec<u64> = parts.collect();
     if numbers.is_empty() {
         numbers.push(0);
     }
