@@ -342,25 +342,24 @@ fn is_started(project: &Project, seconds: i64) -> bool {
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut seen = Vec::new();
+    let mut is_done = false;
     for line in lines.map_while(Result::ok) {
-        let is_late = line.ends_with("it is over");
-        let is_over = line.contains("of check Succeeded");
+        is_done = line.ends_with("it is over") || line.contains("of check Succeeded");
         seen.push(line);
-        if is_late || is_over {
-            Command::new("kill").arg(child.id().to_string()).status().unwrap();
-            child.wait().unwrap();
-            if is_over {
-                let said = seen.join("\n");
-                assert!(
-                    said.contains(&format!("schedule at({at}) of check: next {at}Z")),
-                    "{said}"
-                );
-                assert!(said.contains(&format!("of check started by schedule at {at}Z")), "{said}");
-            }
-            return is_over;
+        if is_done {
+            break;
         }
     }
-    panic!("`up` ended: {seen:#?}");
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    child.wait().unwrap();
+    let said = seen.join("\n");
+    assert!(is_done, "`up` ended: {said}");
+    if said.contains("it is over") {
+        return false;
+    }
+    assert!(said.contains(&format!("schedule at({at}) of check: next {at}Z")), "{said}");
+    assert!(said.contains(&format!("of check started by schedule at {at}Z")), "{said}");
+    true
 }
 
 #[test]

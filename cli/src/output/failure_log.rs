@@ -27,7 +27,7 @@ pub(crate) fn failure_log(log: &str) -> FailureLog<'_> {
     let is_own = |line: &&str| !BOILERPLATE.iter().any(|lead| line.starts_with(lead));
     let own: Vec<&str> = messages.filter(is_own).collect();
     let is_error = |line: &&str| ERRORS.iter().any(|lead| line.starts_with(lead));
-    let last = own.iter().rposition(|line| is_error(line));
+    let last = own.iter().rposition(&is_error);
     // `[ERROR]` stands above the traceback that belongs to it.
     let error = last.map(|last| last - usize::from(last > 0 && is_error(&own[last - 1])));
     let begin = error.unwrap_or_else(|| own.len().saturating_sub(SHOWN));
@@ -59,10 +59,8 @@ mod tests {
 
     #[test]
     fn of_a_long_error_both_ends_are_shown() {
-        let mut log = "t\tTraceback (most recent call last):\n".to_owned();
-        for frame in 0..40 {
-            log.push_str(&format!("t\t  frame {frame}\n"));
-        }
+        let frames: Vec<_> = (0..40).map(|frame| format!("t\t  frame {frame}")).collect();
+        let log = format!("t\tTraceback (most recent call last):\n{}", frames.join("\n"));
         let found = failure_log(&log);
         assert_eq!((found.lines.len(), found.has_more), (SHOWN, true));
         assert_eq!((found.lines[0], found.lines[3]), ("Traceback (most recent call last):", "..."));

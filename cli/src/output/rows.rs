@@ -17,7 +17,7 @@ pub(crate) struct Rows {
     header: Vec<&'static str>,
     /// Columns that may be cut, the first one first.
     flexible: Vec<usize>,
-    rows: Vec<Vec<String>>,
+    lines: Vec<Vec<String>>,
     failed: Vec<usize>,
 }
 
@@ -27,7 +27,7 @@ impl Rows {
         Self {
             header: header.to_vec(),
             flexible: flexible.to_vec(),
-            rows: Vec::new(),
+            lines: Vec::new(),
             failed: Vec::new(),
         }
     }
@@ -35,12 +35,12 @@ impl Rows {
     /// Adds a row.
     pub(crate) fn add(&mut self, row: impl IntoIterator<Item = String>) {
         let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
-        self.rows.push(row.into_iter().map(first_line).collect());
+        self.lines.push(row.into_iter().map(first_line).collect());
     }
 
     /// Adds a row that stands out.
     pub(crate) fn add_failed(&mut self, row: impl IntoIterator<Item = String>) {
-        self.failed.push(self.rows.len());
+        self.failed.push(self.lines.len());
         self.add(row);
     }
 
@@ -49,24 +49,24 @@ impl Rows {
         let widths = self.widths(screen);
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_header(self.header.clone());
-        for row in &self.rows {
+        for row in &self.lines {
             table.add_row(row.iter().zip(&widths).map(|(cell, width)| cut(cell, *width)));
         }
         let text = table.to_string();
-        let mut lines = Vec::new();
+        let mut shown = Vec::new();
         for (place, line) in text.lines().enumerate() {
             let line = line.trim_end();
             let is_failed = place.checked_sub(1).is_some_and(|row| self.failed.contains(&row));
-            lines.push(if is_failed { screen.failure(line) } else { line.to_owned() } + "\n");
+            shown.push(if is_failed { screen.failure(line) } else { line.to_owned() } + "\n");
         }
-        lines.concat()
+        shown.concat()
     }
 
     /// Returns the width of each column.
     fn widths(&self, screen: Screen) -> Vec<usize> {
         let mut widths: Vec<_> = self.header.iter().map(|name| measure_text_width(name)).collect();
         let least = widths.clone();
-        for row in &self.rows {
+        for row in &self.lines {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(measure_text_width(cell));
             }
