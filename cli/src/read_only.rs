@@ -1,5 +1,6 @@
 //! The project's state for reading: nothing is written, and a missing state folder is not created.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::options::EngineOptions;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
-use sidestep_local::deployment::{create_resources, local_engine, register_step};
+use sidestep_local::deployment::{create_resources, local_engine, register_step, removed_files};
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 use sidestep_local::lambda::FunctionConfig;
 use sidestep_local::overlay::Overlay;
@@ -72,8 +73,9 @@ impl ReadOnlyCloud {
     }
 
     /// Makes files of the project readable as objects without writing them to S3.
-    pub(crate) fn with_overlay(self, files: Vec<(S3Uri, Vec<u8>)>) -> Self {
-        let overlay = |inner| Arc::new(Overlay::new(inner, files)) as _;
+    pub(crate) fn with_overlay(self, state: &Path, files: Vec<(S3Uri, Vec<u8>)>) -> Self {
+        let removed = removed_files(state, &files);
+        let overlay = |inner| Arc::new(Overlay::new(inner, files, removed)) as _;
         Self { engine: self.engine.with_objects(overlay), ..self }
     }
 

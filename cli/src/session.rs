@@ -335,7 +335,12 @@ impl Session {
 
 /// Options of an engine that writes down what changes in its executions.
 fn watched(state: &Path) -> EngineOptions {
-    EngineOptions { watcher: Some(Arc::new(EventLog::new(state))), ..EngineOptions::default() }
+    EngineOptions {
+        watcher: Some(Arc::new(EventLog::new(state))),
+        // A write costs nothing here.
+        touch_after: Duration::from_secs(1),
+        ..EngineOptions::default()
+    }
 }
 
 /// What became of an attempt to join a running `sidestep up`.

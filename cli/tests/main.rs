@@ -19,4 +19,5 @@ mod sagemaker;
 mod said;
 mod selection;
 mod synth;
+mod trace;
 mod what_if;

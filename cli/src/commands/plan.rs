@@ -43,7 +43,7 @@ pub(crate) async fn plan(
     let asked = ask(&project, &options.start, "sidestep plan")?;
     let files = project.uploads()?;
     let opened = ReadOnlyCloud::open(&project, &asked.ready.functions).await?;
-    let cloud = opened.with_overlay(files);
+    let cloud = opened.with_overlay(&project.state_folder(), files);
     let result = look_ahead(&cloud.engine, asked.request).await;
     cloud.close().await;
     let (forecast, explained) = result?;

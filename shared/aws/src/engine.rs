@@ -186,6 +186,23 @@ pub fn handoff_from_env() -> Result<Handoff, UnknownHandoff> {
     variable("SIDESTEP_HANDOFF").map_or(Ok(Handoff::Event), |text| text.parse())
 }
 
+/// Returns true if the services trace what functions read and write.
+fn is_traced() -> bool {
+    variable("SIDESTEP_TRACES").is_some()
+}
+
+/// Returns the configuration of an engine in a function. Where functions are traced, it signs with
+/// another key than the function's own requests, of which it is no part.
+fn engine_config() -> SdkConfig {
+    let config = config_from_env();
+    if !is_traced() {
+        return config;
+    }
+    let credentials = Credentials::new("sidestep", "sidestep", None, None, "engine");
+    let provider = SharedCredentialsProvider::new(credentials);
+    config.into_builder().credentials_provider(provider).build()
+}
+
 fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), MissingSetting> {
     let get = |name: &'static str| std::env::var(name).map_err(|_| MissingSetting(name));
     let settings = Settings {
@@ -197,9 +214,9 @@ fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), Mis
             region: get("AWS_REGION")?,
             account_id: get("SIDESTEP_ACCOUNT_ID")?,
         },
-        options,
+        options: EngineOptions { is_traced: is_traced(), ..options },
     };
-    let mut adapters = Adapters::new(&config_from_env(), &ServiceEndpoints::from_env(), &settings);
+    let mut adapters = Adapters::new(&engine_config(), &ServiceEndpoints::from_env(), &settings);
     if let Some(stack) = variable("SIDESTEP_STACK") {
         adapters.functions = adapters.functions.of_stack(stack);
     }

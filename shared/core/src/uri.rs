@@ -64,6 +64,25 @@ impl S3Uri {
         self.key.is_empty() || self.key.ends_with('/')
     }
 
+    /// Returns the prefix of everything below this, with its final `/`.
+    #[must_use]
+    pub fn as_prefix(&self) -> Self {
+        if self.is_prefix() { self.clone() } else { self.join("") }
+    }
+
+    /// Returns true if `other` begins with this: the same bucket, and a key that goes on.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.bucket == other.bucket && other.key.starts_with(&self.key)
+    }
+
+    /// Returns every place that this lies below: each prefix with and without its final `/`, and
+    /// the bucket.
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> {
+        let slashes = self.key.match_indices('/').map(|(at, _)| at);
+        let cuts = slashes.flat_map(|at| [at, at + 1]).chain([0]);
+        cuts.map(|at| Self::new(self.bucket.clone(), &self.key[..at]))
+    }
+
     /// Returns the URI of `name` below this prefix.
     pub fn join(&self, name: &str) -> Self {
         let slash = if self.is_prefix() { "" } else { "/" };

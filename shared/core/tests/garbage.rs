@@ -43,9 +43,9 @@ fn produced(artifacts: &[S3Uri], outputs: &[S3Uri]) -> Produced {
     }
 }
 
-fn entry(number: u8, created_at_ms: u64, needs: Needs) -> KnownEntry {
+fn entry(number: u8, last_used_ms: u64, needs: Needs) -> KnownEntry {
     let key = KeyParts::lambda("code", json!({ "number": number })).key();
-    KnownEntry { key, created_at_ms, is_whole: true, needs }
+    KnownEntry { key, last_used_ms, is_whole: true, needs }
 }
 
 fn execution(number: u8, started_at_ms: u64, is_over: bool, needs: Needs) -> KnownExecution {
@@ -63,8 +63,8 @@ fn removed(
 
 #[test]
 fn entries_go_when_they_are_old_or_no_longer_whole() {
-    let of = |created_at_ms, is_whole| {
-        let entry = KnownEntry { is_whole, ..entry(0, created_at_ms, Needs::default()) };
+    let of = |last_used_ms, is_whole| {
+        let entry = KnownEntry { is_whole, ..entry(0, last_used_ms, Needs::default()) };
         staleness(&entry, CUT_OFF_MS)
     };
     assert_eq!(of(99, true), Some(Staleness::Old));
@@ -184,15 +184,15 @@ proptest! {
     ) {
         let known: Vec<_> = entries
             .iter()
-            .map(|(created_at_ms, is_whole, result)| {
+            .map(|(last_used_ms, is_whole, result)| {
                 let needs = RandomResult::needs(std::slice::from_ref(result));
-                KnownEntry { is_whole: *is_whole, ..entry(0, *created_at_ms, needs) }
+                KnownEntry { is_whole: *is_whole, ..entry(0, *last_used_ms, needs) }
             })
             .collect();
         let is_kept: Vec<_> =
             known.iter().map(|entry| staleness(entry, CUT_OFF_MS).is_none()).collect();
-        for (kept, (created_at_ms, is_whole, _)) in is_kept.iter().zip(&entries) {
-            prop_assert_eq!(*kept, *created_at_ms >= CUT_OFF_MS && *is_whole);
+        for (kept, (last_used_ms, is_whole, _)) in is_kept.iter().zip(&entries) {
+            prop_assert_eq!(*kept, *last_used_ms >= CUT_OFF_MS && *is_whole);
         }
         let remaining: Vec<_> =
             known.iter().zip(&is_kept).filter(|(_, kept)| **kept).map(|(e, _)| e.clone()).collect();

@@ -9,7 +9,9 @@ use sidestep_core::parse::{Format, parse};
 
 /// Limits whose test is elsewhere, with its name. The suite that every implementation of a port
 /// passes holds a limit that the engine hands to the port.
-const ELSEWHERE: [(&str, &str); 19] = [
+const ELSEWHERE: [(&str, &str); 21] = [
+    ("TRACED_PLACES", "a_trace_says_when_it_lacks_something_and_reads_back_as_it_was"),
+    ("WITNESSES", "a_result_that_cannot_be_checked_is_not_cached_and_says_why"),
     ("DEFINITION_NODES", "the_count_of_values_is_exact_at_the_limit"),
     ("PROBLEMS", "thousands_of_mistakes_are_listed_up_to_the_bound"),
     ("STEPS", "a_chain_of_as_many_steps_as_are_allowed_is_ordered_from_its_end"),

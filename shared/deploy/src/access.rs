@@ -106,12 +106,14 @@ pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
     accesses
 }
 
-/// Returns what any function reads outside the artifact bucket.
+/// Returns what any function reads or writes outside the artifact bucket.
 ///
 /// The planner reads it too, because its content is part of cache keys.
 pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
+    // What a function writes is looked at before a cached result is used.
+    let of_functions = |access: Access| access.reads.into_iter().chain(access.writes);
     let mut inputs: BTreeSet<Reach> =
-        accesses(blueprint).into_values().flat_map(|access| access.reads).collect();
+        accesses(blueprint).into_values().flat_map(of_functions).collect();
     for pipeline_use in blueprint.pipelines.values() {
         let mut access = Access::default();
         for step in &pipeline_use.pipeline.steps {

@@ -180,8 +180,13 @@ fn statements(
     }
     if !access.writes.is_empty() {
         let objects = access.writes.iter().map(|reach| objects(blueprint, reach));
-        let actions = ["s3:AbortMultipartUpload", "s3:PutObject"];
-        statements.push(allow("Writes", &actions, &one_or_many(objects.collect())));
+        // On the direct road, the function itself looks at what it wrote.
+        let actions: &[&str] = if is_direct(blueprint, function, access) {
+            &["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        } else {
+            &["s3:AbortMultipartUpload", "s3:PutObject"]
+        };
+        statements.push(allow("Writes", actions, &one_or_many(objects.collect())));
     }
     if is_direct(blueprint, function, access) {
         statements.extend(direct::statements(blueprint, access));

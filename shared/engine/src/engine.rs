@@ -46,6 +46,8 @@ pub struct Engine {
     pub(crate) handoff: Handoff,
     pub(crate) contention: Contention,
     pub(crate) state_version: u32,
+    pub(crate) is_traced: bool,
+    pub(crate) touch_after_ms: u64,
     /// Counts the commits that this process won.
     pub(crate) won: watch::Sender<u64>,
 }
@@ -75,6 +77,8 @@ impl Engine {
             handoff: options.handoff,
             contention: options.contention,
             state_version: options.state_version,
+            is_traced: options.is_traced,
+            touch_after_ms: u64::try_from(options.touch_after.as_millis()).unwrap_or(u64::MAX),
             won: watch::Sender::new(0),
         }
     }

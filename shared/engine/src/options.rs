@@ -1,6 +1,7 @@
 //! What an engine is told about itself when it is made.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::plan::handoff::{Contention, Handoff};
@@ -28,6 +29,11 @@ pub struct EngineOptions {
     /// The version of state that the engine writes, and the newest that it reads. Below
     /// [`STATE_VERSION`], the engine behaves as an older release.
     pub state_version: u32,
+    /// If true, the services trace what attempts read and write, as the embedded cloud does.
+    pub is_traced: bool,
+    /// How old the last recorded use of a cache entry must be before a hit is recorded. On AWS each
+    /// record costs a write.
+    pub touch_after: Duration,
     /// Is told each change of status.
     pub watcher: Option<Arc<dyn Watcher>>,
     /// Is asked before a trigger starts something. Without it, what is registered counts.
@@ -42,6 +48,8 @@ impl Default for EngineOptions {
             is_sole_planner: false,
             checks_functions: false,
             state_version: STATE_VERSION,
+            is_traced: false,
+            touch_after: Duration::from_hours(24),
             watcher: None,
             freshness: None,
         }

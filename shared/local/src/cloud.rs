@@ -125,6 +125,7 @@ impl Cloud {
             region: REGION.to_owned(),
             account_id: ACCOUNT_ID.to_owned(),
             environment: environment(&endpoints, &other_url),
+            tracer: Some(s3.tracer().clone()),
             ..HostOptions::new(path.join("logs"))
         })?;
 

@@ -82,7 +82,7 @@ impl StateFolder {
     }
 
     /// Writes a file as a whole or not at all, also on a disk that is full.
-    fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
         let (path, temporary) = (self.path.join(name), self.path.join(format!("{name}.new")));
         fs::write(&temporary, text).map_err(io_error("write", &temporary))?;
         fs::rename(&temporary, &path).map_err(io_error("write", &path))

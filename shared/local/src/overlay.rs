@@ -20,13 +20,26 @@ use sidestep_engine::ports::objects::{
 pub struct Overlay {
     inner: Arc<dyn ObjectStore>,
     files: BTreeMap<S3Uri, Bytes>,
+    /// Objects that an upload would remove, if they have this SHA-256.
+    removed: BTreeMap<S3Uri, String>,
 }
 
 impl Overlay {
-    /// Lays `files` over `inner`.
-    pub fn new(inner: Arc<dyn ObjectStore>, files: Vec<(S3Uri, Vec<u8>)>) -> Self {
+    /// Lays `files` over `inner`, without the objects `removed`.
+    pub fn new(
+        inner: Arc<dyn ObjectStore>,
+        files: Vec<(S3Uri, Vec<u8>)>,
+        removed: BTreeMap<S3Uri, String>,
+    ) -> Self {
         let files = files.into_iter().map(|(uri, bytes)| (uri, Bytes::from(bytes))).collect();
-        Self { inner, files }
+        Self { inner, files, removed }
+    }
+
+    /// Returns true if an upload would remove the object.
+    async fn is_removed(&self, uri: &S3Uri) -> Result<bool, StoreError> {
+        let Some(digest) = self.removed.get(uri) else { return Ok(false) };
+        let found = self.inner.head(uri).await?;
+        Ok(found.as_ref().and_then(ObjectFacts::sha256) == Some(digest.as_str()))
     }
 
     /// Returns what a head request says of a file.
@@ -40,6 +53,7 @@ impl ObjectStore for Overlay {
     async fn head(&self, uri: &S3Uri) -> Result<Option<ObjectFacts>, StoreError> {
         match self.files.get(uri) {
             Some(bytes) => Ok(Some(Self::facts(bytes))),
+            None if self.is_removed(uri).await? => Ok(None),
             None => self.inner.head(uri).await,
         }
     }
@@ -57,6 +71,11 @@ impl ObjectStore for Overlay {
         let mut all: BTreeMap<_, _> = inner.into_iter().collect();
         let is_below =
             |uri: &S3Uri| uri.bucket() == prefix.bucket() && uri.key().starts_with(prefix.key());
+        for uri in self.removed.keys().filter(|uri| is_below(uri)) {
+            if self.is_removed(uri).await? {
+                all.remove(uri.key());
+            }
+        }
         for (uri, bytes) in self.files.iter().filter(|(uri, _)| is_below(uri)) {
             // The embedded S3 lists the MD5 of an object that was put in one piece.
             let mut md5 = Md5::new();
@@ -78,6 +97,7 @@ impl ObjectStore for Overlay {
                 limit: max_bytes,
             }),
             Some(bytes) => Ok(Some(bytes.clone())),
+            None if self.is_removed(uri).await? => Ok(None),
             None => self.inner.get(uri, max_bytes).await,
         }
     }
@@ -90,6 +110,7 @@ impl ObjectStore for Overlay {
                 let facts = Self::facts(&self.files[uri]);
                 Ok(Some(Download { facts, stream }))
             }
+            None if self.is_removed(uri).await? => Ok(None),
             None => self.inner.download(uri).await,
         }
     }

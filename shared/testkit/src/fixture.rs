@@ -73,5 +73,8 @@ pub fn entry(number: u32, sha256: &str) -> CacheEntry {
         },
         memory_mb: 128,
         created_at_ms: 1_700_000_000_000,
+        witnesses: Vec::new(),
+        place_key: None,
+        used_at_ms: None,
     }
 }

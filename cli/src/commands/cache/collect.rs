@@ -19,7 +19,7 @@ use crate::session::Session;
 
 #[derive(Debug, Args)]
 pub(crate) struct CollectOptions {
-    /// Remove results and artifacts older than this: 30d, P1W, T12H
+    /// Remove results and artifacts unused for longer than this: 30d, 12h, 15m, P1M
     #[arg(long, value_name = "DURATION", value_parser = age)]
     older_than: Duration,
     /// Show what would be removed without removing it

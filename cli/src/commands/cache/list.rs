@@ -61,6 +61,7 @@ fn document(entry: &CacheEntry, gone: usize) -> Value {
         "PipelineName": pipeline(entry),
         "PipelineExecutionArn": entry.source.pipeline_execution_arn,
         "CreationTime": timestamp(entry.created_at_ms),
+        "LastUsedTime": timestamp(entry.last_used_ms()),
         "Scope": entry.parts.scope,
         "CodeDigest": entry.parts.code_digest,
         "ArtifactCount": entry.produced.artifacts.len(),

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 
 /// Returns the best digest that S3 gives. A checksum of several parts (`...-N`) is not a digest of
 /// the content.
-pub(super) fn digest(
+pub fn digest(
     recorded: Option<&str>,
     checksum: Option<&str>,
     version: Option<&str>,

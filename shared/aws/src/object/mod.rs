@@ -24,7 +24,7 @@ use sidestep_engine::ports::objects::{
 };
 use tokio_util::io::ReaderStream;
 
-use self::digest::digest;
+pub use self::digest::digest;
 pub use self::environment::config_from_env;
 #[cfg(feature = "planner")]
 pub(crate) use self::environment::variable;

@@ -8,18 +8,20 @@ use sidestep_engine::ports::cache_index::{CacheIndex, CachePage, Cursor};
 use sidestep_engine::ports::executions::TableError;
 
 use super::DynamoTable;
-use super::error::classify;
-use super::item::{body, document, keyed, string, text};
+use super::error::{classify, is};
+use super::item::{Item, body, document, keyed, number, numeric, string, text};
 use super::key::cache_key;
 
 const ENTRY: &str = "ENTRY";
+/// The attribute that holds the time of the last use.
+const USED_AT: &str = "UsedAtMs";
 
 #[async_trait]
 impl CacheIndex for DynamoTable {
     async fn entries(&self, keys: &[CacheKey]) -> Result<Vec<CacheEntry>, TableError> {
         let keys = keys.iter().map(|key| (cache_key(key), ENTRY.to_owned())).collect();
         // A result of the last second may be missed. Then its step runs again, to the same end.
-        self.batch_get_as(keys, false).await?.iter().map(body).collect()
+        self.batch_get_as(keys, false).await?.iter().map(read_entry).collect()
     }
 
     async fn publish(&self, entry: &CacheEntry) -> Result<Option<CacheEntry>, TableError> {
@@ -35,7 +37,7 @@ impl CacheIndex for DynamoTable {
             .send()
             .await;
         let replaced = put.map_err(|error| classify("publish", key.as_str(), error))?;
-        replaced.attributes.as_ref().map(body).transpose()
+        replaced.attributes.as_ref().map(read_entry).transpose()
     }
 
     /// Reads one page of a filtered Scan, which reads executions as well and is billed for them.
@@ -58,8 +60,24 @@ impl CacheIndex for DynamoTable {
             let (pk, sk) = (string(key, "PK")?, string(key, "SK")?);
             Ok(Cursor(format!("{pk}\n{sk}")))
         });
-        let entries = page.items().iter().map(body).collect::<Result<_, _>>()?;
+        let entries = page.items().iter().map(read_entry).collect::<Result<_, _>>()?;
         Ok(CachePage { entries, next: next.transpose()? })
+    }
+
+    /// Sets one attribute beside the document, so the document need not be written again.
+    async fn touch(&self, key: &CacheKey, at_ms: u64) -> Result<(), TableError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(keyed(cache_key(key), ENTRY)))
+            .update_expression(format!("SET {USED_AT} = :at"))
+            .condition_expression("attribute_exists(PK)")
+            .expression_attribute_values(":at", number(at_ms));
+        match update.send().await {
+            Err(error) if is(&error, "ConditionalCheckFailedException") => Ok(()),
+            result => result.map(drop).map_err(|error| classify("touch", key.as_str(), error)),
+        }
     }
 
     async fn remove(&self, key: &CacheKey) -> Result<(), TableError> {
@@ -67,4 +85,10 @@ impl CacheIndex for DynamoTable {
         let deleted = delete.set_key(Some(keyed(cache_key(key), ENTRY))).send().await;
         deleted.map(drop).map_err(|error| classify("remove", key.as_str(), error))
     }
+}
+
+/// Reads an entry with the time of its last use.
+fn read_entry(item: &Item) -> Result<CacheEntry, TableError> {
+    let entry: CacheEntry = body(item)?;
+    Ok(CacheEntry { used_at_ms: numeric(item, USED_AT).ok(), ..entry })
 }

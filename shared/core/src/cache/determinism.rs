@@ -9,16 +9,33 @@ use std::convert::Infallible;
 use serde_json::Value;
 
 use crate::cache::key::{Content, replace_content};
+use crate::definition::output::OutputParameter;
 use crate::execution::result::{CacheEntry, Outputs, Produced};
+use crate::execution::witness::{Role, Witness};
 use crate::uri::S3Uri;
 
 /// Returns in words what differs between two results of one key, and `None` if nothing does.
-pub fn difference(then: &CacheEntry, now: &CacheEntry) -> Option<String> {
+///
+/// Of the outputs only those that the step declares are compared: no step can read another one.
+pub fn difference(
+    then: &CacheEntry,
+    now: &CacheEntry,
+    declared: &[OutputParameter],
+) -> Option<String> {
     let (before, after) = (artifacts(&then.produced), artifacts(&now.produced));
-    let what = if before == after {
-        let (before, after) = (outputs(&then.produced)?, outputs(&now.produced)?);
-        let names = before.as_object()?.keys().chain(after.as_object()?.keys());
-        let name = names.into_iter().find(|name| before.get(name) != after.get(name))?;
+    let what = if let Some(uri) = written_otherwise(then, now) {
+        format!("content of `{uri}`")
+    } else if before == after {
+        let raw = |entry: &CacheEntry, name: &str| match &entry.produced.outputs {
+            Outputs::Inline(outputs) => outputs.get(name).cloned(),
+            Outputs::Stored(_) => None,
+        };
+        let (before, after) = (outputs(then)?, outputs(now)?);
+        let mut names = declared.iter().map(|output| &output.name);
+        let name = names.find(|name| {
+            // Another party may have overwritten what two equal outputs name.
+            before.get(name) != after.get(name) && raw(then, name) != raw(now, name)
+        })?;
         format!("output `{name}`")
     } else {
         let names = before.keys().chain(after.keys());
@@ -31,6 +48,16 @@ pub fn difference(then: &CacheEntry, now: &CacheEntry) -> Option<String> {
     ))
 }
 
+/// Returns an object that both steps wrote, each with content of its own.
+fn written_otherwise<'a>(then: &CacheEntry, now: &'a CacheEntry) -> Option<&'a S3Uri> {
+    let is_other = |witness: &&Witness| {
+        let mut before = then.witnesses.iter().filter(|before| before.role == Role::Written);
+        witness.role == Role::Written
+            && before.any(|before| before.uri == witness.uri && before.digest != witness.digest)
+    };
+    now.witnesses.iter().find(is_other).map(|witness| &witness.uri)
+}
+
 /// Returns the digests of the artifacts, by their names below the attempt's prefix.
 fn artifacts(produced: &Produced) -> BTreeMap<String, &str> {
     let artifacts = produced.artifacts.iter();
@@ -38,11 +65,17 @@ fn artifacts(produced: &Produced) -> BTreeMap<String, &str> {
 }
 
 /// Returns the outputs without places, and `None` if they are stored in S3 and not read.
-fn outputs(produced: &Produced) -> Option<Value> {
+fn outputs(entry: &CacheEntry) -> Option<Value> {
+    let CacheEntry { produced, witnesses, .. } = entry;
     let Outputs::Inline(outputs) = &produced.outputs else { return None };
     let replaced = replace_content::<Infallible>(&Value::Object(outputs.clone()), &mut |uri| {
         let artifact = produced.artifacts.iter().find(|artifact| artifact.uri == *uri);
-        Ok(Content::Digest(artifact.map_or_else(|| local_name(uri), |a| a.sha256.clone())))
+        let witness = witnesses.iter().find(|witness| witness.uri == *uri);
+        let digest = match artifact {
+            Some(artifact) => Some(artifact.sha256.clone()),
+            None => witness.and_then(|witness| witness.digest.clone()),
+        };
+        Ok(Content::Digest(digest.unwrap_or_else(|| local_name(uri))))
     });
     replaced.ok()
 }
@@ -60,6 +93,7 @@ fn local_name(uri: &S3Uri) -> String {
 mod tests {
     use super::*;
     use crate::cache::key::KeyParts;
+    use crate::definition::ScalarType;
     use crate::execution::manifest::Artifact;
     use crate::execution::result::Source;
     use crate::name::{ExecutionId, StepName};
@@ -84,15 +118,23 @@ mod tests {
             },
             memory_mb: 128,
             created_at_ms: 0,
+            witnesses: Vec::new(),
+            place_key: None,
+            used_at_ms: None,
         }
     }
 
     #[test]
     fn results_differ_by_content_and_never_by_place() {
-        assert_eq!(difference(&entry(1, "aa", 5), &entry(2, "aa", 5)), None);
-        let content = difference(&entry(1, "aa", 5), &entry(2, "bb", 5)).expect("differs");
+        let declared = ["uri", "rows", "empty"]
+            .map(|name| OutputParameter { name: name.to_owned(), output_type: ScalarType::String });
+        let difference = |then, now| difference(&then, &now, &declared);
+        assert_eq!(difference(entry(1, "aa", 5), entry(2, "aa", 5)), None);
+        let content = difference(entry(1, "aa", 5), entry(2, "bb", 5)).expect("differs");
         assert!(content.ends_with("but another artifact `data.csv`"), "{content}");
-        let output = difference(&entry(1, "aa", 5), &entry(2, "aa", 6)).expect("differs");
+        let output = difference(entry(1, "aa", 5), entry(2, "aa", 6)).expect("differs");
         assert!(output.ends_with("but another output `rows`"), "{output}");
+        let undeclared = super::difference(&entry(1, "aa", 5), &entry(2, "aa", 6), &declared[..1]);
+        assert_eq!(undeclared, None, "no step can read `rows`");
     }
 }

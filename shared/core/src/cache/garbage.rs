@@ -17,6 +17,7 @@ use crate::cache::key::CacheKey;
 use crate::execution::commit::{AttemptResult, Verdict};
 use crate::execution::past::PastExecution;
 use crate::execution::result::{Outputs, Produced, Source};
+use crate::execution::witness::places;
 use crate::name::{ExecutionId, StepName};
 use crate::uri::S3Uri;
 
@@ -35,7 +36,8 @@ pub struct Needs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownEntry {
     pub key: CacheKey,
-    pub created_at_ms: u64,
+    /// When it was made, or used last.
+    pub last_used_ms: u64,
     /// If true, all its artifacts are still there.
     pub is_whole: bool,
     pub needs: Needs,
@@ -68,7 +70,7 @@ pub struct StoredObject {
 /// The reason for removing an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Staleness {
-    /// It was made before the cut-off.
+    /// It was neither made nor used since the cut-off.
     Old,
     /// An artifact is gone, so the entry can never be hit.
     Incomplete,
@@ -77,7 +79,7 @@ pub enum Staleness {
 /// Returns why an entry is removed, and `None` if it stays.
 pub fn staleness(entry: &KnownEntry, cut_off_ms: u64) -> Option<Staleness> {
     match entry {
-        _ if entry.created_at_ms < cut_off_ms => Some(Staleness::Old),
+        _ if entry.last_used_ms < cut_off_ms => Some(Staleness::Old),
         KnownEntry { is_whole: false, .. } => Some(Staleness::Incomplete),
         _ => None,
     }
@@ -153,12 +155,7 @@ impl Needs {
 
     /// Adds every S3 URI in `value`.
     pub fn add_value(&mut self, value: &Value) {
-        match value {
-            Value::String(text) => self.uris.extend(S3Uri::parse(text)),
-            Value::Array(items) => items.iter().for_each(|item| self.add_value(item)),
-            Value::Object(members) => members.values().for_each(|value| self.add_value(value)),
-            _ => {}
-        }
+        places(value, &mut self.uris);
     }
 
     /// Adds everything that `other` needs.

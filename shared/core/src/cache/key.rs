@@ -129,6 +129,16 @@ pub enum Content {
     Nothing,
 }
 
+impl Content {
+    /// Returns the digest, and `None` if nothing is there.
+    pub fn into_digest(self) -> Option<String> {
+        match self {
+            Self::Digest(digest) => Some(digest),
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// Returns `value` with every string that is an S3 URI replaced by what it holds.
 ///
 /// Only whole strings count. [`crate::place`] finds what other texts name. `content` fails where the content

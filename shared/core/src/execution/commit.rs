@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::key::KeyParts;
 use crate::definition::StepIndex;
+use crate::execution::inputs::Inputs;
 use crate::execution::phase::Phase;
 use crate::failure::FailureType;
 
@@ -243,6 +244,9 @@ pub struct Claim {
     /// The key under which a success is published; absent if the step is not cached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<KeyParts>,
+    /// The places whose content the key holds.
+    #[serde(default, skip_serializing_if = "Inputs::is_empty")]
+    pub inputs: Inputs,
 }
 
 /// A claim, with the number and time of its commit.

@@ -5,6 +5,7 @@
 //! unit. Everything bulky stays in the commit that the revision names.
 
 pub mod commit;
+pub mod inputs;
 pub mod invocation;
 pub mod manifest;
 pub mod past;
@@ -13,6 +14,8 @@ pub mod result;
 pub mod savings;
 pub mod start;
 pub mod token;
+pub mod trace;
+pub mod witness;
 
 use crate::definition::StepIndex;
 use crate::execution::commit::{Commit, End};
@@ -173,6 +176,7 @@ pub const LAST_REVISION: Revision = (1 << 18) - 1;
 mod tests {
     use super::*;
     use crate::execution::commit::{AttemptResult, Claim, Completion, Decision, Failure, Verdict};
+    use crate::execution::inputs::Inputs;
 
     fn decide(revision: Revision, step: usize, verdict: Verdict) -> Commit {
         let decision = Decision::new(StepIndex(step), verdict, String::new());
@@ -187,6 +191,7 @@ mod tests {
             deadline_ms: None,
             callback_token: None,
             cache: None,
+            inputs: Inputs::default(),
         })
     }
 

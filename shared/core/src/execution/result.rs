@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::cache::key::{CacheKey, KeyParts, canonical_sha256};
 use crate::execution::manifest::Artifact;
+use crate::execution::witness::Witness;
 use crate::name::{ExecutionId, ParameterName, StepName};
 use crate::uri::S3Uri;
 
@@ -110,11 +111,26 @@ pub struct CacheEntry {
     /// The time at which the step succeeded, in milliseconds since 1970. `ExpireAfter` counts from
     /// here.
     pub created_at_ms: u64,
+    /// What a hit checks besides the artifacts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<Witness>,
+    /// The key under which it is found, if its step wrote to a place among its arguments: the one
+    /// in which places stand for themselves. Absent if it is the key of the parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place_key: Option<CacheKey>,
+    /// The time of the last hit, in milliseconds since 1970. It may be a little old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at_ms: Option<u64>,
 }
 
 impl CacheEntry {
     pub fn key(&self) -> CacheKey {
-        self.parts.key()
+        self.place_key.clone().unwrap_or_else(|| self.parts.key())
+    }
+
+    /// Returns when it was made or last used, in milliseconds since 1970.
+    pub fn last_used_ms(&self) -> u64 {
+        self.used_at_ms.unwrap_or_default().max(self.created_at_ms)
     }
 
     pub fn is_expired(&self, now_ms: u64, expire_after: Option<Duration>) -> bool {

@@ -1,24 +1,31 @@
-//! Durations as `ExpireAfter` has them.
+//! Durations as `ExpireAfter` and `--older-than` have them.
 //!
-//! SageMaker's guide and SDK write ISO-8601 durations and texts that only resemble them: `P30D`,
-//! `p30d`, `30d`, `30dT5h`, `T12H`, `5y`. One grammar covers them: an optional `P`, then whole
-//! numbers with `Y M W D` in that order, then `T` and numbers with `H M`. Letters may have either
-//! case. `M` is minutes after `T` and months before it. Seconds and fractions are not allowed.
+//! With a leading `P` a text is an ISO-8601 duration without seconds: `M` is months before the `T`
+//! and minutes after it. SageMaker's guide and SDK also write texts that only resemble one: `30d`,
+//! `30dT5h`, `T12H`, `5y`. Without a `P`, `m` always is minutes, as in every other tool, and months
+//! are `mo`. A `T` may stand before the hours. Units come in order, and letters may have either
+//! case.
 
 use std::time::Duration;
 
 /// The grammar in words, for error texts.
-pub const ALLOWED: &str =
-    "numbers with Y, M, W, D, then T and numbers with H, M, such as P30D, P4DT12H, 30dT5h or T16m";
+pub const ALLOWED: &str = "numbers with y, mo, w, d, h, m (minutes) in that order, such as 30d, \
+    4d12h, 15m or 6mo, or an ISO 8601 duration without seconds, such as P30D, P1M or PT15M";
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// The units in the order that they must have. A year has 365 days and a month 30.
-const DATE_UNITS: [(u8, u64); 4] =
-    [(b'Y', 365 * DAY), (b'M', 30 * DAY), (b'W', 7 * DAY), (b'D', DAY)];
-const TIME_UNITS: [(u8, u64); 2] = [(b'H', HOUR), (b'M', MINUTE)];
+/// A unit's letters and its length in seconds. A year has 365 days and a month 30.
+type Unit = (&'static str, u64);
+
+/// The units in the order that they must have.
+const DATE_UNITS: [Unit; 4] = [("Y", 365 * DAY), ("M", 30 * DAY), ("W", 7 * DAY), ("D", DAY)];
+const TIME_UNITS: [Unit; 2] = [("H", HOUR), ("M", MINUTE)];
+const PLAIN_UNITS: [Unit; 6] =
+    [("Y", 365 * DAY), ("MO", 30 * DAY), ("W", 7 * DAY), ("D", DAY), ("H", HOUR), ("M", MINUTE)];
+/// Where the units of a time begin among the plain ones.
+const PLAIN_DATE_UNITS: usize = 4;
 
 /// A text that is not such a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,16 +40,19 @@ pub struct DurationError {
 pub fn parse_expire_after(text: &str) -> Result<Duration, DurationError> {
     let error = |problem| DurationError { text: text.chars().take(40).collect(), problem };
     let upper = text.to_ascii_uppercase();
-    let rest = upper.strip_prefix('P').unwrap_or(&upper);
-    let (date, time) = match rest.split_once('T') {
+    let (rest, date_units) = match upper.strip_prefix('P') {
+        Some(rest) => (rest, &DATE_UNITS[..]),
+        None => (upper.as_str(), &PLAIN_UNITS[..]),
+    };
+    let (date, time, date_units) = match rest.split_once('T') {
         Some((_, "")) => return Err(error("nothing follows the T")),
-        Some((date, time)) => (date, time),
-        None => (rest, ""),
+        Some((date, time)) => (date, time, &date_units[..PLAIN_DATE_UNITS]),
+        None => (rest, "", date_units),
     };
     if date.is_empty() && time.is_empty() {
         return Err(error("it holds no number"));
     }
-    let date = sum(date, &DATE_UNITS).map_err(error)?;
+    let date = sum(date, date_units).map_err(error)?;
     let time = sum(time, &TIME_UNITS).map_err(error)?;
     let seconds = date.checked_add(time).ok_or_else(|| error(TOO_LARGE))?;
     Ok(Duration::from_secs(seconds))
@@ -50,7 +60,7 @@ pub fn parse_expire_after(text: &str) -> Result<Duration, DurationError> {
 
 const TOO_LARGE: &str = "it is too large";
 
-fn sum(text: &str, units: &[(u8, u64)]) -> Result<u64, &'static str> {
+fn sum(text: &str, units: &[Unit]) -> Result<u64, &'static str> {
     let (mut seconds, mut rest, mut units) = (0_u64, text, units);
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -58,15 +68,19 @@ fn sum(text: &str, units: &[(u8, u64)]) -> Result<u64, &'static str> {
             return Err("a whole number must stand before each unit");
         }
         let number: u64 = rest[..digits].parse().map_err(|_| TOO_LARGE)?;
-        let unit = rest.as_bytes().get(digits).ok_or("a unit must follow the last number")?;
+        let after = &rest[digits..];
+        let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        if letters == 0 {
+            return Err("a unit must follow the last number");
+        }
         let place = units
             .iter()
-            .position(|(letter, _)| letter == unit)
+            .position(|(unit, _)| *unit == &after[..letters])
             .ok_or("a unit is unknown, or not in its place")?;
         let length = number.checked_mul(units[place].1).ok_or(TOO_LARGE)?;
         seconds = seconds.checked_add(length).ok_or(TOO_LARGE)?;
         units = &units[place + 1..];
-        rest = &rest[digits + 1..];
+        rest = &after[letters..];
     }
     Ok(seconds)
 }
@@ -89,6 +103,14 @@ mod tests {
             ("T16m", 16 * MINUTE),
             ("5y", 5 * 365 * DAY),
             ("P30M", 900 * DAY),
+            ("P1M", 30 * DAY),
+            ("p1m", 30 * DAY),
+            ("15m", 15 * MINUTE),
+            ("15M", 15 * MINUTE),
+            ("T1M", MINUTE),
+            ("6mo", 180 * DAY),
+            ("1y2mo3w4d5h6m", (365 + 60 + 21 + 4) * DAY + 5 * HOUR + 6 * MINUTE),
+            ("12H", 12 * HOUR),
             ("PT30M", 30 * MINUTE),
             ("P1Y2M3W4DT5H6M", (365 + 60 + 21 + 4) * DAY + 5 * HOUR + 6 * MINUTE),
             ("P0D", 0),
@@ -110,7 +132,13 @@ mod tests {
             "P1D2W",
             "P1D1D",
             "PT1S",
-            "12H",
+            "P12H",
+            "P1MO",
+            "1m1h",
+            "1dT1m1h",
+            "1moT2mo",
+            "1hT2m",
+            "15min",
             "P 1D",
             "-P1D",
             "P1DT2HT3M",

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::cache::key::KeyParts;
 use crate::definition::{CallbackStep, LambdaStep, StepIndex, StepKind};
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Retried, Verdict};
+use crate::execution::inputs::Inputs;
 use crate::execution::invocation::Invocation;
 use crate::execution::phase::Phase;
 use crate::execution::start::Function;
@@ -31,6 +32,8 @@ pub(crate) struct Attempt {
     pub(crate) started_at_ms: u64,
     /// Where a success is published, if the step is cached.
     pub(crate) cache: Option<KeyParts>,
+    /// The places in that key.
+    pub(crate) inputs: Inputs,
     pub(crate) reason: String,
     /// If true, it replaces an attempt that was lost.
     pub(crate) is_after_loss: bool,
@@ -45,7 +48,14 @@ impl Draft<'_> {
             revision => self.resolver().commit(revision)?.attempts(step),
         };
         let started_at_ms = self.facts.now_ms;
-        Ok(Attempt { count: begun + 1, started_at_ms, cache: None, reason, is_after_loss: false })
+        Ok(Attempt {
+            count: begun + 1,
+            started_at_ms,
+            cache: None,
+            inputs: Inputs::default(),
+            reason,
+            is_after_loss: false,
+        })
     }
 
     /// Returns true if the step may run beside those that do. Cached, reused and skipped steps and
@@ -99,6 +109,7 @@ impl Draft<'_> {
             deadline_ms,
             callback_token: None,
             cache: attempt.cache,
+            inputs: attempt.inputs,
         };
         self.record(index, Verdict::Run(claim), attempt.reason);
         let function_arn = function.invoke_arn.clone();
@@ -133,6 +144,7 @@ impl Draft<'_> {
             deadline_ms: self.deadline(index),
             callback_token: Some(token.clone()),
             cache: None,
+            inputs: Inputs::default(),
         };
         self.record(index, Verdict::Run(claim), attempt.reason);
         let record = CallbackRecord {
@@ -245,6 +257,7 @@ impl Draft<'_> {
             count: claim.attempt_count + 1,
             started_at_ms: claim.started_at_ms,
             cache: claim.cache.clone(),
+            inputs: claim.inputs.clone(),
             reason,
             is_after_loss,
         };

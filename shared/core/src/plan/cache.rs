@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::cache::key::{Content, KeyParts};
-use crate::definition::{CacheConfig, LambdaStep, StepIndex};
-use crate::execution::result::{CacheEntry, Hit, Produced};
+use crate::cache::key::{CacheKey, Content, KeyParts};
+use crate::definition::{CacheConfig, LambdaStep, StepIndex, StepKind};
+use crate::execution::commit::{AttemptResult, Completion};
+use crate::execution::inputs::Inputs;
+use crate::execution::phase::Phase;
+use crate::execution::result::{CacheEntry, Hit, Outputs, Produced};
+use crate::execution::witness::{Role, View, Witness};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
 use crate::plan::redact::secret_parameter;
 use crate::plan::report::check_outputs;
-use crate::plan::resolver::{Pending, Planned, answered};
+use crate::plan::resolver::{Pending, Planned, Resolver, Watch, answered};
 use crate::uri::S3Uri;
 
 /// The reason of a step whose key is not in the cache.
@@ -25,10 +29,12 @@ pub fn is_miss(reason: &str) -> bool {
 
 /// Whether a step runs or a cached result stands in.
 pub(crate) enum CacheDecision {
-    /// This result stands in.
-    Hit(Hit),
+    /// This result stands in. The key is that of an entry whose use is to be recorded.
+    Hit(Hit, Option<CacheKey>),
     /// The step runs, for this reason. Its success is published under `publish`, if it is cached.
-    Run { publish: Option<KeyParts>, reason: String },
+    Run { publish: Option<(KeyParts, Inputs)>, reason: String },
+    /// Another step of this execution is making the very result.
+    Wait,
 }
 
 impl Draft<'_> {
@@ -48,23 +54,39 @@ impl Draft<'_> {
             let reason = format!("not cached: its arguments hold the NoEcho parameter `{name}`");
             return run(None, reason);
         }
-        let parts = match self.key_parts(step, lambda, config, arguments)? {
+        let watch = Watch::default();
+        let parts = match self.key_parts(step, lambda, config, arguments, &watch)? {
             Ok(parts) => parts,
             Err(why) => return run(None, format!("not cached: {why}")),
         };
+        let mut inputs = watch.into_inputs();
+        if !inputs.stored.is_empty() {
+            let literal = Watch::literal();
+            let literal = self.key_parts(step, lambda, config, arguments, &literal)?;
+            inputs.place_key = literal.ok().map(|parts| parts.key());
+        }
         if self.start.forced.contains(&step) {
-            return run(Some(parts), "forced".to_owned());
+            return run(Some((parts, inputs)), "forced".to_owned());
         }
         if !self.start.use_cache {
-            return run(Some(parts), "cached results are not used in this execution".to_owned());
+            let reason = "cached results are not used in this execution".to_owned();
+            return run(Some((parts, inputs)), reason);
         }
-        match self.look_up(&parts, config)? {
-            Ok(hit) => match self.misfit(step, &hit)? {
-                Some(reason) => run(Some(parts), reason),
-                None => Ok(CacheDecision::Hit(hit)),
+        let reason = match self.find(&parts, &inputs, config)? {
+            Ok(Found { entry, hit }) => match self.misfit(step, &hit)? {
+                Some(reason) => reason,
+                None => {
+                    let age_ms = self.facts.now_ms.saturating_sub(entry.last_used_ms());
+                    let is_due = age_ms >= self.facts.touch_after_ms;
+                    return Ok(CacheDecision::Hit(hit, is_due.then(|| entry.key())));
+                }
             },
-            Err(reason) => run(Some(parts), reason),
+            Err(reason) => reason,
+        };
+        if self.is_being_made(step, lambda, &parts.key())? {
+            return Ok(CacheDecision::Wait);
         }
+        run(Some((parts, inputs)), reason)
     }
 
     /// Returns why the outputs of a hit cannot stand in here, although the same code made them from
@@ -84,41 +106,191 @@ impl Draft<'_> {
             .map(|failure| format!("the cached result does not fit: {}", failure.message)))
     }
 
-    /// Returns the entry under the key as a hit, or why it cannot stand in.
-    fn look_up(&self, parts: &KeyParts, config: &CacheConfig) -> Planned<Result<Hit, String>> {
+    /// Returns a cached result that stands in, or why none does.
+    ///
+    /// The content of a place that the step writes to is what it wrote the last time. So where a
+    /// place holds something, the key in which places stand for themselves is looked up as well.
+    fn find(
+        &self,
+        parts: &KeyParts,
+        inputs: &Inputs,
+        config: &CacheConfig,
+    ) -> Planned<Result<Found<'_>, String>> {
         let key = parts.key();
+        let first = match self.look_up(&key, parts, config)? {
+            Ok(found) if is_complete(&key, &found, inputs) => return Ok(Ok(found)),
+            Ok(_) | Err(None) => NO_RESULT.to_owned(),
+            Err(Some(why)) => why,
+        };
+        let Some(place_key) = inputs.place_key.as_ref().filter(|other| **other != key) else {
+            return Ok(Err(first));
+        };
+        Ok(match self.look_up(place_key, parts, config)? {
+            Ok(found) if is_complete(&key, &found, inputs) => Ok(found),
+            Err(Some(why)) => Err(why),
+            Ok(_) | Err(None) => Err(first),
+        })
+    }
+
+    /// Returns the entry under the key as a hit, or why it cannot stand in; no reason if there is
+    /// none.
+    fn look_up(
+        &self,
+        key: &CacheKey,
+        parts: &KeyParts,
+        config: &CacheConfig,
+    ) -> Planned<Result<Found<'_>, Option<String>>> {
         // What a step of this very plan leaves behind is not in the index yet.
         let mut fresh = self.plan.publish.iter().map(|fresh| &fresh.entry);
-        let entry: &CacheEntry = match fresh.find(|entry| entry.key() == key) {
+        let entry: &CacheEntry = match fresh.find(|entry| entry.key() == *key) {
             Some(entry) => entry,
-            None => match self.facts.cache.get(&key) {
+            None => match self.facts.cache.get(key) {
                 Some(Some(entry)) => entry,
-                Some(None) => {
-                    return Ok(Err(NO_RESULT.to_owned()));
-                }
-                None => return Err(self.resolver().pending(Need::CacheEntry(key))),
+                Some(None) => return Ok(Err(None)),
+                None => return Err(self.resolver().pending(Need::CacheEntry(key.clone()))),
             },
         };
         if entry.is_expired(self.facts.now_ms, config.expire_after) {
-            return Ok(Err("the cached result has expired".to_owned()));
+            return Ok(Err(Some("the cached result has expired".to_owned())));
         }
-        let damage = match damage(&entry.produced, self.facts) {
-            Ok(damage) => damage,
+        let change = match change(entry, self.facts) {
+            Ok(change) => change,
             Err(needs) => {
                 self.add_needs(needs);
                 return Err(Pending);
             }
         };
-        Ok(match damage {
-            Some((uri, how)) => Err(format!("`{uri}` of the cached result {how}")),
-            None => Ok(Hit {
-                parts: parts.clone(),
-                source: entry.source.clone(),
-                produced: entry.produced.clone(),
-                memory_mb: entry.memory_mb,
+        Ok(match change {
+            Some((uri, how)) => Err(Some(format!("`{uri}` {how}"))),
+            None => Ok(Found {
+                entry,
+                hit: Hit {
+                    parts: parts.clone(),
+                    source: entry.source.clone(),
+                    produced: entry.produced.clone(),
+                    memory_mb: entry.memory_mb,
+                },
             }),
         })
     }
+
+    /// Returns true if another step of this execution has been claimed for the same key and has not
+    /// ended.
+    ///
+    /// Only steps with the same function can have it, so only their claims are asked for.
+    fn is_being_made(&self, step: StepIndex, lambda: &LambdaStep, key: &CacheKey) -> Planned<bool> {
+        let is_alike = |other: &StepIndex| match &self.pipeline.step(*other).kind {
+            StepKind::Lambda(other) => {
+                (&other.function_arn, &other.code_version)
+                    == (&lambda.function_arn, &lambda.code_version)
+            }
+            _ => false,
+        };
+        let mut result = Ok(false);
+        for other in self.pipeline.indexes().filter(|other| *other != step).filter(is_alike) {
+            match self.claimed_parts(other) {
+                Ok(Some(parts)) if parts.key() == *key => return Ok(true),
+                Ok(_) => {}
+                Err(pending) => result = Err(pending),
+            }
+        }
+        result
+    }
+
+    /// Returns the parts of the key for which a step is claimed, if it runs or will be tried again.
+    fn claimed_parts(&self, step: StepIndex) -> Planned<Option<&KeyParts>> {
+        let (state, resolver) = (self.states[step.0], self.resolver());
+        let claim = match state.phase {
+            _ if self.pipeline.step(step).cache.is_none() => None,
+            Phase::Executing => resolver.claim(step, state.revision)?.map(|(claim, _)| claim),
+            Phase::Retrying => match resolver.commit(state.revision)?.completion(step) {
+                Some(Completion { result: AttemptResult::Retried(retried), .. }) => {
+                    Some(&retried.claim)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        Ok(claim.and_then(|claim| claim.cache.as_ref()))
+    }
+}
+
+/// An entry, and the hit that it makes.
+struct Found<'a> {
+    entry: &'a CacheEntry,
+    hit: Hit,
+}
+
+/// Returns true if an entry was made from what the places hold now.
+///
+/// Under the key of its parts that is so. Under the other key it has to name every place that holds
+/// something, as read or as written.
+fn is_complete(key: &CacheKey, found: &Found<'_>, inputs: &Inputs) -> bool {
+    if found.entry.place_key.is_none() {
+        return found.entry.parts.key() == *key;
+    }
+    let is_named = |uri: &S3Uri| {
+        found.entry.witnesses.iter().any(|witness| match witness.role {
+            Role::Read => witness.uri == *uri,
+            Role::Written => witness.uri == *uri || uri.as_prefix().covers(&witness.uri),
+            Role::Output => false,
+        })
+    };
+    inputs.stored.iter().all(|(uri, held)| held.is_none() || is_named(uri))
+}
+
+/// Returns a place that a cached result needs and that is not as it was, and how. Fails with the
+/// facts that have to be looked up first.
+pub fn change(
+    entry: &CacheEntry,
+    facts: &Facts,
+) -> Result<Option<(S3Uri, String)>, BTreeSet<Need>> {
+    let (mut changed, mut needs) = match damage(&entry.produced, facts) {
+        Ok(damage) => {
+            (damage.map(|(uri, how)| (uri, format!("of the cached result {how}"))), BTreeSet::new())
+        }
+        Err(needs) => (None, needs),
+    };
+    if let Outputs::Stored(uri) = &entry.produced.outputs {
+        match facts.objects.get(uri) {
+            None => drop(needs.insert(Need::Object(uri.clone()))),
+            Some(Ok(Some(_))) => {}
+            Some(Ok(None)) => {
+                let how = "of the cached result is gone".to_owned();
+                changed.get_or_insert((uri.clone(), how));
+            }
+            Some(Err(why)) => drop(changed.get_or_insert((uri.clone(), why.clone()))),
+        }
+    }
+    for witness in &entry.witnesses {
+        let how = match now(witness, facts) {
+            Err(need) => {
+                needs.insert(need);
+                None
+            }
+            Ok(Err(why)) => Some(why),
+            Ok(Ok(digest)) => witness.change(digest.as_deref()).map(str::to_owned),
+        };
+        if let Some(how) = how {
+            changed.get_or_insert((witness.uri.clone(), how));
+        }
+    }
+    if needs.is_empty() { Ok(changed) } else { Err(needs) }
+}
+
+/// Returns what is at a witness's place now, or why that cannot be told. Fails with the fact that
+/// has to be looked up first.
+fn now(witness: &Witness, facts: &Facts) -> Result<Result<Option<String>, String>, Need> {
+    let uri = &witness.uri;
+    let (known, need) = match witness.view {
+        View::Content => {
+            let known = facts.contents.get(uri).cloned();
+            (known.map(|content| content.map(Content::into_digest)), Need::Content(uri.clone()))
+        }
+        View::Object => (facts.objects.get(uri).cloned(), Need::Object(uri.clone())),
+        View::Listing => (facts.listings.get(uri).cloned(), Need::Listing(uri.clone())),
+    };
+    known.ok_or(need)
 }
 
 /// Returns an artifact of a result that is gone or overwritten, and how. Fails with the contents

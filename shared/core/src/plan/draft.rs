@@ -64,6 +64,7 @@ impl<'a> Draft<'a> {
             plan: Plan {
                 commit: Commit::new(execution.revision + 1, facts.now_ms),
                 publish: Vec::new(),
+                touch: BTreeSet::new(),
                 manifests: Vec::new(),
                 callbacks: Vec::new(),
                 effects: Vec::new(),
@@ -85,6 +86,7 @@ impl<'a> Draft<'a> {
             draft: &self.plan.commit,
             needs: &self.needs,
             reader: None,
+            watch: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cache::key::CacheKey;
 use crate::definition::StepIndex;
 use crate::execution::commit::Commit;
 use crate::execution::manifest::Manifest;
@@ -21,6 +22,11 @@ pub struct Plan {
     pub commit: Commit,
     /// Cache entries to write before the commit: they do no harm if the commit is lost.
     pub publish: Vec<Publication>,
+    /// Cache entries whose last use is to be recorded after the commit.
+    ///
+    /// Twice: the second time changes nothing. Never: garbage collection takes the entry for older
+    /// than it is.
+    pub touch: BTreeSet<CacheKey>,
     /// Manifests to create before the commit: those of large outputs whose functions write none.
     pub manifests: Vec<(S3Uri, Manifest)>,
     /// Records to write before the commit: the attempts that the tokens of Callback steps stand

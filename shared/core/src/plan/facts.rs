@@ -15,6 +15,7 @@ use crate::execution::commit::{Claimed, Commit};
 use crate::execution::past::PastExecution;
 use crate::execution::phase::Revision;
 use crate::execution::result::CacheEntry;
+use crate::execution::trace::Trace;
 use crate::name::ExecutionId;
 use crate::uri::S3Uri;
 
@@ -27,6 +28,12 @@ pub enum Need {
     CacheEntry(CacheKey),
     /// The digest of what an S3 URI holds.
     Content(S3Uri),
+    /// The digest of an object.
+    Object(S3Uri),
+    /// The digest of everything that begins with a URI's key.
+    Listing(S3Uri),
+    /// What the attempt with this output prefix read and wrote.
+    Trace(S3Uri),
     /// A JSON document.
     Document(S3Uri),
     /// An earlier execution of the same pipeline.
@@ -41,6 +48,11 @@ pub struct Facts {
     /// If true, the plan records finished attempts but starts none, because this process cannot
     /// invoke the execution's functions.
     pub is_held: bool,
+    /// If true, the services trace what attempts read and write.
+    pub is_traced: bool,
+    /// How old the last known use of a cache entry must be before a hit is recorded as the next
+    /// one.
+    pub touch_after_ms: u64,
     pub commits: BTreeMap<Revision, Commit>,
     /// A claim that is known without its commit.
     pub claimed: Option<(StepIndex, Claimed)>,
@@ -48,6 +60,12 @@ pub struct Facts {
     pub cache: BTreeMap<CacheKey, Option<CacheEntry>>,
     /// What each URI holds, or why that cannot be told.
     pub contents: BTreeMap<S3Uri, Result<Content, String>>,
+    /// The digest of each object, `None` if there is none, or why that cannot be told.
+    pub objects: BTreeMap<S3Uri, Result<Option<String>, String>>,
+    /// What begins with each URI's key, in the same form.
+    pub listings: BTreeMap<S3Uri, Result<Option<String>, String>>,
+    /// The traces of attempts by output prefix; `None` if one is not known.
+    pub traces: BTreeMap<S3Uri, Option<Trace>>,
     /// The documents, or why they cannot be read.
     pub documents: BTreeMap<S3Uri, Result<Value, String>>,
     /// Earlier executions; `None` if one is gone.

@@ -219,6 +219,7 @@ mod tests {
     use crate::cache::key::KeyParts;
     use crate::definition::StepIndex;
     use crate::execution::commit::{Claim, Commit, Decision, Verdict};
+    use crate::execution::inputs::Inputs;
     use crate::execution::start::Function;
     use crate::execution::token::Secret;
     use crate::name::{ExecutionId, PipelineName};
@@ -289,6 +290,7 @@ mod tests {
                 deadline_ms: None,
                 callback_token: None,
                 cache: Some(KeyParts::lambda("code", json!({}))),
+                inputs: Inputs::default(),
             };
             commit.decisions.push(Decision::new(step, Verdict::Run(claim), String::new()));
             let (function_arn, payload) = ("f".to_owned(), payload.clone());

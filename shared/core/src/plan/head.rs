@@ -42,6 +42,7 @@ mod tests {
     use crate::execution::commit::{
         AttemptResult, Claim, Completion, Decision, End, Failure, Verdict,
     };
+    use crate::execution::inputs::Inputs;
 
     /// Makes commits that each claim a step and end the one before. Returns the last one's plan and
     /// the state after `revision` of them.
@@ -78,6 +79,7 @@ mod tests {
             deadline_ms: None,
             callback_token: None,
             cache: None,
+            inputs: Inputs::default(),
         }
     }
 
@@ -85,6 +87,7 @@ mod tests {
         Plan {
             commit,
             publish: Vec::new(),
+            touch: std::collections::BTreeSet::new(),
             manifests: Vec::new(),
             callbacks: Vec::new(),
             effects,

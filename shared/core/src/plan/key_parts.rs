@@ -14,7 +14,7 @@ use crate::execution::start::{Function, Uploaded};
 use crate::limits::PLACES;
 use crate::place::{Certainty, Found, Surroundings, find, place};
 use crate::plan::draft::Draft;
-use crate::plan::resolver::{Pending, Planned};
+use crate::plan::resolver::{Pending, Planned, Resolver, Watch};
 use crate::uri::S3Uri;
 
 /// The places of a step, or why its result cannot be cached.
@@ -29,10 +29,12 @@ impl Draft<'_> {
         lambda: &LambdaStep,
         config: &CacheConfig,
         arguments: &Value,
+        watch: &Watch,
     ) -> Planned<Result<KeyParts, String>> {
-        let replaced = self.replaced(step, arguments);
+        let resolver = Resolver { watch: Some(watch), ..self.resolver_of(step) };
+        let replaced = replaced(&resolver, arguments);
         let contents = match self.places(step, lambda, arguments)? {
-            Ok(places) => self.contents(step, places)?,
+            Ok(places) => contents(&resolver, places)?,
             Err(why) => Err(why),
         };
         let (arguments, contents) = match (replaced?, contents) {
@@ -55,22 +57,6 @@ impl Draft<'_> {
             CacheScope::Pipeline => Some(format!("pipeline:{}", self.start.pipeline_name)),
         };
         Ok(Ok(KeyParts { contents, scope, ..KeyParts::lambda(&code, arguments) }))
-    }
-
-    /// Returns the arguments with content in place of each that is an S3 URI.
-    fn replaced(&self, step: StepIndex, arguments: &Value) -> Planned<Result<Value, String>> {
-        let resolver = self.resolver_of(step);
-        let (mut pending, mut unknown) = (None, None);
-        let replaced = replace_content(arguments, &mut |uri| {
-            resolver.content(uri).map_err(|why| match why {
-                Unresolved::Missing(missing) => pending = Some(missing),
-                Unresolved::Absent(why) => unknown = Some(why),
-            })
-        });
-        match pending {
-            Some(Pending) => Err(Pending),
-            None => Ok(replaced.map_err(|()| unknown.unwrap_or_default())),
-        }
     }
 
     /// Returns the places that the step's arguments and declarations name.
@@ -147,33 +133,46 @@ impl Draft<'_> {
         }
         Ok(Ok(places))
     }
+}
 
-    /// Returns what the places hold. Asks for everything that is missing.
-    fn contents(
-        &self,
-        step: StepIndex,
-        places: BTreeMap<S3Uri, Certainty>,
-    ) -> Planned<Result<Contents, String>> {
-        let resolver = self.resolver_of(step);
-        let (mut contents, mut pending, mut unknown) = (Contents::new(), None, None);
-        for (uri, certainty) in places {
-            match resolver.content(&uri) {
-                Ok(Content::Digest(digest)) => drop(contents.insert(uri, Some(digest))),
-                Ok(Content::Nothing) if certainty == Certainty::Sure => {
-                    contents.insert(uri, None);
-                }
-                Ok(Content::Nothing) => {}
-                Err(Unresolved::Missing(missing)) => pending = Some(missing),
-                // What the planner may not see, the stack's functions may not read either.
-                Err(Unresolved::Absent(_)) if certainty == Certainty::Possible => {}
-                Err(Unresolved::Absent(why)) => unknown = Some(why),
+/// Returns the arguments with content in place of each that is an S3 URI.
+fn replaced(resolver: &Resolver<'_>, arguments: &Value) -> Planned<Result<Value, String>> {
+    let (mut pending, mut unknown) = (None, None);
+    let replaced = replace_content(arguments, &mut |uri| {
+        resolver.content(uri).map_err(|why| match why {
+            Unresolved::Missing(missing) => pending = Some(missing),
+            Unresolved::Absent(why) => unknown = Some(why),
+        })
+    });
+    match pending {
+        Some(Pending) => Err(Pending),
+        None => Ok(replaced.map_err(|()| unknown.unwrap_or_default())),
+    }
+}
+
+/// Returns what the places hold. Asks for everything that is missing.
+fn contents(
+    resolver: &Resolver<'_>,
+    places: BTreeMap<S3Uri, Certainty>,
+) -> Planned<Result<Contents, String>> {
+    let (mut contents, mut pending, mut unknown) = (Contents::new(), None, None);
+    for (uri, certainty) in places {
+        match resolver.content(&uri) {
+            Ok(Content::Digest(digest)) => drop(contents.insert(uri, Some(digest))),
+            Ok(Content::Nothing) if certainty == Certainty::Sure => {
+                contents.insert(uri, None);
             }
+            Ok(Content::Nothing) => {}
+            Err(Unresolved::Missing(missing)) => pending = Some(missing),
+            // What the planner may not see, the stack's functions may not read either.
+            Err(Unresolved::Absent(_)) if certainty == Certainty::Possible => {}
+            Err(Unresolved::Absent(why)) => unknown = Some(why),
         }
-        match (pending, unknown) {
-            (Some(pending), _) => Err(pending),
-            (None, Some(why)) => Ok(Err(why)),
-            (None, None) => Ok(Ok(contents)),
-        }
+    }
+    match (pending, unknown) {
+        (Some(pending), _) => Err(pending),
+        (None, Some(why)) => Ok(Err(why)),
+        (None, None) => Ok(Ok(contents)),
     }
 }
 

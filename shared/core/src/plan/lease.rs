@@ -86,6 +86,7 @@ pub fn is_fence(started: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execution::inputs::Inputs;
 
     #[test]
     fn the_last_renewal_counts_and_nothing_else_is_one() {
@@ -111,6 +112,7 @@ mod tests {
             deadline_ms: None,
             callback_token: None,
             cache: None,
+            inputs: Inputs::default(),
         };
         for (renewed_until_ms, now_ms, expected) in [
             (None, 100, false),

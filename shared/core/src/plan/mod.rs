@@ -32,6 +32,7 @@ pub(crate) mod resolver;
 pub mod retry;
 mod reuse;
 mod step;
+mod witness;
 
 use crate::definition::Pipeline;
 use crate::execution::Execution;

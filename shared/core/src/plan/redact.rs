@@ -45,6 +45,7 @@ pub(crate) fn redact(commit: &mut Commit, secret_values: &[String]) {
             AttemptResult::Succeeded(_) => {}
         }
     }
+    commit.warnings.iter_mut().for_each(|warning| hide(&mut warning.message));
     for decision in &mut commit.decisions {
         hide(&mut decision.reason);
         decision.warning.iter_mut().for_each(hide);

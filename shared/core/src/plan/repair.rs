@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::definition::graph::{Direction, Graph};
 use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::commit::{AttemptResult, Claim, Commit, Completion, Decision, End, Verdict};
+use crate::execution::inputs::Inputs;
 use crate::execution::manifest::Manifest;
 use crate::execution::phase::Phase;
 use crate::execution::result::{Outputs, Produced};
@@ -71,6 +72,7 @@ pub fn repair(
             deadline_ms: None,
             callback_token: None,
             cache: None,
+            inputs: Inputs::default(),
         };
         let reason = match &result {
             Some(_) => "the result was found in its manifest by a repair",

@@ -6,7 +6,7 @@ use crate::definition::expression::type_name;
 use crate::definition::output::{convert_output, is_within_depth};
 use crate::definition::output_reads::missing_output;
 use crate::definition::{Pipeline, StepIndex};
-use crate::execution::commit::{AttemptResult, Claim, Completion, Failure};
+use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Warning};
 use crate::execution::invocation::MANIFEST_NAME;
 use crate::execution::manifest::{Artifact, Manifest, VERSION};
 use crate::execution::phase::Phase;
@@ -16,10 +16,12 @@ use crate::limits::{
     ARTIFACT_LIST_BYTES, ARTIFACTS, FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES,
     OUTPUT_DEPTH, artifact_bytes, json_bytes,
 };
+use crate::name::StepName;
 use crate::plan::draft::Draft;
 use crate::plan::effect::{Discarded, Publication, UNKNOWN_STEP};
 use crate::plan::event::{Event, Report, ReportedResult};
 use crate::plan::resolver::{Planned, Resolver};
+use crate::plan::witness::{Success, observe};
 use crate::uri::S3Uri;
 
 /// Characters of a failure type that a function may make up.
@@ -39,6 +41,8 @@ enum ReportOutcome {
 struct Accepted {
     completion: Completion,
     publish: Option<CacheEntry>,
+    /// What deserves attention about the result.
+    warning: Option<String>,
     /// A manifest to write on behalf of a function that writes none, because its outputs are too
     /// large for a commit.
     manifest: Option<(S3Uri, Manifest)>,
@@ -55,7 +59,7 @@ impl Draft<'_> {
                 self.end_failed(step, *claim, failure);
             }
             ReportOutcome::Accepted(accepted) => {
-                let Accepted { completion, publish, manifest } = *accepted;
+                let Accepted { completion, publish, warning, manifest } = *accepted;
                 if !self.fits(json_bytes(&completion)) {
                     self.has_deferred_result = true;
                     return Ok(());
@@ -63,6 +67,8 @@ impl Draft<'_> {
                 let step = completion.step;
                 self.plan.publish.extend(publish.map(|entry| Publication { step, entry }));
                 self.plan.manifests.extend(manifest);
+                let warning = warning.map(|message| Warning { step, message });
+                self.plan.commit.warnings.extend(warning);
                 self.complete(completion);
             }
         }
@@ -99,7 +105,7 @@ fn judge(report: &Report, resolver: &Resolver<'_>) -> Planned<ReportOutcome> {
     let Some((claim, claimed_at_ms)) = resolver.claim(step, state.revision)? else {
         return discarded("the claim is not in its commit");
     };
-    Ok(conclude(report, step, claim, claimed_at_ms, resolver))
+    conclude(report, step, claim, claimed_at_ms, resolver)
 }
 
 /// Concludes from a report that counts.
@@ -109,10 +115,10 @@ fn conclude(
     claim: &Claim,
     claimed_at_ms: u64,
     resolver: &Resolver<'_>,
-) -> ReportOutcome {
+) -> Planned<ReportOutcome> {
     let (start, now_ms) = (resolver.start, resolver.facts.now_ms);
     let attempt_count = report.attempt_count;
-    let failed = |failure| ReportOutcome::Failed(step, Box::new(claim.clone()), failure);
+    let failed = |failure| Ok(ReportOutcome::Failed(step, Box::new(claim.clone()), failure));
     let took_ms = now_ms.saturating_sub(claimed_at_ms);
     let returned;
     let (outputs, artifacts, duration_ms, manifest): (_, &[Artifact], _, _) = match &report.result {
@@ -151,19 +157,62 @@ fn conclude(
         }
     };
     let produced = Produced { outputs: kept, artifacts: artifacts.to_vec(), duration_ms };
-    let publish = claim.cache.as_ref().map(|parts| CacheEntry {
+    let success = Success {
+        claim,
+        prefix: &prefix,
+        outputs,
+        artifacts,
+        reports_artifacts: !artifacts.is_empty()
+            || start.function(resolver.pipeline.step(step)).is_some_and(|it| it.has_sdk),
+    };
+    let (publish, warning) = published(&success, &produced, step, resolver)?;
+    let completion = Completion { step, attempt_count, result: AttemptResult::Succeeded(produced) };
+    let accepted = Accepted { completion, publish, warning, manifest: to_write };
+    Ok(ReportOutcome::Accepted(Box::new(accepted)))
+}
+
+/// Returns the cache entry of a success, and what deserves attention about it.
+fn published(
+    success: &Success<'_>,
+    produced: &Produced,
+    step: StepIndex,
+    resolver: &Resolver<'_>,
+) -> Planned<(Option<CacheEntry>, Option<String>)> {
+    let (start, step) = (resolver.start, resolver.pipeline.step(step));
+    let Some(parts) = &success.claim.cache else { return Ok((None, None)) };
+    let observed = match observe(resolver, success)? {
+        Ok(observed) => observed,
+        Err(why) => return Ok((None, Some(format!("its result is not cached: {why}")))),
+    };
+    let warning = uncovered(&step.name, &observed.uncovered);
+    let entry = CacheEntry {
         parts: parts.clone(),
         source: Source {
             pipeline_execution_arn: start.execution_arn(),
             execution_id: start.execution_id.clone(),
-            step_name: report.step.clone(),
+            step_name: step.name.clone(),
         },
         produced: produced.clone(),
-        memory_mb: start.memory_mb(resolver.pipeline.step(step)),
-        created_at_ms: now_ms,
-    });
-    let completion = Completion { step, attempt_count, result: AttemptResult::Succeeded(produced) };
-    ReportOutcome::Accepted(Box::new(Accepted { completion, publish, manifest: to_write }))
+        memory_mb: start.memory_mb(step),
+        created_at_ms: resolver.facts.now_ms,
+        witnesses: observed.witnesses,
+        place_key: observed.place_key,
+        used_at_ms: None,
+    };
+    Ok((Some(entry), warning))
+}
+
+/// Returns the warning about what a step read although its key does not tell it.
+fn uncovered(step: &StepName, read: &[S3Uri]) -> Option<String> {
+    let first = read.first()?;
+    let others = match read.len() - 1 {
+        0 => String::new(),
+        1 => ", nor another place".to_owned(),
+        count => format!(", nor {count} other places"),
+    };
+    Some(format!(
+        "{step} read {first}, which its key does not cover{others}: name it in the step's `Reads`"
+    ))
 }
 
 /// Returns the outputs of a function that returned `value` and writes no manifest.

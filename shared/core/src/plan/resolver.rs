@@ -22,11 +22,13 @@ use crate::definition::output::convert_output;
 use crate::definition::property_path::{PropertyPath, Segment};
 use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::commit::{Claim, Commit};
+use crate::execution::inputs::Inputs;
 use crate::execution::manifest::Artifact;
 use crate::execution::past::PastExecution;
 use crate::execution::phase::{Phase, Revision, StepState};
 use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
+use crate::execution::trace::Trace;
 use crate::name::ExecutionId;
 use crate::plan::facts::{Facts, Need};
 use crate::uri::S3Uri;
@@ -66,6 +68,35 @@ pub(crate) struct Resolver<'a> {
     pub(crate) needs: &'a RefCell<BTreeSet<Need>>,
     /// The step that reads.
     pub(crate) reader: Option<StepIndex>,
+    /// Records the places that a key is made from.
+    pub(crate) watch: Option<&'a Watch>,
+}
+
+/// A record of the places that a key is made from.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    seen: RefCell<Inputs>,
+    /// If true, everything that would be looked up in S3 stands for itself.
+    is_literal: bool,
+}
+
+impl Watch {
+    /// Returns a watch with which places stand for themselves.
+    pub(crate) fn literal() -> Self {
+        Self { is_literal: true, ..Self::default() }
+    }
+
+    pub(crate) fn into_inputs(self) -> Inputs {
+        self.seen.into_inner()
+    }
+
+    fn saw_artifacts(&self, uri: &S3Uri) {
+        self.seen.borrow_mut().artifacts.insert(uri.clone());
+    }
+
+    fn saw(&self, uri: &S3Uri, content: &Content) {
+        self.seen.borrow_mut().stored.insert(uri.clone(), content.clone().into_digest());
+    }
 }
 
 impl<'a> Resolver<'a> {
@@ -128,9 +159,15 @@ impl<'a> Resolver<'a> {
         let listing: Vec<_> = artifacts.iter().filter_map(below).collect();
         if !listing.is_empty() {
             let pairs = listing.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
+            self.watch.inspect(|watch| watch.saw_artifacts(uri));
             return Ok(Content::Digest(listing_digest(pairs)));
         }
-        self.stored_content(uri)
+        if self.watch.is_some_and(|watch| watch.is_literal) {
+            return Ok(Content::Nothing);
+        }
+        let content = self.stored_content(uri)?;
+        self.watch.inspect(|watch| watch.saw(uri, &content));
+        Ok(content)
     }
 
     /// Returns what `uri` holds in S3 right now.
@@ -140,6 +177,21 @@ impl<'a> Resolver<'a> {
             Some(Err(why)) => Err(Unresolved::Absent(why.clone())),
             None => Err(self.pending(Need::Content(uri.clone())).into()),
         }
+    }
+
+    /// Returns the digest of everything that begins with the key of `prefix` right now.
+    pub(crate) fn listing(&self, prefix: &S3Uri) -> Planned<&'a Result<Option<String>, String>> {
+        let known = self.facts.listings.get(prefix);
+        known.ok_or_else(|| self.pending(Need::Listing(prefix.clone())))
+    }
+
+    /// Returns what the attempt with this output prefix read and wrote, if that is known.
+    pub(crate) fn trace(&self, prefix: &S3Uri) -> Planned<Option<&'a Trace>> {
+        if !self.facts.is_traced {
+            return Ok(None);
+        }
+        let known = self.facts.traces.get(prefix).map(Option::as_ref);
+        known.ok_or_else(|| self.pending(Need::Trace(prefix.clone())))
     }
 
     /// Returns the outputs of a result, which may be stored in its manifest.

@@ -14,7 +14,7 @@ use crate::execution::start::Selection;
 use crate::name::ExecutionId;
 use crate::plan::draft::Draft;
 use crate::plan::effect::Publication;
-use crate::plan::resolver::{Planned, answered};
+use crate::plan::resolver::{Planned, Watch, answered};
 
 impl Draft<'_> {
     /// Decides about a step that is not selected. It waits for nothing.
@@ -186,7 +186,7 @@ impl Draft<'_> {
             Ok(arguments) => arguments,
             Err(why) => return Ok(Err(why)),
         };
-        let parts = match self.key_parts(index, lambda, config, &arguments)? {
+        let parts = match self.key_parts(index, lambda, config, &arguments, &Watch::default())? {
             Ok(parts) => parts,
             Err(why) => return Ok(Err(why)),
         };
@@ -200,6 +200,9 @@ impl Draft<'_> {
             produced: produced.clone(),
             memory_mb: self.start.memory_mb(step),
             created_at_ms: self.facts.now_ms,
+            witnesses: Vec::new(),
+            place_key: None,
+            used_at_ms: None,
         };
         self.plan.publish.push(Publication { step: index, entry });
         Ok(Ok(()))

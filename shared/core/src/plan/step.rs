@@ -151,13 +151,17 @@ impl Draft<'_> {
             return Ok(());
         }
         match self.decide_cache(step, lambda, cache, &arguments)? {
-            CacheDecision::Hit(hit) => {
+            CacheDecision::Hit(hit, used) => {
                 let reason =
                     format!("same code and arguments as in execution {}", hit.source.execution_id);
+                self.plan.touch.extend(used);
                 self.record(step, Verdict::CacheHit(hit), reason);
             }
+            CacheDecision::Wait => {}
             CacheDecision::Run { publish, reason } => {
-                let attempt = Attempt { cache: publish, ..self.next_attempt(step, reason)? };
+                let (cache, inputs) = publish.unzip();
+                let inputs = inputs.unwrap_or_default();
+                let attempt = Attempt { cache, inputs, ..self.next_attempt(step, reason)? };
                 self.claim(step, lambda, &arguments, attempt);
             }
         }

@@ -15,7 +15,7 @@ use crate::execution::result::Reuse;
 use crate::execution::start::Start;
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
-use crate::plan::resolver::Planned;
+use crate::plan::resolver::{Planned, Watch};
 
 /// Returns the steps whose code, arguments or inputs differ from `earlier`. Fails with the facts
 /// that have to be known first.
@@ -72,7 +72,8 @@ impl Draft<'_> {
         // The code of a function that is left out here cannot be compared.
         let has_code = lambda.code_version.is_some()
             || self.start.functions.contains_key(&lambda.function_arn);
-        Ok(self.key_parts(index, lambda, config, &arguments)?.as_ref() != Ok(parts) && has_code)
+        let now = self.key_parts(index, lambda, config, &arguments, &Watch::default())?;
+        Ok(now.as_ref() != Ok(parts) && has_code)
     }
 
     /// Compares definition, code and parameters of a step that has no key to compare.

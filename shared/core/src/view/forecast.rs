@@ -185,6 +185,9 @@ fn depends_on(pipeline: &Pipeline, execution: &Execution, index: StepIndex) -> S
         names.collect::<Vec<_>>().join(" and ")
     };
     let verb = |steps: &BTreeSet<StepIndex>| if steps.len() == 1 { "writes" } else { "write" };
+    if writers.is_empty() && conditions.is_empty() {
+        return "may run: an equal step runs first".to_owned();
+    }
     let mut parts = Vec::new();
     if !writers.is_empty() {
         parts.push(format!("the content that {} {}", names(&writers), verb(&writers)));

@@ -158,7 +158,7 @@ fn the_deepest_outputs_are_read_back_from_wherever_they_are_stored() {
 
 #[test]
 fn two_results_that_do_not_fit_in_one_commit_are_committed_one_after_the_other() {
-    let steps = format!("{STEP}{}", STEP.replace("Name: A", "Name: B"));
+    let steps = format!("{STEP}{}", STEP.replace("Name: A", "Name: B").replace("{}", "{ b: 1 }"));
     let mut world = World::new(&steps);
     world.advance(&[]);
     let events = ["A", "B"].map(|step| world.report(step, result(json!({}), listed(200_000))));

@@ -11,4 +11,5 @@ mod recovery;
 mod repair;
 mod selection;
 mod what_if;
+mod witness;
 mod world;

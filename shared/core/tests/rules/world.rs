@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sidestep_core::cache::key::Content;
+use sidestep_core::cache::key::{Content, listing_digest};
 use sidestep_core::definition::parameter::resolve_parameters;
 use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
 use sidestep_core::execution::commit::{CacheEntry, Commit, Decision, Failure, Verdict};
@@ -12,6 +12,7 @@ use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::execution::past::PastExecution;
 use sidestep_core::execution::start::{Function, STATE_VERSION, Selection, Start};
 use sidestep_core::execution::token::Secret;
+use sidestep_core::execution::trace::Trace;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parse::{Format, parse};
@@ -30,6 +31,8 @@ pub(crate) struct World {
     pub(crate) cache: BTreeMap<String, CacheEntry>,
     pub(crate) earlier: BTreeMap<ExecutionId, Arc<PastExecution>>,
     pub(crate) contents: BTreeMap<String, String>,
+    /// What attempts read and wrote, by output prefix; if it is empty nothing is traced.
+    pub(crate) traces: BTreeMap<S3Uri, Trace>,
     /// Messages to queues, calls of the planner, and what callback tokens stand for.
     pub(crate) sent: Vec<Value>,
     pub(crate) wakes: Vec<u64>,
@@ -99,6 +102,7 @@ impl World {
             cache: BTreeMap::new(),
             earlier: BTreeMap::new(),
             contents: BTreeMap::new(),
+            traces: BTreeMap::new(),
             sent: Vec::new(),
             wakes: Vec::new(),
             callbacks: BTreeMap::new(),
@@ -109,7 +113,8 @@ impl World {
 
     /// Plans until no fact is missing.
     pub(crate) fn plan(&self, events: &[Event]) -> Plan {
-        let mut facts = Facts { now_ms: self.now_ms, ..Facts::default() };
+        let is_traced = !self.traces.is_empty();
+        let mut facts = Facts { now_ms: self.now_ms, is_traced, ..Facts::default() };
         loop {
             let plan = plan(&self.pipeline, &self.start, &self.execution, events, &facts);
             if plan.needs.is_empty() {
@@ -129,6 +134,24 @@ impl World {
                         let digest = self.contents.get(&uri.to_string()).cloned();
                         let content = digest.map_or(Content::Nothing, Content::Digest);
                         drop(facts.contents.insert(uri, Ok(content)));
+                    }
+                    Need::Object(uri) => {
+                        let digest = self.contents.get(&uri.to_string()).cloned();
+                        drop(facts.objects.insert(uri, Ok(digest)));
+                    }
+                    Need::Listing(uri) => {
+                        let below = self.contents.range(uri.to_string()..);
+                        let below: Vec<_> = below
+                            .take_while(|(other, _)| other.starts_with(&uri.to_string()))
+                            .map(|(other, digest)| (other.as_str(), digest.as_str()))
+                            .collect();
+                        let has_some = !below.is_empty();
+                        let digest = has_some.then(|| listing_digest(below));
+                        drop(facts.listings.insert(uri, Ok(digest)));
+                    }
+                    Need::Trace(prefix) => {
+                        let trace = self.traces.get(&prefix).cloned();
+                        drop(facts.traces.insert(prefix, trace));
                     }
                     Need::PastExecution(id) => {
                         let earlier = self.earlier.get(&id).cloned();

@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use sidestep_core::cache::key::{Content, listing_digest};
+use sidestep_core::execution::trace::{TRACE_BUCKET, Trace};
 use sidestep_core::limits::{JSON_DOCUMENT_BYTES, LISTED_OBJECTS};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::{Facts, Need};
@@ -31,6 +32,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (mut revisions, mut keys, mut contents, mut documents, mut executions) =
             (vec![], vec![], vec![], vec![], vec![]);
+        let (mut objects, mut listings, mut traces) = (vec![], vec![], vec![]);
         for need in needs {
             match need {
                 Need::Commit(revision) => match self.memory.commit(id, *revision) {
@@ -41,6 +43,9 @@ impl Engine {
                 },
                 Need::CacheEntry(key) => keys.push(key.clone()),
                 Need::Content(uri) => contents.push(uri.clone()),
+                Need::Object(uri) => objects.push(uri.clone()),
+                Need::Listing(uri) => listings.push(uri.clone()),
+                Need::Trace(prefix) => traces.push(prefix.clone()),
                 Need::Document(uri) => documents.push(uri.clone()),
                 Need::PastExecution(id) => executions.push(id.clone()),
             }
@@ -61,6 +66,17 @@ impl Engine {
             .map(|uri| async move { Ok::<_, EngineError>((self.content(&uri).await?, uri)) })
             .buffer_unordered(PARALLEL)
             .try_collect::<Vec<_>>();
+        let objects = stream::iter(objects)
+            .map(|uri| async move { Ok::<_, EngineError>((self.object_digest(&uri).await?, uri)) })
+            .buffer_unordered(PARALLEL)
+            .try_collect::<Vec<_>>();
+        let listings = stream::iter(listings)
+            .map(|uri| async move { Ok::<_, EngineError>((self.listing_digest(&uri).await?, uri)) })
+            .buffer_unordered(PARALLEL)
+            .try_collect::<Vec<_>>();
+        let traces = try_join_all(traces.into_iter().map(|prefix| async move {
+            Ok::<_, EngineError>((self.trace(&prefix).await?, prefix))
+        }));
         let documents = stream::iter(documents)
             .map(|uri| async move { Ok::<_, EngineError>((self.document(&uri).await?, uri)) })
             .buffer_unordered(PARALLEL)
@@ -72,8 +88,10 @@ impl Engine {
             };
             Ok::<_, EngineError>((id, earlier))
         }));
-        let (commits, entries, contents, documents, earlier) =
-            futures::join!(commits, entries, contents, documents, earlier);
+        let places = async { futures::join!(contents, objects, listings, traces) };
+        let (commits, entries, places, documents, earlier) =
+            futures::join!(commits, entries, places, documents, earlier);
+        let (contents, objects, listings, traces) = places;
 
         let commits = commits?;
         for commit in &commits {
@@ -91,6 +109,9 @@ impl Engine {
         facts.cache.extend(keys.into_iter().map(|key| (key, None)));
         facts.cache.extend(entries?.into_iter().map(|entry| (entry.key(), Some(entry))));
         facts.contents.extend(contents?.into_iter().map(|(content, uri)| (uri, content)));
+        facts.objects.extend(objects?.into_iter().map(|(digest, uri)| (uri, digest)));
+        facts.listings.extend(listings?.into_iter().map(|(digest, uri)| (uri, digest)));
+        facts.traces.extend(traces?.into_iter().map(|(trace, prefix)| (prefix, trace)));
         facts.earlier.extend(earlier?);
         facts.documents.extend(documents?.into_iter().map(|(document, uri)| (uri, document)));
         Ok(())
@@ -109,12 +130,27 @@ impl Engine {
         }
         let prefix = match start {
             Some(start) => S3Uri::new(uri.bucket(), start),
-            None if uri.is_prefix() => uri.clone(),
-            None => uri.join(""),
+            None => uri.as_prefix(),
         };
-        let listed = answered(self.objects.list(&prefix, LISTED_OBJECTS).await.map(Some))?;
+        let listed = self.listing_digest(&prefix).await?;
+        Ok(listed.map(|digest| digest.map_or(Content::Nothing, Content::Digest)))
+    }
+
+    /// Returns the digest of the object at `uri`, and `None` if there is none.
+    async fn object_digest(&self, uri: &S3Uri) -> Result<Answer<Option<String>>, EngineError> {
+        if uri.is_prefix() {
+            return self.listing_digest(uri).await;
+        }
+        let found = answered(self.objects.head(uri).await)?;
+        Ok(found.map(|facts| facts.map(|facts| facts.digest)))
+    }
+
+    /// Returns the digest of everything that begins with the key of `prefix`, and `None` if there
+    /// is nothing.
+    async fn listing_digest(&self, prefix: &S3Uri) -> Result<Answer<Option<String>>, EngineError> {
+        let listed = answered(self.objects.list(prefix, LISTED_OBJECTS).await.map(Some))?;
         Ok(listed.map(|objects| match objects.unwrap_or_default().as_slice() {
-            [] => Content::Nothing,
+            [] => None,
             objects => {
                 let name = |key: &'_ str| {
                     key.strip_prefix(prefix.key()).map(str::to_owned).unwrap_or_default()
@@ -122,9 +158,20 @@ impl Engine {
                 let pairs: Vec<_> =
                     objects.iter().map(|(key, facts)| (name(key), &facts.digest)).collect();
                 let texts = pairs.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
-                Content::Digest(listing_digest(texts))
+                Some(listing_digest(texts))
             }
         }))
+    }
+
+    /// Returns what the attempt with this output prefix read and wrote, if the services know it.
+    async fn trace(&self, prefix: &S3Uri) -> Result<Option<Trace>, EngineError> {
+        if !self.is_traced {
+            return Ok(None);
+        }
+        let uri = trace_uri(prefix);
+        let document = self.document(&uri).await?;
+        // Without a trace the rules of AWS hold.
+        Ok(document.ok().and_then(|document| serde_json::from_value(document).ok()))
     }
 
     /// Returns the JSON document at `uri`.
@@ -135,6 +182,13 @@ impl Engine {
             serde_json::from_slice(&bytes).map_err(|error| format!("`{uri}` is not JSON: {error}"))
         }))
     }
+}
+
+/// Returns the place at which the embedded S3 server answers for an attempt's trace.
+fn trace_uri(prefix: &S3Uri) -> S3Uri {
+    // `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/`
+    let attempt = prefix.key().splitn(3, '/').nth(2).unwrap_or_default();
+    S3Uri::new(TRACE_BUCKET, attempt.trim_end_matches('/'))
 }
 
 /// Returns the answer that a store gave, or an error if the same request may succeed later.

@@ -68,6 +68,18 @@ impl Engine {
         join_all(performed).await.into_iter().flatten().collect()
     }
 
+    /// Records the use of the cache entries that were hit.
+    pub(super) async fn touch(&self, plan: &Plan) {
+        let now_ms = self.clock.now_ms();
+        join_all(plan.touch.iter().map(|key| async move {
+            if let Err(error) = self.cache.touch(key, now_ms).await {
+                let error = error_chain(&error);
+                warn!(%key, error, "the entry counts as unused: its use could not be recorded");
+            }
+        }))
+        .await;
+    }
+
     /// Notes that the message of a Callback step is in its queue. Without the note, the sweep sends
     /// it again.
     async fn note_sent(&self, plan: &Plan, step: StepIndex) {

@@ -8,7 +8,7 @@ use sidestep_core::cache::determinism::difference;
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::Execution;
-use sidestep_core::execution::commit::Warning;
+use sidestep_core::execution::commit::{CacheEntry, Warning};
 use sidestep_core::execution::start::Start;
 use sidestep_core::plan::facts::Facts;
 use sidestep_core::plan::{Event, Plan, Publication, plan};
@@ -40,11 +40,13 @@ impl Engine {
         mut records: Option<&mut Records>,
     ) -> Result<Plan, EngineError> {
         facts.now_ms = self.clock.now_ms();
+        facts.is_traced = self.is_traced;
+        facts.touch_after_ms = self.touch_after_ms;
         loop {
             let plan = plan(pipeline, start, execution, events, facts);
             let write = async {
                 match &mut records {
-                    Some(records) => self.write_records(&plan, records).await,
+                    Some(records) => self.write_records(pipeline, &plan, records).await,
                     None => Ok(()),
                 }
             };
@@ -58,7 +60,12 @@ impl Engine {
 
     /// Writes manifests on behalf of functions, callback records and cache entries, each unless it
     /// was written before.
-    async fn write_records(&self, plan: &Plan, records: &mut Records) -> Result<(), EngineError> {
+    async fn write_records(
+        &self,
+        pipeline: &Pipeline,
+        plan: &Plan,
+        records: &mut Records,
+    ) -> Result<(), EngineError> {
         let manifests = plan.manifests.iter().filter(|(uri, _)| !records.manifests.contains(uri));
         try_join_all(manifests.map(|(uri, manifest)| async move {
             let bytes = serde_json::to_vec(manifest).expect("a manifest is plain JSON");
@@ -76,9 +83,9 @@ impl Engine {
             .collect();
         let published = try_join_all(fresh.iter().map(|Publication { step, entry }| async move {
             let replaced = self.cache.publish(entry).await?;
-            let Some(message) = replaced.and_then(|previous| difference(&previous, entry)) else {
-                return Ok(None);
-            };
+            let declared = pipeline.step(*step).outputs();
+            let differs = |previous: CacheEntry| difference(&previous, entry, declared);
+            let Some(message) = replaced.and_then(differs) else { return Ok(None) };
             warn!(step_name = %entry.source.step_name, key = %entry.key(), "{message}");
             Ok::<_, TableError>(Some(Warning { step: *step, message }))
         }))

@@ -163,7 +163,7 @@ impl Engine {
                 if settling.has_won { settling.settled() } else { Outcome::LeftToPlanner };
             return Ok(Decision::Stop(outcome));
         }
-        plan.commit.warnings = records.warnings;
+        plan.commit.warnings.extend(records.warnings);
         Ok(Decision::Commit(Box::new(plan)))
     }
 
@@ -226,7 +226,8 @@ impl Engine {
             self.won.send_modify(|count| *count += 1);
             written
         };
-        let (published, failed) = futures::join!(publish, self.perform(start, pipeline, &plan));
+        let (published, failed, ()) =
+            futures::join!(publish, self.perform(start, pipeline, &plan), self.touch(&plan));
         if published.is_err() {
             // With the state in memory, the next commit would go on without telling `HEAD` and the
             // list of executions what this one means.

@@ -34,6 +34,11 @@ pub trait CacheIndex: Send + Sync + std::fmt::Debug {
     /// It may have to read the whole table, so only commands that list the index use it.
     async fn page(&self, after: Option<&Cursor>) -> Result<CachePage, TableError>;
 
+    /// Records that the entry under a key was used, if there is one.
+    ///
+    /// Twice: the same again. Never: garbage collection takes the entry for older than it is.
+    async fn touch(&self, key: &CacheKey, at_ms: u64) -> Result<(), TableError>;
+
     /// Removes the entry under a key, if there is one.
     async fn remove(&self, key: &CacheKey) -> Result<(), TableError>;
 }

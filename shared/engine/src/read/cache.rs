@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt, stream};
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::{CacheEntry, Outputs};
+use sidestep_core::execution::witness::{Role, Witness};
 use sidestep_core::uri::S3Uri;
 
 use crate::engine::Engine;
@@ -51,13 +52,20 @@ impl Engine {
     }
 }
 
-/// Returns the objects without which an entry is of no use: its artifacts, and the manifest with
-/// its outputs.
+/// Returns the objects without which an entry is of no use: its artifacts, the manifest with its
+/// outputs, and what its step wrote or named besides.
 pub fn parts(entry: &CacheEntry) -> Vec<S3Uri> {
     let artifacts = entry.produced.artifacts.iter().map(|artifact| artifact.uri.clone());
     let manifest = match &entry.produced.outputs {
         Outputs::Stored(uri) => Some(uri.clone()),
         Outputs::Inline(_) => None,
     };
-    artifacts.chain(manifest).collect()
+    let left = entry.witnesses.iter().filter(|witness| is_left(witness));
+    artifacts.chain(manifest).chain(left.map(|witness| witness.uri.clone())).collect()
+}
+
+/// Returns true if the step left an object there.
+fn is_left(witness: &Witness) -> bool {
+    let is_object = |digest: &String| !digest.starts_with("listing:");
+    witness.role != Role::Read && witness.digest.as_ref().is_some_and(is_object)
 }

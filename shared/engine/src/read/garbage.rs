@@ -40,7 +40,7 @@ pub struct Collected {
 impl Engine {
     /// Removes old cache entries and the objects that are no longer needed.
     ///
-    /// An entry is removed if it was made before the cut-off or has lost an object. An object is
+    /// An entry is removed if it was neither made nor used since the cut-off, or has lost an object. An object is
     /// removed if its execution has ended and began before the cut-off, and if no remaining entry,
     /// no live execution and no execution after the cut-off needs it.
     ///
@@ -101,7 +101,7 @@ impl Engine {
             self.add_stored(&entry.produced.outputs, &mut needs).await?;
             Ok::<_, EngineError>(KnownEntry {
                 key: entry.key(),
-                created_at_ms: entry.created_at_ms,
+                last_used_ms: entry.last_used_ms(),
                 is_whole: !parts(entry).iter().any(&is_gone),
                 needs,
             })

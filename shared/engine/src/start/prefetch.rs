@@ -11,6 +11,7 @@ use sidestep_core::execution::commit::{AttemptResult, Commit, Verdict};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::execution::start::Start;
 use sidestep_core::name::{ExecutionId, PipelineName};
+use sidestep_core::plan::cache::change;
 use sidestep_core::plan::facts::{Facts, Need};
 
 use crate::engine::Engine;
@@ -52,10 +53,8 @@ impl Engine {
         let artifacts = commits.iter().flat_map(artifacts);
         let needs = keys.chain(artifacts.map(|artifact| Need::Content(artifact.uri.clone())));
         self.gather(&start.execution_id, &needs.collect(), &mut facts).await?;
-        let artifacts = facts.cache.values().flatten().flat_map(|entry| &entry.produced.artifacts);
-        let uris = artifacts.map(|artifact| artifact.uri.clone());
-        let others = uris.filter(|uri| !facts.contents.contains_key(uri)).map(Need::Content);
-        let needs = others.collect();
+        let entries = facts.cache.values().flatten();
+        let needs = entries.filter_map(|entry| change(entry, &facts).err()).flatten().collect();
         self.gather(&start.execution_id, &needs, &mut facts).await?;
         Ok(facts)
     }

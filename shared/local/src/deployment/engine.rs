@@ -51,6 +51,6 @@ fn local_settings(endpoints: &Endpoints, options: EngineOptions) -> (ServiceEndp
         account_id: ACCOUNT_ID.to_owned(),
     };
     // The cloud serves only the functions that the command has built.
-    let options = EngineOptions { checks_functions: true, ..options };
+    let options = EngineOptions { checks_functions: true, is_traced: true, ..options };
     (services, Settings { table: TABLE.to_owned(), timers, reports: None, deployment, options })
 }

@@ -5,6 +5,7 @@ use sidestep_engine::ports::disk_full::DiskFull;
 use sidestep_engine::ports::executions::TableError;
 use sidestep_engine::ports::queues::QueueError;
 
+use crate::folder::FolderError;
 use crate::lambda::HostError;
 use crate::s3::S3ServerError;
 use crate::sqs::SqsServerError;
@@ -15,6 +16,8 @@ use crate::sqs::SqsServerError;
 pub enum DeploymentError {
     #[error(transparent)]
     Table(#[from] TableError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error(transparent)]
     S3(#[from] S3ServerError),
     #[error(transparent)]

@@ -9,6 +9,7 @@ mod in_process;
 mod names;
 mod resources;
 mod step_function;
+mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,8 +25,9 @@ use sidestep_engine::handle::schedule::SCHEDULES;
 pub use engine::{cloud_engine, counted_cloud_engine, local_engine};
 pub use error::DeploymentError;
 pub use names::{ARTIFACT_BUCKET, PLANNER, REPORTS, TABLE, TIMERS, TRIGGER};
-pub use resources::{create_queues, create_resources, pause_notifications, upload_files};
+pub use resources::{create_queues, create_resources, pause_notifications};
 pub use step_function::{planner_environment, register_step, with_handoff};
+pub use uploads::{removed_files, upload_files};
 
 use in_process::InProcessFunction;
 use names::function_arn;

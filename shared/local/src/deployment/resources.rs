@@ -1,14 +1,10 @@
 //! The resources of a deployment: its table, buckets, objects and queues.
 
 use sidestep_aws::local_config;
-use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::queue::SqsQueues;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_core::event::trigger::Trigger;
-use sidestep_core::uri::S3Uri;
-use sidestep_engine::error::EngineError;
 use sidestep_engine::handle::schedule::SCHEDULES;
-use sidestep_engine::ports::objects::{ObjectFacts, ObjectStore, sha256_hex};
 
 use super::error::DeploymentError;
 use super::names::{ARTIFACT_BUCKET, REPORTS, TABLE, TIMERS};
@@ -51,29 +47,6 @@ pub async fn create_queues(
         queues.create(url).await?;
     }
     Ok(())
-}
-
-/// Uploads files to the embedded S3, except those that are there with the same content.
-///
-/// Returns how many were written.
-pub async fn upload_files(
-    cloud: &Cloud,
-    files: Vec<(S3Uri, Vec<u8>)>,
-) -> Result<usize, DeploymentError> {
-    let mut config = local_config(REGION).into_builder();
-    config.set_endpoint_url(Some(cloud.endpoints().s3.clone()));
-    let store = S3ObjectStore::new(&config.build());
-    let mut written = 0;
-    for (uri, bytes) in files {
-        cloud.s3().create_bucket(uri.bucket()).await?;
-        let found = store.head(&uri).await.map_err(EngineError::from)?;
-        let digest = sha256_hex(&bytes);
-        if found.as_ref().and_then(ObjectFacts::sha256) != Some(digest.as_str()) {
-            store.replace(&uri, bytes.into()).await.map_err(EngineError::from)?;
-            written += 1;
-        }
-    }
-    Ok(written)
 }
 
 /// Stops the notifications of the triggers' buckets until the next [`deploy`](super::deploy).

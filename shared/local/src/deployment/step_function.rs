@@ -44,6 +44,7 @@ pub fn planner_environment() -> BTreeMap<String, String> {
         ("SIDESTEP_BUCKET", ARTIFACT_BUCKET),
         ("SIDESTEP_ACCOUNT_ID", ACCOUNT_ID),
         ("SIDESTEP_TIMERS", TIMERS_URL),
+        ("SIDESTEP_TRACES", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()

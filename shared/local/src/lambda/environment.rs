@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
+use super::access::Access;
 use super::environment_handle::{Assignment, Done, EnvironmentHandle, InitTry};
 use super::function::Command;
 use super::invocation::{Failure, Function, Outcome};
@@ -66,13 +67,16 @@ async fn spawn(shared: &Shared, function: &Function, command: &Command) -> io::R
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?.to_string();
     let options = &shared.options;
-    let environment =
-        process::environment(function, command, &options.region, &address, &options.environment);
+    let access = Access::open(options.tracer.as_ref(), command);
+    let mut given = options.environment.clone();
+    given.extend(access.variable());
+    let environment = process::environment(function, command, &options.region, &address, &given);
     let at = Instant::now();
     let process = Process::spawn(command, &environment, function.config.memory_mb)?;
     shared.watchdog.watch(process.group);
+    access.started(process.group);
     shared.metrics.update(|counts| counts.environments_started += 1);
     let (sender, calls) = mpsc::channel(8);
     let server = runtime_api::serve(listener, sender);
-    Ok(Started { process, at, calls, server, permit: None })
+    Ok(Started { process, at, calls, server, permit: None, access })
 }

@@ -57,6 +57,11 @@ impl InvocationLog {
         }
     }
 
+    /// Returns the key under which the log is found.
+    pub(super) fn key(&self) -> &LogKey {
+        &self.key
+    }
+
     /// Takes what the process printed.
     ///
     /// Lines end at `\n`, and also at `\r`, with which progress bars and `awslambdaric` break

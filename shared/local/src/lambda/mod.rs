@@ -15,6 +15,7 @@
 //! they must on AWS for other reasons); there are no versions, aliases, layers, extensions,
 //! response streams or CPU shares.
 
+mod access;
 mod answer;
 mod api;
 mod attempt;

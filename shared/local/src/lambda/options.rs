@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::log_key::LogKeyFn;
 use crate::account::{ACCOUNT_ID, REGION};
+use crate::tracer::Tracer;
 
 /// The options of a Lambda host. [`HostOptions::new`] gives the defaults.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct HostOptions {
     ///
     /// Such as `AWS_ENDPOINT_URL` and credentials.
     pub environment: BTreeMap<String, String>,
+    /// Traces what the functions' processes do. Each of them gets an access key of its own.
+    pub(crate) tracer: Option<Tracer>,
     /// How many processes may work at one time. The default is 4 per CPU.
     pub max_concurrency: usize,
     /// How many processes may initialise at one time. The default is one per CPU.
@@ -61,6 +64,7 @@ impl HostOptions {
             region: REGION.to_owned(),
             account_id: ACCOUNT_ID.to_owned(),
             environment: BTreeMap::new(),
+            tracer: None,
             max_concurrency: 4 * cpus,
             max_starts: cpus,
             max_environments: 16 * cpus,

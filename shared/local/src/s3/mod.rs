@@ -34,17 +34,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse as _;
 use axum::serve::ListenerExt as _;
+use axum::{Json, Router};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use sidestep_core::execution::trace::TRACE_BUCKET;
 use tokio::net::TcpListener;
 
 use crate::events::{self, EventSink, FunctionNotification};
+use crate::tracer::Tracer;
 use crate::transport;
 
 pub use error::S3ServerError;
@@ -59,6 +63,7 @@ pub struct S3Server {
     store: Arc<Store>,
     service: S3Service,
     counts: Counts,
+    tracer: Tracer,
 }
 
 impl fmt::Debug for S3Server {
@@ -74,10 +79,12 @@ impl S3Server {
     pub fn open(dir: &Path, region: &str, account_id: &str) -> Result<Self, S3ServerError> {
         let store = Arc::new(Store::open(dir, region, account_id)?);
         let counts = Counts::default();
-        let mut builder = S3ServiceBuilder::new(Service { store: Arc::clone(&store) });
+        let tracer = Tracer::default();
+        let service = Service { store: Arc::clone(&store), tracer: tracer.clone() };
+        let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(NoSecrets);
         builder.set_access(counts.clone());
-        Ok(Self { store, service: builder.build(), counts })
+        Ok(Self { store, service: builder.build(), counts, tracer })
     }
 
     /// Serves the S3 protocol until `shutdown`, then finishes the requests that are running.
@@ -88,22 +95,23 @@ impl S3Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let service = self.service.clone();
-        let handler = move |request| answer(service.clone(), request);
+        let (service, tracer) = (self.service.clone(), self.tracer.clone());
+        let handler = move |request| answer(service.clone(), tracer.clone(), request);
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "could not set TCP_NODELAY");
             }
         });
-        axum::serve(listener, Router::new().fallback(handler))
+        let router = Router::new().fallback(handler);
+        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(shutdown)
             .await
     }
 
     /// Returns the same protocol for requests of this process.
     pub(crate) fn service(&self) -> transport::Service {
-        let service = self.service.clone();
-        Arc::new(move |request| Box::pin(answer(service.clone(), request)))
+        let (service, tracer) = (self.service.clone(), self.tracer.clone());
+        Arc::new(move |request| Box::pin(answer(service.clone(), tracer.clone(), request)))
     }
 
     /// Creates a bucket, unless it exists.
@@ -148,6 +156,11 @@ impl S3Server {
         let _ = undelivered.wait_for(|count| *count == 0).await;
     }
 
+    /// Returns what traces the attempts of functions.
+    pub(crate) fn tracer(&self) -> &Tracer {
+        &self.tracer
+    }
+
     /// Returns how often each operation was requested over HTTP, by S3's name, such as `PutObject`.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.counts.get()
@@ -155,7 +168,13 @@ impl S3Server {
 }
 
 /// Answers one request.
-async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
+async fn answer(service: S3Service, tracer: Tracer, request: Request<Body>) -> Response<Body> {
+    if let Some(attempt) = traced_attempt(&request) {
+        return match tracer.trace(attempt) {
+            Some(trace) => Json(trace).into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        };
+    }
     match service.call(wire::unsigned(request)).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
@@ -165,4 +184,9 @@ async fn answer(service: S3Service, request: Request<Body>) -> Response<Body> {
             response
         }
     }
+}
+
+/// Returns the attempt whose trace a request asks for.
+fn traced_attempt(request: &Request<Body>) -> Option<&str> {
+    request.uri().path().strip_prefix('/')?.strip_prefix(TRACE_BUCKET)?.strip_prefix('/')
 }

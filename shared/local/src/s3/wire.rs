@@ -30,7 +30,11 @@ const SIGNATURE_PARAMETERS: [&str; 9] = [
 /// Removes the signature and the framing from a request.
 pub(crate) fn unsigned(request: Request<Body>) -> Request<s3s::Body> {
     let (mut parts, body) = request.into_parts();
-    parts.headers.remove(header::AUTHORIZATION);
+    let authorization = parts.headers.remove(header::AUTHORIZATION);
+    let signed = authorization.as_ref().and_then(|value| value.to_str().ok());
+    if let Some(access_key) = signed.and_then(signer).or_else(|| presigner(&parts.uri)) {
+        parts.extensions.insert(Caller(access_key.to_owned()));
+    }
     parts.uri = without_signature(parts.uri);
 
     let is_chunked = parts
@@ -51,6 +55,28 @@ pub(crate) fn unsigned(request: Request<Body>) -> Request<s3s::Body> {
     let trailers = Trailers::default();
     parts.extensions.insert(trailers.clone());
     Request::from_parts(parts, s3s::Body::http_body_unsync(unframed(body, trailers)))
+}
+
+/// The access key that a request was signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller(pub(crate) String);
+
+/// Returns the access key of an `Authorization` header, of either version.
+fn signer(authorization: &str) -> Option<&str> {
+    if let Some((_, credential)) = authorization.split_once("Credential=") {
+        return credential.split('/').next();
+    }
+    authorization.strip_prefix("AWS ")?.split(':').next()
+}
+
+/// Returns the access key of a presigned URL, of either version.
+fn presigner(uri: &Uri) -> Option<&str> {
+    let mut pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find_map(|(name, value)| match name.to_ascii_lowercase().as_str() {
+        "x-amz-credential" => value.split(['/', '%']).next(),
+        "awsaccesskeyid" => Some(value),
+        _ => None,
+    })
 }
 
 /// Removes the parameters of a presigned URL's signature.
@@ -87,6 +113,25 @@ fn remove_aws_chunked(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_form_of_a_signature_names_its_access_key() {
+        for authorization in [
+            "AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, \
+             Signature=ab",
+            "AWS KEY:signature=",
+        ] {
+            assert_eq!(signer(authorization), Some("KEY"), "{authorization}");
+        }
+        for query in [
+            "X-Amz-Algorithm=x&X-Amz-Credential=KEY%2F20260101%2Fus-east-1%2Fs3%2Faws4_request",
+            "AWSAccessKeyId=KEY&Expires=1&Signature=s",
+        ] {
+            let uri: Uri = format!("/b/k?{query}").parse().unwrap();
+            assert_eq!(presigner(&uri), Some("KEY"), "{query}");
+        }
+        assert_eq!((signer("Basic x"), presigner(&"/b/k".parse().unwrap())), (None, None));
+    }
 
     #[test]
     fn a_presigned_url_loses_only_its_signature() {

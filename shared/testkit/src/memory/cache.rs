@@ -51,6 +51,13 @@ impl CacheIndex for MemoryCache {
         Ok(CachePage { entries: page.into_iter().map(|(_, entry)| entry.clone()).collect(), next })
     }
 
+    async fn touch(&self, key: &CacheKey, at_ms: u64) -> Result<(), TableError> {
+        if let Some(entry) = self.lock().get_mut(key.as_str()) {
+            entry.used_at_ms = Some(at_ms);
+        }
+        Ok(())
+    }
+
     async fn remove(&self, key: &CacheKey) -> Result<(), TableError> {
         self.lock().remove(key.as_str());
         Ok(())

@@ -292,6 +292,10 @@ impl CacheIndex for Faulty {
         effect!(&self.world.sim, "page", self.world.cache.page(after), table("scan"))
     }
 
+    async fn touch(&self, key: &CacheKey, at_ms: u64) -> Result<(), TableError> {
+        effect!(&self.world.sim, "touch", self.world.cache.touch(key, at_ms), table("update"))
+    }
+
     async fn remove(&self, key: &CacheKey) -> Result<(), TableError> {
         effect!(&self.world.sim, "remove", self.world.cache.remove(key), table("delete"))
     }

@@ -40,6 +40,17 @@ pub async fn suite(cache: &dyn CacheIndex) {
     }
     assert_eq!(listed, keys.iter().map(ToString::to_string).collect());
 
+    // A use is recorded, also twice, and makes no entry where there is none.
+    for at_ms in [10, 20, 20] {
+        cache.touch(&keys[1], at_ms).await.unwrap();
+        let found = cache.entries(&keys[1..2]).await.unwrap();
+        let used = CacheEntry { used_at_ms: Some(at_ms), ..entries[1].clone() };
+        assert_eq!(found, [used]);
+    }
+    let unknown = entry(77, "aa").key();
+    cache.touch(&unknown, 30).await.unwrap();
+    assert_eq!(cache.entries(&[unknown]).await.unwrap(), []);
+
     for _ in 0..2 {
         cache.remove(&keys[2]).await.unwrap();
         assert_eq!(cache.entries(&keys[2..3]).await.unwrap(), []);

@@ -18,6 +18,7 @@ impl Worker {
         let Some(current) = self.current.take() else { return };
         let Current { assignment, mut log, stage } = current;
         let Stage::Running { since, answer: Some(result), .. } = stage else { return };
+        self.access.end();
         self.process.output.drain(|output| log.output(output));
         self.report(&mut log, &assignment.invocation.request_id, since.elapsed(), None);
         let outcome = Outcome { result, log_tail: log.tail() };

@@ -28,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::access::Access;
 use super::answer;
 use super::environment_handle::{Assignment, InitTry};
 use super::invocation::{Failure, Function};
@@ -47,6 +48,7 @@ pub(super) struct Started {
     pub(super) server: JoinHandle<()>,
     /// Counts among the processes that initialise; absent if the process waits for no core.
     pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) access: Access,
 }
 
 /// The owner of an environment's process.
@@ -66,6 +68,7 @@ pub(super) struct Worker {
     calls: mpsc::Receiver<RuntimeCall>,
     assignments: mpsc::Receiver<Assignment>,
     server: JoinHandle<()>,
+    access: Access,
     /// A `next` that waits for an event.
     parked: Option<oneshot::Sender<RuntimeReply>>,
     current: Option<Current>,
@@ -132,7 +135,7 @@ impl Worker {
         first: Assignment,
         log: InvocationLog,
     ) -> Self {
-        let Started { process, at: started_at, calls, server, permit } = started;
+        let Started { process, at: started_at, calls, server, permit, access } = started;
         let limit = match first.init {
             InitTry::First => shared.options.init_timeout,
             InitTry::Second => first.invocation.function.config.timeout,
@@ -152,6 +155,7 @@ impl Worker {
             calls,
             assignments,
             server,
+            access,
             parked: None,
             last_log: None,
         }
@@ -271,6 +275,7 @@ impl Worker {
         // What was printed before the event belongs above its START.
         self.process.output.drain(|output| current.log.output(output));
         report::write_start(&mut current.log, &invocation.request_id);
+        self.access.begin(current.log.key().as_str(), &invocation.payload);
         let since = Instant::now();
         current.stage = Stage::Running { since, until: since + timeout, answer: None };
         // The event is lost only if the runtime hangs up at this very moment, and then the timeout

@@ -23,6 +23,7 @@ impl Service {
         &self,
         mut request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<CompleteMultipartUploadOutput> {
+        let observer = self.observer(&request.extensions);
         let input = &mut request.input;
         let precondition = precondition(input.if_match.take(), input.if_none_match.take())?;
         let claimed = claimed_checksums!(input);
@@ -65,7 +66,9 @@ impl Service {
         let object = self
             .store
             .run(move |store| store.complete_upload(&upload_id, new, &precondition))
-            .await?;
+            .await;
+        self.observe_write(&observer, bucket.clone(), key.clone(), object.as_ref()).await;
+        let object = object?;
         let mut output = CompleteMultipartUploadOutput {
             location: Some(format!("/{bucket}/{key}")),
             bucket: Some(bucket),

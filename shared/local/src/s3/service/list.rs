@@ -24,7 +24,10 @@ impl Service {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<ListObjectsV2Output> {
+        let observer = self.observer(&request.extensions);
         let input = request.input;
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        self.observe_listing(&observer, &input.bucket, prefix).await;
         let max_keys = page_keys(input.max_keys)?;
         let mut listing = Listing {
             bucket: input.bucket.clone(),
@@ -72,7 +75,10 @@ impl Service {
         &self,
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<ListObjectsOutput> {
+        let observer = self.observer(&request.extensions);
         let input = request.input;
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        self.observe_listing(&observer, &input.bucket, prefix).await;
         let max_keys = page_keys(input.max_keys)?;
         let mut listing = Listing {
             bucket: input.bucket.clone(),

@@ -9,6 +9,7 @@ mod condition;
 mod list;
 mod list_uploads;
 mod object;
+mod observer;
 mod read;
 mod upload;
 
@@ -37,10 +38,12 @@ use s3s::dto::{
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::store::Store;
+use crate::tracer::Tracer;
 
 /// The operations over a store.
 pub(crate) struct Service {
     pub(crate) store: Arc<Store>,
+    pub(crate) tracer: Tracer,
 }
 
 /// Implements each `s3s` operation by the method of the same name, which returns the output.

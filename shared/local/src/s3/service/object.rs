@@ -46,6 +46,7 @@ impl Service {
         &self,
         mut request: S3Request<PutObjectInput>,
     ) -> S3Result<PutObjectOutput> {
+        let observer = self.observer(&request.extensions);
         let input = &mut request.input;
         let precondition = precondition(input.if_match.take(), input.if_none_match.take())?;
         let mut attributes = attributes!(input);
@@ -72,7 +73,10 @@ impl Service {
             content: received.content,
             event: EventName::Put,
         };
-        let object = self.store.run(move |store| store.put_object(new, &precondition)).await?;
+        let (bucket, key) = (new.bucket.clone(), new.key.clone());
+        let put = self.store.run(move |store| store.put_object(new, &precondition)).await;
+        self.observe_write(&observer, bucket, key, put.as_ref()).await;
+        let object = put?;
 
         let mut output = PutObjectOutput {
             checksum_type: object.attributes.checksum_type.map(ChecksumType::from),
@@ -90,6 +94,7 @@ impl Service {
         &self,
         mut request: S3Request<CopyObjectInput>,
     ) -> S3Result<CopyObjectOutput> {
+        let observer = self.observer(&request.extensions);
         let input = &mut request.input;
         let (source_bucket, source_key) = copy_source(&input.copy_source)?;
         let is_replaced = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
@@ -110,10 +115,11 @@ impl Service {
             unmodified_since: input.copy_source_if_unmodified_since.take(),
         };
         let given = attributes!(input);
-        let (source, content) = self
-            .store
-            .run(move |store| store.duplicate_object(&source_bucket, &source_key))
-            .await?;
+        let (bucket, key) = (source_bucket.clone(), source_key.clone());
+        let found =
+            self.store.run(move |store| store.duplicate_object(&source_bucket, &source_key)).await;
+        observer.read(&bucket, &key, found.as_ref().map(|(object, _)| object));
+        let (source, content) = found?;
         condition.check(&source, S3ErrorCode::PreconditionFailed)?;
 
         let attributes = if is_replaced {
@@ -134,8 +140,10 @@ impl Service {
             content,
             event: EventName::Copy,
         };
+        let (bucket, key) = (new.bucket.clone(), new.key.clone());
         let object =
             self.store.run(move |store| store.put_object(new, &Precondition::default())).await?;
+        observer.wrote(&bucket, &key, Some(&object));
         let mut result = CopyObjectResult {
             checksum_type: object.attributes.checksum_type.clone().map(ChecksumType::from),
             e_tag: Some(etag(object.etag.clone())),
@@ -151,11 +159,13 @@ impl Service {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<DeleteObjectOutput> {
+        let observer = self.observer(&request.extensions);
         let input = request.input;
         require_current_version(input.version_id.as_deref())?;
         let precondition = precondition(input.if_match, None)?;
-        let (bucket, keys) = (input.bucket, [(input.key, precondition)]);
+        let (bucket, keys) = (input.bucket.clone(), [(input.key.clone(), precondition)]);
         self.store.run(move |store| store.delete_objects(&bucket, &keys)).await?;
+        observer.wrote(&input.bucket, &input.key, None);
         Ok(DeleteObjectOutput::default())
     }
 
@@ -164,6 +174,7 @@ impl Service {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<DeleteObjectsOutput> {
+        let observer = self.observer(&request.extensions);
         let (bucket, delete) = (request.input.bucket, request.input.delete);
         if delete.objects.is_empty() || delete.objects.len() > DELETE_KEYS_MAX {
             return Err(s3_error!(MalformedXML, "between 1 and 1000 keys can be deleted at once"));
@@ -175,7 +186,9 @@ impl Service {
             keys.push((object.key, precondition(if_match, None)?));
         }
         let names: Vec<String> = keys.iter().map(|(key, _)| key.clone()).collect();
-        self.store.run(move |store| store.delete_objects(&bucket, &keys)).await?;
+        let of = bucket.clone();
+        self.store.run(move |store| store.delete_objects(&of, &keys)).await?;
+        names.iter().for_each(|key| observer.wrote(&bucket, key, None));
         let deleted = (!delete.quiet.unwrap_or_default()).then(|| {
             let deleted = |key| DeletedObject { key: Some(key), ..DeletedObject::default() };
             names.into_iter().map(deleted).collect()

@@ -72,11 +72,13 @@ impl Service {
         &self,
         request: S3Request<GetObjectInput>,
     ) -> S3Result<GetObjectOutput> {
+        let observer = self.observer(&request.extensions);
         let input = request.input;
         require_current_version(input.version_id.as_deref())?;
-        let (bucket, key) = (input.bucket, input.key);
-        let (object, content) =
-            self.store.run(move |store| store.open_object(&bucket, &key)).await?;
+        let (bucket, key) = (input.bucket.clone(), input.key.clone());
+        let opened = self.store.run(move |store| store.open_object(&bucket, &key)).await;
+        observer.read(&input.bucket, &input.key, opened.as_ref().map(|(object, _)| object));
+        let (object, content) = opened?;
         let range = checked!(input, object)?;
         let mut output = described!(GetObjectOutput, input, object, range);
         output.body = Some(body(content, range.unwrap_or(0..object.bytes)).await?);
@@ -88,10 +90,13 @@ impl Service {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<HeadObjectOutput> {
+        let observer = self.observer(&request.extensions);
         let input = request.input;
         require_current_version(input.version_id.as_deref())?;
-        let (bucket, key) = (input.bucket, input.key);
-        let object = self.store.run(move |store| store.head_object(&bucket, &key)).await?;
+        let (bucket, key) = (input.bucket.clone(), input.key.clone());
+        let found = self.store.run(move |store| store.head_object(&bucket, &key)).await;
+        observer.read(&input.bucket, &input.key, found.as_ref());
+        let object = found?;
         let range = checked!(input, object)?;
         Ok(described!(HeadObjectOutput, input, object, range))
     }

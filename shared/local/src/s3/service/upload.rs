@@ -80,10 +80,13 @@ impl Service {
         &self,
         request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<UploadPartCopyOutput> {
+        let observer = self.observer(&request.extensions);
         let input = request.input;
         let (bucket, key) = copy_source(&input.copy_source)?;
-        let (source, content) =
-            self.store.run(move |store| store.open_object(&bucket, &key)).await?;
+        let of = (bucket.clone(), key.clone());
+        let found = self.store.run(move |store| store.open_object(&of.0, &of.1)).await;
+        observer.read(&bucket, &key, found.as_ref().map(|(object, _)| object));
+        let (source, content) = found?;
         let condition = ReadCondition {
             matches: input.copy_source_if_match,
             none_match: input.copy_source_if_none_match,

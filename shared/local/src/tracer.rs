@@ -1,0 +1,233 @@
+//! The tracer: which attempt a request of S3 comes from, and what each attempt read and wrote.
+//!
+//! Every environment of a function has an access key of its own, and SDKs in any language sign with
+//! it. A signature proves nothing here, and need not: a function that hides what it reads only harms
+//! its own cache.
+//!
+//! An environment handles one invocation after the other. What it read while it started may be part
+//! of each result. So may what an earlier invocation read that its own event did not name, such as
+//! a file that is kept in a global variable.
+//!
+//! Traces are in memory only. After a crash an attempt has none, and then the rules of AWS hold.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sidestep_core::execution::trace::Trace;
+use sidestep_core::uri::S3Uri;
+
+use crate::peer::group_of;
+
+/// Attempts whose traces are kept until the planner asks for them.
+const ATTEMPTS: usize = 10_000;
+/// Places in all traces together, some 200 bytes each.
+const PLACES: usize = 1_000_000;
+
+/// The access key of planners, also of one that a step's process holds.
+const PLANNER_KEY: &str = "sidestep";
+
+/// Traces what attempts do. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tracer(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    environments: BTreeMap<String, Environment>,
+    attempts: BTreeMap<String, Attempt>,
+    /// The attempts, the oldest first.
+    order: VecDeque<String>,
+}
+
+/// An attempt, and what its environment had read before.
+#[derive(Debug, Default)]
+struct Attempt {
+    own: Trace,
+    base: Trace,
+}
+
+impl Attempt {
+    fn count(&self) -> usize {
+        self.own.count() + self.base.count()
+    }
+}
+
+/// An environment of a function.
+#[derive(Debug, Default)]
+struct Environment {
+    /// The attempt that it works on, and the attempt's event.
+    current: Option<(String, Bytes)>,
+    /// What may be part of the results of all its invocations.
+    base: Trace,
+    /// The group of its processes.
+    group: Option<i32>,
+}
+
+impl Tracer {
+    /// Adds an environment and returns its access key.
+    pub(crate) fn open(&self) -> String {
+        let key = format!("SIDESTEP{}", uuid::Uuid::new_v4().simple().to_string().to_uppercase());
+        self.0.lock().environments.insert(key.clone(), Environment::default());
+        key
+    }
+
+    /// Removes an environment. The traces of its attempts stay.
+    pub(crate) fn close(&self, access_key: &str) {
+        self.0.lock().environments.remove(access_key);
+    }
+
+    /// Begins an attempt in an environment. A second run of an attempt adds to its trace.
+    pub(crate) fn begin(&self, access_key: &str, attempt: &str, event: &Bytes) {
+        let mut state = self.0.lock();
+        let Some(environment) = state.environments.get_mut(access_key) else { return };
+        environment.current = Some((attempt.to_owned(), event.clone()));
+        let base = environment.base.clone();
+        state.make_room();
+        if !state.attempts.contains_key(attempt) {
+            state.order.push_back(attempt.to_owned());
+        }
+        state.attempts.entry(attempt.to_owned()).or_default().base.add_reads(&base);
+    }
+
+    /// Ends the attempt of an environment.
+    pub(crate) fn end(&self, access_key: &str) {
+        let mut state = self.0.lock();
+        let State { environments, attempts, .. } = &mut *state;
+        let Some(environment) = environments.get_mut(access_key) else { return };
+        let Some((attempt, event)) = environment.current.take() else { return };
+        let Some(attempt) = attempts.get(&attempt) else { return };
+        let event = String::from_utf8_lossy(&event);
+        let mut kept = attempt.own.clone();
+        kept.retain_reads(|uri| !is_named(&event, uri));
+        // What it read last is what it may have kept.
+        kept.add_reads(&environment.base);
+        environment.base = kept;
+    }
+
+    /// Returns what an attempt has read and written so far.
+    pub(crate) fn trace(&self, attempt: &str) -> Option<Trace> {
+        let state = self.0.lock();
+        let Attempt { own, base } = state.attempts.get(attempt)?;
+        let mut trace = own.clone();
+        trace.add_reads(base);
+        Some(trace)
+    }
+
+    /// Records what the environment with this access key does.
+    pub(crate) fn record(&self, access_key: &str, act: impl FnOnce(&mut Trace)) {
+        let mut state = self.0.lock();
+        let State { environments, attempts, .. } = &mut *state;
+        let Some(environment) = environments.get_mut(access_key) else { return };
+        let current = environment.current.as_ref();
+        match current.and_then(|(attempt, _)| attempts.get_mut(attempt)) {
+            Some(attempt) => act(&mut attempt.own),
+            None => act(&mut environment.base),
+        }
+    }
+
+    /// Says which processes an environment has.
+    pub(crate) fn started(&self, access_key: &str, group: i32) {
+        if let Some(environment) = self.0.lock().environments.get_mut(access_key) {
+            environment.group = Some(group);
+        }
+    }
+
+    /// Returns the access key of the environment that sent a request, signed with `signed_with`
+    /// over a connection from `peer`.
+    pub(crate) fn sender(
+        &self,
+        signed_with: Option<&str>,
+        peer: Option<SocketAddr>,
+    ) -> Option<String> {
+        let groups: Vec<(i32, String)> = {
+            let state = self.0.lock();
+            let known = signed_with.filter(|key| state.environments.contains_key(*key));
+            if known.is_some() || signed_with == Some(PLANNER_KEY) {
+                return known.map(str::to_owned);
+            }
+            let environments = state.environments.iter();
+            environments.filter_map(|(key, it)| Some((it.group?, key.clone()))).collect()
+        };
+        let ids: Vec<i32> = groups.iter().map(|(group, _)| *group).collect();
+        let group = if ids.is_empty() { None } else { group_of(peer?, &ids) };
+        groups.into_iter().find(|(id, _)| Some(*id) == group).map(|(_, key)| key)
+    }
+}
+
+impl State {
+    /// Forgets the oldest attempts while there are too many.
+    fn make_room(&mut self) {
+        let mut places: usize = self.attempts.values().map(Attempt::count).sum();
+        while self.order.len() >= ATTEMPTS || places > PLACES {
+            let Some(oldest) = self.order.pop_front() else { return };
+            places -= self.attempts.remove(&oldest).map_or(0, |attempt| attempt.count());
+        }
+    }
+}
+
+/// Returns true if the event names the place, or a folder that it lies in.
+fn is_named(event: &str, uri: &S3Uri) -> bool {
+    let is_in = |key: &str| !key.is_empty() && event.contains(key);
+    is_in(uri.key()) || uri.ancestors().any(|place| place.is_prefix() && is_in(place.key()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(tracer: &Tracer, access_key: &str, key: &str) {
+        let uri = S3Uri::new("bucket", key);
+        tracer.record(access_key, |trace| trace.read(uri, Some("1".to_owned())));
+    }
+
+    fn reads(tracer: &Tracer, attempt: &str) -> Vec<String> {
+        let trace = tracer.trace(attempt).expect("a trace");
+        trace.reads.keys().map(|uri| uri.key().to_owned()).collect()
+    }
+
+    #[test]
+    fn an_attempt_has_its_own_reads_and_those_that_its_environment_keeps() {
+        let tracer = Tracer::default();
+        let (one, two) = (tracer.open(), tracer.open());
+        read(&tracer, &one, "init");
+        tracer.begin(&one, "e/A/1", &Bytes::from_static(br#"{"key": "in/a"}"#));
+        tracer.begin(&two, "e/B/1", &Bytes::from_static(b"{}"));
+        for key in ["in/a", "global"] {
+            read(&tracer, &one, key);
+        }
+        read(&tracer, &two, "other");
+        tracer.end(&one);
+        tracer.begin(&one, "e/C/1", &Bytes::from_static(br#"{"key": "in/c"}"#));
+        read(&tracer, &one, "in/c");
+        tracer.close(&one);
+        assert_eq!(reads(&tracer, "e/A/1"), ["global", "in/a", "init"]);
+        assert_eq!(reads(&tracer, "e/B/1"), ["other"]);
+        assert_eq!(reads(&tracer, "e/C/1"), ["global", "in/c", "init"], "`in/a` was A's own");
+        assert_eq!(tracer.trace("e/D/1"), None, "not known");
+        // A file that changed between two invocations, and that each reads, has changed in none.
+        let uri = S3Uri::new("bucket", "global");
+        let key = tracer.open();
+        for (attempt, digest) in [("e/E/1", "1"), ("e/F/1", "2"), ("e/G/1", "2")] {
+            tracer.begin(&key, attempt, &Bytes::from_static(b"{}"));
+            if attempt != "e/G/1" {
+                tracer.record(&key, |trace| trace.read(uri.clone(), Some(digest.to_owned())));
+            }
+            tracer.end(&key);
+            let trace = tracer.trace(attempt).expect("a trace");
+            assert_eq!((trace.reads[&uri].as_deref(), trace.changed.len()), (Some(digest), 0));
+        }
+        read(&tracer, "unknown", "x");
+    }
+
+    #[test]
+    fn the_oldest_traces_are_forgotten() {
+        let tracer = Tracer::default();
+        let key = tracer.open();
+        for number in 0..=ATTEMPTS {
+            tracer.begin(&key, &number.to_string(), &Bytes::new());
+        }
+        assert_eq!((tracer.trace("0"), tracer.trace("1").is_some()), (None, true));
+    }
+}
