@@ -38,7 +38,6 @@ fn blueprint(place: Option<Place>) -> Blueprint {
         suffix: String::new(),
         parameters: vec!["Object".to_owned()],
         object_parameters: vec!["Object".to_owned()],
-        parameters: vec!["Object".to_owned()],
         listing_parameters: Vec::new(),
     };
     let scan = PipelineUse {
