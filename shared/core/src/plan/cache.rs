@@ -15,7 +15,7 @@ use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
 use crate::plan::redact::secret_parameter;
 use crate::plan::report::check_outputs;
-use crate::plan::resolver::{Pending, Planned, Resolver, Watch, answered};
+use crate::plan::resolver::{Pending, Planned, Watch, answered};
 use crate::uri::S3Uri;
 
 /// The reason of a step whose key is not in the cache.
