@@ -1,16 +1,17 @@
 //! A session with a cloud: one that this process starts, that of a running `sidestep up`, or AWS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::event::trigger::Trigger;
-use sidestep_core::name::ExecutionId;
+use sidestep_core::name::{ExecutionId, ParameterName};
 use sidestep_core::parse::parse;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::error::EngineError;
@@ -259,7 +260,7 @@ impl Session {
         for source in &new.triggers {
             let Definition { text, format } = &source.definition;
             let parsed = parse(text.as_bytes(), *format).map_err(EngineError::Definition)?;
-            self.create_queues(&parsed.pipeline).await?;
+            self.create_queues(&parsed.pipeline, &source.values()).await?;
         }
         let registered = register_all(&self.engine, &new.triggers).await?;
         upload_files(cloud, new.project.uploads()?).await?;
@@ -293,10 +294,18 @@ impl Session {
         Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None, sources }
     }
 
-    /// Creates the queues of a pipeline's Callback steps in the embedded cloud. On AWS they exist.
-    pub(crate) async fn create_queues(&self, pipeline: &Pipeline) -> Result<(), CommandError> {
+    /// Creates the queues of a pipeline's Callback steps in the embedded cloud: those that are known
+    /// before an execution, and those that its parameters name. On AWS they exist.
+    pub(crate) async fn create_queues(
+        &self,
+        pipeline: &Pipeline,
+        parameters: &BTreeMap<ParameterName, Value>,
+    ) -> Result<(), CommandError> {
         let Some(endpoints) = &self.endpoints else { return Ok(()) };
-        Ok(create_queues(endpoints, pipeline.queue_urls()).await?)
+        let named = pipeline.queues().map(|queue| queue.resolve(parameters));
+        let urls: BTreeSet<_> = named.chain(pipeline.queue_urls().map(Into::into)).collect();
+        let urls = urls.iter().map(|url| &**url).filter(|url| !url.is_empty());
+        Ok(create_queues(endpoints, urls).await?)
     }
 
     /// Returns the execution that the user names by an id, an ARN or `latest`.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use sidestep_core::event::trigger::Trigger;
+use sidestep_core::name::ParameterName;
 use sidestep_core::parse::parse;
 use sidestep_engine::error::EngineError;
 use sidestep_engine::handle::schedule::SCHEDULES;
@@ -16,6 +18,18 @@ use crate::project::Project;
 pub(crate) struct TriggerSource {
     pub(crate) trigger: Trigger,
     pub(crate) definition: Definition,
+}
+
+impl TriggerSource {
+    /// Returns the parameters whose values are known before an upload.
+    pub(crate) fn values(&self) -> BTreeMap<ParameterName, Value> {
+        let known = self.trigger.parameters.iter().filter(|(_, text)| !text.starts_with("$."));
+        known
+            .filter_map(|(name, text)| {
+                Some((ParameterName::parse(name).ok()?, Value::from(text.clone())))
+            })
+            .collect()
+    }
 }
 
 /// Reads the definitions of all pipelines that have triggers, and returns the triggers.

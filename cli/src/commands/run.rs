@@ -90,7 +90,7 @@ async fn follow(
     let prepared = starter.prepare(request).await?;
     note_empty_selection(&prepared);
     let pipeline = prepared.pipeline.clone();
-    session.create_queues(&pipeline).await?;
+    session.create_queues(&pipeline, &prepared.start.parameters).await?;
     let id = begin(session, prepared).await?;
     if options.detach {
         println!("{id}");

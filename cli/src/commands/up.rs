@@ -74,7 +74,7 @@ pub(crate) async fn up(
     for source in triggers {
         let Definition { text, format } = &source.definition;
         let parsed = parse(text.as_bytes(), *format).map_err(EngineError::Definition)?;
-        session.create_queues(&parsed.pipeline).await?;
+        session.create_queues(&parsed.pipeline, &source.values()).await?;
     }
     let reloader = Reloader::new(served, &gate, !options.no_watch);
     session.serve_others(&reloader.published())?;

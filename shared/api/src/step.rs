@@ -2,9 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::definition::StepKind;
+use sidestep_core::execution::start::Start;
 use sidestep_core::limits::FAILURE_REASON_CHARS;
 use sidestep_core::view::description::StepDescription;
+use sidestep_engine::loaded::Loaded;
 
 use crate::api::Api;
 use crate::checks::{Checks, EXECUTION_ARN, limit};
@@ -39,7 +41,7 @@ impl Api {
         checks.page(request.max_results, request.next_token.as_ref());
         checks.finish()?;
         let id = self.execution_id(arn.map(String::as_str).unwrap_or_default()).await?;
-        let pipeline = self.engine.load(&id).await?.pipeline;
+        let loaded = self.engine.load(&id).await?;
         let description = self.engine.describe(&id).await?;
         let listed = description.steps.into_iter().filter(|step| step.step_status.is_some());
         let keyed = listed.map(|step| {
@@ -55,13 +57,13 @@ impl Api {
                 next_token: request.next_token.as_ref(),
             },
         )?;
-        let steps: Vec<_> = page.lines.iter().map(|step| line(step, &pipeline)).collect();
+        let steps: Vec<_> = page.lines.iter().map(|step| line(step, &loaded)).collect();
         Ok(json!({ "PipelineExecutionSteps": steps, "NextToken": page.next_token }))
     }
 }
 
-fn line(step: &StepDescription, pipeline: &Pipeline) -> Value {
-    let definition = pipeline.step(step.index);
+fn line(step: &StepDescription, loaded: &Loaded) -> Value {
+    let definition = loaded.pipeline.step(step.index);
     json!({
         "StepName": step.step_name,
         "StepDisplayName": definition.display_name,
@@ -72,13 +74,13 @@ fn line(step: &StepDescription, pipeline: &Pipeline) -> Value {
         "CacheHitResult": step.cache_hit_result,
         "SelectiveExecutionResult": step.selective_execution_result,
         "FailureReason": step.failure_reason.as_deref().map(|why| cut(why, FAILURE_REASON_CHARS)),
-        "Metadata": metadata(step, &definition.kind),
+        "Metadata": metadata(step, &definition.kind, &loaded.start),
         "AttemptCount": step.attempt_count,
     })
 }
 
 /// Returns the one member that SageMaker has for the step's type.
-fn metadata(step: &StepDescription, kind: &StepKind) -> Option<Value> {
+fn metadata(step: &StepDescription, kind: &StepKind, start: &Start) -> Option<Value> {
     let outputs = outputs(&step.output_parameters);
     match kind {
         StepKind::Lambda(lambda) => Some(json!({ "Lambda": {
@@ -87,7 +89,7 @@ fn metadata(step: &StepDescription, kind: &StepKind) -> Option<Value> {
         }})),
         StepKind::Callback(callback) => Some(json!({ "Callback": {
             "CallbackToken": step.callback_token,
-            "SqsQueueUrl": cut(&callback.sqs_queue_url, ADDRESS),
+            "SqsQueueUrl": cut(&callback.sqs_queue_url.resolve(&start.parameters), ADDRESS),
             "OutputParameters": outputs,
         }})),
         StepKind::Condition { .. } => Some(json!({ "Condition": { "Outcome": step.outcome } })),

@@ -13,6 +13,7 @@ pub mod output;
 pub mod output_reads;
 pub mod parameter;
 pub mod property_path;
+pub mod queue_url;
 mod scalar_type;
 pub mod step_type;
 
@@ -26,6 +27,7 @@ use crate::definition::condition::Condition;
 use crate::definition::expression::Expression;
 use crate::definition::extension::{CacheScope, OnFailure, TriggerRule, When};
 use crate::definition::function_ref::FunctionRef;
+use crate::definition::queue_url::QueueUrl;
 use crate::name::{ParameterName, StepName};
 
 pub use crate::definition::output::OutputParameter;
@@ -176,12 +178,17 @@ impl Pipeline {
         self.steps.iter().any(Step::looks_back)
     }
 
-    /// Returns the URLs of the queues that Callback steps send to.
-    pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
+    /// Returns the queues that Callback steps send to.
+    pub fn queues(&self) -> impl Iterator<Item = &QueueUrl> {
         self.steps.iter().filter_map(|step| match &step.kind {
-            StepKind::Callback(callback) => Some(callback.sqs_queue_url.as_str()),
+            StepKind::Callback(callback) => Some(&callback.sqs_queue_url),
             _ => None,
         })
+    }
+
+    /// Returns the URLs of those queues, as far as they are known before an execution.
+    pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
+        self.queues().filter_map(|queue| queue.known(&self.parameters))
     }
 }
 

@@ -8,6 +8,9 @@ use std::fmt;
 
 use serde_json::Value;
 
+/// The property of a step that failed: why. It is `null` for a step that did not fail.
+pub const FAILURE_REASON: &str = "FailureReason";
+
 /// One segment of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {

@@ -13,6 +13,7 @@ use crate::definition::condition::Condition;
 use crate::definition::expression::Expression;
 use crate::definition::function_ref::FunctionRef;
 use crate::definition::output::OutputParameter;
+use crate::definition::queue_url::QueueUrl;
 
 /// The keys and features of a step type.
 #[derive(Debug, Clone, Copy)]
@@ -225,7 +226,7 @@ pub struct LambdaStep {
 /// Sends a message to a queue and waits for the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallbackStep {
-    pub sqs_queue_url: String,
+    pub sqs_queue_url: QueueUrl,
     /// Always an object.
     pub arguments: Expression,
     pub outputs: Vec<OutputParameter>,

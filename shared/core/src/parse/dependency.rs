@@ -18,17 +18,25 @@ pub(super) struct Site<'d> {
     pub(super) step_type: Option<StepType>,
     /// The step is cached, so a value that never repeats deserves a warning.
     pub(super) is_cached: bool,
+    /// The step may start although another one failed, so it may read the reason.
+    pub(super) reads_failures: bool,
     /// Each dependency with the first place that names it.
     pub(super) waits_for: BTreeMap<StepIndex, Node<'d>>,
 }
 
 impl Site<'_> {
     pub(super) fn experiment() -> Self {
-        Self { step: None, step_type: None, is_cached: false, waits_for: BTreeMap::new() }
+        Self {
+            step: None,
+            step_type: None,
+            is_cached: false,
+            reads_failures: false,
+            waits_for: BTreeMap::new(),
+        }
     }
 
     pub(super) fn step(step: StepIndex, step_type: Option<StepType>, is_cached: bool) -> Self {
-        Self { step: Some(step), step_type, is_cached, waits_for: BTreeMap::new() }
+        Self { step: Some(step), step_type, is_cached, ..Self::experiment() }
     }
 }
 

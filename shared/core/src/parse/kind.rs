@@ -4,19 +4,20 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::definition::expression::Expression;
+use crate::definition::expression::{Expression, Reference};
 use crate::definition::function_ref::FunctionRef;
+use crate::definition::queue_url::QueueUrl;
 use crate::definition::{
     CallbackStep, LambdaStep, OutputParameter, ScalarType, StepKind, StepType,
 };
 use crate::execution::invocation::RESERVED_KEY;
 use crate::limits;
 use crate::parse::problem::Code;
-use crate::parse::text::{Finding, Node};
+use crate::parse::text::{Content, Finding, Node};
 
 use super::dependency::Site;
 use super::member::cut;
-use super::queue_url::is_queue_url;
+use super::queue_url::{is_fifo, is_queue_url};
 use super::reader::Reader;
 
 impl<'d> Reader<'d> {
@@ -47,9 +48,9 @@ impl<'d> Reader<'d> {
                 }))
             }
             Some(StepType::Callback) => {
-                let queue = self.queue_url(node);
+                let queue = self.queue_url(node, site);
                 let (arguments, outputs) = self.call_parts(node, site);
-                let (sqs_queue_url, arguments) = (queue?.to_owned(), arguments?);
+                let (sqs_queue_url, arguments) = (queue?, arguments?);
                 Some(StepKind::Callback(CallbackStep { sqs_queue_url, arguments, outputs }))
             }
             Some(StepType::Condition) => {
@@ -82,15 +83,45 @@ impl<'d> Reader<'d> {
         function
     }
 
-    fn queue_url(&mut self, node: Node<'d>) -> Option<&'d str> {
+    fn queue_url(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<QueueUrl> {
         let member = self.required(node, "SqsQueueUrl")?;
+        if let Content::Object(_) = member.content() {
+            return self.queue_parameter(member, site);
+        }
         let text = self.literal_string(member, "`SqsQueueUrl`")?;
         if !is_queue_url(text) {
             let message = format!("invalid queue URL `{}`", cut(text));
             let finding = Finding::at(member, Code::InvalidQueueUrl, message);
             self.report(finding.allowed("an http or https URL"));
+        } else if is_fifo(text) {
+            let message =
+                format!("`{}` is a FIFO queue, which takes no callback messages", cut(text));
+            let finding = Finding::at(member, Code::InvalidQueueUrl, message);
+            self.report(finding.allowed("a standard queue"));
         }
-        Some(text)
+        Some(QueueUrl::Literal(text.to_owned()))
+    }
+
+    /// Reads `{"Get": "Parameters.NAME"}` in the place of a queue's URL.
+    fn queue_parameter(&mut self, node: Node<'d>, site: &mut Site<'d>) -> Option<QueueUrl> {
+        let allowed = "a URL, or {\"Get\": \"Parameters.NAME\"} of a String parameter";
+        let get = node.get("Get").filter(|_| node.members().nth(1).is_none());
+        let is_parameter = |get: &Node<'d>| {
+            get.as_str()
+                .is_some_and(|text| text.split_once('.').is_some_and(|it| it.0 == "Parameters"))
+        };
+        let Some(get) = get.filter(is_parameter) else {
+            let message = "`SqsQueueUrl` must be a URL or a parameter";
+            self.report(Finding::at(node, Code::WrongType, message).allowed(allowed));
+            return None;
+        };
+        let typed = self.get(get, site);
+        let Expression::Get(Reference::Parameter(name)) = typed.expression else { return None };
+        if typed.scalar_type.is_some_and(|it| it != ScalarType::String) {
+            let message = format!("parameter `{name}` is no String, so it holds no queue's URL");
+            self.report(Finding::at(get, Code::TypeMismatch, message).allowed(allowed));
+        }
+        Some(QueueUrl::Parameter(name))
     }
 
     /// Reads what Lambda and Callback steps share: arguments, always an object, and declared

@@ -1,6 +1,6 @@
 //! Checks properties of steps: that the type has them, that outputs are declared, and their types.
 
-use crate::definition::property_path::{PropertyPath, Segment};
+use crate::definition::property_path::{FAILURE_REASON, PropertyPath, Segment};
 use crate::definition::{ScalarType, StepIndex, StepType};
 use crate::name::StepName;
 use crate::parse::problem::Code;
@@ -16,6 +16,30 @@ use super::reader::Reader;
 pub(super) struct Reported;
 
 impl<'d> Reader<'d> {
+    /// Returns true for `FailureReason` of a step that has attempts.
+    pub(super) fn is_failure_reason(&self, target: StepIndex, path: &PropertyPath) -> bool {
+        let has_outputs = rules_of(self.outline.step(target).step_type).has_outputs;
+        has_outputs && matches!(path.0.as_slice(), [Segment::Key(key)] if key == FAILURE_REASON)
+    }
+
+    /// Reports a failure reason that is read where it never has a value: by a step that starts only
+    /// if the other one succeeded.
+    pub(super) fn check_reads_failure(
+        &mut self,
+        node: Node<'d>,
+        target: StepIndex,
+        site: &Site<'d>,
+    ) {
+        if !site.reads_failures {
+            let name = cut(self.outline.step(target).name);
+            let message = format!(
+                "`{FAILURE_REASON}` of step `{name}` is read by a step that starts only if `{name}` succeeded"
+            );
+            let finding = Finding::at(node, Code::MisplacedReference, message);
+            self.report(finding.allowed("`TriggerRule` AllDone, NoneFailed or AnySucceeded"));
+        }
+    }
+
     /// Returns the type of a property; `None` if it is known only at run time.
     pub(super) fn property_type(
         &mut self,

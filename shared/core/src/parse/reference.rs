@@ -151,7 +151,12 @@ impl<'d> Reader<'d> {
         site: &mut Site<'d>,
     ) -> Option<Typed> {
         let (target, path) = self.split_step(node, rest, site)?;
-        let found = self.property_type(node, target, &path).ok()?;
+        let found = if self.is_failure_reason(target, &path) {
+            self.check_reads_failure(node, target, site);
+            Some(ScalarType::String)
+        } else {
+            self.property_type(node, target, &path).ok()?
+        };
         let step = StepName::parse(self.outline.step(target).name).ok()?;
         Some(Typed::new(Expression::Get(Reference::Step { step, path }), found))
     }

@@ -176,7 +176,7 @@ impl Draft<'_> {
         if let Some(arguments) = arguments {
             body["arguments"] = arguments;
         }
-        let queue_url = callback.sqs_queue_url.clone();
+        let queue_url = callback.sqs_queue_url.resolve(&self.start.parameters).into_owned();
         self.plan.effects.push(Effect::SendCallback { step, attempt_count, queue_url, body });
     }
 

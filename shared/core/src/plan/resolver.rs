@@ -19,7 +19,7 @@ use crate::definition::expression::{
 };
 use crate::definition::extension::TriggerRule;
 use crate::definition::output::convert_output;
-use crate::definition::property_path::{PropertyPath, Segment};
+use crate::definition::property_path::{FAILURE_REASON, PropertyPath, Segment};
 use crate::definition::{Pipeline, StepIndex, StepKind};
 use crate::execution::commit::{Claim, Commit};
 use crate::execution::inputs::Inputs;
@@ -242,6 +242,16 @@ impl<'a> Resolver<'a> {
         !phase.has_succeeded() && rule.is_some_and(|rule| rule != TriggerRule::AllSucceeded)
     }
 
+    /// Returns why a step failed, and `None` if it did not fail.
+    fn failure_reason(&self, step: StepIndex) -> Planned<Option<String>> {
+        let state = self.states[step.0];
+        if state.phase != Phase::Failed {
+            return Ok(None);
+        }
+        let failure = self.commit(state.revision)?.failure(step);
+        Ok(failure.map(|failure| failure.message.clone()))
+    }
+
     fn property(
         &self,
         reference: &Reference,
@@ -251,6 +261,12 @@ impl<'a> Resolver<'a> {
         let absent =
             |why: String| Err(Unresolved::Absent(format!("`{reference}` has no value: {why}")));
         let definition = self.pipeline.step(step);
+        if let [Segment::Key(key)] = path.0.as_slice()
+            && key == FAILURE_REASON
+            && definition.kind.step_type().rules().has_outputs
+        {
+            return Ok(self.failure_reason(step)?.map_or(Value::Null, Value::from));
+        }
         if self.reads_null(self.states[step.0].phase) {
             return Ok(Value::Null);
         }

@@ -144,7 +144,8 @@ impl Changes<'_> {
                 Some(json!({ "lambda": { "arn": function.invoke_arn } }))
             }
             (StepKind::Callback(callback), _) => {
-                Some(json!({ "callback": { "sqsQueueUrl": callback.sqs_queue_url } }))
+                let url = callback.sqs_queue_url.resolve(&self.start.parameters);
+                Some(json!({ "callback": { "sqsQueueUrl": url } }))
             }
             (StepKind::Condition { .. }, Some(Verdict::Condition(holds))) => {
                 let outcome = if *holds { "True" } else { "False" };

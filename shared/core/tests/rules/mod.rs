@@ -2,6 +2,7 @@
 
 mod condition;
 mod content;
+mod failure_reason;
 mod history;
 mod limits;
 mod outputs;
