@@ -202,7 +202,7 @@ fn newest(folder: &Path, count: usize) -> Value {
         if lines.iter().filter(has_ended).count() >= count {
             return read(folder, &["show", "latest", "--json"]);
         }
-        assert!(begun.elapsed() < Duration::from_secs(120), "{list:#}");
+        assert!(begun.elapsed() < Duration::from_mins(2), "{list:#}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }

@@ -48,9 +48,10 @@ fn project(cases: &[Case]) -> tempfile::TempDir {
         let code_folder = folder.path().join(name);
         fs::create_dir(&code_folder).unwrap();
         fs::write(code_folder.join("h.py"), code).unwrap();
-        settings += &format!(
+        let function = format!(
             "[functions.{name}]\nruntime = \"python3.12\"\nhandler = \"h.handler\"\npath = \"{name}\"\n{own}\n"
         );
+        settings.push_str(&function);
         let outputs: Vec<_> = outputs
             .iter()
             .map(|output| output.split_once(':').unwrap())

@@ -103,7 +103,7 @@ impl Project {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let endpoints: Value = serde_json::from_str(&line).unwrap();
-        self.s3 = endpoints["Endpoints"]["S3"].as_str().unwrap().to_owned();
+        endpoints["Endpoints"]["S3"].as_str().unwrap().clone_into(&mut self.s3);
         self.up = Some(child);
     }
 
@@ -171,12 +171,15 @@ fn hidden(uri: &str) -> String {
 /// Stands for any reason to run.
 const NONE: &str = "";
 
+/// A place, what another party puts there (`None` deletes it), and the decision.
+type Change = (&'static str, Option<&'static str>, &'static str);
+
 #[test]
 fn a_hit_needs_what_the_step_really_read_and_wrote_to_be_as_it_was() {
     let mut project = Project::new();
     project.up();
-    // What the step does and returns; then what another party puts or deletes, and the decision.
-    let cases: [(Value, &str, &[(&str, Option<&str>, &str)]); 6] = [
+    // What the step does and returns, and the changes that follow.
+    let cases: [(Value, &str, &[Change]); 6] = [
         // A read that no argument names as a whole: the key is made up in the function.
         (
             json!([["get", hidden("s3://site/in/a.txt")]]),

@@ -66,8 +66,8 @@ fn blueprint(place: Option<Place>) -> Blueprint {
     }
 }
 
-fn here() -> Option<Place> {
-    Some(Place { account_id: ACCOUNT.to_owned(), region: REGION.to_owned() })
+fn here() -> Place {
+    Place { account_id: ACCOUNT.to_owned(), region: REGION.to_owned() }
 }
 
 /// An account in which everything can be made to fail.
@@ -88,7 +88,7 @@ impl Account {
         let config = local.endpoint_url(emulator.endpoint()).http_client(client).build();
         emulator.create_bucket(CODE);
         emulator.put_object(CODE, "a.zip", &ZIP);
-        let template = synthesise(&blueprint(here())).expect("a template");
+        let template = synthesise(&blueprint(Some(here()))).expect("a template");
         Some(Self { emulator, folder, stacks: Stacks::new(&config), config, template })
     }
 

@@ -78,7 +78,8 @@ pub(crate) async fn up(
     }
     let reloader = Reloader::new(served, &gate, !options.no_watch);
     session.serve_others(&reloader.published())?;
-    let result = serve(&session, options, reloader).await;
+    // Boxed, because it is large: it drives everything.
+    let result = Box::pin(serve(&session, options, reloader)).await;
     session.close(GRACE).await;
     result.map(|()| ExitStatus::Succeeded)
 }
@@ -102,7 +103,7 @@ async fn serve(
         );
         println!("try: aws --endpoint-url {} s3 ls", endpoints.s3);
     }
-    attend(session, Some(reloader)).await
+    Box::pin(attend(session, Some(reloader))).await
 }
 
 /// Announces executions, sweeps them and serves edited files, until the command is told to end.

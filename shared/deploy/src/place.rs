@@ -102,7 +102,7 @@ pub(crate) fn replace(text: &str, known: impl Fn(&str) -> Option<String>) -> Str
         };
         match known(name) {
             Some(value) => written.push_str(&value),
-            None => written.push_str(&format!("${{{name}}}")),
+            None => written.extend(["${", name, "}"]),
         }
         rest = tail;
     }

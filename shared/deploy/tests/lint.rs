@@ -60,22 +60,30 @@ fn each_kind_of_problem_is_named() {
     let cases: [(&str, Change, &str); 11] = [
         (
             "a bucket that has the artifact bucket's name",
-            |one| drop(one.buckets.created.insert("artifacts".to_owned())),
+            |one| {
+                one.buckets.created.insert("artifacts".to_owned());
+            },
             "would both be the bucket `flights-artifacts-",
         ),
         (
             "a bucket with a long name",
-            |one| drop(one.buckets.created.insert("training-data-of-the-whole-team".to_owned())),
+            |one| {
+                one.buckets.created.insert("training-data-of-the-whole-team".to_owned());
+            },
             "characters: expected 3 to 63",
         ),
         (
             "a bucket with a letter that S3 does not take",
-            |one| drop(one.buckets.created.insert("Inbox_2".to_owned())),
+            |one| {
+                one.buckets.created.insert("Inbox_2".to_owned());
+            },
             "has `I`: expected lower case letters",
         ),
         (
             "a bucket with two points",
-            |one| drop(one.buckets.created.insert("a..b".to_owned())),
+            |one| {
+                one.buckets.created.insert("a..b".to_owned());
+            },
             "in a way that S3 does not take",
         ),
         (

@@ -20,12 +20,11 @@ pub(crate) fn group_of(peer: SocketAddr, groups: &[i32]) -> Option<i32> {
         return Some(*leader);
     }
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    let ids = processes.filter_map(|entry| entry.file_name().into_string().ok());
-    ids.filter_map(|pid| {
+    let mut ids = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    ids.find_map(|pid| {
         let group = process_group(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
         (groups.contains(&group) && holds(&pid)).then_some(group)
     })
-    .next()
 }
 
 #[cfg(not(target_os = "linux"))]

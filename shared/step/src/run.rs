@@ -44,8 +44,9 @@ where
             output_prefix: output_prefix.clone(),
         };
         let answered =
-            answer(&handler, Arc::clone(&store), direct.as_ref(), event.payload, request).await;
-        answered.map_err(Diagnostic::from)
+            answer(&handler, Arc::clone(&store), direct.as_ref(), event.payload, request);
+        // Boxed, because the future is large and lives in that of `main`.
+        Box::pin(answered).await.map_err(Diagnostic::from)
     };
     lambda_runtime::run(service_fn(serve)).await
 }

@@ -116,9 +116,10 @@ pub(super) fn told(record: &Value) -> Told {
     let payload = &record["responsePayload"];
     let reserved = &record["requestPayload"][RESERVED_KEY];
     let is_success = request_context.condition == "Success";
-    let result = match is_success {
-        true => Ok(payload.clone()),
-        false => Err(failure(&request_context.condition, payload)),
+    let result = if is_success {
+        Ok(payload.clone())
+    } else {
+        Err(failure(&request_context.condition, payload))
     };
     let Ok(invocation) = Invocation::deserialize(reserved) else {
         return by_request(record, request_context, result);

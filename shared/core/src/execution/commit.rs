@@ -90,7 +90,7 @@ pub enum AttemptResult {
     Succeeded(Produced),
     Failed(Failure),
     /// It failed, and another attempt follows.
-    Retried(Retried),
+    Retried(Box<Retried>),
 }
 
 /// An attempt that failed and is followed by another.

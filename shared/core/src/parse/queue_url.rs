@@ -12,7 +12,7 @@ pub(super) fn is_queue_url(text: &str) -> bool {
 /// Returns true for the URL of a FIFO queue. SQS refuses messages to one that name no group, as
 /// those of Callback steps.
 pub(super) fn is_fifo(url: &str) -> bool {
-    url.trim_end_matches('/').ends_with(".fifo")
+    url.trim_end_matches('/').strip_suffix(".fifo").is_some()
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl<'d> Reader<'d> {
         let outline = self.outline.step(index);
         let (node, step_type, parent) = (outline.node, outline.step_type, outline.parent);
         let mut site = Site::step(index, step_type, false);
-        let rule = node.get("TriggerRule").and_then(|member| member.as_str());
+        let rule = node.get("TriggerRule").and_then(Node::as_str);
         site.reads_failures = rule.is_some_and(|rule| rule != "AllSucceeded");
         let rules = rules_of(step_type);
         let is_object =

@@ -205,7 +205,7 @@ impl Draft<'_> {
             None => AttemptResult::Failed(failure),
             Some(delay) => {
                 self.plan.effects.push(Effect::Wake { at_ms: delay.at_ms });
-                AttemptResult::Retried(Retried { failure, at_ms: delay.at_ms, claim })
+                AttemptResult::Retried(Box::new(Retried { failure, at_ms: delay.at_ms, claim }))
             }
         };
         self.complete(Completion { step, attempt_count, result });

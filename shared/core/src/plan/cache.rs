@@ -73,14 +73,14 @@ impl Draft<'_> {
             return run(Some((parts, inputs)), reason);
         }
         let reason = match self.find(&parts, &inputs, config)? {
-            Ok(Found { entry, hit }) => match self.misfit(step, &hit)? {
-                Some(reason) => reason,
-                None => {
+            Ok(Found { entry, hit }) => {
+                let Some(reason) = self.misfit(step, &hit)? else {
                     let age_ms = self.facts.now_ms.saturating_sub(entry.last_used_ms());
                     let is_due = age_ms >= self.facts.touch_after_ms;
                     return Ok(CacheDecision::Hit(hit, is_due.then(|| entry.key())));
-                }
-            },
+                };
+                reason
+            }
             Err(reason) => reason,
         };
         if self.is_being_made(step, lambda, &parts.key())? {

@@ -42,14 +42,17 @@ pub(crate) struct Observed {
     pub(crate) uncovered: Vec<S3Uri>,
 }
 
+/// The digest of what a place holds, `None` if it is empty, or why that cannot be told.
+type Found = Result<Option<String>, String>;
+
 /// What is known of a success. Everything is asked for at once.
 struct Known<'a> {
     trace: Option<&'a Trace>,
     /// The places of the key, as they were and as they are.
-    inputs: Vec<(&'a S3Uri, Option<&'a str>, Result<Option<String>, String>)>,
-    outputs: Vec<(S3Uri, Result<Option<String>, String>)>,
+    inputs: Vec<(&'a S3Uri, Option<&'a str>, Found)>,
+    outputs: Vec<(S3Uri, Found)>,
     /// Everything below the attempt's prefix, if the function does not report it.
-    listing: Option<&'a Result<Option<String>, String>>,
+    listing: Option<&'a Found>,
 }
 
 /// Looks at what a step read and left behind. Returns in words why its result cannot be cached.
@@ -60,7 +63,7 @@ pub(crate) fn observe(
     let known = look(resolver, success)?;
     let mut observed = Observed::default();
     let result = written_places(&known)
-        .and_then(|written| observed.take_inputs(success, &known, &written))
+        .map(|written| observed.take_inputs(success, &known, &written))
         .and_then(|()| observed.take_trace(success, &known))
         .and_then(|()| observed.take_outputs(success, &known));
     Ok(result.map(|()| observed))
@@ -74,9 +77,9 @@ impl Observed {
         success: &Success<'_>,
         known: &Known<'_>,
         written: &BTreeSet<&S3Uri>,
-    ) -> Result<(), String> {
+    ) {
         if written.is_empty() {
-            return Ok(());
+            return;
         }
         let read = known.inputs.iter().filter(|(uri, ..)| !written.contains(uri));
         self.witnesses.extend(read.map(|(uri, then, _)| Witness {
@@ -86,7 +89,6 @@ impl Observed {
             digest: then.map(str::to_owned),
         }));
         self.place_key.clone_from(&success.claim.inputs.place_key);
-        Ok(())
     }
 
     /// Takes what the attempt read beside the places of its key, and what it wrote.

@@ -21,6 +21,9 @@ fn uri(text: &str) -> S3Uri {
 /// then lies there.
 type Does<'a> = [(char, &'a str, &'a str)];
 
+/// What lies there before, what the step does, what then changes, and the next decision.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a Does<'a>, (&'a str, &'a str), &'a str);
+
 /// Runs a world's step, which does this while it runs, and returns the warnings.
 fn run(world: &mut World, does: &Does<'_>, outputs: serde_json::Value) -> Vec<String> {
     let plan = world.advance(&[]);
@@ -81,8 +84,7 @@ fn a_step_that_writes_to_a_fixed_place_is_a_hit_only_while_its_own_result_is_the
 #[test]
 fn what_a_step_touched_decides_about_the_next_hit() {
     let none = "no cached result";
-    // What lies there before, what the step does, what then changes, and the next decision.
-    let cases: [(&[(&str, &str)], &Does<'_>, (&str, &str), &str); 10] = [
+    let cases: [Case<'_>; 10] = [
         // An argument that is only read stays an input.
         (&[(PLACE, "1")], &[('r', PLACE, "1")], ("", ""), "hit"),
         (&[(PLACE, "1")], &[('r', PLACE, "1")], (PLACE, "2"), none),

@@ -82,7 +82,8 @@ fn whole(subject: &Subject<'_>) -> Vec<Problem> {
     let template = subject.evaluator.template;
     let mut problems = Vec::new();
     for (section, most) in SECTIONS {
-        let count = template.get(section).and_then(Value::as_object).map_or(0, |one| one.len());
+        let count =
+            template.get(section).and_then(Value::as_object).map_or(0, serde_json::Map::len);
         if count > most {
             let what = format!(
                 "the template has {count} {}: CloudFormation takes {most}",

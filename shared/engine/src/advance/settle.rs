@@ -218,9 +218,10 @@ impl Engine {
         let publish = async {
             self.tell_watcher(start, pipeline, (&before, execution), &plan.commit, facts).await;
             self.remember(id, execution, &plan.commit);
-            let written = match is_due {
-                true => self.advance_head(start, execution, &plan.commit).await,
-                false => Ok(()),
+            let written = if is_due {
+                self.advance_head(start, execution, &plan.commit).await
+            } else {
+                Ok(())
             };
             // Who hears of an end finds it in `HEAD`, too.
             self.won.send_modify(|count| *count += 1);

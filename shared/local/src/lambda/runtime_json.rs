@@ -130,9 +130,9 @@ mod tests {
     fn a_number_that_json_does_not_have_is_found_by_its_path() {
         for (text, expected) in [
             (r#"{"Rows": [1, {"Mean": NaN}]}"#, Some(("Rows[1].Mean", "NaN"))),
-            (r#"[-Infinity]"#, Some(("[0]", "-Infinity"))),
+            (r"[-Infinity]", Some(("[0]", "-Infinity"))),
             (r#"{"a": "NaN", "b": "\"NaN", "c": Infinity}"#, Some(("c", "Infinity"))),
-            (r#"NaN"#, Some(("", "NaN"))),
+            (r"NaN", Some(("", "NaN"))),
             (r#"{"a": "NaN"}"#, None),
             (r#"{"a": NaN"#, None),
         ] {

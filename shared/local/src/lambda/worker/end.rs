@@ -92,13 +92,15 @@ impl Worker {
             }
             End::TimedOut => {
                 let limit = self.function.config.timeout.as_secs_f64();
-                let mut message = format!("Task timed out after {limit:.2} seconds");
-                if self.init == Init::Pending {
-                    let first = self.shared.options.init_timeout.as_secs_f64();
-                    message += &format!(
-                        ": its initialisation did not end, nor within {first:.2} seconds before"
-                    );
-                }
+                let first = self.shared.options.init_timeout.as_secs_f64();
+                let message = if self.init == Init::Pending {
+                    format!(
+                        "Task timed out after {limit:.2} seconds: its initialisation did not end, \
+                         nor within {first:.2} seconds before"
+                    )
+                } else {
+                    format!("Task timed out after {limit:.2} seconds")
+                };
                 log.end_line();
                 let now = OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default();
                 log.platform(&format!("{now} {request_id} {message}"));

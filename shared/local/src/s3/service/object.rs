@@ -188,7 +188,9 @@ impl Service {
         let names: Vec<String> = keys.iter().map(|(key, _)| key.clone()).collect();
         let of = bucket.clone();
         self.store.run(move |store| store.delete_objects(&of, &keys)).await?;
-        names.iter().for_each(|key| observer.wrote(&bucket, key, None));
+        for key in &names {
+            observer.wrote(&bucket, key, None);
+        }
         let deleted = (!delete.quiet.unwrap_or_default()).then(|| {
             let deleted = |key| DeletedObject { key: Some(key), ..DeletedObject::default() };
             names.into_iter().map(deleted).collect()
