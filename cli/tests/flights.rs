@@ -98,7 +98,7 @@ fn wrong_input_is_refused_with_status_2_before_anything_is_written() {
     let cases = [
         (flights(&["-p", "Mont=2013-02"]), "did you mean `Month`?"),
         (flights(&["-p", "MaxRmse=low"]), "expected type Float"),
-        (sidestep(&folder, &["run", "nope", "--project", "examples/flights"]), "`flights`"),
+        (sidestep(&folder, &["run", "nope", "--project", "examples/flights"]), ": flights"),
         (sidestep(&folder, &["run", "flights", "--project", "no/such/folder"]), "sidestep.toml"),
         (sidestep(&folder, &["show", "xyz", "--project", "examples/flights"]), "12 lower-case"),
     ];

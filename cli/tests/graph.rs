@@ -54,10 +54,10 @@ fn a_pipeline_is_drawn_by_name_and_by_file_and_nothing_is_written() {
     let by_file = printed(elsewhere.path(), &["graph", file.to_str().unwrap()]);
     assert_eq!(by_file, by_name);
 
-    for wrong in ["chek", "no/such.json"] {
+    for (wrong, hint) in [("chek", "`check`"), ("no/such.json", ": check")] {
         let refused = sidestep(project.path(), &["graph", wrong]);
         assert_eq!(refused.status.code(), Some(2), "{wrong}");
-        assert!(String::from_utf8_lossy(&refused.stderr).contains("`check`"), "{wrong}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(hint), "{wrong}");
     }
 }
 
