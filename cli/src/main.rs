@@ -24,6 +24,7 @@ mod parameters;
 mod pipeline_source;
 mod project;
 mod provided;
+mod published;
 mod python;
 mod read_only;
 mod refused;

@@ -8,7 +8,7 @@ use sidestep_local::lambda::FunctionConfig;
 use crate::functions;
 use crate::output::error::CommandError;
 use crate::project::Project;
-use crate::session::digests;
+use crate::published::digests;
 use crate::triggers::{TriggerSource, triggers};
 
 /// A project with its functions built and its definitions read.

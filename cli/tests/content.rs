@@ -14,7 +14,7 @@ use sidestep_core::uri::S3Uri;
 
 const CODE: &str = "def handler(event, context):\n    return {}\n";
 
-/// Arguments by step, all of which lead to `s3://inbox/in/k.csv`.
+/// Returns arguments by step, all of which lead to `s3://inbox/in/k.csv`.
 fn cases() -> Vec<(&'static str, Value)> {
     vec![
         ("Plain", json!({"x": "s3://inbox/in/k.csv"})),
@@ -93,8 +93,8 @@ fn all(names: &[&str], decision: &str) -> Vec<String> {
 
 #[test]
 fn an_object_that_changes_behind_any_form_of_argument_makes_the_step_run() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
     let mut steps: Vec<_> =
         cases().iter().map(|(name, arguments)| lambda(name, "f", arguments)).collect();
     let mut declared = lambda("Declared", "f", &json!({"key": "in/k.csv"}));
@@ -125,8 +125,8 @@ fn an_object_that_changes_behind_any_form_of_argument_makes_the_step_run() {
 
 #[test]
 fn a_step_that_may_read_what_is_not_seen_runs_and_says_how_to_end_that() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
     let mut silent = lambda("Silent", "f", &json!({"key": "in/k.csv", "u": "gs://b/k"}));
     silent["Reads"] = json!([]);
     let steps = [
@@ -152,8 +152,8 @@ fn a_step_that_may_read_what_is_not_seen_runs_and_says_how_to_end_that() {
 
 #[test]
 fn an_upload_of_the_same_key_with_other_content_runs_every_step_that_takes_anything_of_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
     let get = |name: &str| json!({"Get": format!("Parameters.{name}")});
     let joined = json!({"Std:Join": {"Values": ["of ", get("Name")]}});
     let steps = [

@@ -172,8 +172,8 @@ fn a_plain_function_gets_exactly_its_arguments_and_no_function_a_token() {
             ..BASE
         },
     ];
-    let folder = project(&cases);
-    let folder = folder.path();
+    let temporary = project(&cases);
+    let folder = temporary.path();
     for road in ["event", "direct"] {
         with_engine(folder, &format!("handoff = \"{road}\""));
         if !check(folder, &cases) {

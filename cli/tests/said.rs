@@ -158,8 +158,8 @@ fn tables_fit_the_screen_and_failures_name_the_users_files() {
     command.env_remove("USER").env_remove("LOGNAME");
     let (status, out, live) = said(&command.output().unwrap());
     assert_eq!(status, 0, "{out}{live}");
-    let name = Command::new("id").arg("-un").output().unwrap().stdout;
-    let name = String::from_utf8(name).unwrap();
+    let id = Command::new("id").arg("-un").output().unwrap();
+    let name = String::from_utf8(id.stdout).unwrap();
     assert!(out.contains(&format!("supplied by {}: `Y`", name.trim())), "{out}");
 
     let (_, listed, _) = project.run(&["list", "--json"]);

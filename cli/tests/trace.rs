@@ -289,8 +289,8 @@ fn what_was_used_is_not_old_and_a_file_that_went_from_the_folder_goes_from_the_b
     fs::write(project.path().join("files/c.txt"), "c").unwrap();
     assert_ne!(project.decide(), "CacheHit");
     let entry = || {
-        let entries = project.sidestep(&["cache", "list", "--json"]);
-        let entries: Value = serde_json::from_slice(&entries.stdout).unwrap();
+        let output = project.sidestep(&["cache", "list", "--json"]);
+        let entries: Value = serde_json::from_slice(&output.stdout).unwrap();
         entries["CacheEntries"][0].clone()
     };
     // A use is recorded to the second.

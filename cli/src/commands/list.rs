@@ -17,7 +17,7 @@ use crate::output::exit_status::ExitStatus;
 use crate::output::screen::Screen;
 use crate::output::table;
 use crate::project::Project;
-use crate::session::Published;
+use crate::published::Published;
 use crate::target::Target;
 
 #[derive(Debug, Args)]

@@ -116,7 +116,7 @@ async fn local(
     };
     let reloader = session.cloud.as_ref().map(|_| Reloader::new(served, &gate, true));
     if let Some(reloader) = &reloader {
-        session.serve_others(&reloader.published())?;
+        reloader.published().write(&session.state)?;
     }
     let endpoints = match &session.cloud {
         Some(cloud) => cloud.endpoints().clone(),

@@ -77,7 +77,7 @@ pub(crate) async fn up(
         session.create_queues(&parsed.pipeline, &source.values()).await?;
     }
     let reloader = Reloader::new(served, &gate, !options.no_watch);
-    session.serve_others(&reloader.published())?;
+    reloader.published().write(&session.state)?;
     // Boxed, because it is large: it drives everything.
     let result = Box::pin(serve(&session, options, reloader)).await;
     session.close(GRACE).await;

@@ -14,9 +14,10 @@ use sidestep_engine::ports::freshness::Freshness;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::output::error::CommandError;
+use crate::published::Published;
 use crate::reload::watch::Watch;
 use crate::served::Served;
-use crate::session::{Published, Session};
+use crate::session::Session;
 
 /// A trigger's question whether what is served is new. The answer says why it cannot be.
 pub(crate) type Ask = oneshot::Sender<Option<String>>;
@@ -99,8 +100,9 @@ impl Reloader {
     /// Serves the project's files as they are now, and says so. Returns why they cannot be served.
     async fn refresh(&mut self, session: &Session) -> Option<String> {
         let folder = self.served.project.folder.clone();
-        let read = tokio::task::spawn_blocking(move || Served::read(Some(&folder))).await;
-        let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error).into()));
+        let read = tokio::task::spawn_blocking(move || Served::read(Some(&folder)))
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error).into()));
         let newer = match read {
             Ok(newer) => newer,
             Err(_) if !self.replaces => return None,
@@ -130,7 +132,7 @@ impl Reloader {
         None
     }
 
-    /// Says, once, that the files cannot be used, and returns why.
+    /// Says once that the files cannot be used, and returns why.
     fn refuse(&mut self, session: &Session, error: &CommandError) -> String {
         let reason =
             format!("`sidestep up` cannot use the project as it is now: {}", error.with_details());
@@ -143,7 +145,7 @@ impl Reloader {
         reason
     }
 
-    /// Says, once, which changes are not used.
+    /// Says once which changes are not used.
     fn tell_kept(&mut self, changes: &[String]) {
         if changes.is_empty() {
             self.told = None;
@@ -161,7 +163,7 @@ impl Reloader {
     fn publish(&self, session: &Session, stale: Option<String>) {
         let mut published = self.published();
         published.stale = stale;
-        if let Err(error) = session.serve_others(&published) {
+        if let Err(error) = published.write(&session.state) {
             eprintln!("note: {}", error.one_line());
         }
     }

@@ -5,7 +5,8 @@ use sidestep_testkit::memory::Message;
 
 use crate::server::{QUEUE, Server, definition};
 
-/// Starts a pipeline with a Callback step and a reader of its output `By`, and returns the execution's ARN and the step's token.
+/// Starts a pipeline with a Callback step and a reader of its output `By`, and returns the
+/// execution's ARN and the step's token.
 async fn wait(server: &Server) -> (Value, Value) {
     let approve = json!({
         "Name": "Approve",

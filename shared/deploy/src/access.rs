@@ -190,8 +190,8 @@ fn read_step(lambda: &LambdaStep, pipeline_use: &PipelineUse, access: &mut Acces
         }
     }
     // Buckets and keys that stand in different members.
-    let defaults = pipeline_use.pipeline.parameters.iter();
-    let defaults: BTreeMap<_, _> = defaults
+    let parameters = pipeline_use.pipeline.parameters.iter();
+    let defaults: BTreeMap<_, _> = parameters
         .filter_map(|parameter| Some((parameter.name.to_string(), parameter.default.clone()?)))
         .collect();
     let places = find(&lambda.arguments.likely(&defaults), Surroundings::default()).places;

@@ -167,17 +167,7 @@ fn statements(
         let objects = access.reads.iter().map(|reach| objects(blueprint, reach));
         statements.push(allow("Inputs", &["s3:GetObject"], &one_or_many(objects.collect())));
     }
-    // Without it S3 answers 403 for an object that is absent, which is no answer about the object.
-    let mut prefixes: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for reach in &access.reads {
-        prefixes.entry(&reach.bucket).or_default().push(json!(reach.pattern()));
-    }
-    for (number, (bucket, prefixes)) in prefixes.into_iter().enumerate() {
-        let bucket = sub(bucket_arn(blueprint, bucket));
-        let mut list = allow(&format!("ListInputs{number}"), &["s3:ListBucket"], &bucket);
-        list["Condition"] = json!({ "StringLike": { "s3:prefix": one_or_many(prefixes) } });
-        statements.push(list);
-    }
+    statements.extend(lists_of_inputs(blueprint, access));
     if !access.writes.is_empty() {
         let objects = access.writes.iter().map(|reach| objects(blueprint, reach));
         // On the direct road, the function itself looks at what it wrote.
@@ -196,6 +186,24 @@ fn statements(
         statements.push(xray());
     }
     statements
+}
+
+/// Returns the right to list, in each bucket, what the function reads.
+///
+/// Without it S3 answers 403 for an object that is absent, which is no answer about the object.
+fn lists_of_inputs(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
+    let mut prefixes: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for reach in &access.reads {
+        prefixes.entry(&reach.bucket).or_default().push(json!(reach.pattern()));
+    }
+    let numbered = prefixes.into_iter().enumerate();
+    let lists = numbered.map(|(number, (bucket, prefixes))| {
+        let bucket = sub(bucket_arn(blueprint, bucket));
+        let mut list = allow(&format!("ListInputs{number}"), &["s3:ListBucket"], &bucket);
+        list["Condition"] = json!({ "StringLike": { "s3:prefix": one_or_many(prefixes) } });
+        list
+    });
+    lists.collect()
 }
 
 /// Returns the right to read and write what these services encrypt with the project's keys.

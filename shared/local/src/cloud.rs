@@ -25,6 +25,7 @@ use crate::refusal;
 use crate::s3::{S3Server, S3ServerError};
 use crate::sqs::{SqsServer, SqsServerError};
 use crate::transport::Services;
+use crate::variables::variables;
 
 pub use crate::account::{ACCOUNT_ID, REGION};
 pub use crate::delivery::EventHandler;
@@ -124,7 +125,7 @@ impl Cloud {
             log_key: Some(Arc::new(|_, payload| log_key(payload))),
             region: REGION.to_owned(),
             account_id: ACCOUNT_ID.to_owned(),
-            environment: environment(&endpoints, &other_url),
+            environment: variables(&endpoints, &other_url),
             tracer: Some(s3.tracer().clone()),
             ..HostOptions::new(path.join("logs"))
         })?;
@@ -149,7 +150,6 @@ impl Cloud {
         tasks.spawn(async move {
             log_end("other services", refusal::serve(other_listener, stopped_other).await);
         });
-        let failed = watch::Sender::new(None);
         let services =
             Services::new([(&endpoints.s3, s3.service()), (&endpoints.lambda, lambda.service())]);
         Ok(Self {
@@ -162,7 +162,7 @@ impl Cloud {
             _dynamodb: dynamodb,
             tasks,
             stop,
-            failed,
+            failed: watch::Sender::new(None),
         })
     }
 
@@ -278,23 +278,6 @@ fn log_key(payload: &[u8]) -> Option<LogKey> {
     let invocation = &event["Sidestep"];
     let (execution, step) = (invocation["ExecutionId"].as_str()?, invocation["StepName"].as_str()?);
     LogKey::parse(&format!("{execution}/{step}/{}", invocation["AttemptCount"].as_u64()?)).ok()
-}
-
-/// Returns the variables by which a function reaches the servers through any AWS SDK.
-///
-/// `others` is the address that refuses all other services.
-fn environment(endpoints: &Endpoints, others: &str) -> BTreeMap<String, String> {
-    [
-        ("AWS_ENDPOINT_URL", others),
-        ("AWS_ENDPOINT_URL_S3", endpoints.s3.as_str()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
-        ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),
-        ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.as_deref().unwrap_or_default()),
-        ("AWS_ACCESS_KEY_ID", "sidestep"),
-        ("AWS_SECRET_ACCESS_KEY", "sidestep"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
 }
 
 /// Reports the failure of a server that ended.

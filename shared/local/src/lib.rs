@@ -25,3 +25,4 @@ mod sqlite;
 pub mod sqs;
 mod tracer;
 mod transport;
+mod variables;

@@ -1,8 +1,8 @@
 //! The tracer: which attempt a request of S3 comes from, and what each attempt read and wrote.
 //!
 //! Every environment of a function has an access key of its own, and SDKs in any language sign with
-//! it. A signature proves nothing here, and need not: a function that hides what it reads only harms
-//! its own cache.
+//! it. A signature proves nothing here, and need not: a function that hides what it reads only
+//! harms its own cache.
 //!
 //! An environment handles one invocation after the other. What it read while it started may be part
 //! of each result. So may what an earlier invocation read that its own event did not name, such as

@@ -25,8 +25,9 @@ use super::redrive::QUEUES;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
+use crate::published::Published;
 use crate::remote::Remote;
-use crate::session::{Published, Session};
+use crate::session::Session;
 use crate::template::today;
 
 /// With fewer concurrent functions than this, planner, trigger and steps wait for each other.

@@ -40,7 +40,8 @@ impl Tick {
 }
 
 impl Engine {
-    /// Returns the registered schedules. On the embedded cloud the suffix of each is its expression.
+    /// Returns the registered schedules. On the embedded cloud the suffix of each is its
+    /// expression.
     pub async fn schedules(&self) -> Result<Vec<Trigger>, EngineError> {
         Ok(self.triggers.triggers(SCHEDULES).await?)
     }

@@ -127,8 +127,8 @@ impl Engine {
         Ok(Part { number, listing, count, uploads })
     }
 
-    /// Starts a part's execution, once. If it cannot be started, an execution says so, as for single
-    /// uploads.
+    /// Starts a part's execution, once. If it cannot be started, an execution says so, as for
+    /// single uploads.
     async fn start_part(
         &self,
         trigger: &Trigger,

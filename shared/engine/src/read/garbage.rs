@@ -40,9 +40,9 @@ pub struct Collected {
 impl Engine {
     /// Removes old cache entries and the objects that are no longer needed.
     ///
-    /// An entry is removed if it was neither made nor used since the cut-off, or has lost an object. An object is
-    /// removed if its execution has ended and began before the cut-off, and if no remaining entry,
-    /// no live execution and no execution after the cut-off needs it.
+    /// An entry is removed if it was neither made nor used since the cut-off, or has lost an
+    /// object. An object is removed if its execution has ended and began before the cut-off, and if
+    /// no remaining entry, no live execution and no execution after the cut-off needs it.
     ///
     /// Twice: the second call finds nothing. Stopped half-way: a second call removes the rest.
     pub async fn collect_garbage(

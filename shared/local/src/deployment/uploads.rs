@@ -1,7 +1,7 @@
 //! Uploads: the files of the project that the embedded S3 holds as objects.
 //!
-//! The state folder keeps a list of what was uploaded, so that an object goes when its file does. An
-//! object that another party has overwritten since is left alone.
+//! The state folder keeps a list of what was uploaded, so that an object goes when its file does.
+//! An object that another party has overwritten since is left alone.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -242,8 +242,10 @@ pub(super) fn environment(
 /// refuse other services.
 fn of_the_user(shared: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_kept = |name: &str| name.starts_with("AWS_ENDPOINT_URL_") || !name.starts_with("AWS_");
-    let kept = shared.iter().filter(|(name, _)| is_kept(name));
-    let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
+    let kept = shared
+        .iter()
+        .filter(|(name, _)| is_kept(name))
+        .map(|(name, value)| (name.clone(), value.clone()));
     let of_user = OF_THE_USER.iter().filter_map(|name| {
         Some(((*name).to_owned(), env::var(name).ok().filter(|value| !value.is_empty())?))
     });

@@ -54,8 +54,8 @@ pub(super) fn configuration(function: &Function) -> Value {
     };
     // Other variables are left out: they name folders of this machine, and no client here reads
     // them.
-    let own = [SDK_VARIABLE, EVENT_VARIABLE, READS_VARIABLE, PLACES_VARIABLE].into_iter();
-    let own: BTreeMap<_, _> = own.filter_map(|name| Some((name, all?.get(name)?))).collect();
+    let names = [SDK_VARIABLE, EVENT_VARIABLE, READS_VARIABLE, PLACES_VARIABLE].into_iter();
+    let own: BTreeMap<_, _> = names.filter_map(|name| Some((name, all?.get(name)?))).collect();
     let environment = (!own.is_empty()).then(|| json!({ "Variables": own }));
     json!({
         "Environment": environment,

@@ -90,22 +90,7 @@ impl Worker {
                 report::write_init_timeout(log, duration, self.function.config.timeout);
                 return Done::InitTimedOut;
             }
-            End::TimedOut => {
-                let limit = self.function.config.timeout.as_secs_f64();
-                let first = self.shared.options.init_timeout.as_secs_f64();
-                let message = if self.init == Init::Pending {
-                    format!(
-                        "Task timed out after {limit:.2} seconds: its initialisation did not end, \
-                         nor within {first:.2} seconds before"
-                    )
-                } else {
-                    format!("Task timed out after {limit:.2} seconds")
-                };
-                log.end_line();
-                let now = OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default();
-                log.platform(&format!("{now} {request_id} {message}"));
-                Failure::platform(FailureType::SandboxTimedout, request_id, &message)
-            }
+            End::TimedOut => self.record_time_out(request_id, log),
         };
         if let Ok(text) = std::str::from_utf8(&failure.payload)
             && failure.error_type != FailureType::SandboxTimedout.as_str()
@@ -124,6 +109,24 @@ impl Worker {
         report::write_end(log, &report);
         let result = answer.unwrap_or(Err(failure));
         Done::Gone(Outcome { result, log_tail: log.tail() })
+    }
+
+    /// Writes into the log that the invocation timed out, and returns this as its failure.
+    fn record_time_out(&self, request_id: &str, log: &mut InvocationLog) -> Failure {
+        let limit = self.function.config.timeout.as_secs_f64();
+        let first = self.shared.options.init_timeout.as_secs_f64();
+        let message = if self.init == Init::Pending {
+            format!(
+                "Task timed out after {limit:.2} seconds: its initialisation did not end, \
+                 nor within {first:.2} seconds before"
+            )
+        } else {
+            format!("Task timed out after {limit:.2} seconds")
+        };
+        log.end_line();
+        let now = OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default();
+        log.platform(&format!("{now} {request_id} {message}"));
+        Failure::platform(FailureType::SandboxTimedout, request_id, &message)
     }
 
     fn report(

@@ -19,6 +19,7 @@
 
 mod end;
 mod runtime;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -228,7 +229,7 @@ impl Worker {
         if let Some(current) = &mut self.current {
             if self.init == Init::Pending
                 && let Stage::Waiting { until } = &mut current.stage
-                && let Some(more) = waited_for_core(&self.process, &mut self.waited)
+                && let Some(more) = waits::waited_for_core(&self.process, &mut self.waited)
             {
                 *until = Instant::now() + more;
                 return None;
@@ -290,16 +291,4 @@ impl Worker {
             log.output(output);
         }
     }
-}
-
-/// Returns how much longer a process may initialise because it was ready and no core ran it.
-///
-/// On Lambda, no other environment takes its core. `None` if it had its time.
-fn waited_for_core(process: &Process, counted: &mut Duration) -> Option<Duration> {
-    /// Below this, it is the system's own work.
-    const LEAST: Duration = Duration::from_millis(100);
-    let waited = process.waited_for_core()?;
-    let more = waited.checked_sub(*counted).filter(|more| *more >= LEAST)?;
-    *counted = waited;
-    Some(more)
 }

@@ -11,7 +11,7 @@ use super::object::etag;
 use crate::events::EventName;
 use crate::s3::checksum::{Checksums, claimed_checksums, set_checksums};
 use crate::s3::join;
-use crate::s3::object::NewObject;
+use crate::s3::object::{Attributes, NewObject};
 use crate::s3::upload::Part;
 
 /// The smallest size of every part but the last, by S3's limit.
@@ -42,24 +42,17 @@ impl Service {
             return Err(s3_error!(InvalidRequest, "the object size is not that of the parts"));
         }
 
-        let mut attributes = upload.attributes;
-        let joined = (attributes.clone(), parts.clone());
+        let joined = (upload.attributes.clone(), parts.clone());
         let (content, checksums) =
             self.store.run(move |store| store.join_parts(&joined.0, &joined.1)).await?;
         verify(&checksums, &claimed)?;
-        attributes.checksums = checksums;
-        if attributes.checksums == Checksums::default() {
-            attributes.checksum_type = None;
-        } else {
-            attributes.checksum_type.get_or_insert_with(|| ChecksumType::COMPOSITE.to_owned());
-        }
 
         let new = NewObject {
             bucket: bucket.clone(),
             key: key.clone(),
             etag: join::etag(&parts),
             bytes,
-            attributes,
+            attributes: with_checksums(upload.attributes, checksums),
             content,
             event: EventName::CompleteMultipartUpload,
         };
@@ -80,6 +73,17 @@ impl Service {
         set_checksums!(output, object.attributes.checksums);
         Ok(output)
     }
+}
+
+/// Returns the attributes of an upload with the checksums of the joined parts.
+fn with_checksums(mut attributes: Attributes, checksums: Checksums) -> Attributes {
+    attributes.checksums = checksums;
+    if attributes.checksums == Checksums::default() {
+        attributes.checksum_type = None;
+    } else {
+        attributes.checksum_type.get_or_insert_with(|| ChecksumType::COMPOSITE.to_owned());
+    }
+    attributes
 }
 
 /// Returns the parts that the client chose, which must be there, in order, and large enough.

@@ -108,12 +108,7 @@ impl Service {
                 "this copy request is illegal because it copies an object to itself without changing it"
             ));
         }
-        let condition = ReadCondition {
-            matches: input.copy_source_if_match.take(),
-            none_match: input.copy_source_if_none_match.take(),
-            modified_since: input.copy_source_if_modified_since.take(),
-            unmodified_since: input.copy_source_if_unmodified_since.take(),
-        };
+        let condition = source_condition(input);
         let given = attributes!(input);
         let (bucket, key) = (source_bucket.clone(), source_key.clone());
         let found =
@@ -196,6 +191,16 @@ impl Service {
             names.into_iter().map(deleted).collect()
         });
         Ok(DeleteObjectsOutput { deleted, ..DeleteObjectsOutput::default() })
+    }
+}
+
+/// Takes what a copy requires of its source.
+fn source_condition(input: &mut CopyObjectInput) -> ReadCondition {
+    ReadCondition {
+        matches: input.copy_source_if_match.take(),
+        none_match: input.copy_source_if_none_match.take(),
+        modified_since: input.copy_source_if_modified_since.take(),
+        unmodified_since: input.copy_source_if_unmodified_since.take(),
     }
 }
 

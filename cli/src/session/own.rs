@@ -1,0 +1,106 @@
+//! A session with a cloud that this process starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sidestep_aws::counter::Counter;
+use sidestep_engine::options::EngineOptions;
+use sidestep_engine::ports::freshness::Freshness;
+use sidestep_local::cloud::{Cloud, CloudError, Ports};
+use sidestep_local::deployment::{
+    Planner, cloud_engine, counted_cloud_engine, create_resources, deploy, pause_notifications,
+    register_step, upload_files, with_handoff,
+};
+use sidestep_local::folder::FolderError;
+use sidestep_local::lambda::{Code, FunctionConfig};
+
+use super::setup::{register_all, watched};
+use super::{STARTER, Session};
+use crate::output::error::CommandError;
+use crate::project::Project;
+use crate::published::Published;
+use crate::source_paths::SourcePaths;
+use crate::triggers::TriggerSource;
+
+impl Session {
+    /// Starts a cloud with these functions and triggers, and the project's files in its S3.
+    pub(crate) async fn own(
+        project: &Project,
+        functions: &[FunctionConfig],
+        triggers: &[TriggerSource],
+        ports: Ports,
+        freshness: Arc<dyn Freshness>,
+    ) -> Result<Self, CommandError> {
+        let cloud = Cloud::start(&project.state_folder(), ports).await?;
+        Self::around(cloud, project, functions, triggers, None, Some(freshness)).await
+    }
+
+    /// Starts a cloud on free ports as [`Session::own`] does; returns `None` if another process
+    /// uses the project's state.
+    pub(crate) async fn own_unless_in_use(
+        project: &Project,
+        functions: &[FunctionConfig],
+        triggers: &[TriggerSource],
+        counter: Option<&Counter>,
+        freshness: Option<Arc<dyn Freshness>>,
+    ) -> Result<Option<Self>, CommandError> {
+        match Cloud::start(&project.state_folder(), Ports::default()).await {
+            Err(CloudError::Folder(FolderError::InUse { .. })) => Ok(None),
+            started => {
+                let started = started?;
+                let own =
+                    Self::around(started, project, functions, triggers, counter, freshness).await?;
+                Ok(Some(own))
+            }
+        }
+    }
+
+    /// Sets up a cloud that has just started.
+    async fn around(
+        mut cloud: Cloud,
+        project: &Project,
+        functions: &[FunctionConfig],
+        triggers: &[TriggerSource],
+        counter: Option<&Counter>,
+        freshness: Option<Arc<dyn Freshness>>,
+    ) -> Result<Self, CommandError> {
+        let state = project.state_folder();
+        Published::remove(&state)?;
+        if let Some(limit) = project.settings.engine.max_parallel {
+            cloud.lambda().limit(limit.get());
+        }
+        let handoff = project.settings.engine.handoff;
+        let make = |caller: &str, options: EngineOptions| match counter {
+            Some(counter) => counted_cloud_engine(&cloud, &counter.for_caller(caller), options),
+            None => cloud_engine(&cloud, options),
+        };
+        let options =
+            EngineOptions { handoff, is_sole_planner: true, freshness, ..watched(&state) };
+        let planner = Arc::new(make("planner", options));
+        let options = EngineOptions { handoff, ..EngineOptions::default() };
+        let starter = counter.map(|_| make(STARTER, options));
+        for function in functions {
+            let mut function = with_handoff(function.clone(), handoff);
+            if let (Some(_), Code::Process(command)) = (counter, &mut function.code) {
+                command.environment.insert("SIDESTEP_COUNT".to_owned(), "1".to_owned());
+            }
+            register_step(&cloud, function)?;
+        }
+        create_resources(&cloud).await?;
+        let registered = register_all(&planner, triggers).await?;
+        pause_notifications(&cloud, &registered).await?;
+        upload_files(&cloud, project.uploads()?).await?;
+        let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
+        deploy(&mut cloud, &planner, &registered, place).await?;
+        cloud.drained(Duration::from_secs(10)).await;
+        cloud.folder().publish_endpoints(cloud.endpoints())?;
+        let endpoints = Some(cloud.endpoints().clone());
+        // What this command reads to show the execution is not counted.
+        let engine = match counter {
+            Some(_) => Arc::new(cloud_engine(&cloud, watched(&state))),
+            None => planner,
+        };
+        let sources = SourcePaths::of(&project.settings);
+        Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter, sources })
+    }
+}

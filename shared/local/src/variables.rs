@@ -1,0 +1,22 @@
+//! The environment variables of every function.
+
+use std::collections::BTreeMap;
+
+use crate::folder::Endpoints;
+
+/// Returns the variables by which a function reaches the servers through any AWS SDK.
+///
+/// `others` is the address that refuses all other services.
+pub(crate) fn variables(endpoints: &Endpoints, others: &str) -> BTreeMap<String, String> {
+    [
+        ("AWS_ENDPOINT_URL", others),
+        ("AWS_ENDPOINT_URL_S3", endpoints.s3.as_str()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
+        ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),
+        ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.as_deref().unwrap_or_default()),
+        ("AWS_ACCESS_KEY_ID", "sidestep"),
+        ("AWS_SECRET_ACCESS_KEY", "sidestep"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
