@@ -23,6 +23,9 @@ fn project(settings: &str) -> TempDir {
     fs::write(folder.path().join("sidestep.toml"), format!("{functions}{settings}"))
         .expect("write");
     fs::write(folder.path().join("scan.json"), DEFINITION).expect("write");
+    fs::create_dir(folder.path().join("scan")).expect("a folder");
+    fs::write(folder.path().join("scan/scan.py"), "def handler(event, context): ...\n")
+        .expect("write");
     folder
 }
 

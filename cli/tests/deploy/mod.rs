@@ -230,16 +230,18 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     assert_eq!(first.len(), 1, "the weather starts nothing: {first:?}");
     assert_eq!(first[0]["PipelineExecutionStatus"], "Succeeded", "{first:?}");
 
-    // The same content as a new version of the object, which has no digest that S3 would tell: it
-    // is read again, yields the same, and the wave stops there.
+    // The same content as a new version of the object, which has no digest that S3 would tell. The
+    // steps that take anything of the upload run again (`Ingest` and `Publish`). `Ingest` yields the
+    // same, and its wave stops there.
     upload(&world, bucket, "flights/2013-01.csv.gz", "flights/2013-01.csv.gz");
     let second = world.ended(2);
     assert_eq!(second.len(), 2, "{second:?}");
     let (out, _) = world.succeeds(&["show", "latest", "--target", "aws", "--json"]);
     let shown: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(shown["PipelineExecutionStatus"], "Succeeded", "{shown}");
-    assert_eq!(shown["Summary"]["Run"], 1, "{shown}");
+    assert_eq!(shown["Summary"]["Run"], 2, "{shown}");
     assert_eq!(shown["Steps"][0]["Decision"], "Run", "{shown}");
+    assert_eq!(shown["Steps"][2]["Decision"], "CacheHit", "{shown}");
 
     let (out, _) = world.succeeds(&["run", "flights", "--target", "aws", "--json"]);
     let run: Value = serde_json::from_str(&out).expect("JSON");

@@ -4,7 +4,7 @@
 /// Bytes of a definition [service model: `PipelineDefinition` 1,048,576 characters].
 pub const DEFINITION_BYTES: usize = 1_048_576;
 /// Nesting of JSON or YAML in a definition.
-pub const DEFINITION_DEPTH: usize = 64;
+pub const DEFINITION_DEPTH: usize = 100;
 /// JSON values in a definition.
 pub const DEFINITION_NODES: usize = 200_000;
 /// Bytes of one key in a definition.

@@ -59,7 +59,7 @@ fn nesting_is_refused_where_it_exceeds_the_limit() {
     ] {
         let problem = only(&text, format);
         assert_eq!(problem.code, Code::LimitExceeded, "{problem}");
-        assert!(problem.message.contains("more than 64 deep"), "{problem}");
+        assert!(problem.message.contains("more than 100 deep"), "{problem}");
         assert!(problem.column > 1 || problem.line > 1);
     }
     // Keys within keys within keys end at the first.

@@ -10,7 +10,7 @@ use crate::fixture;
 
 /// Resources with a `*` that are intended, and why: the resource's id, the statement, and the end
 /// of its text.
-const WIDE: [(&str, &str, &str); 21] = [
+const WIDE: [(&str, &str, &str); 22] = [
     // X-Ray's actions know no resources.
     ("EnginePolicy", "Traces", "*"),
     ("StepWorkErRole", "Traces", "*"),
@@ -38,7 +38,9 @@ const WIDE: [(&str, &str, &str); 21] = [
     // An argument with a pattern, `s3://lake/tables/*/current.parquet`.
     ("EnginePolicy", "Inputs", "acme-lake/tables/*"),
     ("StepWorkErRole", "Inputs", "acme-lake/tables/*"),
-    // `writes` of `sidestep.toml` names a prefix.
+    // `writes` of `sidestep.toml` names a prefix. The planner looks at what was written before it
+    // uses a cached result.
+    ("EnginePolicy", "Inputs", "results/daily/*"),
     ("StepWorkErRole", "Writes", "results/daily/*"),
     // Every step: its own executions and attempts, and artifacts of the step that did the work
     // before.

@@ -31,7 +31,6 @@ async fn a_function_gets_its_event_and_what_lambda_tells_it() {
         ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/echo"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
         ("_HANDLER", "bootstrap"),
         ("TZ", ":UTC"),
@@ -40,6 +39,8 @@ async fn a_function_gets_its_event_and_what_lambda_tells_it() {
     }
     assert!(environment.contains_key("LAMBDA_TASK_ROOT"));
     assert!(environment.contains_key("PATH"));
+    // Lambda sets it for its own runtimes only.
+    assert!(!environment.contains_key("AWS_EXECUTION_ENV"));
     // Cargo sets this for the test, so it would be there if the host's environment were inherited.
     assert!(!environment.contains_key("CARGO_MANIFEST_DIR"));
 }

@@ -99,9 +99,7 @@ mod tests {
 
     #[test]
     fn numbers_that_json_cannot_hold_are_told_apart() {
-        for text in
-            [".inf", "-.inf", ".nan", "1e400", "99999999999999999999", "0xfffffffffffffffff"]
-        {
+        for text in [".inf", "-.inf", ".nan", "1e400", "0xfffffffffffffffff"] {
             assert_eq!(value(text), None, "{text}");
         }
     }
