@@ -88,7 +88,8 @@ async fn a_record_that_is_faster_than_its_request_id_is_read_again_and_a_foreign
 async fn of_two_executions_that_race_on_one_key_and_differ_the_second_is_told() {
     let world = World::new().await;
     let definition = json!({"Version": "2020-12-01", "CacheConfig": {"Enabled": true},
-        "Steps": [step("A", &json!({}))]});
+        "Steps": [step("A", &json!({"OutputParameters": [
+            {"OutputName": "Value", "OutputType": "Integer"}]}))]});
     let (first, second) = (begin(&world, &definition).await, begin(&world, &definition).await);
     for ((id, payload), value) in [(&first, 1), (&second, 2)] {
         let mut event = ended(payload, "Success");
