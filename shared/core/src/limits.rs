@@ -68,8 +68,8 @@ pub const LISTED_OBJECTS: usize = 10_000;
 pub const PLACES: usize = 1_000;
 /// Entries of a step's `Reads`.
 pub const READS: usize = 100;
-/// Places in S3 that the embedded cloud records of one attempt. The result of an attempt that touches
-/// more is not cached.
+/// Places in S3 that the embedded cloud records of one attempt. The result of an attempt that
+/// touches more is not cached.
 pub const TRACED_PLACES: usize = 10_000;
 /// Places that a cache entry names to be checked before a hit, besides its artifacts. A result with
 /// more of them is not cached.

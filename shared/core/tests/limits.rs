@@ -44,7 +44,7 @@ fn text(chars: u64) -> String {
     "x".repeat(usize_of(chars))
 }
 
-/// A definition with one Lambda step that has `extra` keys.
+/// Returns a definition with one Lambda step that has `extra` keys.
 fn step(extra: Value) -> Value {
     let mut step = json!({"Name": "A", "Type": "Lambda", "FunctionArn": "f", "Arguments": {}});
     let Value::Object(extra) = extra else { panic!("keys are an object") };
@@ -66,7 +66,7 @@ fn retried(key: &str, value: u64) -> Value {
     step(json!({ "RetryPolicies": [policy] }))
 }
 
-/// A condition within so many others, itself included.
+/// Returns a condition within so many others, itself included.
 fn conditions(depth: u64) -> Value {
     let equal = json!({"Type": "Equals", "LeftValue": 1, "RightValue": 1});
     let nested =

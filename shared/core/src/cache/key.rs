@@ -141,9 +141,9 @@ impl Content {
 
 /// Returns `value` with every string that is an S3 URI replaced by what it holds.
 ///
-/// Only whole strings count. [`crate::place`] finds what other texts name. `content` fails where the content
-/// has to be asked for first. All URIs are visited even then, so that one round of look-ups gathers
-/// everything.
+/// Only whole strings count. [`crate::place`] finds what other texts name. `content` fails where
+/// the content has to be asked for first. All URIs are visited even then, so that one round of
+/// look-ups gathers everything.
 pub fn replace_content<E>(
     value: &Value,
     content: &mut dyn FnMut(&S3Uri) -> Result<Content, E>,
@@ -226,8 +226,8 @@ mod tests {
             contents: [(place.clone(), digest.map(str::to_owned))].into(),
             ..base.clone()
         };
-        let keys = [None, Some("sha256:a"), Some("sha256:b")].map(|digest| content(digest).key());
-        let keys: BTreeSet<_> = keys.into_iter().chain([base.key()]).collect();
+        let others = [None, Some("sha256:a"), Some("sha256:b")].map(|digest| content(digest).key());
+        let keys: BTreeSet<_> = others.into_iter().chain([base.key()]).collect();
         assert_eq!(keys.len(), 4);
     }
 

@@ -5,6 +5,7 @@
 
 pub mod condition;
 pub(crate) mod decimal;
+mod declared;
 pub mod expression;
 pub mod extension;
 pub mod function_ref;
@@ -15,21 +16,22 @@ pub mod parameter;
 pub mod property_path;
 pub mod queue_url;
 mod scalar_type;
+mod step_rules;
 pub mod step_type;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::definition::condition::Condition;
 use crate::definition::expression::Expression;
 use crate::definition::extension::{CacheScope, OnFailure, TriggerRule, When};
 use crate::definition::function_ref::FunctionRef;
 use crate::definition::queue_url::QueueUrl;
-use crate::name::{ParameterName, StepName};
+use crate::name::StepName;
 
+pub use crate::definition::declared::Parameter;
 pub use crate::definition::output::OutputParameter;
 pub use crate::definition::scalar_type::ScalarType;
 pub use crate::definition::step_type::{CallbackStep, LambdaStep, StepKind, StepType};
@@ -52,20 +54,6 @@ pub struct Pipeline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepIndex(pub usize);
-
-/// A value that the caller gives at the start of an execution.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parameter {
-    pub name: ParameterName,
-    pub parameter_type: ScalarType,
-    /// `None` if the parameter needs a value at the start.
-    pub default: Option<Value>,
-    /// Allowed values of a String parameter. Empty if any value is allowed.
-    pub enum_values: Vec<String>,
-    pub description: Option<String>,
-    /// The value never reaches logs, reasons, keys or descriptions. An extension.
-    pub no_echo: bool,
-}
 
 /// `PipelineExperimentConfig`: evaluated and shown, otherwise without effect.
 #[derive(Debug, Clone, PartialEq)]

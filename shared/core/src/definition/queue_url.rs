@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::definition::Parameter;
+use crate::definition::declared::Parameter;
 use crate::name::ParameterName;
 
 /// The `SqsQueueUrl` of a Callback step.

@@ -247,10 +247,10 @@ mod tests {
             places: Vec::new(),
             is_plain,
         };
-        let invocation = json!({"ExecutionId": ExecutionId::from_bytes([7; 16]),
+        let document = json!({"ExecutionId": ExecutionId::from_bytes([7; 16]),
             "PipelineName": "p", "StepName": "S", "AttemptCount": 2, "Token": "secret",
             "OutputPrefix": "s3://bucket/runs/p/e/S/2/", "DeadlineMs": 9});
-        let invocation = serde_json::from_value(invocation).expect("an invocation");
+        let invocation = serde_json::from_value(document).expect("an invocation");
         let arguments = json!({"k": 5});
         let event = |has_sdk, is_plain| function(has_sdk, is_plain).event(&arguments, &invocation);
         assert_eq!(event(false, true), arguments);

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::place::Certainty;
+use crate::place::found::Certainty;
 use crate::uri::S3Uri;
 
 /// The longest key that S3 takes, in bytes.
@@ -53,8 +53,8 @@ pub(super) fn readings(
     certainty: Certainty,
 ) -> Vec<(S3Uri, Certainty)> {
     let decoded = decode(key);
-    let spaced = key.replace('+', " ");
-    let spaced = decode(&spaced).or_else(|| (spaced != key).then_some(spaced));
+    let blanks = key.replace('+', " ");
+    let spaced = decode(&blanks).or_else(|| (blanks != key).then_some(blanks));
     let (sure, others) = match (is_encoded, decoded) {
         (true, Some(decoded)) => (decoded, vec![key.to_owned()]),
         (_, decoded) => (key.to_owned(), Vec::from_iter(decoded)),

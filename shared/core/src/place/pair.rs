@@ -3,11 +3,11 @@
 //! A key belongs to the buckets of its own object, else of the nearest enclosing object that has
 //! some, else to all buckets of the arguments. A bucket without any key is a place as a whole.
 
-use crate::place::address::readings;
+use crate::place::address::{place, readings};
+use crate::place::found::{Certainty, Found, Surroundings, Unseen};
 use crate::place::name::Role;
 use crate::place::shape::{holds_file, is_file, is_path, is_scratch, words};
 use crate::place::walk::{Key, Object, Walked};
-use crate::place::{Certainty, Found, Surroundings, Unseen, place};
 use crate::uri::S3Uri;
 
 /// Returns the places of everything that was collected.
@@ -92,7 +92,8 @@ fn places(bucket: &str, key: &Key, is_key: bool, found: &mut Found) {
 
 /// Returns true if a key without a bucket may name data: the function itself knows the bucket.
 ///
-/// A key that repeats the end of a URI in `named`, or a part of the upload's key, names that object.
+/// A key that repeats the end of a URI in `named`, or a part of the upload's key, names that
+/// object.
 fn is_lone(key: &Key, named: &[S3Uri], surroundings: Surroundings<'_>) -> bool {
     let text = key.text.as_str();
     let is_end = |uri: &S3Uri| {

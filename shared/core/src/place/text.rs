@@ -1,8 +1,8 @@
 //! Finds the places within a text: URIs in lists, in commands, in JSON that is cut off.
 
-use crate::place::Certainty;
 use crate::place::address::{decode, readings};
 use crate::place::form::{Form, of_arn, of_scheme};
+use crate::place::found::Certainty;
 use crate::uri::S3Uri;
 
 /// What a text names.
@@ -69,8 +69,8 @@ fn marks(text: &str) -> Vec<Mark> {
     let bytes = lower.as_bytes();
     let is_scheme = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
     let schemes = lower.match_indices("://").filter_map(|(at, mark)| {
-        let begin = (0..at).rev().take_while(|at| is_scheme(bytes[*at])).last()?;
-        let begin = (begin..at).find(|at| bytes[*at].is_ascii_alphabetic())?;
+        let first = (0..at).rev().take_while(|at| is_scheme(bytes[*at])).last()?;
+        let begin = (first..at).find(|at| bytes[*at].is_ascii_alphabetic())?;
         Some(Mark { begin, after: at + mark.len() })
     });
     let arns = lower.match_indices("arn:aws").filter_map(|(at, _)| {

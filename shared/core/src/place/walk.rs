@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Deserializer, Value};
 
 use crate::definition::property_path::Segment;
-use crate::place::address::is_bucket;
+use crate::place::address::{self, is_bucket};
 use crate::place::assign::{assigned, listed};
+use crate::place::found::{Certainty, Unseen};
 use crate::place::name::{Role, names_bucket, role};
 use crate::place::shape;
 use crate::place::text::places_in;
-use crate::place::{Certainty, Unseen};
 use crate::uri::S3Uri;
 
 /// The nesting at which texts are no longer read as JSON.
@@ -167,7 +167,7 @@ impl Walker {
                     if is_bucket(name) && key.is_empty() {
                         self.walked.objects[object].buckets.push(name.to_owned());
                     } else if is_bucket(name) {
-                        self.place(super::place(name, key), Certainty::Sure);
+                        self.place(address::place(name, key), Certainty::Sure);
                     }
                 }
             }

@@ -171,9 +171,9 @@ impl CarriedState {
 
 /// Attaches to each invocation in `plan` the execution state after the plan's commit.
 ///
-/// Only a step SDK commits, so the events of other functions get no state. Nor do those of functions
-/// that the definition names by ARN, because these belong to another team or account, nor those that
-/// would become too large.
+/// Only a step SDK commits, so the events of other functions get no state. Nor do those of
+/// functions that the definition names by ARN, because these belong to another team or account, nor
+/// those that would become too large.
 pub fn attach_state(pipeline: &Pipeline, start: &Start, execution: &Execution, plan: &mut Plan) {
     let Plan { commit, effects, .. } = plan;
     for effect in effects {

@@ -13,6 +13,7 @@
 mod attempt;
 mod baseline;
 pub mod cache;
+pub mod change;
 mod content_digest;
 pub mod control;
 pub(crate) mod draft;
@@ -29,6 +30,7 @@ pub mod redact;
 pub mod repair;
 mod report;
 pub(crate) mod resolver;
+mod result_check;
 pub mod retry;
 mod reuse;
 mod step;

@@ -17,7 +17,7 @@ use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
 use crate::execution::{Execution, LAST_REVISION};
 use crate::limits::{INLINE_OUTPUT_BYTES, json_bytes};
-use crate::plan::report::{check_artifacts, check_outputs};
+use crate::plan::result_check::{check_artifacts, check_outputs};
 use crate::uri::S3Uri;
 
 /// What one step left in S3.

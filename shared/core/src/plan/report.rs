@@ -2,25 +2,19 @@
 
 use serde_json::{Map, Value};
 
-use crate::definition::expression::type_name;
-use crate::definition::output::{convert_output, is_within_depth};
-use crate::definition::output_reads::missing_output;
-use crate::definition::{Pipeline, StepIndex};
+use crate::definition::StepIndex;
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Warning};
 use crate::execution::invocation::MANIFEST_NAME;
 use crate::execution::manifest::{Artifact, Manifest, VERSION};
 use crate::execution::phase::Phase;
 use crate::execution::result::{CacheEntry, Outputs, Produced, Source};
-use crate::failure::FailureType;
-use crate::limits::{
-    ARTIFACT_LIST_BYTES, ARTIFACTS, FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, OUTPUT_BYTES,
-    OUTPUT_DEPTH, artifact_bytes, json_bytes,
-};
+use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, json_bytes};
 use crate::name::StepName;
 use crate::plan::draft::Draft;
 use crate::plan::effect::{Discarded, Publication, UNKNOWN_STEP};
 use crate::plan::event::{Event, Report, ReportedResult};
 use crate::plan::resolver::{Planned, Resolver};
+use crate::plan::result_check::{check_artifacts, check_outputs, outputs_of};
 use crate::plan::witness::{Success, observe};
 use crate::uri::S3Uri;
 
@@ -144,15 +138,9 @@ fn conclude(
         _ if json_bytes(outputs) <= INLINE_OUTPUT_BYTES => (Outputs::Inline(outputs.clone()), None),
         Some(uri) => (Outputs::Stored(uri.clone()), None),
         None => {
+            let token = report.token.clone();
+            let manifest = written_manifest(token, outputs, artifacts, now_ms, duration_ms);
             let uri = prefix.join(MANIFEST_NAME);
-            let manifest = Manifest {
-                version: VERSION,
-                token: report.token.clone(),
-                outputs: outputs.clone(),
-                artifacts: artifacts.to_vec(),
-                started_at_ms: now_ms.saturating_sub(duration_ms),
-                duration_ms,
-            };
             (Outputs::Stored(uri.clone()), Some((uri, manifest)))
         }
     };
@@ -169,6 +157,24 @@ fn conclude(
     let completion = Completion { step, attempt_count, result: AttemptResult::Succeeded(produced) };
     let accepted = Accepted { completion, publish, warning, manifest: to_write };
     Ok(ReportOutcome::Accepted(Box::new(accepted)))
+}
+
+/// Returns the manifest of a step that wrote none, but whose outputs are too large for a commit.
+fn written_manifest(
+    token: String,
+    outputs: &Map<String, Value>,
+    artifacts: &[Artifact],
+    now_ms: u64,
+    duration_ms: u64,
+) -> Manifest {
+    Manifest {
+        version: VERSION,
+        token,
+        outputs: outputs.clone(),
+        artifacts: artifacts.to_vec(),
+        started_at_ms: now_ms.saturating_sub(duration_ms),
+        duration_ms,
+    }
 }
 
 /// Returns the cache entry of a success, and what deserves attention about it.
@@ -213,80 +219,6 @@ fn uncovered(step: &StepName, read: &[S3Uri]) -> Option<String> {
     Some(format!(
         "{step} read {first}, which its key does not cover{others}: name it in the step's `Reads`"
     ))
-}
-
-/// Returns the outputs of a function that returned `value` and writes no manifest.
-///
-/// `null` has none. Nor has a text, a number, a boolean or a list, which is fine for a step that
-/// declares no outputs, as many functions return `"done"` or `json.dumps(...)`.
-fn outputs_of(
-    pipeline: &Pipeline,
-    step: StepIndex,
-    value: &Value,
-) -> Result<Map<String, Value>, Failure> {
-    match value {
-        Value::Object(outputs) => Ok(outputs.clone()),
-        Value::Null => Ok(Map::new()),
-        _ if pipeline.step(step).outputs().is_empty() => Ok(Map::new()),
-        other => {
-            let found = type_name(other);
-            let message = format!("the function returned {found}, not a JSON object");
-            Err(Failure::new(FailureType::OutputNotObject, message))
-        }
-    }
-}
-
-/// Checks that a commit can hold these artifacts. The attempt wrote them below `prefix`.
-pub(crate) fn check_artifacts(prefix: &S3Uri, artifacts: &[Artifact]) -> Result<(), Failure> {
-    let prefix = prefix.to_string();
-    let names = artifacts.iter().map(|artifact| {
-        let uri = artifact.uri.to_string();
-        let name = uri.strip_prefix(&prefix).unwrap_or(&uri);
-        // A digest is 64 digits, unless the function made it up.
-        artifact_bytes(name) + artifact.sha256.len().saturating_sub(64)
-    });
-    let (count, bytes) = (artifacts.len(), names.sum::<usize>());
-    let message = if count > ARTIFACTS {
-        format!("the step has {count} artifacts, over the limit of {ARTIFACTS}")
-    } else if bytes > ARTIFACT_LIST_BYTES {
-        format!(
-            "the list of {count} artifacts takes {bytes} bytes, over the limit of \
-             {ARTIFACT_LIST_BYTES}: write fewer artifacts, or give them shorter names"
-        )
-    } else {
-        return Ok(());
-    };
-    Err(Failure::new(FailureType::Artifact, message))
-}
-
-/// Checks the size, the depth and the types of a step's outputs, and that none is missing.
-///
-/// Every declared output that was returned must convert to its type. One may be absent only where
-/// [`missing_output`] allows it.
-pub(crate) fn check_outputs(
-    pipeline: &Pipeline,
-    step: StepIndex,
-    outputs: &Map<String, Value>,
-) -> Result<(), Failure> {
-    let size = json_bytes(outputs);
-    if size > OUTPUT_BYTES {
-        let message = format!("the outputs have {size} bytes, over the limit of {OUTPUT_BYTES}");
-        return Err(Failure::new(FailureType::OutputTooLarge, message));
-    }
-    if !is_within_depth(outputs) {
-        let message = format!("the outputs are nested deeper than {OUTPUT_DEPTH} levels");
-        return Err(Failure::new(FailureType::OutputTooDeep, message));
-    }
-    for declared in pipeline.step(step).outputs() {
-        let Some(value) = outputs.get(&declared.name) else { continue };
-        convert_output(value, declared.output_type).map_err(|why| {
-            Failure::new(FailureType::OutputType, format!("output `{}`: {why}", declared.name))
-        })?;
-    }
-    match missing_output(pipeline, step, outputs) {
-        Some(missing) => Err(Failure::new(FailureType::OutputMissing, missing.to_string())),
-        None => Ok(()),
-    }
 }
 
 fn shorten(failure: &Failure) -> Failure {

@@ -70,8 +70,8 @@ fn a_queue_is_a_url_or_a_string_parameter_and_never_fifo() {
     ] {
         let step =
             format!("  - {{ Name: A, Type: Callback, SqsQueueUrl: {url}, Arguments: {{}} }}\n");
-        let found = errors(&format!("{head}{step}"));
-        let found: Vec<_> = found.into_iter().filter(|code| code != "UnusedParameter").collect();
+        let codes = errors(&format!("{head}{step}"));
+        let found: Vec<_> = codes.into_iter().filter(|code| code != "UnusedParameter").collect();
         assert_eq!(found, expected, "{url}");
     }
 }

@@ -77,7 +77,7 @@ fn described(world: &World, start: &Start, commits: &[Commit]) -> Value {
     json!(describe(start, &world.pipeline, commits, &BTreeMap::new(), now_ms))
 }
 
-/// Words for people may be put better.
+/// Takes the reasons out of a commit: words for people may be put better.
 fn without_reasons(mut commit: Value) -> Value {
     for decision in commit["Decisions"].as_array_mut().into_iter().flatten() {
         decision["Reason"].take();

@@ -201,7 +201,7 @@ fn a_callback_step_sends_sagemakers_message_and_waits_for_the_answer() {
 }
 
 #[test]
-fn a_callback_that_nobody_answers_fails_at_its_deadline() {
+fn a_callback_without_an_answer_fails_at_its_deadline() {
     let mut world = World::new(CALLBACK);
     world.advance(&[]);
     world.wake();

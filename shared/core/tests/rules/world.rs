@@ -140,8 +140,8 @@ impl World {
                         drop(facts.objects.insert(uri, Ok(digest)));
                     }
                     Need::Listing(uri) => {
-                        let below = self.contents.range(uri.to_string()..);
-                        let below: Vec<_> = below
+                        let onwards = self.contents.range(uri.to_string()..);
+                        let below: Vec<_> = onwards
                             .take_while(|(other, _)| other.starts_with(&uri.to_string()))
                             .map(|(other, digest)| (other.as_str(), digest.as_str()))
                             .collect();

@@ -11,7 +11,7 @@ use sidestep_core::execution::commit::{AttemptResult, Commit, Verdict};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::execution::start::Start;
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::plan::cache::change;
+use sidestep_core::plan::change::change;
 use sidestep_core::plan::facts::{Facts, Need};
 
 use crate::engine::Engine;

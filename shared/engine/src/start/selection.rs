@@ -12,7 +12,7 @@ use sidestep_core::execution::past::PastExecution;
 use sidestep_core::execution::start::{Selection, Start};
 use sidestep_core::limits::SOURCE_CANDIDATES;
 use sidestep_core::name::{ExecutionId, PipelineName};
-use sidestep_core::plan::cache::damage;
+use sidestep_core::plan::change::damage;
 use sidestep_core::plan::facts::Facts;
 use sidestep_core::selection::changed::{changed_steps, failed_steps};
 use sidestep_core::selection::selector::{PastSteps, Selector};

@@ -42,8 +42,8 @@ impl Field {
 
     /// Reads a number or a name.
     pub(super) fn number(self, text: &str) -> Result<u16, String> {
-        let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
-        let named = named.and_then(|place| u16::try_from(place).ok()).map(|it| it + self.least);
+        let place = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let named = place.and_then(|place| u16::try_from(place).ok()).map(|it| it + self.least);
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = named.or_else(|| text.parse().ok().filter(|_| is_number));
         let is_inside = |number: &u16| (self.least..=self.most).contains(number);
