@@ -173,7 +173,7 @@ fn what_is_wrong_is_named_and_ends_with_status_2() {
         (function("runtime = \"python2.7\""), "which AWS has closed"),
         (
             function("runtime = \"python3.13\"\nenvironment = { AWS_REGION = \"x\" }"),
-            "`AWS_REGION` of function `air-other`",
+            "Lambda sets `AWS_REGION` itself",
         ),
         (
             function("runtime = \"python3.13\"\nenvironment = { SIDESTEP_TABLE = \"x\" }"),

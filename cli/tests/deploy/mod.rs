@@ -231,8 +231,8 @@ fn an_upload_runs_the_deployed_example_and_another_stops_where_nothing_is_new() 
     assert_eq!(first[0]["PipelineExecutionStatus"], "Succeeded", "{first:?}");
 
     // The same content as a new version of the object, which has no digest that S3 would tell. The
-    // steps that take anything of the upload run again (`Ingest` and `Publish`). `Ingest` yields the
-    // same, and its wave stops there.
+    // steps that take anything of the upload run again (`Ingest` and `Publish`). `Ingest` yields
+    // the same, and its wave stops there.
     upload(&world, bucket, "flights/2013-01.csv.gz", "flights/2013-01.csv.gz");
     let second = world.ended(2);
     assert_eq!(second.len(), 2, "{second:?}");
