@@ -74,7 +74,7 @@ async fn start(folder: &std::path::Path, batch_seconds: Option<u32>) -> (Cloud, 
 async fn ended(engine: &Engine, count: usize) -> Vec<Summary> {
     let until = Instant::now() + DEADLINE;
     loop {
-        let list = engine.executions().list(None, 2 * count).await.unwrap();
+        let list = engine.executions().list(None, 2 * UPLOADS).await.unwrap();
         if list.len() >= count && list.iter().all(|one| one.status.is_over()) {
             return list;
         }
