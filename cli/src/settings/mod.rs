@@ -54,7 +54,7 @@ pub(crate) struct ServeSettings {
 pub(crate) struct FunctionSettings {
     /// A Rust package with one binary, or with a binary of its own name.
     pub(crate) package: Option<String>,
-    /// Lambda's identifier, such as `python3.11`.
+    /// Lambda's identifier, such as `python3.13`.
     pub(crate) runtime: Option<String>,
     /// `module.function`.
     pub(crate) handler: Option<String>,
