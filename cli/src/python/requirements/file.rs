@@ -142,16 +142,16 @@ mod tests {
         let top = tempfile::tempdir().expect("a folder");
         let own = top.path().join("f");
         fs::create_dir_all(own.join("lib")).expect("created");
-        fs::create_dir_all(top.path().join("shared/pkg")).expect("created");
+        fs::create_dir_all(top.path().join("common/pkg")).expect("created");
         let write =
             |name: &str, text: &str| fs::write(top.path().join(name), text).expect("written");
         write(
             "f/requirements.txt",
-            "# all\nsix \\\n  ==1 # why\n-r ../shared/base.txt\n./lib\n-c limits.txt\n",
+            "# all\nsix \\\n  ==1 # why\n-r ../common/base.txt\n./lib\n-c limits.txt\n",
         );
         write("f/limits.txt", "numpy<3\n");
-        write("shared/base.txt", "numpy\n-r ../f/requirements.txt\n-r more.txt\n./pkg\n");
-        write("shared/more.txt", "boto3\n");
+        write("common/base.txt", "numpy\n-r ../f/requirements.txt\n-r more.txt\n./pkg\n");
+        write("common/more.txt", "boto3\n");
         let asked = Asked::of_file(&own.join("requirements.txt"), &own).expect("read");
         let lines = |entries: &[Entry]| -> Vec<String> {
             let text = |entry: &Entry| match entry {
@@ -165,7 +165,7 @@ mod tests {
         };
         assert_eq!(
             lines(&asked.entries),
-            ["six   ==1", "numpy", "boto3", "f/../shared/./pkg", "f/./lib"]
+            ["six   ==1", "numpy", "boto3", "f/../common/./pkg", "f/./lib"]
         );
         assert_eq!(lines(&asked.constraints), ["numpy<3"]);
         write("f/requirements.txt", "-r missing.txt\n");
