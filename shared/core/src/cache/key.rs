@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::definition::StepType;
+use crate::execution::invocation::{MANIFEST_NAME, ManifestKey};
 use crate::uri::S3Uri;
 
 /// The version of the parts. It is raised when their meaning changes; older entries are then never
@@ -170,14 +171,19 @@ pub fn replace_content<E>(
     }
 }
 
-/// Returns the digest of everything below a prefix: of the sorted list of relative keys and content
-/// digests.
+/// Returns the digest of everything that begins with the key of `prefix`: of the sorted list of
+/// the rest of each key with the content's digest.
 ///
-/// Manifests are left out. They hold tokens and times, which are new on every run.
-pub fn listing_digest<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let is_content =
-        |name: &str| name.rsplit('/').next() != Some(crate::execution::invocation::MANIFEST_NAME);
-    let mut lines: Vec<_> = entries.into_iter().filter(|(name, _)| is_content(name)).collect();
+/// Manifests of attempts are left out. They hold tokens and times, which are new on every run.
+pub fn listing_digest<'a>(
+    prefix: &S3Uri,
+    entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let is_manifest = |name: &str| {
+        let uri = || S3Uri::new(prefix.bucket(), format!("{}{name}", prefix.key()));
+        name.ends_with(MANIFEST_NAME) && ManifestKey::of(&uri()).is_some()
+    };
+    let mut lines: Vec<_> = entries.into_iter().filter(|(name, _)| !is_manifest(name)).collect();
     lines.sort_unstable();
     let mut hash = Sha256::new();
     for (name, digest) in lines {
@@ -261,10 +267,22 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_ignores_order_and_manifests() {
-        let one = listing_digest([("b", "2"), ("a", "1"), ("manifest.json", "9")]);
-        let two = listing_digest([("a", "1"), ("b", "2")]);
-        assert_eq!(one, two);
-        assert_ne!(one, listing_digest([("a", "2"), ("b", "2")]));
+    fn a_listing_ignores_order_and_the_manifests_of_attempts_alone() {
+        let digest = |prefix: &str, names: &[(&str, &str)]| {
+            listing_digest(&S3Uri::new("bucket", prefix), names.iter().copied())
+        };
+        let two = [("a", "1"), ("b", "2")];
+        assert_eq!(digest("in/", &[("b", "2"), ("a", "1")]), digest("in/", &two));
+        assert_ne!(digest("in/", &[("a", "2"), ("b", "2")]), digest("in/", &two));
+        for (prefix, name, is_left_out) in [
+            ("runs/p/abcdefghijkl/S/1/", "manifest.json", true),
+            ("runs/p/", "abcdefghijkl/S/1/manifest.json", true),
+            ("runs/p/abcdefghijkl/S/1/", "data/manifest.json", false),
+            ("in/", "manifest.json", false),
+            ("", "in/manifest.json", false),
+        ] {
+            let with = digest(prefix, &[two[0], two[1], (name, "9")]);
+            assert_eq!(with == digest(prefix, &two), is_left_out, "{prefix} {name}");
+        }
     }
 }

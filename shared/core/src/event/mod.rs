@@ -21,9 +21,9 @@ use serde_json::{Value, json};
 use crate::event::batch::WindowId;
 use crate::event::destination::{InvocationEnd, Told};
 use crate::event::s3::{CreatedObject, created_objects};
-use crate::execution::invocation::{Invocation, MANIFEST_NAME};
+use crate::execution::invocation::{Invocation, ManifestKey};
 use crate::execution::manifest::Manifest;
-use crate::name::{ExecutionId, PipelineName, StepName};
+use crate::name::ExecutionId;
 use crate::uri::S3Uri;
 
 /// An event that reached the planner.
@@ -45,16 +45,6 @@ pub enum PlannerEvent {
     WindowEnded(WindowId),
     /// Nothing that the planner has to handle, and why.
     Ignored(String),
-}
-
-/// The key of a manifest, `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/manifest.json`, and its parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ManifestKey {
-    pub uri: S3Uri,
-    pub pipeline_name: PipelineName,
-    pub execution_id: ExecutionId,
-    pub step_name: StepName,
-    pub attempt_count: u32,
 }
 
 /// The result that a step leaves in the planner's queue.
@@ -123,10 +113,11 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
         Ok(objects) => objects,
         Err(why) => return vec![PlannerEvent::Ignored(why)],
     };
-    let manifest = |object: &CreatedObject| match manifest_key(&object.bucket, &object.key) {
-        Some(key) => PlannerEvent::ManifestCreated(key),
-        None => PlannerEvent::Ignored(format!("`{}` is not the key of a manifest", object.key)),
-    };
+    let manifest =
+        |object: &CreatedObject| match ManifestKey::of(&S3Uri::new(&object.bucket, &object.key)) {
+            Some(key) => PlannerEvent::ManifestCreated(key),
+            None => PlannerEvent::Ignored(format!("`{}` is not the key of a manifest", object.key)),
+        };
     objects.iter().map(manifest).collect()
 }
 
@@ -136,21 +127,6 @@ fn of_record(told: Told) -> PlannerEvent {
         Told::Committed(execution_id) => PlannerEvent::CommittedDirectly(execution_id),
         Told::Nothing(why) => PlannerEvent::Ignored(why.to_owned()),
     }
-}
-
-/// Reads the key of a manifest; `None` for any other key.
-pub fn manifest_key(bucket: &str, key: &str) -> Option<ManifestKey> {
-    let parts: Vec<_> = key.split('/').collect();
-    let ["runs", pipeline, execution, step, attempt, MANIFEST_NAME] = parts.as_slice() else {
-        return None;
-    };
-    Some(ManifestKey {
-        uri: S3Uri::new(bucket, key),
-        pipeline_name: PipelineName::parse(pipeline).ok()?,
-        execution_id: ExecutionId::parse(execution).ok()?,
-        step_name: StepName::parse(step).ok()?,
-        attempt_count: attempt.parse().ok().filter(|_| !attempt.starts_with(['0', '+']))?,
-    })
 }
 
 #[cfg(test)]

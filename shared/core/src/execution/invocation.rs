@@ -25,6 +25,33 @@ pub const USAGE: &str = "Usage";
 /// The name of the object whose creation is a step's report.
 pub const MANIFEST_NAME: &str = "manifest.json";
 
+/// The key of a manifest, `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/manifest.json`, and its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestKey {
+    pub uri: S3Uri,
+    pub pipeline_name: PipelineName,
+    pub execution_id: ExecutionId,
+    pub step_name: StepName,
+    pub attempt_count: u32,
+}
+
+impl ManifestKey {
+    /// Reads the key of a manifest; `None` for any other key.
+    pub fn of(uri: &S3Uri) -> Option<Self> {
+        let parts: Vec<_> = uri.key().split('/').collect();
+        let ["runs", pipeline, execution, step, attempt, MANIFEST_NAME] = parts.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            uri: uri.clone(),
+            pipeline_name: PipelineName::parse(pipeline).ok()?,
+            execution_id: ExecutionId::parse(execution).ok()?,
+            step_name: StepName::parse(step).ok()?,
+            attempt_count: attempt.parse().ok().filter(|_| !attempt.starts_with(['0', '+']))?,
+        })
+    }
+}
+
 /// The value of [`RESERVED_KEY`] in the event of a step function.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -160,7 +160,7 @@ impl<'a> Resolver<'a> {
         if !listing.is_empty() {
             let pairs = listing.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
             self.watch.inspect(|watch| watch.saw_artifacts(uri));
-            return Ok(Content::Digest(listing_digest(pairs)));
+            return Ok(Content::Digest(listing_digest(uri, pairs)));
         }
         if self.watch.is_some_and(|watch| watch.is_literal) {
             return Ok(Content::Nothing);

@@ -142,11 +142,12 @@ impl World {
                     Need::Listing(uri) => {
                         let onwards = self.contents.range(uri.to_string()..);
                         let below: Vec<_> = onwards
-                            .take_while(|(other, _)| other.starts_with(&uri.to_string()))
-                            .map(|(other, digest)| (other.as_str(), digest.as_str()))
+                            .filter_map(|(other, digest)| {
+                                Some((other.strip_prefix(&uri.to_string())?, digest.as_str()))
+                            })
                             .collect();
                         let has_some = !below.is_empty();
-                        let digest = has_some.then(|| listing_digest(below));
+                        let digest = has_some.then(|| listing_digest(&uri, below));
                         drop(facts.listings.insert(uri, Ok(digest)));
                     }
                     Need::Trace(prefix) => {

@@ -158,7 +158,7 @@ impl Engine {
                 let pairs: Vec<_> =
                     objects.iter().map(|(key, facts)| (name(key), &facts.digest)).collect();
                 let texts = pairs.iter().map(|(name, digest)| (name.as_str(), digest.as_str()));
-                Some(listing_digest(texts))
+                Some(listing_digest(prefix, texts))
             }
         }))
     }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use sidestep_core::event::destination::{InvocationEnd, Of};
-use sidestep_core::event::{ManifestKey, PlannerEvent, planner_events};
+use sidestep_core::event::{PlannerEvent, planner_events};
 use sidestep_core::execution::invocation::Invocation;
+use sidestep_core::execution::invocation::ManifestKey;
 use sidestep_core::execution::manifest;
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::{Event, Report, ReportedResult};

@@ -11,7 +11,7 @@
 //! anyway.
 
 use serde_json::Value;
-use sidestep_core::event::ManifestKey;
+use sidestep_core::execution::invocation::ManifestKey;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::uri::S3Uri;
 use tracing::info;

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
-use sidestep_core::event::manifest_key;
 use sidestep_core::execution::commit::Revision;
-use sidestep_core::execution::invocation::MANIFEST_NAME;
+use sidestep_core::execution::invocation::{MANIFEST_NAME, ManifestKey};
 use sidestep_core::execution::start::Start;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
 use sidestep_core::name::{ExecutionId, StepName};
 use sidestep_core::plan::Event;
 use sidestep_core::plan::repair::{Found, repair};
+use sidestep_core::uri::S3Uri;
 
 use crate::engine::Engine;
 use crate::error::{EngineError, RequestError};
@@ -85,7 +85,8 @@ impl Engine {
             // `runs/PIPELINE/EXECUTION/STEP/ATTEMPT/...` stands for the manifest of that attempt.
             let folder: Vec<_> = object.splitn(6, '/').take(5).collect();
             let manifest = format!("{}/{MANIFEST_NAME}", folder.join("/"));
-            let Some(key) = manifest_key(prefix.bucket(), &manifest) else { continue };
+            let uri = S3Uri::new(prefix.bucket(), manifest);
+            let Some(key) = ManifestKey::of(&uri) else { continue };
             let Some(step) = pipeline.find(&key.step_name) else { continue };
             let is_lambda = matches!(pipeline.step(step).kind, StepKind::Lambda(_));
             if !is_lambda || execution.step(step).phase != Phase::Waiting {

@@ -51,7 +51,8 @@ impl Service {
             objects.map(|object| digest(None, None, None, Some(&object.etag))).collect();
         let names = page.objects.iter().map(|object| &object.key[prefix.len()..]);
         let has_some = !page.objects.is_empty();
-        let all = has_some.then(|| listing_digest(names.zip(digests.iter().map(String::as_str))));
+        let all =
+            has_some.then(|| listing_digest(&uri, names.zip(digests.iter().map(String::as_str))));
         observer.tracer.record(access_key, |trace| trace.list(uri, all));
     }
 
