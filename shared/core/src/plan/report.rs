@@ -184,12 +184,12 @@ fn published(
     step: StepIndex,
     resolver: &Resolver<'_>,
 ) -> Planned<(Option<CacheEntry>, Option<String>)> {
-    let (start, step) = (resolver.start, resolver.pipeline.step(step));
     let Some(parts) = &success.claim.cache else { return Ok((None, None)) };
-    let observed = match observe(resolver, success)? {
+    let observed = match observe(&Resolver { reader: Some(step), ..*resolver }, success)? {
         Ok(observed) => observed,
         Err(why) => return Ok((None, Some(format!("its result is not cached: {why}")))),
     };
+    let (start, step) = (resolver.start, resolver.pipeline.step(step));
     let warning = uncovered(&step.name, &observed.uncovered);
     let entry = CacheEntry {
         parts: parts.clone(),

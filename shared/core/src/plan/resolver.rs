@@ -136,18 +136,24 @@ impl<'a> Resolver<'a> {
         Ok(self.commit(self.states[step.0].revision)?.produced(step))
     }
 
-    /// Returns what `uri` holds, as the reading step sees it.
-    ///
-    /// The digest of an artifact is taken from the manifest of the step that wrote it, without a
-    /// request.
-    pub(crate) fn content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Pending>> {
-        let mut artifacts: Vec<&Artifact> = Vec::new();
+    /// Returns the artifacts of the steps that the reading step waits for.
+    pub(crate) fn artifacts(&self) -> Planned<Vec<&'a Artifact>> {
         let reader = self.reader.map(|reader| &self.pipeline.step(reader).dependencies);
+        let mut artifacts = Vec::new();
         for step in reader.into_iter().flatten().copied() {
             if let Some(produced) = self.produced(step)? {
                 artifacts.extend(&produced.artifacts);
             }
         }
+        Ok(artifacts)
+    }
+
+    /// Returns what `uri` holds, as the reading step sees it.
+    ///
+    /// The digest of an artifact is taken from the manifest of the step that wrote it, without a
+    /// request.
+    pub(crate) fn content(&self, uri: &S3Uri) -> Result<Content, Unresolved<Pending>> {
+        let artifacts = self.artifacts()?;
         if let Some(artifact) = artifacts.iter().find(|artifact| artifact.uri == *uri) {
             return Ok(Content::Digest(format!("sha256:{}", artifact.sha256)));
         }

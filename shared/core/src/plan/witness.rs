@@ -51,6 +51,8 @@ struct Known<'a> {
     /// The places of the key, as they were and as they are.
     inputs: Vec<(&'a S3Uri, Option<&'a str>, Found)>,
     outputs: Vec<(S3Uri, Found)>,
+    /// The artifacts of earlier steps whose content is in the key.
+    artifacts: BTreeSet<&'a S3Uri>,
     /// Everything below the attempt's prefix, if the function does not report it.
     listing: Option<&'a Found>,
 }
@@ -102,16 +104,9 @@ impl Observed {
             return Err(changed(uri));
         }
         let is_other = |uri: &&S3Uri| !own.covers(uri) && !inputs.cover(uri);
-        let key = success.claim.cache.as_ref().map(|parts| json!(parts).to_string());
-        // A digest says of which kind it is, so no other text looks like it.
-        let is_in_key = |digest: &str| {
-            digest.contains(':') && key.as_ref().is_some_and(|key| key.contains(digest))
-        };
-        for (uri, digest) in trace.reads.iter().filter(|(uri, _)| is_other(uri)) {
-            if let Some(digest) = digest {
-                if is_in_key(digest) {
-                    continue;
-                }
+        let is_beside = |(uri, _): &(&S3Uri, &_)| is_other(uri) && !known.artifacts.contains(uri);
+        for (uri, digest) in trace.reads.iter().filter(is_beside) {
+            if digest.is_some() {
                 self.uncovered.push(uri.clone());
             }
             self.add(uri, Role::Read, View::Object, digest.clone());
@@ -187,8 +182,29 @@ fn look<'a>(resolver: &Resolver<'a>, success: &'a Success<'_>) -> Planned<Known<
         resolver.listing(success.prefix).map(Some)
     };
     let trace = resolver.trace(success.prefix)?;
+    let artifacts = trace.map(|trace| artifacts_in_key(resolver, success, trace)).transpose()?;
     let listing = listing?;
-    if is_pending { Err(Pending) } else { Ok(Known { trace, inputs, outputs, listing }) }
+    if is_pending {
+        return Err(Pending);
+    }
+    Ok(Known { trace, inputs, outputs, artifacts: artifacts.unwrap_or_default(), listing })
+}
+
+/// Returns the artifacts of earlier steps that were read and whose content is in the key. They are
+/// create-only.
+fn artifacts_in_key<'a>(
+    resolver: &Resolver<'a>,
+    success: &Success<'_>,
+    trace: &Trace,
+) -> Planned<BTreeSet<&'a S3Uri>> {
+    let key = success.claim.cache.as_ref().map(|parts| json!(parts).to_string());
+    let is_in_key = |artifact: &&Artifact| {
+        let digest = format!("sha256:{}", artifact.sha256);
+        trace.reads.contains_key(&artifact.uri)
+            && key.as_ref().is_some_and(|key| key.contains(&digest))
+    };
+    let artifacts = resolver.artifacts()?.into_iter().filter(is_in_key);
+    Ok(artifacts.map(|artifact| &artifact.uri).collect())
 }
 
 /// Returns the places that the outputs name and that nothing else accounts for.

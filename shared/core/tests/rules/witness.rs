@@ -84,7 +84,7 @@ fn a_step_that_writes_to_a_fixed_place_is_a_hit_only_while_its_own_result_is_the
 #[test]
 fn what_a_step_touched_decides_about_the_next_hit() {
     let none = "no cached result";
-    let cases: [Case<'_>; 10] = [
+    let cases: [Case<'_>; 11] = [
         // An argument that is only read stays an input.
         (&[(PLACE, "1")], &[('r', PLACE, "1")], ("", ""), "hit"),
         (&[(PLACE, "1")], &[('r', PLACE, "1")], (PLACE, "2"), none),
@@ -94,6 +94,13 @@ fn what_a_step_touched_decides_about_the_next_hit() {
             &[],
             &[('r', "s3://conf/c", "1"), ('x', "s3://conf/c", "1")],
             ("s3://conf/c", "2"),
+            "`s3://conf/c` that it read has changed",
+        ),
+        // That it holds the same as an argument covers nothing.
+        (
+            &[(PLACE, "sha256:1"), ("s3://conf/c", "sha256:1")],
+            &[('r', PLACE, "sha256:1"), ('r', "s3://conf/c", "sha256:1")],
+            ("s3://conf/c", "sha256:2"),
             "`s3://conf/c` that it read has changed",
         ),
         (
@@ -146,6 +153,25 @@ fn a_read_that_the_key_does_not_cover_is_told() {
     let mut world = World::new(STEP);
     let told = run(&mut world, &[('r', "s3://conf/c", "1")], json!({}));
     assert!(told[0].starts_with("A read s3://conf/c, which its key does not cover"), "{told:?}");
+}
+
+#[test]
+fn an_artifact_of_an_earlier_step_is_covered_by_the_argument_that_names_it() {
+    let outputs = "OutputParameters: [{ OutputName: uri, OutputType: String }], CacheConfig";
+    let first = STEP.replace("CacheConfig", outputs);
+    let chain = format!(
+        "{first}  - {{ Name: B, Type: Lambda, FunctionArn: f, CacheConfig: {{ Enabled: true }},
+      Arguments: {{ in: {{ Get: \"Steps.A.OutputParameters['uri']\" }} }} }}"
+    );
+    let mut world = World::new(&chain);
+    world.advance(&[]);
+    world.write("A", &"a".repeat(64));
+    let artifact = uri(world.payload("B")["in"].as_str().expect("a URI"));
+    let mut trace = Trace::default();
+    trace.read(artifact, Some(format!("sha256:{}", "a".repeat(64))));
+    world.traces.insert(world.start.output_prefix.join("B/1/"), trace);
+    let plan = world.succeed("B", json!({}));
+    assert_eq!(plan.commit.warnings, []);
 }
 
 #[test]
