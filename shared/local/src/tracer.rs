@@ -10,13 +10,17 @@
 //!
 //! Traces are in memory only. After a crash an attempt has none, and then the rules of AWS hold.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use serde_json::Value;
+use sidestep_core::execution::inputs::Inputs;
 use sidestep_core::execution::trace::Trace;
+use sidestep_core::execution::witness::places;
+use sidestep_core::place::{Surroundings, find};
 use sidestep_core::uri::S3Uri;
 
 use crate::peer::group_of;
@@ -98,9 +102,9 @@ impl Tracer {
         let Some(environment) = environments.get_mut(access_key) else { return };
         let Some((attempt, event)) = environment.current.take() else { return };
         let Some(attempt) = attempts.get(&attempt) else { return };
-        let event = String::from_utf8_lossy(&event);
+        let named = Named::of(&event);
         let mut kept = attempt.own.clone();
-        kept.retain_reads(|uri| !is_named(&event, uri));
+        kept.retain_reads(|uri| !named.has(uri));
         // What it read last is what it may have kept.
         kept.add_reads(&environment.base);
         environment.base = kept;
@@ -167,10 +171,39 @@ impl State {
     }
 }
 
-/// Returns true if the event names the place, or a folder that it lies in.
-fn is_named(event: &str, uri: &S3Uri) -> bool {
-    let is_in = |key: &str| !key.is_empty() && event.contains(key);
-    is_in(uri.key()) || uri.ancestors().any(|place| place.is_prefix() && is_in(place.key()))
+/// What an event names.
+struct Named {
+    text: String,
+    places: Inputs,
+}
+
+impl Named {
+    fn of(event: &[u8]) -> Self {
+        let value: Value = serde_json::from_slice(event).unwrap_or_default();
+        let mut found = BTreeSet::new();
+        places(&value, &mut found);
+        found.extend(find(&value, Surroundings::default()).places.into_keys());
+        let stored = found.into_iter().map(|uri| (uri, None)).collect();
+        let places = Inputs { stored, ..Inputs::default() };
+        Self { text: String::from_utf8_lossy(event).into_owned(), places }
+    }
+
+    /// Returns true if the event names the object, or a folder that it lies in. A key without its
+    /// bucket counts if it looks like one.
+    fn has(&self, uri: &S3Uri) -> bool {
+        let is_lone = |key: &str| key.contains(['/', '.']) && self.has_word(key);
+        let mut folders = uri.ancestors().filter(S3Uri::is_prefix);
+        self.places.cover(uri) || is_lone(uri.key()) || folders.any(|folder| is_lone(folder.key()))
+    }
+
+    /// Returns true if the text has `key` and not only as a part of a longer key.
+    fn has_word(&self, key: &str) -> bool {
+        let is_part = |c: char| c.is_alphanumeric() || "_-./".contains(c);
+        self.text.match_indices(key).any(|(at, _)| {
+            let (before, after) = (&self.text[..at], &self.text[at + key.len()..]);
+            !before.ends_with(is_part) && !after.starts_with(is_part)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -219,6 +252,28 @@ mod tests {
             assert_eq!((trace.reads[&uri].as_deref(), trace.changed.len()), (Some(digest), 0));
         }
         read(&tracer, "unknown", "x");
+    }
+
+    #[test]
+    fn an_event_names_a_place_by_its_whole_key_and_not_by_letters_alone() {
+        for (event, key, is_named) in [
+            (r#"{"uri": "s3://bucket/conf"}"#, "conf", true),
+            (r#"{"uri": "s3://other/conf"}"#, "conf", false),
+            (r#"{"bucket": "bucket", "key": "conf"}"#, "conf", true),
+            (r#"{"conf_level": "conf"}"#, "conf", false),
+            (r#"{"key": "in/a.txt"}"#, "in/a.txt", true),
+            (r#"{"key": "in/a.txt.bak"}"#, "in/a.txt", false),
+            (r#"{"key": "main/a.txt"}"#, "in/a.txt", false),
+            (r#"{"key": "in/b.txt"}"#, "in/conf.json", false),
+            (r#"{"folder": "in/"}"#, "in/conf.json", true),
+            (r#"{"uri": "s3://bucket/in/"}"#, "in/conf.json", true),
+            (r#"{"uri": "s3://bucket/in/2024*"}"#, "in/2024-01", true),
+            ("no JSON in/a.txt", "in/a.txt", true),
+            ("{}", "", false),
+        ] {
+            let found = Named::of(event.as_bytes()).has(&S3Uri::new("bucket", key));
+            assert_eq!(found, is_named, "{event} {key}");
+        }
     }
 
     #[test]
