@@ -142,6 +142,9 @@ fn complete(folder: &Path) -> Result<Environment, CommandError> {
         let record = fs::read_to_string(packages.join(&name).join("RECORD")).unwrap_or_default();
         for line in record.lines().filter(|line| is_content(line)) {
             hash.update(format!("{line}\n"));
+            if let Some(file) = without_digest(line) {
+                hash.update(Sha256::digest(fs::read(packages.join(file)).unwrap_or_default()));
+            }
         }
     }
     let digest = hex::encode(hash.finalize());
@@ -157,6 +160,14 @@ fn is_content(line: &str) -> bool {
     let is_note = notes.iter().any(|name| path.ends_with(name));
     let is_compiled = path.extension().is_some_and(|ending| ending == "pyc");
     !path.starts_with("..") && !is_compiled && !is_note
+}
+
+/// Returns the path in a line of a `RECORD` that has no digest (`PATH,sha256=DIGEST,SIZE`). Not
+/// every tool that builds wheels writes them.
+fn without_digest(line: &str) -> Option<&str> {
+    let (rest, _size) = line.rsplit_once(',')?;
+    let (path, digest) = rest.rsplit_once(',')?;
+    digest.is_empty().then(|| path.trim_matches('"'))
 }
 
 /// Returns the folder into which an environment's packages are installed.
@@ -179,4 +190,24 @@ fn distributions(packages: &Path) -> Result<Vec<String>, CommandError> {
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_packages_differ_by_content_that_their_records_do_not_digest() {
+        let digest = |text: &str| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let packages = folder.path().join("lib/python3.13/site-packages");
+            fs::create_dir_all(packages.join("a-1.dist-info")).expect("created");
+            fs::write(packages.join("a.py"), text).expect("written");
+            let record = "a.py,,\nb.py,sha256=x,1\na-1.dist-info/RECORD,,\n";
+            fs::write(packages.join("a-1.dist-info/RECORD"), record).expect("written");
+            complete(folder.path()).expect("complete").digest
+        };
+        assert_eq!(digest("1"), digest("1"));
+        assert_ne!(digest("1"), digest("2"));
+    }
 }

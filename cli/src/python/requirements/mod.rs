@@ -140,8 +140,8 @@ fn content(entry: &Entry, folders: &mut Folders, top: &Path) -> Result<[u8; 32],
         }
         Entry::FindLinks(folder) => {
             for file in data_files(folder)? {
-                let bytes = fs::metadata(folder.join(&file))?.len();
-                hash.update(format!("{}\0{bytes}\0", file.display()));
+                hash.update(format!("{}\0", file.display()));
+                hash.update(Sha256::digest(fs::read(folder.join(&file))?));
             }
         }
     }
