@@ -1,13 +1,13 @@
 //! Prepares functions that are a folder of code, by their runtime.
 
-use crate::node::{self, NodeFunction};
+use crate::node;
 use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::provided;
-use crate::python::{self, PythonFunction};
+use crate::python;
 use crate::runtime::Runtime;
 use crate::settings::FunctionSettings;
-use crate::stored_code::Stored;
+use crate::stored_code::{FolderFunction, Stored};
 
 /// Copies the function's folder into the store, and returns how to run it.
 pub(crate) fn stored(
@@ -24,12 +24,14 @@ pub(crate) fn stored(
     match Runtime::parse(runtime)? {
         Runtime::Python { minor } => {
             let handler = handler?;
-            let function = PythonFunction { name, settings, runtime, minor, handler, path };
+            let function =
+                FolderFunction { name, settings, runtime, version: minor, handler, path };
             python::stored(project, &function)
         }
         Runtime::Node { major } => {
             let handler = handler?;
-            let function = NodeFunction { name, settings, runtime, major, handler, path };
+            let function =
+                FolderFunction { name, settings, runtime, version: major, handler, path };
             node::stored(project, &function)
         }
         Runtime::Provided => provided::stored(project, settings, runtime, path),

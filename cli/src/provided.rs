@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sidestep_local::lambda::Command;
 
-use crate::files::{code_files, copy, digest};
+use crate::files::{code_files, copy};
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::settings::FunctionSettings;
@@ -37,9 +37,8 @@ pub(crate) fn stored(
         let problem = format!("`{}` may not be executed", program.display());
         return Err(user(problem).hint(format!("run `chmod +x {}`", program.display())));
     }
-    let digest = digest(&source, &files)?;
-    let folder = project.state_folder().join("functions").join(hex::encode(digest));
-    copy(&source, &files, &folder)?;
+    let store = project.state_folder().join("functions");
+    let (digest, folder) = copy(&source, &files, |digest| store.join(hex::encode(digest)))?;
     let handler = settings.handler.as_deref().unwrap_or(PROGRAM);
     let command = Command {
         program: folder.join(PROGRAM),

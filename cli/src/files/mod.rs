@@ -14,7 +14,10 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use walk::{code_files, data_files, installed_files};
 
-use crate::output::error::{CommandError, OrError as _};
+use crate::output::error::{CommandError, OrError as _, service};
+
+/// How often a folder is copied whose files change meanwhile.
+const COPIES: usize = 10;
 
 /// Returns the SHA-256 of the files' names, contents and permissions to execute.
 pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> Result<[u8; 32], CommandError> {
@@ -24,25 +27,38 @@ pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> Result<[u8; 32], Comma
         let (bytes, mode) = fs::read(&path)
             .and_then(|bytes| Ok((bytes, fs::metadata(&path)?.permissions().mode())))
             .or_service(|| format!("could not read `{}`", path.display()))?;
-        hash.update(file.to_string_lossy().as_bytes());
+        hash.update(file.as_os_str().as_encoded_bytes());
         hash.update(if mode & 0o111 == 0 { b"\0-" } else { b"\0x" });
         hash.update(Sha256::digest(bytes));
     }
     Ok(hash.finalize().into())
 }
 
-/// Copies the files into `folder`, unless it exists.
-pub(crate) fn copy(source: &Path, files: &[PathBuf], folder: &Path) -> Result<(), CommandError> {
-    if folder.exists() {
-        return Ok(());
-    }
-    let temporary = folder.with_extension(std::process::id().to_string());
-    copy_into(source, files, &temporary)?;
-    // Another process may have been faster; its copy is the same.
-    if fs::rename(&temporary, folder).is_err() {
+/// Copies the files into the folder that `place` names for their digest, unless it exists. Returns
+/// both.
+///
+/// A file may be edited between its digest and its copy. So the copy is digested as well, and made
+/// anew until both are the same.
+pub(crate) fn copy(
+    source: &Path,
+    files: &[PathBuf],
+    place: impl Fn(&[u8; 32]) -> PathBuf,
+) -> Result<([u8; 32], PathBuf), CommandError> {
+    for _ in 0..COPIES {
+        let before = digest(source, files)?;
+        let folder = place(&before);
+        if folder.exists() {
+            return Ok((before, folder));
+        }
+        let temporary = folder.with_extension(std::process::id().to_string());
+        copy_into(source, files, &temporary)?;
+        // Another process may have been faster; its copy is the same.
+        if digest(&temporary, files)? == before && fs::rename(&temporary, &folder).is_ok() {
+            return Ok((before, folder));
+        }
         fs::remove_dir_all(&temporary)?;
     }
-    Ok(())
+    Err(service(format!("`{}` changes all the time", source.display())))
 }
 
 /// Copies the files into `folder`. Links become what they lead to.
@@ -59,4 +75,28 @@ pub(crate) fn copy_into(
             .or_service(|| format!("could not write `{}`", target.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_what_its_digest_says_though_a_file_is_edited_meanwhile() {
+        let (source, store) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let (file, files) = (source.path().join("h.py"), ["h.py".into()]);
+        fs::write(&file, "old").expect("done");
+        let old = digest(source.path(), &files).expect("done");
+        let place = |digest: &[u8; 32]| {
+            if *digest == old {
+                fs::write(&file, "new").expect("done");
+            }
+            store.path().join(hex::encode(digest))
+        };
+        let (of_copy, folder) = copy(source.path(), &files, place).expect("done");
+        assert_eq!(fs::read_to_string(folder.join("h.py")).expect("done"), "new");
+        assert_eq!(digest(&folder, &files).expect("done"), of_copy);
+        assert_eq!(fs::read_dir(store.path()).expect("done").count(), 1);
+    }
 }

@@ -4,7 +4,6 @@
 mod interpreter;
 mod packages;
 
-use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -14,47 +13,32 @@ use sidestep_deploy::blueprint::Architecture;
 use sidestep_local::lambda::Command;
 
 use self::packages::{MODULES, Packages};
-use crate::files::{code_files, copy, digest};
+use crate::files::{code_files, copy};
 use crate::output::error::{CommandError, OrError as _};
 use crate::project::Project;
-use crate::settings::FunctionSettings;
-use crate::stored_code::{Stored, lambda_digest};
+use crate::stored_code::{FolderFunction, Stored, lambda_digest, runtime_client};
 
 /// The runtime client.
 const BOOTSTRAP: &str = include_str!("bootstrap.mjs");
 
-/// A Node.js function as `sidestep.toml` describes it.
-#[derive(Debug)]
-pub(crate) struct NodeFunction<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) settings: &'a FunctionSettings,
-    pub(crate) runtime: &'a str,
-    /// The `N` of `nodejsN.x`.
-    pub(crate) major: u32,
-    pub(crate) handler: &'a str,
-    pub(crate) path: &'a Path,
-}
-
 /// Copies a function's folder into the store, and returns how to run it.
 pub(crate) fn stored(
     project: &Project,
-    function: &NodeFunction<'_>,
+    function: &FolderFunction<'_>,
 ) -> Result<Stored, CommandError> {
-    let NodeFunction { name, settings, runtime, major, handler, path } = function;
+    let FolderFunction { name, settings, runtime, version, handler, path } = function;
     let source = project.folder.join(path);
     let packages = Packages::of(&source, &project.folder)?;
     let files = own_files(&source, project, packages.as_ref())?;
-    let digest = digest(&source, &files)?;
-    let interpreter = interpreter::interpreter(*major, name)?;
+    let interpreter = interpreter::interpreter(*version, name)?;
     let installed = packages.map(|packages| packages.installed(&interpreter, name)).transpose()?;
-    let mut code = digest.to_vec();
     let content = installed.as_ref().map_or("", |installed| &installed.digest);
-    let rest = [runtime, handler, &*interpreter.version, content];
-    code.extend(format!("\0{}\0", rest.join("\0")).into_bytes());
+    let rest = [runtime, handler, &*interpreter.version, content].join("\0");
+    let code = |digest: &[u8; 32]| [digest.as_slice(), b"\0", rest.as_bytes(), b"\0"].concat();
     let store = project.state_folder().join("functions");
     // Copies with other packages are other folders, because the packages are found beside the code.
-    let folder = store.join(hex::encode(Sha256::digest(&code)));
-    copy(&source, &files, &folder)?;
+    let place = |digest: &[u8; 32]| store.join(hex::encode(Sha256::digest(code(digest))));
+    let (digest, folder) = copy(&source, &files, place)?;
     if let Some(installed) = installed {
         match symlink(&installed.modules, folder.join(MODULES)) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -65,13 +49,13 @@ pub(crate) fn stored(
     }
     let command = Command {
         program: interpreter.program,
-        args: vec![bootstrap(&store)?.into()],
+        args: vec![runtime_client(&store, "bootstrap.mjs", BOOTSTRAP)?.into()],
         working_dir: Some(folder),
         environment: settings.environment.clone(),
         runtime: (*runtime).to_owned(),
         handler: (*handler).to_owned(),
     };
-    Ok(Stored { command, sha256: lambda_digest(&code, settings) })
+    Ok(Stored { command, sha256: lambda_digest(&code(&digest), settings) })
 }
 
 /// Returns the files of the function itself. What npm installed beside them is installed anew.
@@ -101,19 +85,4 @@ fn own_files(
         files.retain(|file| !file.starts_with(MODULES));
     }
     Ok(files)
-}
-
-/// Writes the runtime client into the store, once.
-fn bootstrap(store: &Path) -> Result<PathBuf, CommandError> {
-    let digest = hex::encode(Sha256::digest(BOOTSTRAP));
-    let folder = store.join(format!("bootstrap-{}", &digest[..16]));
-    let file = folder.join("bootstrap.mjs");
-    if !file.exists() {
-        let temporary = folder.join(format!("bootstrap.{}", std::process::id()));
-        fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&temporary, BOOTSTRAP))
-            .and_then(|()| fs::rename(&temporary, &file))
-            .or_service(|| format!("could not write `{}`", file.display()))?;
-    }
-    Ok(file)
 }
