@@ -24,6 +24,7 @@ mod policy;
 mod resource;
 mod template;
 mod trigger;
+pub mod variable;
 
 pub use self::block::CODE_TEMPLATE;
 pub use self::blueprint::{Blueprint, Code, Function, Options, PipelineUse, Upload};
