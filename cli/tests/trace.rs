@@ -179,7 +179,7 @@ fn a_hit_needs_what_the_step_really_read_and_wrote_to_be_as_it_was() {
     let mut project = Project::new();
     project.up();
     // What the step does and returns, and the changes that follow.
-    let cases: [(Value, &str, &[Change]); 6] = [
+    let cases: [(Value, &str, &[Change]); 7] = [
         // A read that no argument names as a whole: the key is made up in the function.
         (
             json!([["get", hidden("s3://site/in/a.txt")]]),
@@ -194,6 +194,15 @@ fn a_hit_needs_what_the_step_really_read_and_wrote_to_be_as_it_was() {
             json!([["list", hidden("s3://site/many/")]]),
             "",
             &[("s3://site/many/x", Some("x"), "that it looked for and did not find is there")],
+        ),
+        // A manifest of the user's own is a file like any other.
+        (
+            json!([["list", hidden("s3://site/own/")], ["get", "s3://site/own/"]]),
+            "",
+            &[
+                ("s3://site/own/manifest.json", Some("x"), NONE),
+                ("s3://site/own/manifest.json", Some("y"), NONE),
+            ],
         ),
         // Places to write to: beside the arguments, and among them.
         (
