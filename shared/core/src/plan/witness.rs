@@ -192,18 +192,25 @@ fn look<'a>(resolver: &Resolver<'a>, success: &'a Success<'_>) -> Planned<Known<
 
 /// Returns the artifacts of earlier steps that were read and whose content is in the key. They are
 /// create-only.
+///
+/// Earlier commits, which name the artifacts, are asked for only if a read may be of one.
 fn artifacts_in_key<'a>(
     resolver: &Resolver<'a>,
     success: &Success<'_>,
     trace: &Trace,
 ) -> Planned<BTreeSet<&'a S3Uri>> {
     let key = success.claim.cache.as_ref().map(|parts| json!(parts).to_string());
-    let is_in_key = |artifact: &&Artifact| {
-        let digest = format!("sha256:{}", artifact.sha256);
-        trace.reads.contains_key(&artifact.uri)
-            && key.as_ref().is_some_and(|key| key.contains(&digest))
+    // A digest says of which kind it is, so no other text looks like it.
+    let is_in_key = |digest: &str| {
+        digest.contains(':') && key.as_ref().is_some_and(|key| key.contains(digest))
     };
-    let artifacts = resolver.artifacts()?.into_iter().filter(is_in_key);
+    let reads = &trace.reads;
+    if !reads.values().flatten().any(|digest| is_in_key(digest)) {
+        return Ok(BTreeSet::new());
+    }
+    let artifacts = resolver.artifacts()?.into_iter().filter(|artifact| {
+        reads.contains_key(&artifact.uri) && is_in_key(&format!("sha256:{}", artifact.sha256))
+    });
     Ok(artifacts.map(|artifact| &artifact.uri).collect())
 }
 
