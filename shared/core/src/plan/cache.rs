@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::cache::key::{CacheKey, KeyParts};
 use crate::definition::{CacheConfig, LambdaStep, StepIndex, StepKind};
-use crate::execution::commit::{AttemptResult, Completion};
 use crate::execution::inputs::Inputs;
 use crate::execution::phase::Phase;
 use crate::execution::result::{CacheEntry, Hit};
 use crate::execution::witness::Role;
 use crate::plan::change::change;
+use crate::plan::claimed_keys::{ClaimedKeys, retried_parts};
 use crate::plan::draft::Draft;
 use crate::plan::facts::Need;
 use crate::plan::redact::secret_parameter;
@@ -176,41 +176,62 @@ impl Draft<'_> {
     /// Returns true if another step of this execution has been claimed for the same key and has not
     /// ended.
     ///
-    /// Only steps with the same function can have it, so only their claims are asked for.
+    /// Of the claims of earlier commits only those of the same function are asked for, because no
+    /// others can have the key.
     fn is_being_made(&self, step: StepIndex, lambda: &LambdaStep, key: &CacheKey) -> Planned<bool> {
-        let is_alike = |other: &StepIndex| match &self.pipeline.step(*other).kind {
+        let mut keys = self.claimed_keys.borrow_mut();
+        keys.add_draft(&self.plan.commit);
+        if !keys.has_function(lambda) {
+            self.add_earlier_claims(&mut keys, lambda)?;
+            keys.add_function(lambda);
+        }
+        let is_open = |other: &StepIndex| {
+            let phase = self.states[other.0].phase;
+            *other != step && matches!(phase, Phase::Executing | Phase::Retrying)
+        };
+        Ok(keys.steps(key).iter().any(is_open))
+    }
+
+    /// Adds what earlier commits have claimed for the function and what has not ended since.
+    fn add_earlier_claims(&self, keys: &mut ClaimedKeys, lambda: &LambdaStep) -> Planned<()> {
+        let is_alike = |step: &StepIndex| match &self.pipeline.step(*step).kind {
             StepKind::Lambda(other) => {
                 (&other.function_arn, &other.code_version)
                     == (&lambda.function_arn, &lambda.code_version)
             }
             _ => false,
         };
-        let mut result = Ok(false);
-        for other in self.pipeline.indexes().filter(|other| *other != step).filter(is_alike) {
-            match self.claimed_parts(other) {
-                Ok(Some(parts)) if parts.key() == *key => return Ok(true),
-                Ok(_) => {}
+        let mut result = Ok(());
+        for step in self.pipeline.indexes().filter(is_alike) {
+            match self.earlier_claim(step) {
+                Ok(Some(parts)) => keys.add(step, parts),
+                Ok(None) => {}
+                // The others are asked for at once.
                 Err(pending) => result = Err(pending),
             }
         }
         result
     }
 
-    /// Returns the parts of the key for which a step is claimed, if it runs or will be tried again.
-    fn claimed_parts(&self, step: StepIndex) -> Planned<Option<&KeyParts>> {
+    /// Returns the parts of the key for which an earlier commit claimed a step, if it runs or will
+    /// be tried again.
+    fn earlier_claim(&self, step: StepIndex) -> Planned<Option<&KeyParts>> {
         let (state, resolver) = (self.states[step.0], self.resolver());
-        let claim = match state.phase {
-            _ if self.pipeline.step(step).cache.is_none() => None,
-            Phase::Executing => resolver.claim(step, state.revision)?.map(|(claim, _)| claim),
-            Phase::Retrying => match resolver.commit(state.revision)?.completion(step) {
-                Some(Completion { result: AttemptResult::Retried(retried), .. }) => {
-                    Some(&retried.claim)
-                }
-                _ => None,
-            },
+        let is_of_draft = state.revision == self.plan.commit.revision;
+        if is_of_draft || self.pipeline.step(step).cache.is_none() {
+            return Ok(None);
+        }
+        Ok(match state.phase {
+            Phase::Executing => {
+                let claim = resolver.claim(step, state.revision)?;
+                claim.and_then(|(claim, _)| claim.cache.as_ref())
+            }
+            Phase::Retrying => {
+                let completion = resolver.commit(state.revision)?.completion(step);
+                completion.and_then(retried_parts)
+            }
             _ => None,
-        };
-        Ok(claim.and_then(|claim| claim.cache.as_ref()))
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::execution::phase::{ExecutionStatus, Phase, StepState};
 use crate::execution::start::{NOT_STARTED, Start};
 use crate::failure::FailureType;
 use crate::limits::{COMMIT_BYTES, FAILURE_REASON_CHARS, json_bytes};
+use crate::plan::claimed_keys::ClaimedKeys;
 use crate::plan::effect::Plan;
 use crate::plan::facts::{Facts, Need};
 use crate::plan::readiness::{failed_fail_step, first_failed};
@@ -39,6 +40,8 @@ pub(crate) struct Draft<'a> {
     /// The facts that were asked for and are missing. The resolver adds to them while the draft is
     /// borrowed, hence the cell.
     needs: RefCell<BTreeSet<Need>>,
+    /// The keys that steps are claimed for, read when a step asks, hence the cell.
+    pub(crate) claimed_keys: RefCell<ClaimedKeys>,
     /// Its needs stay empty until [`Draft::into_plan`].
     pub(crate) plan: Plan,
 }
@@ -61,6 +64,7 @@ impl<'a> Draft<'a> {
             is_stopping: execution.status == ExecutionStatus::Stopping,
             failed_fail_step: failed_fail_step(pipeline, &execution.steps),
             needs: RefCell::default(),
+            claimed_keys: RefCell::default(),
             plan: Plan {
                 commit: Commit::new(execution.revision + 1, facts.now_ms),
                 publish: Vec::new(),

@@ -14,6 +14,7 @@ mod attempt;
 mod baseline;
 pub mod cache;
 pub mod change;
+mod claimed_keys;
 mod content_digest;
 pub mod control;
 pub(crate) mod draft;

@@ -201,9 +201,8 @@ fn artifacts_in_key<'a>(
 ) -> Planned<BTreeSet<&'a S3Uri>> {
     let key = success.claim.cache.as_ref().map(|parts| json!(parts).to_string());
     // A digest says of which kind it is, so no other text looks like it.
-    let is_in_key = |digest: &str| {
-        digest.contains(':') && key.as_ref().is_some_and(|key| key.contains(digest))
-    };
+    let is_in_key =
+        |digest: &str| digest.contains(':') && key.as_ref().is_some_and(|key| key.contains(digest));
     let reads = &trace.reads;
     if !reads.values().flatten().any(|digest| is_in_key(digest)) {
         return Ok(BTreeSet::new());
