@@ -57,3 +57,7 @@ kill rounds="20" seed="0":
 # Build the command as it is released.
 release:
     cargo build --locked --release -p sidestep-cli
+
+# Build a release: the command, with planner and trigger for Lambda beside it. Needs cargo-lambda.
+dist:
+    infra/dist

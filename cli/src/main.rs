@@ -11,6 +11,7 @@ mod cache_folder;
 mod commands;
 mod data;
 mod download;
+mod engine_code;
 mod event_form;
 mod files;
 mod folder_code;

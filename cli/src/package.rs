@@ -11,15 +11,18 @@ use zip::write::SimpleFileOptions;
 
 use crate::build::crates::{Crate, by_folder};
 use crate::build::lambda::build;
+use crate::engine_code::EngineCode;
 use crate::files::{code_files, installed_files};
 use crate::node;
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::project::Project;
 use crate::python::{Requirements, vendored};
 
-/// The engine's own packages, with the template's parameter for the code of each.
-const ENGINE: [(&str, &str); 2] =
-    [("PlannerCode", "sidestep-planner"), ("TriggerCode", "sidestep-trigger")];
+/// The template's parameter for the code of each part of the engine, its package and its zip.
+const ENGINE: [(&str, &str, &str); 2] = [
+    ("PlannerCode", "sidestep-planner", "planner.zip"),
+    ("TriggerCode", "sidestep-trigger", "trigger.zip"),
+];
 
 /// Lambda's quota for a function's unzipped code
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
@@ -35,18 +38,19 @@ pub(crate) struct Package {
     pub(crate) zip: Vec<u8>,
 }
 
-/// Builds and zips the engine and all functions of the project.
+impl Package {
+    fn new(parameter: String, zip: Vec<u8>) -> Self {
+        let key = format!("code/{}.zip", hex::encode(Sha256::digest(&zip)));
+        Self { parameter, key, zip }
+    }
+}
+
+/// Zips the engine and all functions of the project. Builds what has to be built.
 pub(crate) fn packages(
     project: &Project,
     architecture: Architecture,
 ) -> Result<Vec<Package>, CommandError> {
-    let source = engine_source(project)?;
-    let names: Vec<_> = ENGINE.iter().map(|(_, package)| (*package).to_owned()).collect();
-    let engine = build(&source, &names, architecture)?;
-    let mut packages = Vec::new();
-    for (parameter, package) in ENGINE {
-        packages.push(binary(parameter.to_owned(), package, &engine)?);
-    }
+    let mut packages = engine(&EngineCode::find(project, architecture)?, architecture)?;
     let functions = &project.settings.functions;
     let named = |name: &String| Crate::named(&project.folder, name);
     let crates = functions.values().filter_map(|function| function.package.as_ref());
@@ -84,19 +88,27 @@ pub(crate) fn packages(
     Ok(packages)
 }
 
-/// Returns the folder with the source of planner and trigger: `[deploy] engine_source`, else the
-/// folder that this command was built from.
-fn engine_source(project: &Project) -> Result<PathBuf, CommandError> {
-    let source = match &project.settings.deploy.engine_source {
-        Some(folder) => project.folder.join(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
-    };
-    if source.join("functions/planner/Cargo.toml").is_file() {
-        return Ok(source);
+/// Reads planner and trigger as they came with the command, or builds and zips them.
+fn engine(code: &EngineCode, architecture: Architecture) -> Result<Vec<Package>, CommandError> {
+    match code {
+        EngineCode::Built(folder) => {
+            let read = |(parameter, _, zip): (&str, &str, &str)| {
+                let path = folder.join(zip);
+                let zip = fs::read(&path);
+                let zip = zip.or_user(|| format!("could not read `{}`", path.display()))?;
+                Ok(Package::new(parameter.to_owned(), zip))
+            };
+            ENGINE.into_iter().map(read).collect()
+        }
+        EngineCode::Source(folder) => {
+            let names = ENGINE.map(|(_, package, _)| package.to_owned());
+            let built = build(folder, &names, architecture)?;
+            let zipped = |(parameter, package, _): (&str, &str, &str)| {
+                binary(parameter.to_owned(), package, &built)
+            };
+            ENGINE.into_iter().map(zipped).collect()
+        }
     }
-    let hint = "clone it, and name it: `[deploy]`, `engine_source = \"DIR\"`";
-    let problem = format!("sidestep's own source is not in `{}`", source.display());
-    Err(user(problem).hint(hint))
 }
 
 /// Zips a built program as Lambda wants it.
@@ -168,8 +180,7 @@ fn zip(
         writer.write_all(&bytes)?;
     }
     let zip = writer.finish()?.into_inner();
-    let key = format!("code/{}.zip", hex::encode(Sha256::digest(&zip)));
-    Ok(Package { parameter, key, zip })
+    Ok(Package::new(parameter, zip))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A script stands for cargo-lambda. Like it, it looks for `Cargo.toml` in the working folder only.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -93,11 +94,16 @@ impl World {
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
         command.args(arguments).current_dir(folder).env("PATH", path);
-        command.envs(self.emulator.environment());
         command.env("CARGO_TARGET_DIR", self.top.path().join("target"));
+        self.succeeds(command)
+    }
+
+    /// Runs the command, which may see the account only, and returns what it says.
+    fn succeeds(&self, mut command: Command) -> String {
+        command.envs(self.emulator.environment());
         let Output { status, stdout, stderr } = command.output().expect("the command runs");
         let said = String::from_utf8_lossy(&stdout) + String::from_utf8_lossy(&stderr);
-        assert!(status.success(), "{arguments:?}: {said}");
+        assert!(status.success(), "{command:?}: {said}");
         said.into_owned()
     }
 
@@ -137,4 +143,43 @@ fn a_stack_is_destroyed_and_deployed_again_with_its_data_or_without() {
     );
     let said = world.runs(&world.project(), &["destroy", "--yes", "--delete-data"]);
     assert!(!said.contains("deleted"), "nothing is left: {said}");
+}
+
+/// Writes a release: the command, with planner and trigger beside it.
+fn release(folder: &Path) -> PathBuf {
+    let program = folder.join("sidestep");
+    fs::hard_link(env!("CARGO_BIN_EXE_sidestep"), &program).expect("on the same disk");
+    for name in ["planner", "trigger"] {
+        let path = folder.join(format!("lambda/arm64/{name}.zip"));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+        let mut writer = zip::ZipWriter::new(fs::File::create(path).expect("created"));
+        let options = zip::write::SimpleFileOptions::default();
+        writer.start_file("bootstrap", options).expect("a new zip");
+        writer.write_all(name.as_bytes()).expect("written");
+        writer.finish().expect("written");
+    }
+    fs::write(folder.join("lambda/version"), env!("CARGO_PKG_VERSION")).expect("written");
+    program
+}
+
+#[test]
+fn a_release_deploys_python_functions_where_there_is_no_rust() {
+    let Some(world) = World::open() else { return };
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let program = release(folder.path());
+    let project = world.project();
+    let without = SETTINGS.replace("[functions.step]\npackage = \"step\"\n", "");
+    fs::write(project.join("sidestep.toml"), without).expect("written");
+    let definition = DEFINITION.replace("\"FunctionArn\": \"step\"", "\"FunctionArn\": \"scan\"");
+    fs::write(project.join("scan.json"), definition).expect("written");
+    let deploy = || {
+        let mut command = Command::new(&program);
+        command.args(["deploy", "--yes"]).current_dir(&project);
+        command.env("PATH", folder.path()).env_remove("CARGO");
+        world.succeeds(command)
+    };
+    let said = deploy();
+    assert!(said.contains("3 of 3 packages uploaded"), "{said}");
+    assert!(!said.contains("cargo"), "{said}");
+    assert!(deploy().contains("0 of 3 packages uploaded"), "the same bytes have the same name");
 }

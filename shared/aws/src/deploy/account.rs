@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::error::{DeployError, code, service};
 use crate::http::{http_client, https_client};
-use crate::object::s3_client;
+use crate::object::store::s3_client;
 
 /// The pause between two looks at a table that is being deleted.
 const POLL: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{KeyType, TableStatus};
 
 use super::error::{DeployError, code, service};
-use crate::object::s3_client;
+use crate::object::store::s3_client;
 
 /// Whose a bucket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ mod digest;
 mod environment;
 mod error;
 mod parts;
-mod store;
+pub(crate) mod store;
 mod upload;
 
 use async_trait::async_trait;
@@ -30,7 +30,6 @@ pub use self::environment::config_from_env;
 pub(crate) use self::environment::variable;
 use self::error::{classify, is_absent, status};
 pub use self::store::S3ObjectStore;
-pub(crate) use self::store::s3_client;
 
 /// Reads an object's facts from the answer to HEAD or GET.
 ///
