@@ -1,5 +1,6 @@
 //! The errors of the API, with the codes and texts that clients of SageMaker look at.
 
+use sidestep_admission::Refused;
 use sidestep_core::parse::problem::Problem;
 use sidestep_engine::error::{EngineError, RequestError, StartError, error_chain};
 use sidestep_engine::ports::executions::TableError;
@@ -92,6 +93,17 @@ pub(crate) fn definition(problems: &[Problem]) -> ApiError {
         more => format!("; and {more} more"),
     };
     ApiError::validation(format!("Unable to parse pipeline definition. {}{rest}", lines.join("; ")))
+}
+
+impl From<Refused> for ApiError {
+    fn from(error: Refused) -> Self {
+        match error {
+            Refused::Missing => Self::MissingAuthentication,
+            Refused::UnknownKey => Self::UnrecognizedClient,
+            Refused::Incomplete(text) => Self::IncompleteSignature(text),
+            Refused::Invalid(text) => Self::InvalidSignature(text),
+        }
+    }
 }
 
 impl From<EngineError> for ApiError {

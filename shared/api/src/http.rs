@@ -1,9 +1,8 @@
 //! AWS JSON 1.1 over HTTP: `POST /` with the operation in a header.
 //!
 //! An [`Admission`] decides which requests are accepted: on loopback all from this machine,
-//! elsewhere those that are signed. Without signatures a page in a browser is kept out as well. The
-//! header makes the browser ask for permission first, which it never gets. And a `Host` that is not
-//! a loopback name is refused, so that no foreign name can be pointed here.
+//! elsewhere those that are signed. Without signatures a page in a browser is kept out as well: what
+//! its browser says of it, and a `Host` that is not a loopback name, is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +10,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::ListenerExt as _;
 use serde_json::{Value, json};
+use sidestep_admission::{AccessKeys, Answer, Claim, Gate, Limits, check_origin};
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::api::Api;
 use crate::error::ApiError;
-use crate::keys::AccessKeys;
-use crate::signature::Claim;
 
 /// The most bytes of a request: a definition of 1 MB whose every character is escaped.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -48,11 +46,16 @@ pub async fn serve(
     api: Arc<Api>,
     admission: Admission,
 ) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Nagle's algorithm would hold small answers back for up to 40 ms.
-        let _ = stream.set_nodelay(true);
+    let router = router(api, admission);
+    let answer: Answer = Arc::new(move |request| {
+        let router = router.clone();
+        Box::pin(async move {
+            let Ok(response) = router.oneshot(request).await;
+            response
+        })
     });
-    axum::serve(listener, router(api, admission)).await
+    let (limits, never) = (Limits::default(), std::future::pending());
+    sidestep_admission::serve(listener, limits, Gate::ajar(), answer, never).await
 }
 
 /// Returns a router that has the API at every path, as AWS's endpoints do.
@@ -98,13 +101,13 @@ async fn admit(
     let operation = operation(&head)?.to_owned();
     match admission {
         Admission::Loopback => {
-            check_host(&head)?;
+            check_origin(&head.headers).map_err(|error| ApiError::validation(error.to_string()))?;
             Ok((operation, read(body).await?))
         }
         Admission::Signed(keys) => {
             // The body is read only after the header is accepted, so a stranger cannot send a large
             // one.
-            let claim = Claim::read(&head.headers, SERVICE, keys, now_ms)?;
+            let claim = Claim::read(&head, SERVICE, keys, now_ms)?;
             let body = read(body).await?;
             claim.verify(&head, &body, keys)?;
             Ok((operation, body))
@@ -139,27 +142,6 @@ fn operation(head: &Parts) -> Result<&str, ApiError> {
     })
 }
 
-fn check_host(head: &Parts) -> Result<(), ApiError> {
-    let host = head.headers.get(HOST).and_then(|value| value.to_str().ok());
-    match host.filter(|host| !is_loopback(host)) {
-        None => Ok(()),
-        Some(host) => {
-            let shown: String = host.chars().take(80).collect();
-            Err(ApiError::validation(format!("Host '{shown}' is not a loopback name.")))
-        }
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.ends_with(".localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 fn refused(error: &ApiError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
     // The service model spells the member differently for these.
@@ -176,19 +158,4 @@ fn respond(status: StatusCode, document: &Value) -> Response {
         ("x-amzn-requestid", Uuid::new_v4().to_string()),
     ];
     (status, headers, document.to_string()).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_others_could_point_here_is_not_loopback() {
-        for host in ["127.0.0.1:4000", "localhost", "[::1]:4000", "sagemaker.localhost:1"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["evil.example:4000", "localhost.evil.example", "10.0.0.1", "", "[::2]:1"] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 }

@@ -22,7 +22,6 @@ mod error;
 mod execution;
 mod executions;
 mod http;
-mod keys;
 mod once;
 mod operation;
 mod page;
@@ -30,16 +29,16 @@ mod pipeline;
 mod project;
 mod record;
 mod reference;
-mod signature;
 mod start;
 mod step;
 mod tag;
 mod time;
 mod version;
 
+pub use sidestep_admission::{AccessKeys, AccessKeysError};
+
 pub use self::api::Api;
 pub use self::error::ApiError;
 pub use self::http::{Admission, router, serve};
-pub use self::keys::{AccessKeys, AccessKeysError};
 pub use self::operation::Operation;
 pub use self::project::{ProjectPipeline, Registration};

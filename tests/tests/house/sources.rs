@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts of the workspace that are measured one by one, with their folders.
-pub(super) const PARTS: [(&str, &str); 13] = [
+pub(super) const PARTS: [(&str, &str); 14] = [
+    ("admission", "shared/admission"),
     ("api", "shared/api"),
     ("aws", "shared/aws"),
     ("cli", "cli"),

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::signature::Secrets;
+
 /// The length of an access key's id, as in IAM.
 const ID: std::ops::RangeInclusive<usize> = 16..=128;
 /// The length of a secret. AWS's have 40 characters. A short one could be guessed from one signed
@@ -70,9 +72,11 @@ impl AccessKeys {
     pub(crate) fn of(access_key_id: &str, secret: &str) -> Self {
         Self(BTreeMap::from([(access_key_id.to_owned(), secret.to_owned())]))
     }
+}
 
-    pub(crate) fn secret(&self, access_key_id: &str) -> Option<&str> {
-        self.0.get(access_key_id).map(String::as_str)
+impl Secrets for AccessKeys {
+    fn secret(&self, access_key_id: &str) -> Option<String> {
+        self.0.get(access_key_id).cloned()
     }
 }
 
@@ -92,7 +96,7 @@ mod tests {
     fn a_file_of_keys_is_two_words_a_line_and_an_error_names_its_line() {
         let id = "AKIDEXAMPLE00001";
         let keys = AccessKeys::parse(&format!("# ours\n\n{id}\t{SECRET}\r\n")).expect("right");
-        assert_eq!(keys.secret(id), Some(SECRET));
+        assert_eq!(keys.secret(id).as_deref(), Some(SECRET));
         assert_eq!(keys.secret("AKIDEXAMPLE00002"), None);
         let cases = [
             ("", AccessKeysError::Empty),
