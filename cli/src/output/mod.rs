@@ -12,6 +12,7 @@ pub(crate) mod exit_status;
 pub(crate) mod explanations;
 pub(crate) mod failure_log;
 pub(crate) mod follow;
+pub(crate) mod printable;
 pub(crate) mod problems;
 pub(crate) mod progress;
 pub(crate) mod progress_line;

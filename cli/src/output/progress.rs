@@ -14,6 +14,7 @@ use sidestep_local::lambda::{LogKey, LogLine};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::failure_log::failure_log;
+use super::printable::{Printable, styled};
 use super::progress_line::progress_of;
 use super::screen::Screen;
 use super::table::{detail, duration};
@@ -64,7 +65,7 @@ impl Progress {
     fn print(&self, line: &str) {
         match &self.live {
             // A closed terminal is not a failure of the execution.
-            Some(terminal) => drop(terminal.println(line)),
+            Some(terminal) => drop(terminal.println(styled(line))),
             None if self.screen.is_some() => eprintln!("{line}"),
             None => {}
         }
@@ -205,7 +206,7 @@ impl Progress {
             return;
         };
         match self.running.get(&index).and_then(|running| running.bar.as_ref()) {
-            Some(bar) => bar.set_message(text),
+            Some(bar) => bar.set_message(Printable(&text).to_string()),
             None => self.step(index, "progress", &text),
         }
     }

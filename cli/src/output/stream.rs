@@ -4,10 +4,14 @@
 //! execution is worth more than its display, so here that is not an error, and the command ends
 //! with the status it would have had. Any other failure of stdout, such as a full disk behind a
 //! redirection, is remembered, and [`finish`] returns it: the output is incomplete.
+//!
+//! All text passes [`printable`] here, so no place that prints can forget it.
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
+
+use super::printable;
 
 /// The first failure of stdout, other than a closed pipe.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -29,14 +33,27 @@ macro_rules! eprintln {
 
 /// Prints to stdout, for the macros.
 pub(crate) fn out(text: fmt::Arguments<'_>) {
-    if let Err(error) = io::stdout().lock().write_fmt(text) {
+    let mut stdout = io::stdout().lock();
+    let text = shown(&text, stdout.is_terminal());
+    if let Err(error) = stdout.write_all(text.as_bytes()) {
         remember(error);
     }
 }
 
 /// Prints to stderr, for the macros. A failure is ignored: there is no other place to report it.
 pub(crate) fn say(text: fmt::Arguments<'_>) {
-    let _ = io::stderr().lock().write_fmt(text);
+    let mut stderr = io::stderr().lock();
+    let text = shown(&text, stderr.is_terminal());
+    let _ = stderr.write_all(text.as_bytes());
+}
+
+/// Returns text as it is sent: parts from outside can not command the terminal.
+///
+/// Colours are for terminals alone.
+fn shown(text: &fmt::Arguments<'_>, is_terminal: bool) -> String {
+    let text = text.to_string();
+    let shown = if is_terminal { printable::styled(&text) } else { printable::block(&text) };
+    shown.into_owned()
 }
 
 /// Returns true if the error means that the reader of a stream has left.

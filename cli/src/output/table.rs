@@ -8,6 +8,7 @@ use sidestep_core::view::forecast::{Forecast, ForecastSummary};
 use sidestep_core::view::price::savings_usd;
 use sidestep_engine::ports::executions::Summary;
 
+use super::printable::Printable;
 use super::rows::Rows;
 use super::screen::Screen;
 
@@ -160,8 +161,8 @@ pub(crate) fn detail(step: &StepDescription) -> String {
 
 fn cut(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", Printable(&text[..end])),
+        None => Printable(text).to_string(),
     }
 }
 

@@ -3,3 +3,4 @@
 mod definitions;
 mod project;
 mod surroundings;
+mod terminal;

@@ -13,6 +13,7 @@ use super::elsewhere;
 use super::request::LogsRequest;
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
+use crate::output::printable::block;
 use crate::output::stream::reader_left;
 use crate::project::Project;
 use crate::session::Session;
@@ -79,7 +80,7 @@ fn copy(path: &Path, position: u64, reader: &Reader<'_>) -> io::Result<u64> {
     let mut out = std::io::stdout().lock();
     for Line { step, attempt, at, message } in lines {
         let message = reader.named(step, message);
-        writeln!(out, "{step}/{attempt} {at}\t{message}")?;
+        writeln!(out, "{}/{attempt} {}\t{}", block(step), block(at), block(&message))?;
     }
     u64::try_from(end).map_err(io::Error::other)
 }
