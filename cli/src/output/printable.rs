@@ -32,16 +32,13 @@ pub(crate) fn styled(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(ESCAPE) {
         shown += &block(before);
-        match style(after) {
-            Some(end) => {
-                shown.push(ESCAPE);
-                shown += &after[..end];
-                rest = &after[end..];
-            }
-            None => {
-                shown += &block("\u{1b}");
-                rest = after;
-            }
+        if let Some(end) = style(after) {
+            shown.push(ESCAPE);
+            shown += &after[..end];
+            rest = &after[end..];
+        } else {
+            shown += &block("\u{1b}");
+            rest = after;
         }
     }
     shown += &block(rest);

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{Method, Request, Response};
+use axum::http::{HeaderValue, Method, Request, Response};
 use tokio::sync::watch;
 
 use crate::credentials::{Credentials, tag_of};
@@ -155,7 +155,7 @@ fn is_checked_by_the_server(head: &Parts) -> bool {
     if head.headers.contains_key(AUTHORIZATION) {
         return false;
     }
-    let content_type = head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    let content_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_form = head.method == Method::POST
         && content_type.is_some_and(|name| name.starts_with(b"multipart/form-data"));
     let names = head.uri.query().into_iter().flat_map(|query| query.split('&'));

@@ -31,12 +31,11 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// Returns the answer. It closes the connection and grants a web page nothing.
     pub(crate) fn response(&self, service: Service) -> Response<Body> {
-        let (content_type, body) = match service {
-            Service::S3 => ("application/xml", self.xml()),
-            _ => {
-                let document = json!({ "__type": self.code(), "message": self.to_string() });
-                ("application/x-amz-json-1.0", document.to_string())
-            }
+        let (content_type, body) = if service == Service::S3 {
+            ("application/xml", self.xml())
+        } else {
+            let document = json!({ "__type": self.code(), "message": self.to_string() });
+            ("application/x-amz-json-1.0", document.to_string())
         };
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status(service);
@@ -50,9 +49,8 @@ impl Refusal {
     fn status(&self, service: Service) -> StatusCode {
         match self {
             Self::Foreign(Foreign::Host(_)) => StatusCode::MISDIRECTED_REQUEST,
-            Self::Foreign(Foreign::Page(_)) => StatusCode::FORBIDDEN,
             Self::Signature(_) if service == Service::DynamoDb => StatusCode::BAD_REQUEST,
-            Self::Signature(_) => StatusCode::FORBIDDEN,
+            Self::Foreign(Foreign::Page(_)) | Self::Signature(_) => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Starting => StatusCode::SERVICE_UNAVAILABLE,

@@ -57,9 +57,10 @@ fn signed(
 ) -> String {
     let url = format!("http://{address}{path}");
     let headers = [("x-amz-target", "Any.Operation")];
-    let proof = sign(credentials, service, (method, &url), &headers, body.as_bytes());
-    assert!(!proof.is_empty());
-    let proof: String = proof.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let added = sign(credentials, service, (method, &url), &headers, body.as_bytes());
+    assert!(!added.is_empty());
+    let lines: Vec<_> = added.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let proof = lines.concat();
     let length = body.len();
     format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nx-amz-target: Any.Operation\r\n{proof}Content-Length: {length}\r\n\r\n{body}"
@@ -162,7 +163,7 @@ fn presigned(address: SocketAddr, credentials: &Credentials, path: &str) -> Stri
     };
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
-    settings.expires_in = Some(Duration::from_secs(60));
+    settings.expires_in = Some(Duration::from_mins(1));
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     let Credentials { access_key_id, secret_access_key } = credentials;
