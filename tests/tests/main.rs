@@ -5,6 +5,7 @@
 
 mod corpus;
 mod crash;
+mod denied;
 mod deployment;
 mod errors;
 mod handoff;

@@ -16,6 +16,12 @@ const RETRYABLE_CODES: [&str; 5] =
 /// The code of the embedded S3 for a full disk. S3 itself has none.
 const DISK_FULL: &str = "InsufficientStorage";
 
+/// The code of an object in an archive, which has the status of a refusal and is a fact about it.
+const ARCHIVED: &str = "InvalidObjectState";
+
+/// Codes that refuse the caller with another status than 401 or 403.
+const REFUSED_CODES: [&str; 3] = ["ExpiredToken", "InvalidToken", "TokenRefreshRequired"];
+
 /// Returns the HTTP status of a refused request.
 pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
@@ -41,6 +47,9 @@ where
     if error.code() == Some("NoSuchBucket") {
         return StoreError::NoSuchBucket { bucket: uri.bucket().to_owned() };
     }
+    if is_denied(&error) {
+        return StoreError::Denied { operation, uri: uri.clone(), source: Box::new(error) };
+    }
     let retryable = match &error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(failure) => !failure.is_user(),
@@ -59,6 +68,13 @@ where
         retryable,
         source: if is_disk_full { Box::new(DiskFull { source }) } else { source },
     }
+}
+
+/// Returns true if S3 refused the caller. The answer to a HEAD has a status and no code.
+fn is_denied<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let code = error.code().unwrap_or_default();
+    let is_status = matches!(status(error), Some(401 | 403)) && code != ARCHIVED;
+    is_status || REFUSED_CODES.contains(&code)
 }
 
 #[cfg(test)]
@@ -84,6 +100,20 @@ mod tests {
         assert!(matches!(refused(404, "NoSuchBucket"), StoreError::NoSuchBucket { .. }));
         let busy = refused(503, "SlowDown");
         assert!(!DiskFull::is_cause_of(&busy) && busy.retryable(), "{busy:?}");
-        assert!(!refused(403, "AccessDenied").retryable());
+    }
+
+    #[test]
+    fn a_refused_caller_learns_nothing_about_the_object() {
+        // A HEAD's answer has no code.
+        for (status, code) in
+            [(403, "AccessDenied"), (403, ""), (401, ""), (403, "Forbidden"), (400, "ExpiredToken")]
+        {
+            let error = refused(status, code);
+            assert!(matches!(error, StoreError::Denied { .. }), "{status} {code}: {error:?}");
+        }
+        for (status, code) in [(403, "InvalidObjectState"), (400, ""), (404, "NoSuchKey")] {
+            let error = refused(status, code);
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{status} {code}: {error:?}");
+        }
     }
 }

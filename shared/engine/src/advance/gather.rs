@@ -191,13 +191,17 @@ fn trace_uri(prefix: &S3Uri) -> S3Uri {
     S3Uri::new(TRACE_BUCKET, attempt.trim_end_matches('/'))
 }
 
-/// Returns the answer that a store gave, or an error if the same request may succeed later.
+/// Returns the answer that a store gave, or an error if the same request may succeed later or from
+/// another caller.
 ///
-/// After an error, the event is delivered again.
+/// After an error a step leaves the decision to the planner, and the planner's event is delivered
+/// again. A missing permission is no answer: taken for one, it would make a cached result count as
+/// damaged and a condition fail for good.
 fn answered<T>(result: Result<Option<T>, StoreError>) -> Result<Answer<Option<T>>, EngineError> {
     match result {
         Ok(found) => Ok(Ok(found)),
         Err(StoreError::NoSuchBucket { .. }) => Ok(Ok(None)),
+        Err(error @ StoreError::Denied { .. }) => Err(error.into()),
         Err(error) if error.retryable() => Err(error.into()),
         Err(error) => Ok(Err(error.to_string())),
     }

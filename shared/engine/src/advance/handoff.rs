@@ -22,8 +22,8 @@ pub enum HandoffOutcome {
     Committed,
     /// Too many branches compete for the next commit. The planner's queue has the result.
     Reported,
-    /// Only the planner may do what follows. Nothing was committed, and the step has to write its
-    /// manifest.
+    /// Only the planner may decide or do what follows. The step has to write its manifest, whether
+    /// its result was committed or not.
     LeftToPlanner,
 }
 

@@ -8,13 +8,14 @@ use sidestep_core::plan::facts::Facts;
 use sidestep_core::plan::handoff::{attach_state, is_for_a_step};
 use sidestep_core::plan::head::is_head_due;
 use sidestep_core::plan::{Event, Plan};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::advance::records::Records;
 use crate::engine::Engine;
-use crate::error::EngineError;
+use crate::error::{EngineError, error_chain};
 use crate::loaded::{Loaded, fold};
 use crate::ports::executions::Committed;
+use crate::ports::objects::StoreError;
 
 /// How settling an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(crate) enum Outcome {
     Settled(ExecutionStatus),
     /// The state came from memory and is old. It has to be read from the table.
     StaleState,
-    /// Only the planner may do what follows, and a step asked. Nothing was committed.
+    /// Only the planner may decide or do what follows, and a step asked.
     LeftToPlanner,
     /// A step lost its commit while many steps compete for the next one. Nothing was committed.
     Contended,
@@ -111,10 +112,17 @@ impl Engine {
         facts.is_held = !self.available.has_all(&loaded.start, &*self.functions).await?;
         let mut settling = Settling { loaded, events, facts, road, has_won: false, losses: 0 };
         loop {
-            let plan = match self.decide(&mut settling).await? {
-                Decision::Commit(plan) => *plan,
-                Decision::Again => continue,
-                Decision::Stop(outcome) => return Ok(outcome),
+            let plan = match self.decide(&mut settling).await {
+                Ok(Decision::Commit(plan)) => *plan,
+                Ok(Decision::Again) => continue,
+                Ok(Decision::Stop(outcome)) => return Ok(outcome),
+                // A step's role reaches less than the planner's.
+                Err(EngineError::Store(error @ StoreError::Denied { .. })) if road.is_direct() => {
+                    let error = error_chain(&error);
+                    warn!(execution_id = %settling.id(), error, "left to the planner: the step has no permission to look");
+                    return Ok(Outcome::LeftToPlanner);
+                }
+                Err(error) => return Err(error),
             };
             if let Some(outcome) = self.commit_or_follow(&mut settling, plan).await? {
                 return Ok(outcome);

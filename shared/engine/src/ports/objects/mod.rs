@@ -85,6 +85,10 @@ pub enum StoreError {
     /// The stream to be uploaded failed, not the store. Nothing was created.
     #[error("could not read the content meant for `{uri}`")]
     Source { uri: S3Uri, source: io::Error },
+    /// The store does not let the caller look, which says nothing about the object: it may exist,
+    /// and the next caller may be allowed.
+    #[error("no permission to {operation} `{uri}`")]
+    Denied { operation: &'static str, uri: S3Uri, source: BoxError },
     /// Any other failure, as the store says it. `retryable` is the adapter's judgement.
     #[error("could not {operation} `{uri}`")]
     Unavailable { operation: &'static str, uri: S3Uri, retryable: bool, source: BoxError },
