@@ -22,7 +22,7 @@ use sidestep_core::name::{ParameterName, PipelineName, StepName};
 use sidestep_core::place::{Surroundings, find, place};
 use sidestep_core::uri::S3Uri;
 
-use crate::blueprint::{Blueprint, PipelineUse, Upload};
+use crate::blueprint::{Blueprint, Function, PipelineUse, Upload};
 
 /// The number of visits of one function in a chain of requests after which Lambda drops the next
 /// one (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
@@ -110,11 +110,37 @@ pub fn accesses(blueprint: &Blueprint) -> BTreeMap<String, Access> {
 ///
 /// The planner reads it too, because its content is part of cache keys.
 pub fn inputs(blueprint: &Blueprint) -> BTreeSet<Reach> {
-    // What a function writes is looked at before a cached result is used.
-    let of_functions = |access: Access| access.reads.into_iter().chain(access.writes);
-    let mut inputs: BTreeSet<Reach> =
-        accesses(blueprint).into_values().flat_map(of_functions).collect();
-    for pipeline_use in blueprint.pipelines.values() {
+    let pipelines = blueprint.pipelines.values();
+    looked_at(blueprint.functions.values(), pipelines)
+}
+
+/// Returns what plans of the pipelines in which `access` has a step look at, outside the artifact
+/// bucket.
+pub(crate) fn inputs_beside(blueprint: &Blueprint, access: &Access) -> BTreeSet<Reach> {
+    let names: BTreeSet<_> = access.steps.iter().map(|(pipeline_name, _)| pipeline_name).collect();
+    let pipelines: Vec<_> =
+        names.iter().filter_map(|name| blueprint.pipelines.get(*name)).collect();
+    let steps = pipelines.iter().flat_map(|pipeline_use| &pipeline_use.pipeline.steps);
+    let functions = steps.filter_map(|step| match &step.kind {
+        StepKind::Lambda(lambda) => blueprint.functions.get(lambda.function_arn.as_str()),
+        _ => None,
+    });
+    looked_at(functions, pipelines.iter().copied())
+}
+
+/// Returns what plans of `pipelines`, which use `functions`, look at.
+fn looked_at<'b>(
+    functions: impl Iterator<Item = &'b Function>,
+    pipelines: impl Iterator<Item = &'b PipelineUse>,
+) -> BTreeSet<Reach> {
+    let mut inputs: BTreeSet<Reach> = BTreeSet::new();
+    for function in functions {
+        let reads = function.reads.iter().map(|uri| place(uri.bucket(), uri.key()));
+        inputs.extend(reads.map(|uri| Reach::exact(&uri)));
+        // What a function writes is looked at before a cached result is used.
+        inputs.extend(function.writes.iter().map(Reach::exact));
+    }
+    for pipeline_use in pipelines {
         let mut access = Access::default();
         for step in &pipeline_use.pipeline.steps {
             match &step.kind {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::block;
 use crate::blueprint::Blueprint;
-use crate::function::bucket_arn;
+use crate::object::bucket_arn;
 use crate::place::{Place, write_out};
 use crate::resource::{allow, one_or_many, sub};
 

@@ -6,8 +6,9 @@ use sidestep_core::definition::StepKind;
 use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::plan::handoff::Handoff;
 
-use crate::access::Access;
+use crate::access::{Access, inputs_beside};
 use crate::blueprint::{Blueprint, Function};
+use crate::object::{bucket_arn, objects};
 use crate::resource::{ARTIFACTS, allow, arn, invoked, one_or_many, reference, sub};
 
 /// Returns true if the results of `function` take the direct road.
@@ -32,7 +33,7 @@ pub(crate) fn environment(handoff: Handoff) -> Map<String, Value> {
 }
 
 /// Returns the rights: executions, cache entries and its own pipelines' list in the table,
-/// definitions, and the functions of its pipelines.
+/// definitions, what plans of its pipelines look at, and the functions of its pipelines.
 pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     let mut lists: Vec<_> = access.steps.iter().map(|(name, _)| format!("P#{name}")).collect();
     lists.dedup();
@@ -47,7 +48,7 @@ pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     let mut table = allow("Executions", &actions, &arn("Table"));
     table["Condition"] = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } });
     let definitions = sub(format!("{ARTIFACTS}/definitions/*"));
-    vec![
+    let mut statements = vec![
         table,
         allow("Definitions", &["s3:GetObject"], &definitions),
         allow(
@@ -55,6 +56,28 @@ pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
             &["lambda:InvokeFunction"],
             &one_or_many(successors(blueprint, access)),
         ),
+    ];
+    statements.extend(plans(blueprint, access));
+    statements
+}
+
+/// Returns the rights to look at what decides the steps of its pipelines: their inputs, documents
+/// of conditions, and artifacts of earlier results.
+///
+/// A step that lacks one leaves the decision to the planner, which takes seconds.
+fn plans(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
+    let kept = ["runs", "batches"].map(|folder| sub(format!("{ARTIFACTS}/{folder}/*")));
+    let inputs = inputs_beside(blueprint, access);
+    let others = inputs.difference(&access.reads).map(|reach| objects(blueprint, reach));
+    let objects: Vec<_> = kept.into_iter().chain(others).collect();
+    let mut buckets: Vec<_> = inputs.iter().map(|reach| reach.bucket.as_str()).collect();
+    buckets.dedup();
+    let buckets = buckets.iter().map(|bucket| sub(bucket_arn(blueprint, bucket)));
+    // Without it, S3 answers 403 for a missing object.
+    let lists: Vec<_> = std::iter::once(sub(ARTIFACTS)).chain(buckets).collect();
+    vec![
+        allow("Plans", &["s3:GetObject"], &one_or_many(objects)),
+        allow("PlansAbsence", &["s3:ListBucket"], &one_or_many(lists)),
     ]
 }
 

@@ -8,10 +8,11 @@ use sidestep_core::execution::start::READS_VARIABLE;
 use sidestep_core::plan::lease::{EVENT_VARIABLE, EVENT_WITH_KEY, SDK_VARIABLE};
 use sidestep_core::uri::S3Uri;
 
-use crate::access::{Access, Reach};
+use crate::access::Access;
 use crate::blueprint::{Blueprint, Code, Function};
 use crate::direct::{self, is_direct};
 use crate::name::LogicalId;
+use crate::object::{bucket_arn, objects};
 use crate::resource::{
     ARTIFACTS, Resources, allow, arn, assumed_by, document, one_or_many, reference, sub,
 };
@@ -224,14 +225,4 @@ pub(crate) fn kms(blueprint: &Blueprint, services: &[&str]) -> Option<Value> {
 /// Returns the right to send traces. X-Ray's actions have no resources.
 pub(crate) fn xray() -> Value {
     allow("Traces", &["xray:PutTelemetryRecords", "xray:PutTraceSegments"], &json!("*"))
-}
-
-/// Returns the bucket's ARN as text for `Fn::Sub`.
-pub(crate) fn bucket_arn(blueprint: &Blueprint, bucket: &str) -> String {
-    format!("arn:${{AWS::Partition}}:s3:::{}", blueprint.buckets.template_name(bucket))
-}
-
-/// Returns the ARN of the objects that `reach` covers.
-pub(crate) fn objects(blueprint: &Blueprint, reach: &Reach) -> Value {
-    sub(format!("{}/{}", bucket_arn(blueprint, &reach.bucket), reach.pattern()))
 }

@@ -19,6 +19,7 @@ mod evaluate;
 mod function;
 pub mod lint;
 pub mod name;
+mod object;
 pub mod place;
 mod policy;
 mod resource;

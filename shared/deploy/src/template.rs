@@ -9,8 +9,9 @@ use sidestep_core::name::{PipelineName, StepName};
 
 use crate::access::{Access, accesses, inputs};
 use crate::blueprint::Blueprint;
-use crate::function::{bucket_arn, code_parameter, kms, objects, xray};
+use crate::function::{code_parameter, kms, xray};
 use crate::name::{FUNCTION_NAME_CHARACTERS, LogicalId, RESERVED};
+use crate::object::{bucket_arn, objects};
 use crate::place::write_out;
 use crate::resource::{Resources, allow, invoked, one_or_many, sub};
 use crate::{alarm, block, function, policy, trigger};

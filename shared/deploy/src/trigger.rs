@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use sidestep_core::name::PipelineName;
 
 use crate::blueprint::{Blueprint, Upload};
-use crate::function::bucket_arn;
 use crate::name::LogicalId;
+use crate::object::bucket_arn;
 use crate::resource::{Resources, allow, arn, assumed_by, document, reference, sub};
 
 /// Adds buckets, rules and schedules to `resources`.

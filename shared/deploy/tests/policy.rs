@@ -10,13 +10,20 @@ use crate::fixture;
 
 /// Resources with a `*` that are intended, and why: the resource's id, the statement, and the end
 /// of its text.
-const WIDE: [(&str, &str, &str); 22] = [
+const WIDE: [(&str, &str, &str); 28] = [
     // X-Ray's actions know no resources.
     ("EnginePolicy", "Traces", "*"),
     ("StepWorkErRole", "Traces", "*"),
     // Definitions are named by their digest, and versions are published later.
     ("StepWorkErRole", "Definitions", "/definitions/*"),
     ("StepWorkErRole", "Successors", "work_er:*"),
+    // On the direct road it looks at what the planner would look at for its pipelines.
+    ("StepWorkErRole", "Plans", "/runs/*"),
+    ("StepWorkErRole", "Plans", "/batches/*"),
+    ("StepWorkErRole", "Plans", "acme-lake/*"),
+    ("StepWorkErRole", "Plans", "acme-lake/raw/*"),
+    ("StepWorkErRole", "Plans", "acme-lake/a?b/*"),
+    ("StepWorkErRole", "Plans", "results/daily/*"),
     // Definitions are named by their digest.
     ("EnginePolicy", "Definitions", "/definitions/*"),
     // Listings of batches are named by their digest.
@@ -144,6 +151,39 @@ fn on_the_direct_road_a_step_may_commit_and_invoke_what_can_follow_and_no_more()
     assert_eq!(variables["SIDESTEP_REPORTS"], json!({ "Ref": "Reports" }));
     let planner = &template["Resources"]["Planner"]["Properties"]["Environment"]["Variables"];
     assert_eq!(planner["SIDESTEP_HANDOFF"], "direct");
+}
+
+#[test]
+fn on_the_direct_road_a_step_may_look_at_what_decides_the_steps_after_it() {
+    let mut blueprint = fixture::conditions();
+    blueprint.options.handoff = Handoff::Direct;
+    let template = synthesise(&blueprint).expect("a template");
+    let of = |sid: &str| -> Vec<String> {
+        let all = statements(&template);
+        let found =
+            all.iter().find(|(id, statement)| id == "StepWorkRole" && statement["Sid"] == sid);
+        found.map(|(_, statement)| texts(&statement["Resource"]).collect()).unwrap_or_default()
+    };
+    let ends = |resources: &[String], wanted: &[&str]| {
+        for end in wanted {
+            assert!(resources.iter().any(|one| one.ends_with(end)), "{end}: {resources:?}");
+        }
+        assert_eq!(resources.len(), wanted.len(), "{resources:?}");
+    };
+    let artifacts = "-artifacts-${AWS::AccountId}-${AWS::Region}";
+    // Documents of conditions, content that is compared, and artifacts of earlier results.
+    ends(
+        &of("Plans"),
+        &[
+            &format!("{artifacts}/runs/*"),
+            &format!("{artifacts}/batches/*"),
+            ":metrics/m.json",
+            ":metrics/when.csv",
+            ":reference/parts/*",
+            ":reference/table.csv",
+        ],
+    );
+    ends(&of("PlansAbsence"), &[artifacts, ":metrics", ":reference"]);
 }
 
 #[test]
