@@ -17,6 +17,7 @@ pub mod deployer;
 mod direct;
 mod evaluate;
 mod function;
+pub mod iam;
 pub mod lint;
 pub mod name;
 mod object;

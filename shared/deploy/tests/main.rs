@@ -3,6 +3,7 @@
 
 mod deployer;
 mod fixture;
+mod iam;
 mod lint;
 mod policy;
 mod template;
