@@ -19,6 +19,8 @@ pub mod object;
 #[cfg(feature = "planner")]
 pub mod queue;
 #[cfg(feature = "planner")]
+pub mod recorder;
+#[cfg(feature = "planner")]
 pub mod table;
 
 #[cfg(feature = "planner")]

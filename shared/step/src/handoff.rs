@@ -6,6 +6,7 @@
 use lambda_runtime::Error;
 use serde_json::{Map, Value, json};
 use sidestep_aws::counter::Counter;
+use sidestep_aws::recorder::Recorder;
 use sidestep_core::execution::invocation::{COMMITTED, Invocation, REPORTED, RESERVED_KEY, USAGE};
 use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::limits::INLINE_OUTPUT_BYTES;
@@ -39,7 +40,8 @@ impl Direct {
             return Ok(None);
         }
         let options = EngineOptions { handoff, ..EngineOptions::default() };
-        let counter = std::env::var_os(COUNT).map(|_| Counter::new("step"));
+        let counter =
+            std::env::var_os(COUNT).map(|_| Counter::new("step").recorded(Recorder::from_env()));
         let engine = match &counter {
             Some(counter) => sidestep_aws::counted_engine_from_env(counter, options)?,
             None => sidestep_aws::engine_from_env(options)?,

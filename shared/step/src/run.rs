@@ -6,7 +6,9 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sidestep_aws::counter::Counter;
 use sidestep_aws::object::S3ObjectStore;
+use sidestep_aws::recorder::Recorder;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::ObjectStore;
 
@@ -31,7 +33,12 @@ where
     F: Future<Output = Result<O, StepError>> + Send + 'static,
 {
     logging::init();
-    let store: Arc<dyn ObjectStore> = Arc::new(S3ObjectStore::from_env());
+    let store: Arc<dyn ObjectStore> = Arc::new(match Recorder::from_env() {
+        Some(recorder) => {
+            S3ObjectStore::from_env().counted(&Counter::new("step").recorded(Some(recorder)))
+        }
+        None => S3ObjectStore::from_env(),
+    });
     let output_prefix = match std::env::var(OUTPUT_PREFIX) {
         Ok(text) if !text.is_empty() => Some(S3Uri::parse(&text)?),
         _ => None,

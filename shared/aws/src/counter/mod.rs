@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+    BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
@@ -23,11 +24,14 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use parking_lot::{Mutex, MutexGuard};
 use sidestep_core::view::price::Usage;
 
+use crate::recorder::Recorder;
+
 /// A ledger that adapters write to, on behalf of one caller. Clones share the ledger.
 #[derive(Debug, Clone)]
 pub struct Counter {
     caller: Arc<str>,
     ledger: Arc<Mutex<Ledger>>,
+    recorder: Option<Recorder>,
 }
 
 #[derive(Debug, Default)]
@@ -49,15 +53,30 @@ impl Storable for Call {
     type Storer = StoreReplace<Self>;
 }
 
+/// The request that was sent last, kept for its answer.
+#[derive(Debug)]
+struct Sent {
+    uri: String,
+}
+
+impl Storable for Sent {
+    type Storer = StoreReplace<Self>;
+}
+
 impl Counter {
     /// Opens an empty ledger.
     pub fn new(caller: &str) -> Self {
-        Self { caller: caller.into(), ledger: Arc::default() }
+        Self { caller: caller.into(), ledger: Arc::default(), recorder: None }
+    }
+
+    /// Returns the same ledger, with each request recorded too.
+    pub fn recorded(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Returns the same ledger for another caller.
     pub fn for_caller(&self, caller: &str) -> Self {
-        Self { caller: caller.into(), ledger: Arc::clone(&self.ledger) }
+        Self { caller: caller.into(), ..self.clone() }
     }
 
     /// Returns the counts so far, by caller. The round trips are each caller's own.
@@ -121,7 +140,7 @@ impl Intercept for Counter {
 
     fn read_before_transmit(
         &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
@@ -133,6 +152,28 @@ impl Intercept for Counter {
                 usage.add_retry(operation.service(), operation.name());
             }
         });
+        if let Some(recorder) = &self.recorder {
+            let (service, name) = (operation.service(), operation.name());
+            recorder.record(&self.caller, service, name, context.request());
+            let sent = Sent { uri: context.request().uri().to_owned() };
+            cfg.interceptor_state().store_put(sent);
+        }
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let (Some(recorder), Some(operation), Some(sent)) =
+            (&self.recorder, cfg.load::<Metadata>(), cfg.load::<Sent>())
+            && operation.service() == "S3"
+            && context.response().status().as_u16() == 404
+        {
+            recorder.record_absence(&self.caller, operation.name(), &sent.uri);
+        }
         Ok(())
     }
 
