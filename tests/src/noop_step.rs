@@ -1,4 +1,5 @@
-//! A step on the step SDK that does nothing, counts its runs, or writes one artifact.
+//! A step on the step SDK that does nothing, counts its runs, reads one object, or writes one
+//! artifact.
 //!
 //! What is measured with it is sidestep itself.
 
@@ -7,7 +8,7 @@ use std::io::Write as _;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use sidestep_step::{Error, StepContext, StepError};
+use sidestep_step::{Error, S3Uri, StepContext, StepError};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -24,8 +25,12 @@ async fn noop(arguments: Value, ctx: StepContext) -> Result<Value, StepError> {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
         file.write_all(b".")?;
     }
-    if let Some(text) = arguments["Artifact"].as_str() {
-        ctx.put_artifact("note.txt", text.to_owned()).await?;
+    if let Some(uri) = arguments["Read"].as_str() {
+        ctx.download(&S3Uri::parse(uri)?).await?;
     }
-    Ok(json!({ "Value": arguments["Value"] }))
+    let mut uri = None;
+    if let Some(text) = arguments["Artifact"].as_str() {
+        uri = Some(ctx.put_artifact("note.txt", text.to_owned()).await?.uri);
+    }
+    Ok(json!({ "Value": arguments["Value"], "Uri": uri }))
 }

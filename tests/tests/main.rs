@@ -13,6 +13,7 @@ mod house;
 mod listing;
 mod once;
 mod outage;
+mod permissions;
 mod ports;
 mod promises;
 mod requests;
