@@ -13,12 +13,13 @@ use sidestep_core::execution::start::{Function, Start};
 
 use crate::ports::functions::{FunctionError, Functions};
 
-/// The functions that a deployment serves. Those of one process's Lambda host never change.
+/// The functions that a deployment serves. A process's Lambda host keeps those that it has once
+/// been given, under their versions.
 #[derive(Debug)]
 pub(crate) struct AvailableFunctions {
-    /// Code digests by ARN, where `None` means that there is no such function. Without a map,
-    /// nothing is checked.
-    digests: Option<Mutex<BTreeMap<String, Option<String>>>>,
+    /// Code digests by ARN. Without a map, nothing is checked. A function that was missing is
+    /// looked for again, because another command may have brought it.
+    digests: Option<Mutex<BTreeMap<String, String>>>,
 }
 
 impl AvailableFunctions {
@@ -28,10 +29,10 @@ impl AvailableFunctions {
 
     /// Notes a function as it was described.
     pub(crate) fn note(&self, function: &Function) {
-        self.keep(&function.invoke_arn, Some(function.code_digest.clone()));
+        self.keep(&function.invoke_arn, function.code_digest.clone());
     }
 
-    fn keep(&self, arn: &str, digest: Option<String>) {
+    fn keep(&self, arn: &str, digest: String) {
         if let Some(digests) = &self.digests {
             digests.lock().insert(arn.to_owned(), digest);
         }
@@ -48,12 +49,13 @@ impl AvailableFunctions {
         let unknown = start.functions.values().filter(|function| known(function).is_none());
         try_join_all(unknown.map(|function| async move {
             let described = functions.describe(&function.invoke_arn).await?;
-            self.keep(&function.invoke_arn, described.map(|described| described.code_digest));
+            if let Some(described) = described {
+                self.keep(&function.invoke_arn, described.code_digest);
+            }
             Ok::<_, FunctionError>(())
         }))
         .await?;
-        let is_same =
-            |function: &Function| known(function).flatten() == Some(function.code_digest.clone());
+        let is_same = |function: &Function| known(function).as_ref() == Some(&function.code_digest);
         Ok(start.functions.values().all(is_same))
     }
 }
