@@ -32,6 +32,9 @@ pub struct ExecutionDescription {
     pub pipeline_name: String,
     pub pipeline_execution_arn: String,
     pub pipeline_execution_status: &'static str,
+    /// True if it has not ended and no process drives it, which only the caller can know.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
     pub start_time: String,
@@ -44,6 +47,12 @@ pub struct ExecutionDescription {
     pub selective_execution_config: Option<SelectiveExecutionConfig>,
     pub steps: Vec<StepDescription>,
     pub summary: Summary,
+    /// Milliseconds since 1970.
+    #[serde(skip)]
+    pub started_at_ms: u64,
+    /// The time of its end, or of the description while it has not ended.
+    #[serde(skip)]
+    pub until_ms: u64,
     /// The time of the last commit, in milliseconds since 1970.
     #[serde(skip)]
     pub changed_at_ms: u64,
@@ -81,7 +90,11 @@ pub struct Summary {
     pub skipped: usize,
     pub not_selected: usize,
     pub failed: usize,
+    /// The time in which the execution was driven. The time between an end and a retry is left out.
     pub duration_ms: u64,
+    /// The time in which it had not ended and no process drove it, which only the caller can know.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub interrupted_ms: u64,
     /// The time that the functions of the reused results took when they were made.
     pub saved_ms: u64,
     /// The price of that time at Lambda's list price.
@@ -140,7 +153,11 @@ pub fn describe(
         skipped: count("Skipped"),
         not_selected: count("NotSelected"),
         failed: steps.iter().filter(is_failed).count(),
-        duration_ms: ended_at_ms.unwrap_or(now_ms).saturating_sub(start.started_at_ms),
+        duration_ms: ended_at_ms
+            .unwrap_or(now_ms)
+            .saturating_sub(start.started_at_ms)
+            .saturating_sub(rested_ms(commits)),
+        interrupted_ms: 0,
         saved_ms: execution.saved.ms,
         saved_usd: savings_usd(execution.saved),
     };
@@ -148,6 +165,7 @@ pub fn describe(
         pipeline_name: start.pipeline_name.to_string(),
         pipeline_execution_arn: start.execution_arn(),
         pipeline_execution_status: execution.status.name(),
+        interrupted: false,
         failure_reason: last.and_then(|commit| commit.end.clone()?.failure_reason),
         start_time: timestamp(start.started_at_ms),
         end_time: ended_at_ms.map(timestamp),
@@ -174,6 +192,8 @@ pub fn describe(
         }),
         steps,
         summary,
+        started_at_ms: start.started_at_ms,
+        until_ms: ended_at_ms.unwrap_or(now_ms),
         changed_at_ms: commits.last().map_or(start.started_at_ms, |commit| commit.at_ms),
     }
 }
@@ -190,6 +210,26 @@ impl ExecutionDescription {
         }
         self
     }
+}
+
+/// Returns the time between each end of an execution and the retry that followed it.
+fn rested_ms(commits: &[Commit]) -> u64 {
+    let mut ended_at_ms = None;
+    let mut rested_ms = 0;
+    for commit in commits {
+        if let Some(ended_at_ms) = ended_at_ms.take_if(|_| commit.retry.is_some()) {
+            rested_ms += commit.at_ms.saturating_sub(ended_at_ms);
+        }
+        if commit.end.is_some() {
+            ended_at_ms = Some(commit.at_ms);
+        }
+    }
+    rested_ms
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Marks every step that has a supplied result upstream.

@@ -72,6 +72,9 @@ pub struct StepDescription {
     pub started_at_ms: Option<u64>,
     #[serde(skip)]
     pub ended_at_ms: Option<u64>,
+    /// How long no process drove it in between, which only the caller can know.
+    #[serde(skip)]
+    pub interrupted_ms: u64,
     /// The token that the answer to a Callback step has to name.
     #[serde(skip)]
     pub callback_token: Option<String>,
@@ -152,6 +155,7 @@ impl StepDescription {
             phase: Phase::Waiting,
             started_at_ms: None,
             ended_at_ms: None,
+            interrupted_ms: 0,
             callback_token: None,
         }
     }
