@@ -16,31 +16,36 @@ use super::shared::Shared;
 
 /// Runs an attempt that has a place, from finding its environment to settling its outcome.
 pub(super) async fn run(shared: Arc<Shared>, job: Job) {
+    shared.scheduler.settling(true);
+    run_and_settle(&shared, job).await;
+    shared.scheduler.settling(false);
+    shared.dispatch();
+}
+
+async fn run_and_settle(shared: &Arc<Shared>, job: Job) {
     let function = job.invocation.function.clone();
     let age = job.invocation.accepted_at.elapsed();
     if job.waiting.is_none() && age > shared.options.max_event_age {
         shared.scheduler.release(&function, None);
         let condition = Condition::EventAgeExceeded;
         let record = destination::record(&job.invocation, condition, job.attempt - 1, None);
-        destination::deliver(&shared, &job.invocation, record, condition);
-        shared.dispatch();
+        destination::deliver(shared, &job.invocation, record, condition);
         return;
     }
     let name = function.config.name.clone();
     shared.metrics.update(|counts| *counts.invocations.entry(name).or_default() += 1);
     let (outcome, environment) = match &function.config.code {
         Code::InProcess(handler) => {
-            (in_process::invoke(&shared, handler, &job.invocation).await, None)
+            (in_process::invoke(shared, handler, &job.invocation).await, None)
         }
-        Code::Process(command) => run_in_environment(&shared, command, &job.invocation).await,
+        Code::Process(command) => run_in_environment(shared, command, &job.invocation).await,
     };
     if let Err(failure) = &outcome.result {
         shared.metrics.error(&failure.error_type);
     }
     // Before the caller is told, so that its next request finds the place and the environment free.
     shared.scheduler.release(&function, environment);
-    settle(&shared, job, outcome);
-    shared.dispatch();
+    settle(shared, job, outcome);
 }
 
 /// Runs an attempt in an environment; returns the environment, too, if it is still good.

@@ -128,6 +128,21 @@ impl LambdaHost {
         self.shared.scheduler.load()
     }
 
+    /// Begins nothing in a process any more, and returns when what runs has ended and its results
+    /// were taken.
+    pub async fn drain(&self) {
+        self.shared.scheduler.drain();
+        loop {
+            let changed = self.shared.scheduler.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.shared.scheduler.is_drained() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Stops the host; returns when no process is left.
     ///
     /// It refuses new work, drops queued events, waits up to `grace` for running attempts and kills

@@ -5,6 +5,8 @@
 //! never wait. Environments are reused last in, first out, so that surplus ones grow old and are
 //! retired.
 
+mod end;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,6 +50,10 @@ struct State {
     last_environment_id: u64,
     queued_bytes: usize,
     last_event: u64,
+    /// Attempts whose outcome has not been passed on.
+    settling: usize,
+    /// Nothing begins in a process any more.
+    is_draining: bool,
     is_closed: bool,
 }
 
@@ -114,7 +120,7 @@ impl Scheduler {
     pub(super) fn admit(&self, function: &Function) -> Result<(), InvokeError> {
         let name = &function.config.name;
         let mut state = self.lock();
-        if state.is_closed {
+        if state.is_closed || (state.is_draining && function.is_process()) {
             return Err(InvokeError::ShuttingDown);
         }
         let throttled = |reason| InvokeError::TooManyRequests { function: name.clone(), reason };
@@ -160,8 +166,9 @@ impl Scheduler {
             return None;
         }
         let is_host_full = state.running_processes >= self.max_concurrency.load(Ordering::Relaxed);
+        let is_held = is_host_full || state.is_draining;
         let may_run = |entry: &&mut Entry| {
-            entry.running < entry.limit() && !(entry.function.is_process() && is_host_full)
+            entry.running < entry.limit() && !(entry.function.is_process() && is_held)
         };
         let oldest = state
             .functions
@@ -233,17 +240,6 @@ impl Scheduler {
     pub(super) fn environment_ended(&self) {
         self.lock().environments -= 1;
         self.changed.notify_waiters();
-    }
-
-    /// Refuses new work, drops queued events and ends idle environments.
-    pub(super) fn close(&self) {
-        let mut state = self.lock();
-        state.is_closed = true;
-        state.queued_bytes = 0;
-        for entry in state.functions.values_mut() {
-            entry.queue.clear();
-            entry.idle.clear();
-        }
     }
 
     /// Returns what runs and waits now.
