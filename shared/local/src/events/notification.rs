@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The names of events that S3 defines.
 ///
-/// The embedded S3 raises `Put`, `Copy`, `CompleteMultipartUpload` and `Delete`.
+/// The embedded S3 raises `Put`, `Post`, `Copy`, `CompleteMultipartUpload` and `Delete`.
 const EVENTS: [&str; 8] = [
     "s3:ObjectCreated:*",
     "s3:ObjectCreated:Put",

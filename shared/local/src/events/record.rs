@@ -24,6 +24,7 @@ const KEY: &AsciiSet =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventName {
     Put,
+    Post,
     Copy,
     CompleteMultipartUpload,
     Delete,
@@ -34,6 +35,7 @@ impl EventName {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Put => "ObjectCreated:Put",
+            Self::Post => "ObjectCreated:Post",
             Self::Copy => "ObjectCreated:Copy",
             Self::CompleteMultipartUpload => "ObjectCreated:CompleteMultipartUpload",
             Self::Delete => "ObjectRemoved:Delete",

@@ -1,4 +1,5 @@
-//! Requests as they arrive: any signature is accepted, and `aws-chunked` bodies are unwrapped.
+//! Requests as they arrive: any signature is accepted, `aws-chunked` bodies are unwrapped, and
+//! forms are rewritten.
 //!
 //! The server listens on loopback only and knows no secrets, so a signature proves nothing here. It
 //! is dropped before `s3s` sees it, because `s3s` can only verify signatures. The framing of signed
@@ -8,6 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 
 use super::aws_chunked::{Trailers, unframed};
+use super::form::{self, IsForm};
 
 /// The size of the object, where `Content-Length` is that of the framed body.
 const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
@@ -37,6 +39,12 @@ pub(crate) fn unsigned(request: Request<Body>) -> Request<s3s::Body> {
     }
     parts.uri = without_signature(parts.uri);
 
+    if let Some(boundary) = form::boundary(&parts.method, &parts.headers) {
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.extensions.insert(IsForm);
+        let form = form::unsigned(body, &boundary);
+        return Request::from_parts(parts, s3s::Body::http_body_unsync(form));
+    }
     let is_chunked = parts
         .headers
         .get(CONTENT_SHA256)

@@ -5,6 +5,7 @@
 mod cloud;
 mod durability;
 mod dynamodb;
+mod forms;
 mod listing;
 mod notifications;
 mod objects;

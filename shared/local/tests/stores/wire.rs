@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use crate::cloud::{BUCKET, Cloud, LARGE, content, until};
 
 /// Sends a request, and returns the status and the rest of the answer.
-async fn send(cloud: &Cloud, head: &str, body: &[u8]) -> (u16, String) {
+pub(crate) async fn send(cloud: &Cloud, head: &str, body: &[u8]) -> (u16, String) {
     let mut stream = TcpStream::connect(cloud.address).await.unwrap();
     let head = format!("{head}\r\nHost: {}\r\nConnection: close\r\n\r\n", cloud.address);
     stream.write_all(head.as_bytes()).await.unwrap();

@@ -1,4 +1,4 @@
-//! PutObject, CopyObject, DeleteObject and DeleteObjects.
+//! PutObject, also of a form, CopyObject, DeleteObject and DeleteObjects.
 
 use s3s::dto::{
     ChecksumAlgorithm, ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult,
@@ -13,6 +13,7 @@ use super::condition::{ReadCondition, precondition};
 use crate::events::EventName;
 use crate::s3::aws_chunked::Trailers;
 use crate::s3::checksum::{Algorithm, claimed_checksums, set_checksums};
+use crate::s3::form::IsForm;
 use crate::s3::object::{Attributes, NewObject, Precondition};
 use crate::s3::receive::{Claims, INLINE_BYTES_MAX, receive};
 use crate::s3::store::milliseconds;
@@ -47,6 +48,8 @@ impl Service {
         mut request: S3Request<PutObjectInput>,
     ) -> S3Result<PutObjectOutput> {
         let observer = self.observer(&request.extensions);
+        let is_form = request.extensions.get::<IsForm>().is_some();
+        let event = if is_form { EventName::Post } else { EventName::Put };
         let input = &mut request.input;
         let precondition = precondition(input.if_match.take(), input.if_none_match.take())?;
         let mut attributes = attributes!(input);
@@ -71,7 +74,7 @@ impl Service {
             bytes: received.bytes,
             attributes,
             content: received.content,
-            event: EventName::Put,
+            event,
         };
         let (bucket, key) = (new.bucket.clone(), new.key.clone());
         let put = self.store.run(move |store| store.put_object(new, &precondition)).await;
