@@ -1,10 +1,12 @@
 //! What a process that serves others tells them, in a file of the state folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sidestep_core::name::ExecutionId;
 use sidestep_local::folder::published_endpoints;
 use sidestep_local::lambda::FunctionConfig;
 
@@ -25,11 +27,43 @@ pub(crate) struct Published {
     /// Why it cannot use the project's files as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stale: Option<String>,
+    /// The execution for which it serves, if it is no `sidestep up`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) run: Option<PublishedRun>,
+}
+
+/// What a command that runs an execution tells others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PublishedRun {
+    pub(crate) process: u32,
+    /// If false, other commands wait until it ends.
+    pub(crate) is_open: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pipeline: Option<String>,
+    /// The execution that the command itself follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) execution: Option<ExecutionId>,
+    /// The executions that it drives: its own, and those of commands that joined it.
+    pub(crate) driven: BTreeSet<ExecutionId>,
+    /// The commands that it has let in, by ticket, or why it has not.
+    pub(crate) joined: BTreeMap<String, Option<String>>,
+}
+
+impl fmt::Display for PublishedRun {
+    /// Says which command it is: `process 7 runs execution 0a1b of pipeline etl`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.process)?;
+        match (&self.execution, &self.pipeline) {
+            (Some(id), Some(pipeline)) => write!(f, " runs execution {id} of pipeline {pipeline}"),
+            _ => write!(f, " begins an execution"),
+        }
+    }
 }
 
 impl Published {
     pub(crate) fn new(functions: &[FunctionConfig], follows: bool) -> Self {
-        Self { functions: digests(functions), follows, stale: None }
+        Self { functions: digests(functions), follows, stale: None, run: None }
     }
 
     /// Returns what the process that owns the state folder has published.

@@ -166,6 +166,8 @@ impl Remote {
             endpoints: None,
             state,
             starter: None,
+            owner: None,
+            ticket: None,
             sources: SourcePaths::of(&project.settings),
         }
     }

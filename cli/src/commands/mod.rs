@@ -5,6 +5,7 @@ mod callback;
 mod deploy;
 mod destroy;
 mod doctor;
+mod drive;
 mod explain;
 mod get;
 mod graph;

@@ -10,10 +10,13 @@ use sidestep_core::execution::start::Start;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::error::{EngineError, RequestError};
 use sidestep_engine::loaded::Loaded;
+use sidestep_local::lambda::FunctionConfig;
+use tokio::signal::unix::{SignalKind, signal};
 
+use crate::commands::drive::{Begun, Manner, drive};
 use crate::commands::run::{RunOptions, run_in};
 use crate::functions;
-use crate::output::error::{CommandError, user};
+use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::output::follow::{Shown, end_of};
 use crate::project::Project;
@@ -50,18 +53,23 @@ pub(crate) async fn retry(
         let trigger = format!("retry of {} ({})", refused.execution_id, refused.trigger);
         return run_in(&project, target, &options, &trigger).await;
     }
-    let session = match target {
-        Target::Aws => target.open(&project).await?,
-        Target::Local => with_functions_of(&project, &options.execution).await?,
-    };
-    if options.detach && session.cloud.is_some() {
-        session.close(Duration::ZERO).await;
-        let hint = "start `sidestep up` in another terminal";
-        return Err(user("`--detach` needs a running `sidestep up`").hint(hint));
+    let RetryOptions { json, wide, detach, .. } = *options;
+    if target == Target::Local {
+        let functions = functions_of(&project, &options.execution).await?;
+        let manner = Manner { detach, wide, json };
+        let begin = async |session: &Session| retry_in(session, options).await;
+        return Box::pin(drive(&project, &functions, None, manner, begin)).await;
     }
-    let result = retry_in(&session, options).await;
-    session.close(Duration::ZERO).await;
-    result
+    let session = target.open(&project).await?;
+    let mut begun = retry_in(&session, options).await?;
+    if detach {
+        println!("{}", begun.id);
+        return Ok(ExitStatus::Succeeded);
+    }
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let shown =
+        Shown { json, wide, after: &mut begun.after, interrupted: &mut interrupted, meter: None };
+    Ok(end_of(&session, &begun.id, &begun.pipeline, shown).await?.status())
 }
 
 /// Returns the start of an execution that has no steps, because a trigger could not start it.
@@ -90,8 +98,8 @@ fn again(project: &Project, start: &Start) -> Result<StartOptions, CommandError>
     Ok(StartOptions::plain(pipeline, given.collect()))
 }
 
-/// Opens a session that serves the functions of the execution.
-async fn with_functions_of(project: &Project, text: &str) -> Result<Session, CommandError> {
+/// Builds the functions of the execution.
+async fn functions_of(project: &Project, text: &str) -> Result<Vec<FunctionConfig>, CommandError> {
     let session = Session::read(project).await?;
     let work = async {
         let id = session.execution(text).await?;
@@ -102,8 +110,7 @@ async fn with_functions_of(project: &Project, text: &str) -> Result<Session, Com
     let functions = &start?.functions;
     let names: Vec<_> =
         functions.keys().map(|function| function.function_name().to_owned()).collect();
-    let ready = functions::prepare(project, &names)?;
-    Session::run(project, &ready.functions, None).await
+    Ok(functions::prepare(project, &names)?.functions)
 }
 
 /// Returns how to run the rest of an execution with the code of now.
@@ -125,19 +132,16 @@ fn with_new_code(id: &ExecutionId, loaded: &Loaded) -> String {
     format!("`sidestep run {name}` starts a new execution; steps without caching run again")
 }
 
-async fn retry_in(session: &Session, options: &RetryOptions) -> Result<ExitStatus, CommandError> {
+/// Asks for the retry.
+async fn retry_in(session: &Session, options: &RetryOptions) -> Result<Begun, CommandError> {
     let id = session.execution(&options.execution).await?;
     let loaded = session.engine.load(&id).await?;
+    let name = loaded.start.pipeline_name.to_string();
+    session.follows(&id, &name)?;
     if let Err(error) = session.engine.retry(&id).await {
         let is_other = matches!(&error, EngineError::Request(RequestError::OtherCode { .. }));
         let error = CommandError::from(error);
         return Err(if is_other { error.hint(with_new_code(&id, &loaded)) } else { error });
     }
-    if options.detach {
-        println!("{id}");
-        return Ok(ExitStatus::Succeeded);
-    }
-    let RetryOptions { json, wide, .. } = *options;
-    let shown = Shown { json, wide, after: loaded.execution.revision, meter: None };
-    end_of(session, &id, &loaded.pipeline, shown).await
+    Ok(Begun { id, name, pipeline: loaded.pipeline, after: loaded.execution.revision })
 }

@@ -1,24 +1,26 @@
 //! `sidestep run`: starts an execution, shows its progress and waits for its end.
 
 use std::path::Path;
-use std::time::Duration;
 
 use clap::Args;
 use sidestep_aws::counter::Counter;
+use sidestep_core::definition::StepKind;
+use sidestep_core::execution::Phase;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::start::{Prepared, StartRequest};
-use sidestep_engine::sweep::Leases;
 use sidestep_local::cloud::CloudError;
 use sidestep_local::folder;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::meter::Meter;
+use crate::commands::drive::{Begun, Manner, drive};
 use crate::output::error::{CommandError, user};
 use crate::output::exit_status::ExitStatus;
 use crate::output::follow::{Shown, end_of};
 use crate::project::Project;
+use crate::published::Published;
 use crate::remote::Remote;
 use crate::request::{Asked, StartOptions, ask, note_empty_selection, read};
-use crate::session::Session;
+use crate::session::{POLL, Session};
 use crate::target::Target;
 
 #[derive(Debug, Args)]
@@ -56,64 +58,135 @@ pub(crate) async fn run_in(
         let remote = Remote::open(project).await?;
         let (mut request, _) = read(project, &options.start, trigger)?;
         request.definition = remote.definition(request.definition);
-        return follow(&remote.session(project), request, options, None).await;
+        let session = remote.session(project);
+        let mut begun = start(&session, &request).await?;
+        if options.detach {
+            println!("{}", begun.id);
+            return Ok(ExitStatus::Succeeded);
+        }
+        let StartOptions { json, wide, .. } = options.start;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let shown = Shown {
+            json,
+            wide,
+            after: &mut begun.after,
+            interrupted: &mut interrupted,
+            meter: None,
+        };
+        return Ok(end_of(&session, &begun.id, &begun.pipeline, shown).await?.status());
     }
     folder::check(&project.state_folder()).map_err(CloudError::from)?;
     let Asked { request, ready } = ask(project, &options.start, trigger)?;
     let counter = options.cost.then(|| Counter::new("sidestep"));
-    let session = Session::run(project, &ready.functions, counter.as_ref()).await?;
-    if options.cost && session.cloud.is_none() {
-        let hint = "stop `sidestep up` first";
-        return Err(user("`--cost` cannot count another process's requests").hint(hint));
-    }
-    if options.detach && session.cloud.is_some() {
-        session.close(Duration::ZERO).await;
-        let hint = "start `sidestep up` in another terminal";
-        return Err(user("`--detach` needs a running `sidestep up`").hint(hint));
-    }
-    let meter =
-        session.cloud.as_ref().zip(counter).map(|(cloud, counter)| Meter::begin(counter, cloud));
-    let result = follow(&session, request, options, meter).await;
-    // The execution has ended, so there is nothing to wait for.
-    session.close(Duration::ZERO).await;
-    result
-}
-
-/// Starts the execution and follows it, unless the user detaches.
-async fn follow(
-    session: &Session,
-    request: StartRequest,
-    options: &RunOptions,
-    meter: Option<Meter>,
-) -> Result<ExitStatus, CommandError> {
-    let starter = session.starter.as_ref().unwrap_or(&session.engine);
-    let prepared = starter.prepare(request).await?;
-    note_empty_selection(&prepared);
-    let pipeline = prepared.pipeline.clone();
-    session.create_queues(&pipeline, &prepared.start.parameters).await?;
-    let id = begin(session, prepared).await?;
-    if options.detach {
-        println!("{id}");
-        return Ok(ExitStatus::Succeeded);
-    }
     let StartOptions { json, wide, .. } = options.start;
-    end_of(session, &id, &pipeline, Shown { json, wide, after: 0, meter }).await
+    let manner = Manner { detach: options.detach, wide, json };
+    let begin = async |session: &Session| start(session, &request).await;
+    Box::pin(drive(project, &ready.functions, counter, manner, begin)).await
 }
 
-/// Begins the execution, or continues an interrupted one that does the same work.
-async fn begin(session: &Session, prepared: Prepared) -> Result<ExecutionId, CommandError> {
-    let engine = &session.engine;
-    if session.cloud.is_some() {
-        for id in engine.executions().live().await? {
-            let start = engine.executions().start(&id).await?;
-            let is_same = start.is_some_and(|start| start.is_same_work(&prepared.start));
-            // The index of live executions may lag, the commits never do.
-            if is_same && !engine.has_ended(&id).await? {
-                eprintln!("execution {id} was interrupted: continuing it");
-                engine.resume(&id, Leases::All).await?;
-                return Ok(id);
+/// Starts the execution, or continues an interrupted one that does the same work.
+async fn start(session: &Session, request: &StartRequest) -> Result<Begun, CommandError> {
+    let starter = session.starter.as_ref().unwrap_or(&session.engine);
+    let mut has_waited = false;
+    loop {
+        let prepared = starter.prepare(request.clone()).await?;
+        if !has_waited {
+            note_empty_selection(&prepared);
+        }
+        let name = request.pipeline_name.to_string();
+        let pipeline = prepared.pipeline.clone();
+        session.create_queues(&pipeline, &prepared.start.parameters).await?;
+        let id = match same_work(session, &prepared).await? {
+            Same::None => {
+                // Before it begins, so that at no time it seems to be driven by none.
+                session.follows(&prepared.start.execution_id, &name)?;
+                starter.begin(prepared).await?
             }
+            Same::Interrupted(id) => {
+                eprintln!("execution {id} was interrupted: continuing it");
+                session.take_up(&id, &name).await?;
+                id
+            }
+            Same::Left(id) => {
+                eprintln!("execution {id} is running: following it");
+                session.follows(&id, &name)?;
+                id
+            }
+            Same::Followed(id) => {
+                eprintln!("execution {id} does the same: waiting until it ends");
+                wait_for(session, &id).await?;
+                has_waited = true;
+                continue;
+            }
+        };
+        return Ok(Begun { id, name, pipeline, after: 0 });
+    }
+}
+
+/// An execution that does the same work and has not ended.
+enum Same {
+    None,
+    /// No process drives it.
+    Interrupted(ExecutionId),
+    /// A process drives it, and its command has been interrupted.
+    Left(ExecutionId),
+    /// Another command waits for its end.
+    Followed(ExecutionId),
+}
+
+/// Returns an execution that does the same work, where this command must not begin another one.
+async fn same_work(session: &Session, prepared: &Prepared) -> Result<Same, CommandError> {
+    // An `up` drives whatever is asked of it.
+    if session.cloud.is_none() && session.ticket.is_none() {
+        return Ok(Same::None);
+    }
+    let engine = &session.engine;
+    for id in engine.executions().live().await? {
+        let start = engine.executions().start(&id).await?;
+        let is_same = start.is_some_and(|start| start.is_same_work(&prepared.start));
+        // The index of live executions may lag, the commits never do.
+        if !is_same || engine.has_ended(&id).await? {
+            continue;
+        }
+        let run = match session.cloud {
+            Some(_) => None,
+            None => Published::read(&session.state)?.and_then(|published| published.run),
+        };
+        let is_driven = run.as_ref().is_some_and(|run| run.driven.contains(&id));
+        let is_followed = session.followed_by_others().contains(&id)
+            || run.is_some_and(|run| run.execution.as_ref() == Some(&id));
+        if !is_driven && !is_followed {
+            return Ok(Same::Interrupted(id));
+        }
+        if !is_followed {
+            return Ok(Same::Left(id));
+        }
+        if works(session, &id).await? {
+            return Ok(Same::Followed(id));
         }
     }
-    Ok(session.starter.as_ref().unwrap_or(engine).begin(prepared).await?)
+    Ok(Same::None)
+}
+
+/// Returns true while an execution has more to do than to wait for answers of others.
+async fn works(session: &Session, id: &ExecutionId) -> Result<bool, CommandError> {
+    let loaded = session.engine.load(id).await?;
+    let mut waits = false;
+    for index in loaded.pipeline.indexes() {
+        let is_callback = matches!(loaded.pipeline.step(index).kind, StepKind::Callback(_));
+        match loaded.execution.step(index).phase {
+            Phase::Executing if is_callback => waits = true,
+            Phase::Executing | Phase::Retrying => return Ok(true),
+            _ => {}
+        }
+    }
+    Ok(!waits)
+}
+
+/// Waits until an execution has ended or only waits for answers.
+async fn wait_for(session: &Session, id: &ExecutionId) -> Result<(), CommandError> {
+    while !session.engine.has_ended(id).await? && works(session, id).await? {
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
 }

@@ -34,6 +34,7 @@ use crate::session::Session;
 use crate::target::Target;
 
 /// Variable that names the file of access keys; it goes before `[serve] keys`.
+use crate::session::join::Joining;
 const KEYS_FILE: &str = "SIDESTEP_SERVE_KEYS";
 
 #[derive(Debug, Args)]
@@ -112,7 +113,7 @@ async fn local(
     let owned = Session::own_unless_in_use(project, functions, triggers, None, freshness).await?;
     let session = match owned {
         Some(session) => session,
-        None => Session::run(project, functions, None).await?,
+        None => Session::run(project, functions, None, Joining::Ups).await?,
     };
     let reloader = session.cloud.as_ref().map(|_| Reloader::new(served, &gate, true));
     if let Some(reloader) = &reloader {

@@ -12,6 +12,7 @@ use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::session::Session;
+use crate::standing::Standing;
 use crate::target::Target;
 
 #[derive(Debug, Args)]
@@ -47,8 +48,8 @@ async fn stop_in(
 ) -> Result<(ExecutionId, &'static str), CommandError> {
     let id = session.execution(text).await?;
     let mut status = session.engine.stop(&id).await?;
-    // In a cloud that this command started nothing runs: the command that ran the steps has ended.
-    if session.cloud.is_some() && !status.is_over() {
+    // The command that ran the steps has ended, so nothing runs.
+    if !status.is_over() && !Standing::read(session)?.is_driven(&id) {
         session.engine.resume(&id, Leases::All).await?;
         status = session.engine.load(&id).await?.execution.status;
     }

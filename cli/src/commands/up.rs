@@ -20,6 +20,7 @@ use sidestep_local::folder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::list::refused;
+use crate::drives::{BEAT, Beats};
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::output::follow::SWEEP;
@@ -131,6 +132,8 @@ pub(crate) async fn attend(
             waiting = asked(&mut reloader) => answer(&mut reloader, session, waiting).await,
         }
     }
+    let mut beats = Beats::new(&session.state);
+    let mut beat = tokio::time::interval(BEAT);
     let mut changes = session.engine.changes();
     let mut failed = cloud.failed().subscribe();
     let mut sweep = tokio::time::interval(SWEEP);
@@ -147,6 +150,12 @@ pub(crate) async fn attend(
                 let failure = failed.borrow_and_update().clone();
                 let causes = failure.map_or_else(String::new, |failure| failure.causes);
                 eprintln!("the planner cannot go on, and will try again: {causes}");
+            }
+            _ = beat.tick() => {
+                // A failure is one of the sweep, too, which reports it.
+                if let Ok(live) = session.engine.executions().live().await {
+                    beats.note(&live.into_iter().collect());
+                }
             }
             // Beside this loop, because the sweep may start a window, which asks this loop.
             _ = sweep.tick() => drop(tokio::spawn(swept(Arc::clone(&session.engine)))),

@@ -13,6 +13,7 @@ use sidestep_engine::engine::Engine;
 
 use crate::output::error::CommandError;
 use crate::session::Session;
+use crate::standing::Standing;
 
 /// Returns the steps of `this` that run, each with what differs.
 pub(crate) async fn of_runs(
@@ -35,6 +36,7 @@ pub(crate) async fn describe(
 ) -> Result<ExecutionDescription, CommandError> {
     let engine = &session.engine;
     let mut description = engine.describe(id).await?;
+    Standing::read(session)?.add_to(id, &mut description);
     let this = engine.earlier(id).await?;
     for (step, explanation) in of_runs(engine, &this).await? {
         description.steps[step.0].reason = Some(explanation.because());

@@ -6,7 +6,7 @@ use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::commit::Revision;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::sweep::Leases;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use super::progress::Progress;
 use super::screen::{Screen, is_one_stream};
@@ -22,14 +22,34 @@ pub(crate) const SWEEP: Duration = Duration::from_mins(1);
 /// How often an execution in another process is polled.
 const POLL: Duration = Duration::from_millis(200);
 
+/// How following an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Followed {
+    Ended(ExitStatus),
+    /// The process that this one has joined ended before the execution.
+    OwnerEnded,
+}
+
+impl Followed {
+    /// Returns the status where no other process can end.
+    pub(crate) fn status(self) -> ExitStatus {
+        match self {
+            Self::Ended(status) => status,
+            Self::OwnerEnded => ExitStatus::ServiceError,
+        }
+    }
+}
+
 /// How to follow an execution.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct Shown<'a> {
     pub(crate) json: bool,
     /// True if no line is cut to the width of the terminal.
     pub(crate) wide: bool,
-    /// Only commits after this one are shown.
-    pub(crate) after: Revision,
+    /// Only commits after this one are shown; kept up as they come.
+    pub(crate) after: &'a mut Revision,
+    /// Received before the first line is shown, because its reader may interrupt at once.
+    pub(crate) interrupted: &'a mut Signal,
     /// Counts the execution's requests to the services.
     pub(crate) meter: Option<Meter>,
 }
@@ -39,28 +59,34 @@ pub(crate) async fn end_of(
     session: &Session,
     id: &ExecutionId,
     pipeline: &Pipeline,
-    shown: Shown,
-) -> Result<ExitStatus, CommandError> {
-    // Before the first line is shown, because its reader may interrupt at once.
-    let mut interrupted = signal(SignalKind::interrupt())?;
+    shown: Shown<'_>,
+) -> Result<Followed, CommandError> {
     let screen = (!shown.json).then(|| Screen::of_stderr(shown.wide));
     let mut progress = Progress::new(pipeline, session, screen);
-    progress.started(id);
+    if *shown.after == 0 {
+        progress.started(id);
+    }
     let watched = watch(session, id, &mut progress, shown.after);
     tokio::select! {
         watched = watched => watched?,
+        () = session.owner_gone() => {
+            progress.finish();
+            return Ok(Followed::OwnerEnded);
+        }
         error = session.planner_failed() => {
             progress.finish();
             eprintln!("interrupted: run the same command again to continue execution {id}");
             return Err(error);
         }
-        _ = interrupted.recv() => {
+        _ = shown.interrupted.recv() => {
             if session.cloud.is_some() {
                 eprintln!("interrupted: run the same command again to continue execution {id}");
+            } else if session.ticket.is_some() {
+                eprintln!("execution {id} continues while the other command runs: run the same command again to follow it");
             } else {
                 eprintln!("execution {id} continues without this command");
             }
-            return Ok(ExitStatus::Interrupted);
+            return Ok(Followed::Ended(ExitStatus::Interrupted));
         }
     }
     progress.finish();
@@ -85,7 +111,7 @@ pub(crate) async fn end_of(
         }
     }
     let succeeded = description.pipeline_execution_status == "Succeeded";
-    Ok(if succeeded { ExitStatus::Succeeded } else { ExitStatus::Failed })
+    Ok(Followed::Ended(if succeeded { ExitStatus::Succeeded } else { ExitStatus::Failed }))
 }
 
 /// Shows commits as they come, until the execution has ended.
@@ -93,14 +119,14 @@ async fn watch(
     session: &Session,
     id: &ExecutionId,
     progress: &mut Progress,
-    mut shown: Revision,
+    shown: &mut Revision,
 ) -> Result<(), CommandError> {
     let mut changes = session.engine.changes();
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
     loop {
         changes.mark_unchanged();
-        for commit in session.engine.next_commits(id, shown).await? {
-            shown = commit.revision;
+        for commit in session.engine.next_commits(id, *shown).await? {
+            *shown = commit.revision;
             progress.commit(id, &commit);
             if commit.end.is_some() {
                 // This process may end now. Whatever marks the execution as unfinished must be

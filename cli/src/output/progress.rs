@@ -120,8 +120,10 @@ impl Progress {
             if let Some(bar) = running.as_ref().and_then(|running| running.bar.as_ref()) {
                 bar.finish_and_clear();
             }
-            let since = running.map_or(commit.at_ms, |running| running.since_ms);
-            let took = duration(commit.at_ms.saturating_sub(since));
+            // Unknown if another process drove the step when it began.
+            let took = running.map_or_else(String::new, |running| {
+                duration(commit.at_ms.saturating_sub(running.since_ms))
+            });
             match &completion.result {
                 AttemptResult::Succeeded(_) => self.step(completion.step, "succeeded", &took),
                 AttemptResult::Retried(retried) => {

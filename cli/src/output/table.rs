@@ -12,6 +12,16 @@ use super::printable::Printable;
 use super::rows::Rows;
 use super::screen::Screen;
 
+/// A line of the list of executions.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) summary: Summary,
+    /// It has not ended, and no process drives it.
+    pub(crate) is_interrupted: bool,
+    /// How long it was driven; known once it has ended.
+    pub(crate) duration_ms: Option<u64>,
+}
+
 /// Longer values are cut; `--json` has all of them.
 const VALUE_CHARS: usize = 1000;
 
@@ -80,7 +90,7 @@ fn write_result(text: &mut String, description: &ExecutionDescription, screen: S
     let line = format!(
         "{} {} in {}: {} run, {} cached, {}{} skipped, {}{} failed",
         description.pipeline_name,
-        description.pipeline_execution_status,
+        status(description.pipeline_execution_status, description.interrupted),
         duration(summary.duration_ms),
         summary.run,
         summary.cache_hit,
@@ -147,7 +157,9 @@ pub(crate) fn forecast(forecast: &Forecast, screen: Screen) -> String {
 
 fn time(step: &StepDescription) -> String {
     match (step.step_status, step.started_at_ms, step.ended_at_ms) {
-        (Some(_), Some(start), Some(end)) => duration(end.saturating_sub(start)),
+        (Some(_), Some(start), Some(end)) => {
+            duration(end.saturating_sub(start).saturating_sub(step.interrupted_ms))
+        }
         _ => "-".to_owned(),
     }
 }
@@ -166,17 +178,25 @@ fn cut(text: &str, chars: usize) -> String {
     }
 }
 
+/// Returns the status of an execution in words, which says whether a process drives it.
+fn status(name: &str, is_interrupted: bool) -> String {
+    match (name, is_interrupted) {
+        (_, false) => name.to_owned(),
+        ("Executing", true) => "interrupted".to_owned(),
+        (_, true) => format!("{name}, interrupted"),
+    }
+}
+
 /// Returns executions as a table.
-pub(crate) fn list(summaries: &[Summary], screen: Screen) -> String {
+pub(crate) fn list(lines: &[Line], screen: Screen) -> String {
     let header = ["execution", "pipeline", "status", "started", "took", "saved"];
     let mut rows = Rows::new(&header, &[1, 5]);
-    for summary in summaries {
-        let took =
-            summary.ended_at_ms.map(|end| duration(end.saturating_sub(summary.started_at_ms)));
+    for Line { summary, is_interrupted, duration_ms } in lines {
+        let took = duration_ms.map(duration);
         let row = [
             summary.execution_id.to_string(),
             summary.pipeline_name.to_string(),
-            summary.status.name().to_owned(),
+            status(summary.status.name(), *is_interrupted),
             second(summary.started_at_ms),
             took.unwrap_or_else(|| "-".to_owned()),
             saved(summary.saved),

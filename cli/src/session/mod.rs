@@ -1,43 +1,42 @@
 //! A session with a cloud: one that this process starts, that of a running `sidestep up`, or AWS.
 
+mod host;
+pub(crate) mod join;
 mod own;
+mod owner;
 mod setup;
+pub(crate) mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
-use sidestep_aws::counter::Counter;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::{ExecutionId, ParameterName};
 use sidestep_core::parse::parse;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
-use sidestep_engine::options::EngineOptions;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
-    cloud_engine, create_queues, create_resources, local_engine, register_step, replace_triggers,
-    upload_files, with_handoff,
+    cloud_engine, create_queues, create_resources, register_step, replace_triggers, upload_files,
+    with_handoff,
 };
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
-use sidestep_local::lambda::FunctionConfig;
 
+use self::owner::Owner;
 use self::setup::{register_all, watched};
+use self::ticket::Ticket;
 use crate::output::error::{CommandError, user};
 use crate::project::Project;
-use crate::published::{Published, digests};
 use crate::request::execution_id;
 use crate::served::Served;
 use crate::source_paths::SourcePaths;
 
 /// Name in the counter of the part that starts executions.
 pub(crate) const STARTER: &str = "starter";
-
-/// How long a command waits until a running `sidestep up` serves the code that it has just built.
-const CATCHING_UP: Duration = Duration::from_mins(1);
 
 /// How often a session checks a state folder that another process uses.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
@@ -52,6 +51,10 @@ pub(crate) struct Session {
     pub(crate) state: PathBuf,
     /// Starts executions instead of [`Session::engine`] if requests are counted.
     pub(crate) starter: Option<Engine>,
+    /// What this process tells others, if it runs an execution and owns the state folder.
+    pub(crate) owner: Option<Mutex<Owner>>,
+    /// What this process asks of another one that runs an execution and owns the state folder.
+    pub(crate) ticket: Option<Mutex<Ticket>>,
     /// Where the functions' code is, for the paths in their messages.
     pub(crate) sources: SourcePaths,
 }
@@ -77,6 +80,8 @@ impl Session {
                         endpoints,
                         state,
                         starter: None,
+                        owner: None,
+                        ticket: None,
                         sources: SourcePaths::of(&project.settings),
                     });
                 }
@@ -86,41 +91,6 @@ impl Session {
                 }
                 Err(error) => return Err(error.into()),
             }
-        }
-    }
-
-    /// Joins a running `sidestep up`, or starts a cloud after other commands' clouds have ended.
-    pub(crate) async fn run(
-        project: &Project,
-        functions: &[FunctionConfig],
-        counter: Option<&Counter>,
-    ) -> Result<Self, CommandError> {
-        let mut has_waited = false;
-        let until = Instant::now() + CATCHING_UP;
-        loop {
-            match Self::join(project, functions)? {
-                Joined::Session(session) => return Ok(*session),
-                Joined::Other { follows: true, .. } if Instant::now() < until => {
-                    tokio::time::sleep(POLL).await;
-                    continue;
-                }
-                Joined::Other { function, .. } => {
-                    let problem =
-                        format!("`sidestep up` serves different code for function `{function}`");
-                    return Err(user(problem).hint("restart it"));
-                }
-                Joined::None => {}
-            }
-            let owned = Self::own_unless_in_use(project, functions, &[], counter, None).await?;
-            if let Some(session) = owned {
-                return Ok(session);
-            }
-            if !has_waited {
-                eprintln!("another sidestep is running in this project: waiting until it ends");
-            }
-            has_waited = true;
-            // Do not wait for the lock: an `up` never ends, but can be joined once it serves.
-            tokio::time::sleep(POLL).await;
         }
     }
 
@@ -141,32 +111,6 @@ impl Session {
         upload_files(cloud, new.project.uploads()?).await?;
         let before: Vec<_> = old.triggers.iter().map(|source| source.trigger.clone()).collect();
         Ok(replace_triggers(cloud, &self.engine, &before, &registered).await?)
-    }
-
-    /// Joins a running `sidestep up`, if there is one and it serves the same functions.
-    fn join(project: &Project, functions: &[FunctionConfig]) -> Result<Joined, CommandError> {
-        let state = project.state_folder();
-        let Some(endpoints) = published_endpoints(&state) else { return Ok(Joined::None) };
-        let Some(served) = Published::read(&state)? else { return Ok(Joined::None) };
-        for (function, digest) in digests(functions) {
-            if served.functions.get(&function) != Some(&digest) {
-                if let Some(stale) = served.stale {
-                    return Err(user(stale).hint("fix that first"));
-                }
-                return Ok(Joined::Other { function, follows: served.follows });
-            }
-        }
-        Ok(Joined::Session(Box::new(Self::joined(project, endpoints))))
-    }
-
-    /// Returns a session over another process's endpoints.
-    fn joined(project: &Project, endpoints: Endpoints) -> Self {
-        let state = project.state_folder();
-        let handoff = project.settings.engine.handoff;
-        let options = EngineOptions { handoff, ..watched(&state) };
-        let engine = Arc::new(local_engine(&endpoints, options));
-        let sources = SourcePaths::of(&project.settings);
-        Self { engine, cloud: None, endpoints: Some(endpoints), state, starter: None, sources }
     }
 
     /// Creates the queues of a pipeline's Callback steps in the embedded cloud: those that are
@@ -215,17 +159,4 @@ impl Session {
             cloud.shutdown(grace).await;
         }
     }
-}
-
-/// What became of an attempt to join a running `sidestep up`.
-enum Joined {
-    Session(Box<Session>),
-    /// It serves other code of this function.
-    Other {
-        function: String,
-        /// If true, it will serve this code soon.
-        follows: bool,
-    },
-    /// None is running, or it does not serve others yet.
-    None,
 }

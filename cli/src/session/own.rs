@@ -101,6 +101,8 @@ impl Session {
             None => planner,
         };
         let sources = SourcePaths::of(&project.settings);
-        Ok(Self { engine, cloud: Some(cloud), endpoints, state, starter, sources })
+        let (owner, ticket) = (None, None);
+        let cloud = Some(cloud);
+        Ok(Self { engine, cloud, endpoints, state, starter, owner, ticket, sources })
     }
 }

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod control;
+mod joined;
 pub(crate) mod project;
 mod repair;
 mod retries;

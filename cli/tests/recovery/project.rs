@@ -76,7 +76,11 @@ impl Project {
     }
 
     pub(crate) fn run(&self) -> Running {
-        let mut command = self.command(&["run", "test"]);
+        self.run_of("test")
+    }
+
+    pub(crate) fn run_of(&self, pipeline: &str) -> Running {
+        let mut command = self.command(&["run", pipeline]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap());
         Running { child, lines }
