@@ -251,6 +251,13 @@ fn validate_takes_a_pipelines_name_and_knows_the_projects_functions() {
         assert_eq!((status, out.as_str()), (0, ""), "{name}: {err}");
         assert!(err.ends_with("work.json: 0 errors, 0 warnings\n"), "{err}");
     }
+    project.write("f/h.py", &HANDLER.replace("return {'Y'", "print({'Y'").replace("!'}", "!'})"));
+    let (status, out, err) = project.run(&["validate", "work"]);
+    let silent = "work.json: warning: step `First` declares output `Y`, but `handler` in `f/h.py` never returns a value\n";
+    assert!(out.contains(silent), "{out}");
+    assert!(err.ends_with("work.json: 0 errors, 2 warnings\n"), "{err}");
+    assert_eq!(status, 0);
+    project.write("f/h.py", HANDLER);
     let text = fs::read_to_string(project.folder.path().join("work.json")).unwrap();
     project.write(
         "work.json",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 use sidestep_core::limits::DEFINITION_BYTES;
-use sidestep_core::parse::{parse, unknown_functions, unrunnable};
+use sidestep_core::parse::{Parsed, parse, unknown_functions, unrunnable};
 
 use crate::output::count::count;
 use crate::output::error::{CommandError, OrError as _};
@@ -16,6 +16,7 @@ use crate::output::exit_status::ExitStatus;
 use crate::output::problems::problem_lines;
 use crate::pipeline_source::format_of;
 use crate::project::Project;
+use crate::silent::{Silent, silent_steps};
 
 #[derive(Debug, Args)]
 pub(crate) struct ValidateOptions {
@@ -39,9 +40,12 @@ pub(crate) fn validate(
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
         .or_user(|| format!("could not read `{file}`"))?;
     let format = format_of(&path);
-    let (mut problems, waiting) = match parse(&bytes, format) {
-        Ok(parsed) => (parsed.warnings, unrunnable(&parsed.pipeline)),
-        Err(problems) => (problems, Vec::new()),
+    let (mut problems, waiting, silent) = match parse(&bytes, format) {
+        Ok(Parsed { pipeline, warnings }) => {
+            let silent = project.iter().flat_map(|project| silent_steps(project, &pipeline));
+            (warnings, unrunnable(&pipeline), silent.collect())
+        }
+        Err(problems) => (problems, Vec::new(), Vec::new()),
     };
     let is_readable = problems.iter().all(|problem| !problem.is_error());
     if let Some(project) = project.filter(|_| is_readable) {
@@ -54,15 +58,28 @@ pub(crate) fn validate(
             .iter()
             .map(|(name, kind)| json!({"StepName": name, "StepType": kind}))
             .collect();
-        println!("{:#}", json!({"Problems": problems, "UnrunnableSteps": waiting}));
+        let silent: Vec<_> = silent
+            .iter()
+            .map(|it| json!({"StepName": it.step, "OutputName": it.output, "File": it.file}))
+            .collect();
+        let document =
+            json!({"Problems": problems, "UnrunnableSteps": waiting, "SilentSteps": silent});
+        println!("{document:#}");
     } else {
         for line in problem_lines(&file, &problems) {
             println!("{line}");
         }
+        for Silent { step, output, handler, file: module } in &silent {
+            let module = module.display();
+            println!(
+                "{file}: warning: step `{step}` declares output `{output}`, but `{handler}` in \
+                 `{module}` never returns a value"
+            );
+        }
         for (name, kind) in &waiting {
             println!("{file}: note: step `{name}` of type {kind} cannot run yet");
         }
-        let warnings = problems.len() - errors;
+        let warnings = problems.len() - errors + silent.len();
         eprintln!("{file}: {}, {}", count(errors, "error"), count(warnings, "warning"));
     }
     Ok(if errors == 0 { ExitStatus::Succeeded } else { ExitStatus::UserError })
