@@ -4,10 +4,13 @@
 //! running. On AWS it acts with the credentials of the user who started it. Without access keys to
 //! verify signatures it listens on loopback only.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -31,10 +34,13 @@ use crate::reload::{Gate, Reloader};
 use crate::remote::Remote;
 use crate::served::Served;
 use crate::session::Session;
+use crate::session::join::Joining;
 use crate::target::Target;
 
+/// How often the project is checked for edited definitions.
+const EDITS: Duration = Duration::from_secs(1);
+
 /// Variable that names the file of access keys; it goes before `[serve] keys`.
-use crate::session::join::Joining;
 const KEYS_FILE: &str = "SIDESTEP_SERVE_KEYS";
 
 #[derive(Debug, Args)]
@@ -126,8 +132,10 @@ async fn local(
     };
     let config = local_config(REGION).into_builder().endpoint_url(&endpoints.dynamodb).build();
     let store = Arc::new(DynamoTable::new(&config, TABLE));
-    let empty = Api::new(Arc::clone(&session.engine), store, left_out);
-    let api = registered(project, empty, |definition| definition).await;
+    let api = Arc::new(Api::new(Arc::clone(&session.engine), store, left_out));
+    let mut registered = Registered::default();
+    register(project, &api, &mut registered, |definition| definition).await;
+    let edits = follow_edits(&project.folder, Arc::clone(&api), registered);
     let mut all = json!({ "SageMaker": format!("http://{}", listener.local_addr()?) });
     if let (Some(all), Value::Object(others)) = (all.as_object_mut(), json!(endpoints)) {
         all.extend(others);
@@ -136,6 +144,7 @@ async fn local(
     let result = tokio::select! {
         result = sidestep_api::serve(listener, api, admission) => result.map_err(Into::into),
         result = attend(&session, reloader) => result,
+        never = edits => match never {},
     };
     session.close(GRACE).await;
     result.map(|()| ExitStatus::Succeeded)
@@ -153,8 +162,9 @@ async fn aws(
     config.set_endpoint_url(remote.account.endpoints().dynamodb);
     let store: Arc<dyn PipelineStore> =
         Arc::new(DynamoTable::new(&config.build(), remote.table.as_str()));
-    let empty = Api::new(Arc::clone(&remote.engine), store, std::collections::BTreeMap::new());
-    let api = registered(project, empty, |definition| remote.definition(definition)).await;
+    let api = Arc::new(Api::new(Arc::clone(&remote.engine), store, BTreeMap::new()));
+    let place = |definition| remote.definition(definition);
+    register(project, &api, &mut Registered::default(), place).await;
     let endpoint = format!("http://{}", listener.local_addr()?);
     announce(options, &json!({ "SageMaker": endpoint }));
     let mut terminated = signal(SignalKind::terminate())?;
@@ -166,15 +176,38 @@ async fn aws(
     Ok(ExitStatus::Succeeded)
 }
 
-/// Registers the project's pipelines with the API; an invalid one is reported and the others are
-/// served.
-async fn registered(
+/// What was registered of each pipeline: its definition, or why that could not be read.
+type Registered = BTreeMap<String, String>;
+
+/// Registers the project's edited definitions, until the future is dropped.
+async fn follow_edits(folder: &Path, api: Arc<Api>, mut registered: Registered) -> Infallible {
+    loop {
+        tokio::time::sleep(EDITS).await;
+        // Settings that cannot be read are reported where functions are reloaded.
+        if let Ok(project) = Project::find(Some(folder)) {
+            register(&project, &api, &mut registered, |definition| definition).await;
+        }
+    }
+}
+
+/// Registers the project's pipelines that have changed with the API; an invalid one is reported and
+/// the others are served.
+async fn register(
     project: &Project,
-    api: Api,
+    api: &Api,
+    registered: &mut Registered,
     place: impl Fn(Definition) -> Definition,
-) -> Arc<Api> {
+) {
+    let is_first = registered.is_empty();
     for (name, settings) in &project.settings.pipelines {
         let read = project.pipeline(name).and_then(|source| Ok((source.read()?, source.name)));
+        let content = match &read {
+            Ok((definition, _)) => definition.text.clone(),
+            Err(error) => error.one_line(),
+        };
+        if registered.insert(name.clone(), content.clone()) == Some(content) {
+            continue;
+        }
         let registration = match read {
             Ok((definition, name)) => {
                 let pipeline = ProjectPipeline {
@@ -187,6 +220,9 @@ async fn registered(
             Err(error) => Err(error),
         };
         match registration {
+            Ok(Registration::New) if !is_first => {
+                eprintln!("pipeline `{name}`: its definition is the next version in the API");
+            }
             Ok(Registration::New | Registration::Unchanged) => {}
             Ok(Registration::Kept) => eprintln!(
                 "note: pipeline `{name}` is served as it was last changed through the API, not as in the project"
@@ -194,7 +230,6 @@ async fn registered(
             Err(error) => eprintln!("note: pipeline `{name}` is not served: {}", error.one_line()),
         }
     }
-    Arc::new(api)
 }
 
 /// Prints the endpoints.

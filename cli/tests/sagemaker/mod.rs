@@ -10,6 +10,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sidestep_testkit::python::{environment, program, target_folder};
@@ -213,4 +214,11 @@ fn serve_joins_an_up_that_runs_and_a_pipeline_edited_in_the_project_is_its_next_
     let changed = Serve::start(sidestep(folder.path(), &arguments));
     assert_eq!(versions(&changed), 2);
     assert!(changed.ask("DescribePipeline", r#"{"PipelineName": "hello"}"#).contains("goodbye"));
+    fs::write(&definition, text.replace("Value: hello", "Value: again")).unwrap();
+    let begun = Instant::now();
+    while versions(&changed) < 3 {
+        assert!(begun.elapsed() < Duration::from_mins(2), "the edit is not registered");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(changed.ask("DescribePipeline", r#"{"PipelineName": "hello"}"#).contains("again"));
 }
