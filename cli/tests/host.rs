@@ -292,6 +292,32 @@ fn numbers_errors_and_surroundings_are_those_of_lambda() {
 }
 
 #[test]
+fn code_stays_as_it_was_stored_and_temporary_files_are_an_environments_own() {
+    const CODE: &str = "import os, tempfile\nroot = os.environ['LAMBDA_TASK_ROOT']\ndef tried(path, mode):\n    try:\n        open(path, mode).write('# more')\n    except OSError:\n        pass\ndef handler(event, context):\n    tried('x.txt', 'w')\n    tried(root + '/h.py', 'a')\n    tried(root + '/y.py', 'w')\n    file = tempfile.gettempdir() + '/sidestep-test-left'\n    found = os.path.exists(file)\n    tried(file, 'w')\n    return {'Found': found, 'Written': os.path.exists(file)}\n";
+    let expected = Outputs(r#"{"Found": false, "Written": true}"#);
+    let outputs: &[&str] = &["Found:Boolean", "Written:Boolean"];
+    let first = Case { name: "first", code: CODE, outputs, expected, ..BASE };
+    // Another function, whose environment is another one.
+    let arguments = r#"{"After": {"Get": "Steps.first.OutputParameters['Written']"}}"#;
+    let expected = Outputs(r#"{"Found": false, "Written": true}"#);
+    let second = Case { name: "second", code: CODE, arguments, outputs, expected, ..BASE };
+    let cases = [first, second];
+    let folder = project(&cases);
+    if !check(folder.path(), &cases) {
+        return;
+    }
+    let stored = fs::read_dir(folder.path().join("state/functions")).unwrap();
+    let copies =
+        stored.map(|entry| entry.unwrap().path()).filter(|path| path.join("h.py").exists());
+    for copy in copies {
+        assert_eq!(fs::read_dir(&copy).unwrap().count(), 1, "{}", copy.display());
+        assert_eq!(fs::read_to_string(copy.join("h.py")).unwrap(), CODE);
+    }
+    let left = fs::read_dir(folder.path().join("state/environments")).unwrap().count();
+    assert_eq!(left, 0, "environments remove their files");
+}
+
+#[test]
 fn variables_that_lambda_would_refuse_are_refused_before_anything_runs() {
     for (variable, part) in [("A-b", "invalid name `A-b`"), ("AWS_REGION", "sets `AWS_REGION`")] {
         let settings = format!("environment = {{ \"{variable}\" = \"x\" }}");

@@ -16,6 +16,8 @@ pub(crate) use walk::{code_files, data_files, installed_files};
 
 use crate::output::error::{CommandError, OrError as _, service};
 
+/// The folder of packages that npm installs beside a function's code.
+pub(crate) const INSTALLED: &str = "node_modules";
 /// How often a folder is copied whose files change meanwhile.
 const COPIES: usize = 10;
 
@@ -34,11 +36,12 @@ pub(crate) fn digest(folder: &Path, files: &[PathBuf]) -> Result<[u8; 32], Comma
     Ok(hash.finalize().into())
 }
 
-/// Copies the files into the folder that `place` names for their digest, unless it exists. Returns
-/// both.
+/// Copies the files into the folder that `place` names for their digest, unless they are there.
+/// Returns both.
 ///
 /// A file may be edited between its digest and its copy. So the copy is digested as well, and made
-/// anew until both are the same.
+/// anew until both are the same. So is a copy that has changed since: it would run under a digest
+/// that is not its own.
 pub(crate) fn copy(
     source: &Path,
     files: &[PathBuf],
@@ -47,10 +50,16 @@ pub(crate) fn copy(
     for _ in 0..COPIES {
         let before = digest(source, files)?;
         let folder = place(&before);
+        let beside = |ending| folder.with_extension(format!("{}{ending}", std::process::id()));
         if folder.exists() {
-            return Ok((before, folder));
+            if is_copy(files, &before, &folder)? {
+                return Ok((before, folder));
+            }
+            let changed = beside(".changed");
+            fs::rename(&folder, &changed)?;
+            fs::remove_dir_all(&changed)?;
         }
-        let temporary = folder.with_extension(std::process::id().to_string());
+        let temporary = beside("");
         copy_into(source, files, &temporary)?;
         // Another process may have been faster; its copy is the same.
         if digest(&temporary, files)? == before && fs::rename(&temporary, &folder).is_ok() {
@@ -59,6 +68,28 @@ pub(crate) fn copy(
         fs::remove_dir_all(&temporary)?;
     }
     Err(service(format!("`{}` changes all the time", source.display())))
+}
+
+/// Returns true if `folder` holds these files, with this digest, and no others.
+fn is_copy(files: &[PathBuf], expected: &[u8; 32], folder: &Path) -> Result<bool, CommandError> {
+    Ok(copied_files(folder)? == files && digest(folder, files)? == *expected)
+}
+
+/// Returns all files of a copy, sorted. The link to packages that were installed for it is none.
+fn copied_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let mut walk = ignore::WalkBuilder::new(folder);
+    walk.standard_filters(false);
+    let mut files = Vec::new();
+    for entry in walk.build() {
+        let entry = entry.or_service(|| format!("could not read `{}`", folder.display()))?;
+        let is_file = entry.file_type().is_some_and(|kind| !kind.is_dir());
+        let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        if is_file && !(entry.path_is_symlink() && path == Path::new(INSTALLED)) {
+            files.push(path.to_owned());
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Copies the files into `folder`. Links become what they lead to.
@@ -79,6 +110,8 @@ pub(crate) fn copy_into(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -98,5 +131,33 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.join("h.py")).expect("done"), "new");
         assert_eq!(digest(&folder, &files).expect("done"), of_copy);
         assert_eq!(fs::read_dir(store.path()).expect("done").count(), 1);
+    }
+
+    #[test]
+    fn a_copy_that_was_changed_is_made_anew() {
+        let top = tempfile::tempdir().expect("a folder");
+        let (source, folder) = (top.path().join("own"), top.path().join("copy"));
+        fs::create_dir_all(source.join("inner")).expect("created");
+        fs::write(source.join("a.py"), "1").expect("written");
+        fs::write(source.join("inner/b.py"), "2").expect("written");
+        let files: Vec<PathBuf> = vec!["a.py".into(), "inner/b.py".into()];
+        let copied = || copy(&source, &files, |_| folder.clone()).expect("copied");
+        let whole = copied();
+        symlink("/nowhere", folder.join(INSTALLED)).expect("linked");
+        assert_eq!(copied(), whole);
+        assert!(fs::symlink_metadata(folder.join(INSTALLED)).is_ok(), "nothing was made anew");
+
+        let changes: [&dyn Fn(); 4] = [
+            &|| fs::write(folder.join("a.py"), "9").expect("written"),
+            &|| fs::write(folder.join(".hidden.pth"), "").expect("written"),
+            &|| fs::remove_file(folder.join("inner/b.py")).expect("removed"),
+            &|| symlink("/etc", folder.join("more")).expect("linked"),
+        ];
+        for change in changes {
+            change();
+            assert_eq!(copied(), whole);
+            assert_eq!(copied_files(&folder).expect("listed"), files);
+            assert_eq!(fs::read_to_string(folder.join("a.py")).expect("read"), "1");
+        }
     }
 }

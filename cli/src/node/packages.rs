@@ -11,12 +11,12 @@ use sidestep_deploy::blueprint::Architecture;
 
 use super::interpreter::Interpreter;
 use crate::cache_folder::{cache_folder, made_once};
-use crate::files::{code_files, copy_into, digest};
+use crate::files::{INSTALLED, code_files, copy_into, digest};
 use crate::installer::run;
 use crate::output::error::{CommandError, OrError as _};
 
 /// The folder that Node.js looks for packages in.
-pub(super) const MODULES: &str = "node_modules";
+pub(super) const MODULES: &str = INSTALLED;
 const MANIFEST: &str = "package.json";
 const LOCK: &str = "package-lock.json";
 

@@ -124,14 +124,8 @@ impl Cloud {
             lambda: lambda_url,
             sqs: Some(sqs_url),
         };
-        let lambda = LambdaHost::new(HostOptions {
-            log_key: Some(Arc::new(|_, payload| log_key(payload))),
-            region: REGION.to_owned(),
-            account_id: ACCOUNT_ID.to_owned(),
-            environment: variables(&endpoints, &other_url),
-            tracer: Some(s3.tracer().clone()),
-            ..HostOptions::new(path.join("logs"))
-        })?;
+        let environment = variables(&endpoints, &other_url);
+        let lambda = LambdaHost::new(host_options(path, environment, &s3))?;
 
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -254,6 +248,19 @@ impl Cloud {
         if let Err(error) = self.folder.forget_endpoints() {
             tracing::debug!(%error, "could not remove the file of endpoints");
         }
+    }
+}
+
+/// Returns the options of the Lambda host.
+fn host_options(path: &Path, environment: BTreeMap<String, String>, s3: &S3Server) -> HostOptions {
+    HostOptions {
+        log_key: Some(Arc::new(|_, payload| log_key(payload))),
+        region: REGION.to_owned(),
+        account_id: ACCOUNT_ID.to_owned(),
+        environment,
+        state: Some(path.to_owned()),
+        tracer: Some(s3.tracer().clone()),
+        ..HostOptions::new(path.join("logs"))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sidestep_core::failure::FailureType;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::access::Access;
@@ -30,7 +31,7 @@ pub(super) async fn start(
     let function = first.invocation.function.clone();
     let mut log = InvocationLog::open(&shared.logs, &first.invocation);
     let permit = permit(shared, first.init).await;
-    match spawn(shared, &function, command).await {
+    match spawn(shared, &function, command, id).await {
         Ok(started) => {
             let started = Started { permit, ..started };
             let worker = Worker::new(shared.clone(), id, started, assignments, first, log);
@@ -63,20 +64,28 @@ async fn permit(shared: &Shared, init: InitTry) -> Option<OwnedSemaphorePermit> 
 }
 
 /// Spawns the process with a Runtime API of its own.
-async fn spawn(shared: &Shared, function: &Function, command: &Command) -> io::Result<Started> {
+async fn spawn(
+    shared: &Arc<Shared>,
+    function: &Function,
+    command: &Command,
+    id: u64,
+) -> io::Result<Started> {
+    let (sandboxes, outside) = (shared.clone(), command.clone());
+    let opened = spawn_blocking(move || sandboxes.sandboxes.open(id, &outside)).await;
+    let (sandbox, command) = opened.map_err(io::Error::other)??;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?.to_string();
     let options = &shared.options;
-    let access = Access::open(options.tracer.as_ref(), command);
+    let access = Access::open(options.tracer.as_ref(), &command);
     let mut given = options.environment.clone();
     given.extend(access.variable());
-    let environment = process::environment(function, command, &options.region, &address, &given);
+    let environment = process::environment(function, &command, &options.region, &address, &given);
     let at = Instant::now();
-    let process = Process::spawn(command, &environment, function.config.memory_mb)?;
+    let process = Process::spawn(&command, &environment, function.config.memory_mb)?;
     shared.watchdog.watch(process.group);
     access.started(process.group);
     shared.metrics.update(|counts| counts.environments_started += 1);
     let (sender, calls) = mpsc::channel(8);
     let server = runtime_api::serve(listener, sender);
-    Ok(Started { process, at, calls, server, permit: None, access })
+    Ok(Started { process, at, calls, server, permit: None, access, sandbox })
 }

@@ -42,6 +42,7 @@ mod report;
 mod response;
 mod runtime_api;
 mod runtime_json;
+mod sandbox;
 mod scheduler;
 mod shared;
 mod watchdog;

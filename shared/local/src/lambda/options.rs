@@ -27,6 +27,10 @@ pub struct HostOptions {
     ///
     /// Such as `AWS_ENDPOINT_URL` and credentials.
     pub environment: BTreeMap<String, String>,
+    /// The state folder, which has the functions' code and the environments' files.
+    ///
+    /// Without one processes see the machine as it is.
+    pub(crate) state: Option<PathBuf>,
     /// Traces what the functions' processes do. Each of them gets an access key of its own.
     pub(crate) tracer: Option<Tracer>,
     /// How many processes may work at one time. The default is 4 per CPU.
@@ -64,6 +68,7 @@ impl HostOptions {
             region: REGION.to_owned(),
             account_id: ACCOUNT_ID.to_owned(),
             environment: BTreeMap::new(),
+            state: None,
             tracer: None,
             max_concurrency: 4 * cpus,
             max_starts: cpus,

@@ -13,6 +13,7 @@ use super::error::HostError;
 use super::log::Logs;
 use super::metrics::Metrics;
 use super::options::HostOptions;
+use super::sandbox::Sandboxes;
 use super::scheduler::Scheduler;
 use super::watchdog::Watchdog;
 
@@ -24,6 +25,7 @@ pub(super) struct Shared {
     pub(super) logs: Arc<Logs>,
     pub(super) metrics: Metrics,
     pub(super) watchdog: Watchdog,
+    pub(super) sandboxes: Sandboxes,
     /// The processes that may still begin to initialise.
     pub(super) starts: Arc<Semaphore>,
     /// Cancelled when a shutdown has run out of grace.
@@ -43,6 +45,7 @@ impl Shared {
             scheduler: Scheduler::new(options.max_concurrency, options.max_environments),
             metrics: Metrics::default(),
             watchdog: Watchdog::start(),
+            sandboxes: Sandboxes::new(options.state.clone()),
             starts: Arc::new(Semaphore::new(options.max_starts.max(1))),
             kill: CancellationToken::new(),
             options,

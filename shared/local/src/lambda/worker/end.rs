@@ -33,6 +33,7 @@ impl Worker {
         self.process.kill().await;
         self.shared.watchdog.forget(self.process.group);
         self.server.abort();
+        self.sandbox = None;
         let mut output = Vec::new();
         self.process.output.drain(|chunk| output.extend_from_slice(chunk));
         self.log_output(&output);

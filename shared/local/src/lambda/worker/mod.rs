@@ -38,6 +38,7 @@ use super::limits::MEMORY_CHECK_INTERVAL;
 use super::process::{self, Process};
 use super::report;
 use super::runtime_api::{RuntimeCall, RuntimeReply};
+use super::sandbox::Sandbox;
 use super::shared::Shared;
 
 /// A process that has been spawned, and the Runtime API that it was told to use.
@@ -50,6 +51,7 @@ pub(super) struct Started {
     /// Counts among the processes that initialise; absent if the process waits for no core.
     pub(super) permit: Option<OwnedSemaphorePermit>,
     pub(super) access: Access,
+    pub(super) sandbox: Sandbox,
 }
 
 /// The owner of an environment's process.
@@ -70,6 +72,7 @@ pub(super) struct Worker {
     assignments: mpsc::Receiver<Assignment>,
     server: JoinHandle<()>,
     access: Access,
+    sandbox: Option<Sandbox>,
     /// A `next` that waits for an event.
     parked: Option<oneshot::Sender<RuntimeReply>>,
     current: Option<Current>,
@@ -136,7 +139,7 @@ impl Worker {
         first: Assignment,
         log: InvocationLog,
     ) -> Self {
-        let Started { process, at: started_at, calls, server, permit, access } = started;
+        let Started { process, at: started_at, calls, server, permit, access, sandbox } = started;
         let limit = match first.init {
             InitTry::First => shared.options.init_timeout,
             InitTry::Second => first.invocation.function.config.timeout,
@@ -157,6 +160,7 @@ impl Worker {
             assignments,
             server,
             access,
+            sandbox: Some(sandbox),
             parked: None,
             last_log: None,
         }
