@@ -71,7 +71,7 @@ async fn run_in_environment(
         match ended.await {
             Ok(Done::Alive(outcome)) => return (outcome, Some(environment)),
             Ok(Done::Gone(outcome)) => return (outcome, None),
-            Ok(Done::InitTimedOut) => init = InitTry::Second,
+            Ok(Done::InitFailed) => init = InitTry::Second,
             // A new environment always takes its event, so this ends when the idle ones are used
             // up.
             Ok(Done::Undelivered) => {}

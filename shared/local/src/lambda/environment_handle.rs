@@ -28,7 +28,7 @@ pub(super) struct Assignment {
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InitTry {
-    /// The first, in 10 seconds.
+    /// The first, in 10 seconds. If it fails, the second begins.
     First,
     /// The second, in the function's own timeout.
     Second,
@@ -41,8 +41,8 @@ pub(super) enum Done {
     Alive(Outcome),
     /// The environment is gone.
     Gone(Outcome),
-    /// The first try at the initialisation took too long.
-    InitTimedOut,
+    /// The first try at the initialisation failed or took too long.
+    InitFailed,
     /// A warm environment ended before it took the event: nothing ran, so another may take it.
     Undelivered,
 }

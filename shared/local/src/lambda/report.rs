@@ -29,11 +29,21 @@ pub(super) fn write_start(log: &mut InvocationLog, request_id: &str) {
     log.platform(&format!("START RequestId: {request_id} Version: $LATEST"));
 }
 
-/// Writes that an initialisation took too long and begins again, as Lambda's INIT_REPORT says it.
-pub(super) fn write_init_timeout(log: &mut InvocationLog, took: Duration, timeout: Duration) {
+/// Writes that an initialisation begins again, as Lambda's INIT_REPORT says it. Without a failure it
+/// took too long.
+pub(super) fn write_init(
+    log: &mut InvocationLog,
+    took: Duration,
+    timeout: Duration,
+    failure: Option<&Failure>,
+) {
     log.end_line();
     let ms = took.as_secs_f64() * 1e3;
-    log.platform(&format!("INIT_REPORT Init Duration: {ms:.2} ms\tPhase: init\tStatus: timeout"));
+    let status = match failure {
+        Some(failure) => format!("error\tError Type: {}", failure.error_type),
+        None => "timeout".to_owned(),
+    };
+    log.platform(&format!("INIT_REPORT Init Duration: {ms:.2} ms\tPhase: init\tStatus: {status}"));
     let seconds = timeout.as_secs_f64();
     log.platform(&format!(
         "the initialisation begins again, within the function's own timeout of {seconds:.2} seconds"

@@ -91,13 +91,14 @@ async fn no_more_processes_initialise_at_once_than_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_initialisation_error_is_the_invocations_error() {
+async fn an_initialisation_that_fails_twice_is_the_invocations_error() {
     let test = TestHost::new();
     test.register_behaviour("init", "fail to initialise");
 
     let error = test.error("init", &json!({})).await;
 
     insta::assert_snapshot!(error, @r#"{"errorType":"Fixture.NoModel","errorMessage":"the model is missing"}"#);
+    assert_eq!(test.host.counts().environments_started, 2, "Lambda tries once more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

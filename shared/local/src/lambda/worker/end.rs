@@ -75,6 +75,7 @@ impl Worker {
             Stage::Waiting { .. } => (self.started_at.elapsed(), None),
             Stage::Running { since, answer, .. } => (since.elapsed(), answer),
         };
+        let is_first_try = self.init == Init::Pending && init == InitTry::First;
         let failure = match end {
             End::InitError(failure) => failure,
             End::OutOfMemory => {
@@ -87,9 +88,9 @@ impl Worker {
                 Failure::platform(FailureType::RuntimeExitError, request_id, &reason)
             }
             End::Shutdown | End::Idle => Failure::shutdown(request_id),
-            End::TimedOut if self.init == Init::Pending && init == InitTry::First => {
-                report::write_init_timeout(log, duration, self.function.config.timeout);
-                return Done::InitTimedOut;
+            End::TimedOut if is_first_try => {
+                report::write_init(log, duration, self.function.config.timeout, None);
+                return Done::InitFailed;
             }
             End::TimedOut => self.record_time_out(request_id, log),
         };
@@ -98,6 +99,10 @@ impl Worker {
         {
             log.end_line();
             log.platform(text);
+        }
+        if is_first_try && !failure.is_shutdown {
+            report::write_init(log, duration, self.function.config.timeout, Some(&failure));
+            return Done::InitFailed;
         }
         let report = Report {
             request_id,
