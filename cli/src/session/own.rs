@@ -1,15 +1,19 @@
 //! A session with a cloud that this process starts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sidestep_api::{Admission, Api};
 use sidestep_aws::counter::Counter;
+use sidestep_aws::local_config;
+use sidestep_aws::table::DynamoTable;
 use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::freshness::Freshness;
-use sidestep_local::cloud::{Cloud, CloudError, Ports};
+use sidestep_local::cloud::{Cloud, CloudError, Ports, REGION};
 use sidestep_local::deployment::{
-    Planner, cloud_engine, counted_cloud_engine, create_resources, deploy, pause_notifications,
-    register_step, upload_files, with_handoff,
+    Planner, TABLE, cloud_engine, counted_cloud_engine, create_resources, deploy,
+    pause_notifications, register_step, upload_files, with_handoff,
 };
 use sidestep_local::folder::FolderError;
 use sidestep_local::lambda::{Code, FunctionConfig};
@@ -92,6 +96,11 @@ impl Session {
         upload_files(&cloud, project.uploads()?).await?;
         let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &planner, &registered, place).await?;
+        let config = local_config(REGION).into_builder();
+        let config = config.endpoint_url(&cloud.endpoints().dynamodb).build();
+        let store = Arc::new(DynamoTable::new(&config, TABLE));
+        let api = Arc::new(Api::new(planner.clone(), store, BTreeMap::new()));
+        cloud.serve_sagemaker(|listener| sidestep_api::serve(listener, api, Admission::Loopback));
         cloud.drained(Duration::from_secs(10)).await;
         cloud.folder().publish_endpoints(cloud.endpoints())?;
         let endpoints = Some(cloud.endpoints().clone());

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::{BatchFunction, FunctionSink};
 use crate::dynamodb::{DynamoDbServer, DynamoDbServerError, DynamoDbThread};
 use crate::folder::{Endpoints, FolderError, StateFolder};
-use crate::lambda::{HostError, HostOptions, LambdaHost, LogKey};
+use crate::host_options::host_options;
+use crate::lambda::{HostError, LambdaHost};
 use crate::refusal;
 use crate::s3::{S3Server, S3ServerError};
 use crate::sqs::{SqsServer, SqsServerError};
@@ -98,6 +98,8 @@ pub struct Cloud {
     lambda: LambdaHost,
     /// The servers that this process reaches without a socket.
     services: Services,
+    /// Where functions call SageMaker, until it is served.
+    sagemaker: Option<TcpListener>,
     _dynamodb: DynamoDbThread,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -117,6 +119,7 @@ impl Cloud {
         let (lambda_listener, lambda_url) = listen("Lambda", ports.lambda).await?;
         let (sqs_listener, sqs_url) = listen("SQS", ports.sqs).await?;
         let (other_listener, other_url) = listen("other services", 0).await?;
+        let (sagemaker_listener, sagemaker_url) = listen("SageMaker", 0).await?;
         let sqs = SqsServer::open(&path.join("sqs.sqlite"), &sqs_url, ACCOUNT_ID)?;
         let endpoints = Endpoints {
             s3: s3_url,
@@ -124,7 +127,7 @@ impl Cloud {
             lambda: lambda_url,
             sqs: Some(sqs_url),
         };
-        let environment = variables(&endpoints, &other_url);
+        let environment = variables(&endpoints, &sagemaker_url, &other_url);
         let lambda = LambdaHost::new(host_options(path, environment, &s3))?;
 
         let stop = CancellationToken::new();
@@ -156,6 +159,7 @@ impl Cloud {
             sqs,
             lambda,
             services,
+            sagemaker: Some(sagemaker_listener),
             _dynamodb: dynamodb,
             tasks,
             stop,
@@ -188,6 +192,16 @@ impl Cloud {
     /// Returns the SQS server.
     pub fn sqs(&self) -> &SqsServer {
         &self.sqs
+    }
+
+    /// Serves the calls that functions make of SageMaker. Before that they wait.
+    pub fn serve_sagemaker<F>(&mut self, serve: impl FnOnce(TcpListener) -> F)
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let Some(listener) = self.sagemaker.take() else { return };
+        let served = serve(listener);
+        self.tasks.spawn(async move { log_end("SageMaker", served.await) });
     }
 
     /// Returns the Lambda host.
@@ -251,19 +265,6 @@ impl Cloud {
     }
 }
 
-/// Returns the options of the Lambda host.
-fn host_options(path: &Path, environment: BTreeMap<String, String>, s3: &S3Server) -> HostOptions {
-    HostOptions {
-        log_key: Some(Arc::new(|_, payload| log_key(payload))),
-        region: REGION.to_owned(),
-        account_id: ACCOUNT_ID.to_owned(),
-        environment,
-        state: Some(path.to_owned()),
-        tracer: Some(s3.tracer().clone()),
-        ..HostOptions::new(path.join("logs"))
-    }
-}
-
 /// Opens the store, waiting a little for the folder's last owner.
 ///
 /// Its connections, or the system's cleaning up after it, may hold the store for a moment longer
@@ -287,16 +288,6 @@ async fn listen(service: &'static str, port: u16) -> Result<(TcpListener, String
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, format!("http://{address}")))
-}
-
-/// Names the log of a step's attempt, so that it is found by execution, step and attempt.
-///
-/// The lines are in `EXECUTION.log` as `STEP/ATTEMPT`.
-fn log_key(payload: &[u8]) -> Option<LogKey> {
-    let event: Value = serde_json::from_slice(payload).ok()?;
-    let invocation = &event["Sidestep"];
-    let (execution, step) = (invocation["ExecutionId"].as_str()?, invocation["StepName"].as_str()?);
-    LogKey::parse(&format!("{execution}/{step}/{}", invocation["AttemptCount"].as_u64()?)).ok()
 }
 
 /// Reports the failure of a server that ended.

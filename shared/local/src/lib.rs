@@ -16,6 +16,7 @@ pub mod dynamodb;
 pub mod event_log;
 pub mod events;
 pub mod folder;
+mod host_options;
 pub mod lambda;
 pub mod overlay;
 mod peer;

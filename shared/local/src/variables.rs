@@ -4,15 +4,24 @@ use std::collections::BTreeMap;
 
 use crate::folder::Endpoints;
 
+/// The variable with the address of SageMaker's API.
+pub(crate) const SAGEMAKER: &str = "AWS_ENDPOINT_URL_SAGEMAKER";
+
 /// Returns the variables by which a function reaches the servers through any AWS SDK.
 ///
-/// `others` is the address that refuses all other services.
-pub(crate) fn variables(endpoints: &Endpoints, others: &str) -> BTreeMap<String, String> {
+/// `sagemaker` is the address of SageMaker's API for pipelines, and `others` the one that refuses
+/// all other services.
+pub(crate) fn variables(
+    endpoints: &Endpoints,
+    sagemaker: &str,
+    others: &str,
+) -> BTreeMap<String, String> {
     [
         ("AWS_ENDPOINT_URL", others),
         ("AWS_ENDPOINT_URL_S3", endpoints.s3.as_str()),
         ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
         ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),
+        (SAGEMAKER, sagemaker),
         ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.as_deref().unwrap_or_default()),
         ("AWS_ACCESS_KEY_ID", "sidestep"),
         ("AWS_SECRET_ACCESS_KEY", "sidestep"),

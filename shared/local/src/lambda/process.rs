@@ -15,6 +15,7 @@ use tokio::process::{Child, Command as Spawn};
 
 use super::function::{Command, Network};
 use super::invocation::Function;
+use crate::variables::SAGEMAKER;
 
 /// Private memory that a function may use beyond its memory size, in MiB; see [`Command`].
 #[cfg(target_os = "linux")]
@@ -241,7 +242,10 @@ pub(super) fn environment(
 /// Returns the variables of a function that may reach AWS: the user's own in place of those that
 /// refuse other services.
 fn of_the_user(shared: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let is_kept = |name: &str| name.starts_with("AWS_ENDPOINT_URL_") || !name.starts_with("AWS_");
+    // SageMaker on AWS has jobs and models, which the embedded API does not.
+    let is_kept = |name: &str| {
+        !name.starts_with("AWS_") || (name.starts_with("AWS_ENDPOINT_URL_") && name != SAGEMAKER)
+    };
     let kept = shared
         .iter()
         .filter(|(name, _)| is_kept(name))
