@@ -6,7 +6,7 @@ use sidestep_core::name::PipelineName;
 use sidestep_core::parse::parse;
 use sidestep_deploy::blueprint::Architecture;
 use sidestep_deploy::{
-    Blueprint, Buckets, Code, Function, Options, PipelineUse, StackName, Upload,
+    Blueprint, Buckets, Code, Function, Options, PipelineUse, Queue, StackName, Upload,
 };
 use sidestep_engine::error::EngineError;
 
@@ -17,7 +17,7 @@ use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::python::Requirements;
 use crate::settings::{
-    DeploySettings, Events, FunctionSettings, PipelineSettings, TriggerSettings,
+    DeploySettings, Events, FunctionSettings, PipelineSettings, QueueSettings, TriggerSettings,
 };
 
 /// The retention periods that CloudWatch Logs takes, in days
@@ -180,6 +180,17 @@ fn function(settings: &FunctionSettings) -> Function {
         environment: settings.environment.clone(),
         reads: settings.reads.clone(),
         writes: settings.writes.clone(),
+        queues: settings.queues.iter().map(queue).collect(),
+    }
+}
+
+fn queue(settings: &QueueSettings) -> Queue {
+    let named = settings.arn.as_ref().or(settings.name.as_ref());
+    Queue {
+        queue: named.cloned().unwrap_or_default(),
+        batch_size: settings.batch_size,
+        batching_window_seconds: settings.batching_window_seconds,
+        reports_failures: settings.report_batch_item_failures,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::event_form;
 use crate::folder_code;
 use crate::output::error::CommandError;
 use crate::project::Project;
+use crate::queues::event_sources;
 use crate::refused::refused;
 use crate::settings::{FunctionSettings, NetworkSettings};
 use crate::stored_code::Stored;
@@ -78,6 +79,7 @@ fn config(
     config.memory_mb = settings.memory_mb;
     config.timeout = Duration::from_secs(settings.timeout_seconds.into());
     config.code_sha256 = code.sha256;
+    config.queues = event_sources(settings);
     config.network = match settings.network {
         NetworkSettings::Embedded => Network::Embedded,
         NetworkSettings::Aws => Network::Aws,

@@ -28,6 +28,7 @@ mod project;
 mod provided;
 mod published;
 mod python;
+mod queues;
 mod read_only;
 mod refused;
 mod reload;

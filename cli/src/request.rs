@@ -19,6 +19,7 @@ use crate::output::error::{CommandError, OrError as _, user};
 use crate::output::problems::problem_line;
 use crate::parameters::{parameter, parameters};
 use crate::project::Project;
+use crate::queues::workers;
 use crate::user::user_name;
 
 /// The options of `run` and `plan`.
@@ -108,8 +109,9 @@ pub(crate) fn ask(
     trigger: &str,
 ) -> Result<Asked, CommandError> {
     let (mut request, pipeline) = read(project, options, trigger)?;
-    let names: Vec<_> =
+    let mut names: Vec<_> =
         pipeline.functions().map(|function| function.function_name().to_owned()).collect();
+    names.extend(workers(project, &pipeline));
     let ready = functions::prepare(project, &names)?;
     for (name, why) in &ready.left_out {
         eprintln!("note: function `{name}` is left out: {why}");

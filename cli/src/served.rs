@@ -43,9 +43,16 @@ impl Served {
         let mut changes = Vec::new();
         let (old, new) = (digests(&self.functions), digests(&newer.functions));
         let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+        let queues = |served: &Self, name: &str| {
+            let mut functions = served.functions.iter();
+            functions.find(|function| function.name.as_str() == name).map(|f| f.queues.clone())
+        };
         for name in names {
             match (old.get(name), new.get(name)) {
                 (Some(old), Some(new)) if old != new => changes.push(format!("function `{name}`")),
+                (Some(_), Some(_)) if queues(self, name) != queues(newer, name) => {
+                    changes.push(format!("queues of function `{name}`"));
+                }
                 (None, Some(_)) => changes.push(format!("new function `{name}`")),
                 (Some(_), None) => changes.push(format!("function `{name}` is gone")),
                 _ => {}

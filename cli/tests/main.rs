@@ -14,6 +14,7 @@ mod help;
 mod host;
 mod hostile;
 mod python;
+mod queues;
 mod recovery;
 mod sagemaker;
 mod said;

@@ -55,6 +55,7 @@ fn blueprint(place: Option<Place>) -> Blueprint {
         environment: BTreeMap::new(),
         reads: Vec::new(),
         writes: Vec::new(),
+        queues: Vec::new(),
     };
     Blueprint {
         stack: StackName::parse("air").expect("legal"),

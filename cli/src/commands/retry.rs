@@ -20,6 +20,7 @@ use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::output::follow::{Shown, end_of};
 use crate::project::Project;
+use crate::queues::workers;
 use crate::request::StartOptions;
 use crate::session::Session;
 use crate::target::Target;
@@ -103,13 +104,14 @@ async fn functions_of(project: &Project, text: &str) -> Result<Vec<FunctionConfi
     let session = Session::read(project).await?;
     let work = async {
         let id = session.execution(text).await?;
-        Ok::<_, CommandError>(session.engine.load(&id).await?.start)
+        Ok::<_, CommandError>(session.engine.load(&id).await?)
     };
-    let start = work.await;
+    let loaded = work.await;
     session.close(Duration::ZERO).await;
-    let functions = &start?.functions;
-    let names: Vec<_> =
-        functions.keys().map(|function| function.function_name().to_owned()).collect();
+    let Loaded { start, pipeline, .. } = loaded?;
+    let functions = start.functions.keys();
+    let mut names: Vec<_> = functions.map(|function| function.function_name().to_owned()).collect();
+    names.extend(workers(project, &pipeline));
     Ok(functions::prepare(project, &names)?.functions)
 }
 

@@ -21,8 +21,8 @@ use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
 use sidestep_local::deployment::{
-    cloud_engine, create_queues, create_resources, register_step, replace_triggers, upload_files,
-    with_handoff,
+    cloud_engine, create_queues, create_resources, register_step, replace_triggers, serve_queues,
+    upload_files, with_handoff,
 };
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 
@@ -108,6 +108,7 @@ impl Session {
             self.create_queues(&parsed.pipeline, &source.values()).await?;
         }
         let registered = register_all(&self.engine, &new.triggers).await?;
+        serve_queues(cloud, &new.functions).await?;
         upload_files(cloud, new.project.uploads()?).await?;
         let before: Vec<_> = old.triggers.iter().map(|source| source.trigger.clone()).collect();
         Ok(replace_triggers(cloud, &self.engine, &before, &registered).await?)

@@ -13,7 +13,7 @@ use sidestep_engine::ports::freshness::Freshness;
 use sidestep_local::cloud::{Cloud, CloudError, Ports, REGION};
 use sidestep_local::deployment::{
     Planner, TABLE, cloud_engine, counted_cloud_engine, create_resources, deploy,
-    pause_notifications, register_step, upload_files, with_handoff,
+    pause_notifications, register_step, serve_queues, upload_files, with_handoff,
 };
 use sidestep_local::folder::FolderError;
 use sidestep_local::lambda::{Code, FunctionConfig};
@@ -96,6 +96,7 @@ impl Session {
         upload_files(&cloud, project.uploads()?).await?;
         let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &planner, &registered, place).await?;
+        serve_queues(&cloud, functions).await?;
         let config = local_config(REGION).into_builder();
         let config = config.endpoint_url(&cloud.endpoints().dynamodb).build();
         let store = Arc::new(DynamoTable::new(&config, TABLE));

@@ -5,8 +5,8 @@ use sidestep_core::event::schedule::Schedule;
 use sidestep_core::event::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 use sidestep_core::name::{BucketName, FunctionName, PipelineName};
 
-use super::environment;
 use super::{FunctionSettings, Settings, TriggerSettings};
+use super::{environment, queues};
 use crate::output::error::{CommandError, OrError as _, user};
 
 impl Settings {
@@ -92,6 +92,7 @@ fn check_function(name: &str, function: &FunctionSettings) -> Result<(), Command
         )));
     }
     environment::check(name, &function.environment)?;
+    queues::check(name, &function.queues)?;
     if !(128..=10_240).contains(&function.memory_mb) {
         return Err(user(format!("invalid `functions.{name}.memory_mb`: expected 128 to 10240")));
     }

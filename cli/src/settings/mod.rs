@@ -2,6 +2,7 @@
 
 mod check;
 mod environment;
+mod queues;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::uri::S3Uri;
+
+pub(crate) use queues::QueueSettings;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +77,9 @@ pub(crate) struct FunctionSettings {
     /// What it reaches on this machine.
     #[serde(default)]
     pub(crate) network: NetworkSettings,
+    /// The queues whose messages invoke it.
+    #[serde(default)]
+    pub(crate) queues: Vec<QueueSettings>,
     /// What the function may read on AWS, besides what its steps' arguments name.
     #[serde(default)]
     pub(crate) reads: Vec<S3Uri>,

@@ -42,6 +42,19 @@ pub struct Function {
     pub reads: Vec<S3Uri>,
     /// The objects that it writes besides its steps' own prefixes.
     pub writes: Vec<S3Uri>,
+    /// The queues whose messages invoke it.
+    pub queues: Vec<Queue>,
+}
+
+/// A queue whose messages invoke a function. It exists in the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Its ARN, or its name in the stack's account and region.
+    pub queue: String,
+    pub batch_size: u32,
+    pub batching_window_seconds: u32,
+    /// True if the function answers with `batchItemFailures`.
+    pub reports_failures: bool,
 }
 
 /// How Lambda runs a function.

@@ -13,6 +13,7 @@ use crate::blueprint::{Blueprint, Code, Function};
 use crate::direct::{self, is_direct};
 use crate::name::LogicalId;
 use crate::object::{bucket_arn, objects};
+use crate::queue;
 use crate::resource::{
     ARTIFACTS, Resources, allow, arn, assumed_by, document, one_or_many, reference, sub,
 };
@@ -104,6 +105,7 @@ pub(crate) fn add(
             },
         }),
     );
+    queue::add(resources, &id, function);
     let mut destinations = json!({ "OnFailure": { "Destination": arn("Reports") } });
     // The step SDK reports by the manifest or the commit. A second report would only cost money.
     if !function.has_sdk {
@@ -182,7 +184,9 @@ fn statements(
     if is_direct(blueprint, function, access) {
         statements.extend(direct::statements(blueprint, access));
     }
-    statements.extend(kms(blueprint, &["s3"]));
+    statements.extend(queue::statement(function));
+    let encrypted: &[&str] = if function.queues.is_empty() { &["s3"] } else { &["s3", "sqs"] };
+    statements.extend(kms(blueprint, encrypted));
     if blueprint.options.xray {
         statements.push(xray());
     }

@@ -23,13 +23,14 @@ pub mod name;
 mod object;
 pub mod place;
 mod policy;
+mod queue;
 mod resource;
 mod template;
 mod trigger;
 pub mod variable;
 
 pub use self::block::CODE_TEMPLATE;
-pub use self::blueprint::{Blueprint, Code, Function, Options, PipelineUse, Upload};
+pub use self::blueprint::{Blueprint, Code, Function, Options, PipelineUse, Queue, Upload};
 pub use self::bucket::Buckets;
 pub use self::name::{LogicalId, StackName, StackNameError};
 pub use self::place::Place;

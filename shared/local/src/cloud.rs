@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delivery::{BatchFunction, FunctionSink};
 use crate::dynamodb::{DynamoDbServer, DynamoDbServerError, DynamoDbThread};
+use crate::event_source::EventSources;
 use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::host_options::host_options;
 use crate::lambda::{HostError, LambdaHost};
 use crate::refusal;
 use crate::s3::{S3Server, S3ServerError};
-use crate::sqs::{SqsServer, SqsServerError};
+use crate::sqs::{Batches, SqsServer, SqsServerError};
 use crate::transport::Services;
 use crate::variables::variables;
 
@@ -98,6 +99,7 @@ pub struct Cloud {
     lambda: LambdaHost,
     /// The servers that this process reaches without a socket.
     services: Services,
+    sources: EventSources,
     /// Where functions call SageMaker, until it is served.
     sagemaker: Option<TcpListener>,
     _dynamodb: DynamoDbThread,
@@ -159,6 +161,7 @@ impl Cloud {
             sqs,
             lambda,
             services,
+            sources: EventSources::default(),
             sagemaker: Some(sagemaker_listener),
             _dynamodb: dynamodb,
             tasks,
@@ -192,6 +195,11 @@ impl Cloud {
     /// Returns the SQS server.
     pub fn sqs(&self) -> &SqsServer {
         &self.sqs
+    }
+
+    /// Returns the queues that invoke functions.
+    pub(crate) fn sources(&self) -> &EventSources {
+        &self.sources
     }
 
     /// Serves the calls that functions make of SageMaker. Before that they wait.
@@ -232,7 +240,9 @@ impl Cloud {
             function_arn: function_arn.to_owned(),
         });
         let queue_arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}");
-        self.tasks.spawn(async move { sqs.hand_over(&queue, &queue_arn, function).await });
+        self.tasks.spawn(async move {
+            sqs.hand_over(&queue, &queue_arn, Batches::default(), function).await;
+        });
     }
 
     /// Waits until all events so far are delivered, but at most for `limit`.
@@ -254,6 +264,7 @@ impl Cloud {
     /// Stops the servers: running functions get `grace`, then they are killed. State stays in the
     /// folder.
     pub async fn shutdown(mut self, grace: Duration) {
+        self.sources.end();
         self.lambda.shutdown(grace).await;
         self.stop.cancel();
         // Connections that clients keep open would hold the servers. Nothing is lost by cutting

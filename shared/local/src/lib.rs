@@ -14,6 +14,7 @@ mod delivery;
 pub mod deployment;
 pub mod dynamodb;
 pub mod event_log;
+pub mod event_source;
 pub mod events;
 pub mod folder;
 mod host_options;

@@ -17,6 +17,7 @@ use sidestep_core::name::FunctionName;
 
 use super::error::HostError;
 use super::limits::{MAX_RETRY_ATTEMPTS, MAX_TIMEOUT};
+use crate::event_source::EventSource;
 
 /// A function as it is registered.
 ///
@@ -39,6 +40,8 @@ pub struct FunctionConfig {
     ///
     /// [`HostOptions::environment`]: super::HostOptions::environment
     pub network: Network,
+    /// The queues whose messages invoke it.
+    pub queues: Vec<EventSource>,
     /// The destination of the records of successful asynchronous invocations.
     pub on_success: Option<Destination>,
     /// The destination of the records of asynchronous invocations that failed for good.
@@ -84,6 +87,7 @@ impl FunctionConfig {
             code_sha256: String::new(),
             max_concurrency: None,
             network: Network::default(),
+            queues: Vec::new(),
             on_success: None,
             on_failure: None,
             max_retry_attempts: 0,

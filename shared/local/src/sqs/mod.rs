@@ -34,8 +34,9 @@ use tokio::net::TcpListener;
 
 pub use error::SqsServerError;
 pub use queue::QueueSettings;
-pub use source::BatchHandler;
+pub use source::{BatchHandler, Batches};
 
+use source::Source;
 use store::Store;
 
 /// An SQS server whose queues live in one file. Clones share it.
@@ -82,7 +83,19 @@ impl SqsServer {
     ///
     /// A message is deleted when it was handled. One that failed comes again after the queue's
     /// visibility timeout.
-    pub async fn hand_over(&self, name: &str, arn: &str, handler: Arc<dyn BatchHandler>) {
-        source::hand_over(Arc::clone(&self.store), name.to_owned(), arn.to_owned(), handler).await;
+    pub async fn hand_over(
+        &self,
+        name: &str,
+        arn: &str,
+        batches: Batches,
+        handler: Arc<dyn BatchHandler>,
+    ) {
+        let source = Source {
+            store: Arc::clone(&self.store),
+            queue: name.to_owned(),
+            arn: arn.to_owned(),
+            batches,
+        };
+        source.hand_over(handler).await;
     }
 }

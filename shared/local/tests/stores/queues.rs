@@ -14,7 +14,7 @@ use aws_sdk_sqs::types::{
 };
 use serde_json::{Value, json};
 use sidestep_local::events::BoxError;
-use sidestep_local::sqs::{BatchHandler, QueueSettings, SqsServer};
+use sidestep_local::sqs::{BatchHandler, Batches, QueueSettings, SqsServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -316,7 +316,10 @@ async fn a_function_gets_a_queues_messages_and_those_it_fails_come_again() {
     let url = queues.server.create_queue("queue", settings).await.unwrap();
     let (sender, mut seen) = mpsc::unbounded_channel();
     let (server, handler) = (queues.server.clone(), Arc::new(Flaky(sender)));
-    let source = tokio::spawn(async move { server.hand_over("queue", "arn", handler).await });
+    let source =
+        tokio::spawn(
+            async move { server.hand_over("queue", "arn", Batches::default(), handler).await },
+        );
     queues.send(&url, "good").await;
     queues.send(&url, "bad").await;
     let mut all = Vec::new();
