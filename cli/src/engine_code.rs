@@ -33,8 +33,9 @@ impl EngineCode {
                     .hint("`[deploy]`, `engine_source = \"DIR\"` names a clone of its repository")
             });
         }
-        let program = env::current_exe().and_then(fs::canonicalize);
-        let program = program.or_service(|| "could not find the place of this command")?;
+        let program = env::current_exe()
+            .and_then(fs::canonicalize)
+            .or_service(|| "could not find the place of this command")?;
         if let Some(folder) = beside(&program, architecture)? {
             return Ok(Self::Built(folder));
         }

@@ -92,10 +92,10 @@ pub(crate) fn packages(
 fn engine(code: &EngineCode, architecture: Architecture) -> Result<Vec<Package>, CommandError> {
     match code {
         EngineCode::Built(folder) => {
-            let read = |(parameter, _, zip): (&str, &str, &str)| {
-                let path = folder.join(zip);
-                let zip = fs::read(&path);
-                let zip = zip.or_user(|| format!("could not read `{}`", path.display()))?;
+            let read = |(parameter, _, name): (&str, &str, &str)| {
+                let path = folder.join(name);
+                let zip =
+                    fs::read(&path).or_user(|| format!("could not read `{}`", path.display()))?;
                 Ok(Package::new(parameter.to_owned(), zip))
             };
             ENGINE.into_iter().map(read).collect()

@@ -66,7 +66,7 @@ pub(super) fn check(function: &str, queues: &[QueueSettings]) -> Result<(), Comm
 }
 
 fn check_name(place: &str, name: &str) -> Result<(), CommandError> {
-    if name.ends_with(".fifo") {
+    if name.strip_suffix(".fifo").is_some() {
         let problem = format!("`{place}` names the FIFO queue `{name}`, which is not supported");
         return Err(user(problem).hint("use a standard queue"));
     }

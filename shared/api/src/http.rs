@@ -1,8 +1,8 @@
 //! AWS JSON 1.1 over HTTP: `POST /` with the operation in a header.
 //!
 //! An [`Admission`] decides which requests are accepted: on loopback all from this machine,
-//! elsewhere those that are signed. Without signatures a page in a browser is kept out as well: what
-//! its browser says of it, and a `Host` that is not a loopback name, is refused.
+//! elsewhere those that are signed. Without signatures pages in a browser are kept out as well.
+//! Requests that a browser says are of a page, or whose `Host` is no loopback name, are refused.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -103,6 +103,7 @@ pub(super) fn blueprint(handoff: Handoff) -> Blueprint {
         environment: BTreeMap::new(),
         reads: Vec::new(),
         writes: Vec::new(),
+        queues: Vec::new(),
     };
     let pipeline = |name: &str, definition: &Value, uploads: Vec<Upload>| {
         let parsed = parse(definition.to_string().as_bytes(), Format::Json).unwrap();

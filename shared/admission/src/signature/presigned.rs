@@ -62,9 +62,9 @@ impl Presigned {
         }
         let (credential, date) = (self.part("x-amz-credential")?, self.part("x-amz-date")?);
         let Scope { access_key_id, region, signed_at_ms } = Scope::read(credential, date, S3)?;
-        let seconds = self.part("x-amz-expires")?.parse().ok();
-        let seconds = seconds.filter(|seconds| (1..=EXPIRES_MAX).contains(seconds));
-        let seconds = seconds.ok_or_else(|| {
+        let asked = self.part("x-amz-expires")?.parse().ok();
+        let allowed = asked.filter(|seconds| (1..=EXPIRES_MAX).contains(seconds));
+        let seconds = allowed.ok_or_else(|| {
             incomplete(&format!("X-Amz-Expires must be between 1 and {EXPIRES_MAX} seconds."))
         })?;
         let names = self.part("x-amz-signedheaders")?;

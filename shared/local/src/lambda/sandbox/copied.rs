@@ -55,12 +55,12 @@ fn forbid_writing(path: &Path) -> io::Result<()> {
 /// Removes a folder with all that is in it, as far as the system lets. What is left is removed when
 /// the next host starts.
 pub(super) fn remove(folder: &Path) {
-    let removed = fs::remove_dir_all(folder).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => {
-            allow_writing(folder);
-            fs::remove_dir_all(folder)
+    let removed = fs::remove_dir_all(folder).or_else(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Ok(());
         }
+        allow_writing(folder);
+        fs::remove_dir_all(folder)
     });
     if let Err(error) = removed {
         tracing::debug!(%error, folder = %folder.display(), "could not remove an environment's files");

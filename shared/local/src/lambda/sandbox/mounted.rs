@@ -157,11 +157,16 @@ fn mounts(stage: &Path, code: &Path, names: &[OsString]) -> Vec<u8> {
     lines
 }
 
-/// Returns the names of the folders in a folder, as many as are mounted quickly.
+/// Returns the names of the newest folders in a folder, as many as are mounted quickly.
 fn folders(folder: &Path) -> io::Result<Vec<OsString>> {
     let entries = fs::read_dir(folder)?.flatten();
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    Ok(folders.take(FOLDERS).map(|entry| entry.file_name()).collect())
+    let mut folders: Vec<_> = entries
+        .filter_map(|entry| Some((entry.metadata().ok()?, entry.file_name())))
+        .filter(|(metadata, _)| metadata.is_dir())
+        .map(|(metadata, name)| (metadata.modified().ok(), name))
+        .collect();
+    folders.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(folders.into_iter().take(FOLDERS).map(|(_, name)| name).collect())
 }
 
 /// Returns the folders of the machine's `/tmp` that the function needs: those that its command and
@@ -193,7 +198,7 @@ fn add(lines: &mut Vec<u8>, from: &Path, to: &Path, kind: &str, options: &str) {
         for byte in path.as_os_str().as_bytes() {
             match byte {
                 b' ' | b'\t' | b'\n' | b'\\' | b'#' => {
-                    lines.extend(format!("\\{byte:03o}").bytes())
+                    lines.extend(format!("\\{byte:03o}").bytes());
                 }
                 byte => lines.push(*byte),
             }

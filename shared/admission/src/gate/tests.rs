@@ -1,13 +1,12 @@
 //! Requests as they come over the wire, to a gate and its server.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{Answer, Caller, Credentials, Doors, Gate, Limits, Service, serve, sign};
 use axum::body::Body;
 use axum::http::{Request, Response};
-use sidestep_admission::{Answer, Caller, Credentials, Doors, Gate, Limits, Service, serve, sign};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
