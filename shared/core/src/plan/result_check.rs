@@ -35,8 +35,16 @@ pub(crate) fn outputs_of(
     }
 }
 
-/// Checks that a commit can hold these artifacts. The attempt wrote them below `prefix`.
+/// Checks that the artifacts lie below `prefix`, where the attempt writes, and that a commit can
+/// hold them.
+///
+/// Elsewhere other parties write: what lies there is not the attempt's to name as its result.
 pub(crate) fn check_artifacts(prefix: &S3Uri, artifacts: &[Artifact]) -> Result<(), Failure> {
+    let is_foreign = |uri: &S3Uri| uri == prefix || !prefix.covers(uri);
+    if let Some(foreign) = artifacts.iter().find(|artifact| is_foreign(&artifact.uri)) {
+        let message = format!("artifact `{}` is not below `{prefix}`", foreign.uri);
+        return Err(Failure::new(FailureType::Artifact, message));
+    }
     let prefix = prefix.to_string();
     let names = artifacts.iter().map(|artifact| {
         let uri = artifact.uri.to_string();

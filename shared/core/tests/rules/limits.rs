@@ -161,7 +161,15 @@ fn two_results_that_do_not_fit_in_one_commit_are_committed_one_after_the_other()
     let steps = format!("{STEP}{}", STEP.replace("Name: A", "Name: B").replace("{}", "{ b: 1 }"));
     let mut world = World::new(&steps);
     world.advance(&[]);
-    let events = ["A", "B"].map(|step| world.report(step, result(json!({}), listed(200_000))));
+    let events = ["A", "B"].map(|step| {
+        let prefix = world.start.output_prefix.join(&format!("{step}/1/"));
+        let of_step = |it: Artifact| {
+            let name = it.uri.key().rsplit('/').next().unwrap();
+            Artifact { uri: prefix.join(name), ..it }
+        };
+        let artifacts = listed(200_000).into_iter().map(of_step).collect();
+        world.report(step, result(json!({}), artifacts))
+    });
     let plan = world.advance(&events);
     assert_eq!((plan.taken, plan.is_partial), (1, true));
     assert_eq!(plan.commit.completions.len(), 1);
