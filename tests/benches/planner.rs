@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::Execution;
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
+use sidestep_core::execution::proof::{Proof, Token};
 use sidestep_core::execution::start::{Function, Start};
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::plan::facts::{Facts, Need};
@@ -101,7 +102,7 @@ fn answer(pipeline: &Pipeline, effect: &Effect) -> Event {
     Event::Reported(Report {
         step: invocation.step_name,
         attempt_count: *attempt_count,
-        token: invocation.token,
+        proof: Proof::Token(Token(invocation.token)),
         result,
     })
 }

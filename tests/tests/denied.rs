@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sidestep_core::event::report_event;
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
-use sidestep_core::execution::manifest::{Artifact, Manifest, VERSION};
+use sidestep_core::execution::manifest::{Artifact, Manifest, Timing};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::handoff::{Handoff, take_state};
 use sidestep_core::uri::S3Uri;
@@ -141,14 +141,9 @@ impl World {
         assert_eq!(invoked.len(), 1, "{invoked:?}");
         let reserved = invoked[0].payload[RESERVED_KEY].clone();
         let invocation: Invocation = serde_json::from_value(reserved.clone()).unwrap();
-        let manifest = Manifest {
-            version: VERSION,
-            token: invocation.token.clone(),
-            outputs: serde_json::from_value(json!({"Value": 5})).unwrap(),
-            artifacts: Vec::new(),
-            started_at_ms: 1_700_000_000_000,
-            duration_ms: 1,
-        };
+        let outputs = serde_json::from_value(json!({"Value": 5})).unwrap();
+        let timing = Timing { started_at_ms: 1_700_000_000_000, duration_ms: 1 };
+        let manifest = Manifest::new(&invocation.token, outputs, Vec::new(), timing);
         (invocation, reserved, manifest)
     }
 
@@ -159,7 +154,7 @@ impl World {
                 return;
             }
             let (invocation, _, manifest) = self.invoked();
-            self.engine().handle(report_event(&invocation, &manifest)).await.unwrap();
+            self.engine().handle(report_event(invocation.attempt(), manifest)).await.unwrap();
         }
         panic!("{:#?}", self.engine().describe(id).await);
     }
@@ -225,7 +220,7 @@ async fn a_step_that_may_not_look_leaves_the_decision_to_the_planner() {
 
         // The planner may look, and decides as if the step had not tried: what was cached is used.
         world.refuse(None);
-        world.engine().handle(report_event(&invocation, &manifest)).await.unwrap();
+        world.engine().handle(report_event(invocation.attempt(), manifest.clone())).await.unwrap();
         assert_eq!(world.functions.take(), [], "{what}: nothing runs again");
         let status = world.engine().load(&second).await.unwrap().execution.status;
         assert_eq!(status, ExecutionStatus::Succeeded, "{what}");
@@ -242,7 +237,7 @@ async fn a_planner_that_may_not_look_fails_its_event_and_decides_nothing() {
         let second = world.start(&pipeline(2, &followers)).await;
         let before = world.engine().load(&second).await.unwrap().execution;
         let (invocation, _, manifest) = world.invoked();
-        let event = report_event(&invocation, &manifest);
+        let event = report_event(invocation.attempt(), manifest.clone());
 
         world.refuse(Some(refused));
         for _ in 0..2 {

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import dataclasses
 import hashlib
+import hmac
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from unittest import mock
 
 from sidestep_step import S3Uri, StepContext, StepError, step
 from sidestep_step._artifact import Artifacts
-from sidestep_step._handler import answer
+from sidestep_step._handler import _is_by, _proof, answer
 from sidestep_step._lease import Renewal
 from sidestep_step._progress import Throttle, line
 from sidestep_step._store import Store
@@ -119,7 +120,21 @@ class Whole(unittest.TestCase):
         digest = hashlib.sha256(b"TWO WORDS").hexdigest()
         artifact = {"Uri": PREFIX + "upper.txt", "Bytes": 9, "Sha256": digest}
         outputs = {"Words": 2, "Upper": PREFIX + "upper.txt"}
-        self.assertEqual(manifest, {"Version": 1, "Token": "secret", "Outputs": outputs, "Artifacts": [artifact]})
+        self.assertNotIn("secret", self.s3.objects[PREFIX + "manifest.json"].decode())
+        self.assertRegex(manifest.pop("Proof"), "^[0-9a-f]{64}$")
+        self.assertEqual(manifest, {"Version": 2, "Outputs": outputs, "Artifacts": [artifact]})
+
+    def test_the_proof_is_over_all_that_the_manifest_says(self):
+        self.run_step(lambda a, c: {1: [1e16, -0.0, {"é": "\u0001"}], "A": 12345678901234567890}, dict)
+        manifest = json.loads(self.s3.objects[PREFIX + "manifest.json"])
+        self.assertTrue(_is_by("secret", manifest))
+        self.assertFalse(_is_by("other", manifest))
+        for name, value in (("Outputs", {}), ("Artifacts", [1]), ("DurationMs", -1), ("Proof", "x"), ("More", 1)):
+            self.assertFalse(_is_by("secret", {**manifest, name: value}), name)
+        # Rust's test `a_proof_made_elsewhere_fits_however_the_json_is_spelt` proves the same way.
+        sha256 = hashlib.sha256(b'{"A":1e+16,"B":"\xc3\xa9"}').hexdigest()
+        expected = hmac.new(b"t", b"manifest/" + sha256.encode(), hashlib.sha256).hexdigest()
+        self.assertEqual(_proof("t", {"B": "é", "A": 1e16}), expected)
 
     def test_a_second_run_of_an_attempt_answers_with_the_first_report(self):
         count = iter([1, 2])

@@ -5,6 +5,7 @@ use sidestep_core::definition::output::convert_output;
 use sidestep_core::definition::output_reads::missing_output;
 use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
 use sidestep_core::execution::commit::Failure;
+use sidestep_core::execution::proof::{Proof, Token};
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::failure::FailureType;
 use sidestep_core::name::ExecutionId;
@@ -100,7 +101,8 @@ impl Engine {
         };
         let attempt_count = record.attempt_count;
         let token = loaded.start.secret.token(id, record.step, attempt_count, record.revision);
-        let report = Report { step: step.name.clone(), attempt_count, token, result };
+        let proof = Proof::Token(Token(token));
+        let report = Report { step: step.name.clone(), attempt_count, proof, result };
         self.advance(id, vec![Event::Reported(report)]).await?;
         Ok(ignored)
     }

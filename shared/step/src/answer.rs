@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sidestep_core::definition::output::is_within_depth;
 use sidestep_core::execution::invocation::{Invocation, RESERVED_KEY};
-use sidestep_core::execution::manifest::{self, Manifest};
+use sidestep_core::execution::manifest::{Manifest, Timing};
 use sidestep_core::failure::FailureType;
 use sidestep_core::limits;
 use sidestep_core::uri::S3Uri;
@@ -87,14 +87,12 @@ where
             },
         };
         let Some(invocation) = invocation else { return Ok(Value::Object(outputs)) };
-        let manifest = Manifest {
-            version: manifest::VERSION,
-            token: invocation.token.clone(),
-            outputs,
-            artifacts: ctx.artifacts().written(),
+        let timing = Timing {
             started_at_ms: started.1,
             duration_ms: started.0.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
         };
+        let artifacts = ctx.artifacts().written();
+        let manifest = Manifest::new(&invocation.token, outputs, artifacts, timing);
         handoff::report(store.as_ref(), direct, &invocation, carried, manifest).await
     };
     let answered = attempt.instrument(span.clone()).await;

@@ -40,7 +40,7 @@ pub(crate) async fn publish(
         .map_err(unwritten)?
         .unwrap_or_default();
     match serde_json::from_slice::<Manifest>(&text) {
-        Ok(first) if first.token == manifest.token => Ok(answer(invocation, first.outputs)),
+        Ok(first) if first.is_by(&invocation.token) => Ok(answer(invocation, first.outputs)),
         _ => {
             let message = format!("`{uri}` exists and is not from this attempt");
             Err(StepError::new(FailureType::Report, message))

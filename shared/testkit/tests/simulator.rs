@@ -48,6 +48,22 @@ fn planted_mistakes_are_found() {
     }
 }
 
+/// A hostile neighbour reads every manifest before it is heard of, and forges reports from it. With
+/// the token at hand, it would succeed.
+#[test]
+fn a_neighbour_that_reads_every_report_forges_no_result() {
+    let hostile = |seed, bug| run(seed, &Options { is_hostile: true, bug, ..Options::default() });
+    let mut forged = 0;
+    for seed in 0..SEEDS / 4 {
+        let outcome = hostile(seed, None);
+        assert_eq!(outcome.violations, [] as [String; 0], "seed {seed}");
+        forged += outcome.faults.get("reports forged").copied().unwrap_or_default();
+    }
+    assert!(forged > SEEDS / 4, "{forged}");
+    let is_noticed = |seed| !hostile(seed, Some(Bug::LeavesTokens)).violations.is_empty();
+    assert!((0..50).any(is_noticed), "a forged result is not noticed");
+}
+
 /// Every effect of some small pipelines, on every road: it fails, fails after success, happens
 /// twice, or the planner dies before or after it.
 #[test]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
+import hmac
 import inspect
 import json
 import math
@@ -28,7 +30,7 @@ RESERVED_KEY = "Sidestep"
 OUTPUT_BYTES = 1_000_000
 OUTPUT_DEPTH = 100
 MANIFEST_BYTES = 4_194_304
-VERSION = 1
+VERSION = 2
 
 Handler = Callable[[Any, StepContext], Any]
 
@@ -82,15 +84,15 @@ def answer(handler: Handler, takes: Any, store: Store, event: Any, context: Any)
         return _answer(invocation, {}, {"Discarded": str(error)})
     if invocation is None:
         return outputs
-    manifest = {
+    content = {
         "Version": VERSION,
-        "Token": invocation.token,
-        "Outputs": outputs,
+        # As the planner reads it: a key `1` is a text, and of two equal keys the last one counts.
+        "Outputs": json.loads(json.dumps(outputs)),
         "Artifacts": [artifact.to_json() for artifact in ctx.written()],
         "StartedAtMs": started_at_ms,
         "DurationMs": int((time.monotonic() - began) * 1000),
     }
-    return _publish(store, invocation, manifest)
+    return _publish(store, invocation, {**content, "Proof": _proof(invocation.token, content)})
 
 
 def _split(event: Any) -> tuple[Invocation | None, Any]:
@@ -156,6 +158,25 @@ def _is_within(value: Any, levels: int) -> bool:
     return True
 
 
+def _proof(token: str, content: dict[str, Any]) -> str:
+    """Returns the code over a manifest's content under the attempt's token.
+
+    The token itself must not lie in an object: every reader of it could report in this attempt's
+    name.
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return hmac.new(token.encode(), f"manifest/{sha256}".encode(), hashlib.sha256).hexdigest()
+
+
+def _is_by(token: str, manifest: Any) -> bool:
+    """Returns true if the attempt that has this token wrote the manifest."""
+    if not isinstance(manifest, dict):
+        return False
+    content = {name: value for name, value in manifest.items() if name != "Proof"}
+    return hmac.compare_digest(str(manifest.get("Proof")), _proof(token, content))
+
+
 def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> dict[str, Any]:
     """Writes the manifest and returns the function's answer.
 
@@ -172,7 +193,7 @@ def _publish(store: Store, invocation: Invocation, manifest: dict[str, Any]) -> 
         first = json.loads(store.open(uri).read())
     except (StepError, ValueError) as error:
         raise StepError(_error.REPORT, str(error)) from error
-    if not isinstance(first, dict) or first.get("Token") != manifest["Token"]:
+    if not _is_by(invocation.token, first):
         raise StepError(_error.REPORT, f"`{uri}` exists and is not from this attempt")
     return _answer(invocation, first["Outputs"])
 

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::event::batch::WindowId;
 use crate::event::destination::{InvocationEnd, Told};
 use crate::event::s3::{CreatedObject, created_objects};
-use crate::execution::invocation::{Invocation, ManifestKey};
+use crate::execution::invocation::{AttemptName, ManifestKey};
 use crate::execution::manifest::Manifest;
 use crate::name::ExecutionId;
 use crate::uri::S3Uri;
@@ -34,7 +34,7 @@ pub enum PlannerEvent {
     /// Lambda says how an asynchronous invocation of a step function ended.
     Ended(InvocationEnd),
     /// A step left its result in the planner's queue.
-    Reported { invocation: Invocation, manifest: Manifest },
+    Reported { attempt: AttemptName, manifest: Manifest },
     /// A step committed its result itself.
     CommittedDirectly(ExecutionId),
     /// The sweep is due: it looks for executions whose messages were lost.
@@ -51,7 +51,9 @@ pub enum PlannerEvent {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Delivery {
-    invocation: Invocation,
+    /// Earlier releases sent the invocation, with the token.
+    #[serde(rename = "Invocation")]
+    attempt: AttemptName,
     manifest: Manifest,
 }
 
@@ -71,9 +73,8 @@ struct WindowCall {
 }
 
 /// Returns the event by which a step leaves its result to the planner.
-pub fn report_event(invocation: &Invocation, manifest: &Manifest) -> Value {
-    let (invocation, manifest) = (invocation.clone(), manifest.clone());
-    json!({ "Report": Delivery { invocation, manifest } })
+pub fn report_event(attempt: AttemptName, manifest: Manifest) -> Value {
+    json!({ "Report": Delivery { attempt, manifest } })
 }
 
 /// Reads an event of any kind. One event of S3 or of a queue can say several things.
@@ -90,9 +91,7 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
     if let Some(report) = event.get("Report") {
         let read = Delivery::deserialize(report);
         return vec![match read {
-            Ok(Delivery { invocation, manifest }) => {
-                PlannerEvent::Reported { invocation, manifest }
-            }
+            Ok(Delivery { attempt, manifest }) => PlannerEvent::Reported { attempt, manifest },
             Err(error) => PlannerEvent::Ignored(format!("a report that cannot be read: {error}")),
         }];
     }
@@ -133,7 +132,8 @@ fn of_record(told: Told) -> PlannerEvent {
 mod tests {
     use super::*;
     use crate::event::fixture::notification;
-    use crate::execution::invocation::{REPORTED, RESERVED_KEY};
+    use crate::execution::invocation::{Invocation, REPORTED, RESERVED_KEY};
+    use crate::execution::manifest::Timing;
 
     #[test]
     fn a_result_in_the_queue_reads_back_and_its_answer_is_no_second_report() {
@@ -142,13 +142,15 @@ mod tests {
             "AttemptCount": 2, "OutputPrefix": "s3://bucket/runs/p/e/S/2/", "Token": "t",
             "DeadlineMs": 9}))
         .expect("an invocation");
-        let manifest: Manifest = serde_json::from_value(json!({
-            "Version": 1, "Token": "t", "Outputs": {"Text": "ü"}, "Artifacts": [],
-            "StartedAtMs": 1, "DurationMs": 2}))
-        .expect("a manifest");
-        let event = report_event(&invocation, &manifest);
-        let reported = PlannerEvent::Reported { invocation: invocation.clone(), manifest };
-        assert_eq!(planner_events(&event), [reported]);
+        let outputs = json!({"Text": "ü"}).as_object().expect("an object").clone();
+        let manifest = Manifest::new("secret", outputs, Vec::new(), Timing::default());
+        let event = report_event(invocation.attempt(), manifest.clone());
+        assert!(!event.to_string().contains("secret"), "{event}");
+        let attempt = invocation.attempt();
+        assert_eq!(planner_events(&event), [PlannerEvent::Reported { attempt, manifest }]);
+        let old = json!({"Report": {"Invocation": invocation, "Manifest": {"Version": 1,
+            "Token": "t", "Outputs": {}, "Artifacts": [], "StartedAtMs": 1, "DurationMs": 2}}});
+        assert!(matches!(planner_events(&old)[..], [PlannerEvent::Reported { .. }]), "{old}");
         let answer = json!({"requestContext": {"condition": "Success"},
             "requestPayload": {RESERVED_KEY: invocation},
             "responsePayload": {"Text": "ü", RESERVED_KEY: {REPORTED: true}}});

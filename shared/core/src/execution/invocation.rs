@@ -91,11 +91,23 @@ impl fmt::Debug for Invocation {
 pub const ATTEMPT_HEADER: &str = "x-sidestep-attempt";
 
 /// An attempt of a step of an execution. Its text is `EXECUTION/STEP/ATTEMPT`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct AttemptName {
     pub execution_id: ExecutionId,
     pub step_name: StepName,
     pub attempt_count: u32,
+}
+
+impl Invocation {
+    /// Returns the attempt.
+    pub fn attempt(&self) -> AttemptName {
+        AttemptName {
+            execution_id: self.execution_id.clone(),
+            step_name: self.step_name.clone(),
+            attempt_count: self.attempt_count,
+        }
+    }
 }
 
 impl fmt::Display for AttemptName {
@@ -114,8 +126,10 @@ pub struct RequestRecord {
     pub execution_id: ExecutionId,
     pub step_name: StepName,
     pub attempt_count: u32,
-    /// The attempt's token. Never logged: `Debug` hides it.
-    pub token: String,
+    /// The code over the request id under the attempt's token. Records of earlier releases hold the
+    /// token itself, so `Debug` hides it.
+    #[serde(alias = "Token")]
+    pub proof: String,
     /// The function that was invoked. A record of another one is ignored.
     pub function_arn: String,
     /// Seconds since 1970 after which no record can arrive any more.
@@ -174,12 +188,20 @@ mod tests {
             execution_id: ExecutionId::from_bytes([7; 16]),
             step_name: StepName::parse("S").expect("a name"),
             attempt_count: 1,
-            token: "secret".to_owned(),
+            proof: "secret".to_owned(),
             function_arn: "f".to_owned(),
             expires_at: 1,
         };
         let said = format!("{:?} {record:?}", invocation());
         assert!(said.contains("attempt_count: 2") && !said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_release_holds_the_token() {
+        let written = json!({"ExecutionId": ExecutionId::from_bytes([7; 16]), "StepName": "S",
+            "AttemptCount": 1, "Token": "t", "FunctionArn": "f", "ExpiresAt": 1});
+        let record: RequestRecord = serde_json::from_value(written).expect("it reads");
+        assert_eq!(record.proof, "t");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::parse::Format;
 use crate::uri::S3Uri;
 
 /// The newest layout of stored state that this code reads and writes.
-pub const STATE_VERSION: u32 = 2;
+pub const STATE_VERSION: u32 = 3;
 
 /// The immutable facts of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::execution::commit::Failure;
 use crate::execution::manifest::{Artifact, Manifest};
+use crate::execution::proof::Proof;
 use crate::name::StepName;
 use crate::uri::S3Uri;
 
@@ -29,8 +30,27 @@ pub enum Event {
 pub struct Report {
     pub step: StepName,
     pub attempt_count: u32,
-    pub token: String,
+    pub proof: Proof,
     pub result: ReportedResult,
+}
+
+impl Report {
+    /// Returns the report that `manifest` is. `uri` is its object, if it was written to S3.
+    pub fn of_manifest(
+        step: StepName,
+        attempt_count: u32,
+        manifest: Manifest,
+        uri: Option<S3Uri>,
+    ) -> Self {
+        let proof = manifest.proof();
+        let result = ReportedResult::Succeeded {
+            outputs: manifest.outputs,
+            artifacts: manifest.artifacts,
+            duration_ms: Some(manifest.duration_ms),
+            manifest: uri,
+        };
+        Self { step, attempt_count, proof, result }
+    }
 }
 
 /// The result that an attempt claims to have.
@@ -47,16 +67,4 @@ pub enum ReportedResult {
     /// The function returned this, says Lambda. The step's declared outputs decide what it means.
     Returned(Value),
     Failed(Failure),
-}
-
-impl ReportedResult {
-    /// Returns the result that `manifest` states. `uri` is its object, if it was written to S3.
-    pub fn of_manifest(manifest: Manifest, uri: Option<S3Uri>) -> Self {
-        Self::Succeeded {
-            outputs: manifest.outputs,
-            artifacts: manifest.artifacts,
-            duration_ms: Some(manifest.duration_ms),
-            manifest: uri,
-        }
-    }
 }

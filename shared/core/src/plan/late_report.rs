@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::commit::{AttemptResult, Commit, Failure};
+use crate::execution::proof::Standing;
 use crate::execution::start::Start;
 use crate::failure::FailureType;
 use crate::plan::event::{Report, ReportedResult};
@@ -26,7 +27,7 @@ pub struct LateReport {
 /// Returns what to note of a discarded report.
 ///
 /// Returns `None` for a report that repeats what was accepted, and for one that is not of this
-/// execution: its token must be that of an attempt in `commits`, which are all of the execution's.
+/// execution: its proof must be that of an attempt in `commits`, which are all of the execution's.
 pub fn late_report(
     report: &Report,
     pipeline: &Pipeline,
@@ -34,13 +35,12 @@ pub fn late_report(
     commits: &[Commit],
     now_ms: u64,
 ) -> Option<LateReport> {
-    let Report { step: name, attempt_count, token, result } = report;
+    let Report { step: name, attempt_count, proof, result } = report;
     let (step, attempt_count) = (pipeline.find(name)?, *attempt_count);
     let claimed = commits.iter().find(|commit| {
         commit.claim(step).is_some_and(|claim| claim.attempt_count == attempt_count)
     })?;
-    let id = &start.execution_id;
-    if !start.secret.verifies(token, id, step, attempt_count, claimed.revision) {
+    if start.standing(proof, step, attempt_count, claimed.revision) != Standing::Proven {
         return None;
     }
     let failure_type = match result {

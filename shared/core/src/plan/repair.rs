@@ -1,6 +1,6 @@
 //! Repair: rebuilds an execution whose commits are lost from the manifests of its steps.
 //!
-//! A manifest counts as a result on two conditions. Its token is one of the execution's, whatever
+//! A manifest counts as a result on two conditions. Its proof is one of the execution's, whatever
 //! the revision that claimed the attempt. And everything that the step was made from is known too:
 //! everything upstream succeeded in the commits that are left, or its result was taken from a
 //! manifest. The rest runs again, under numbers that no attempt had.
@@ -13,6 +13,7 @@ use crate::execution::commit::{AttemptResult, Claim, Commit, Completion, Decisio
 use crate::execution::inputs::Inputs;
 use crate::execution::manifest::Manifest;
 use crate::execution::phase::Phase;
+use crate::execution::proof::Standing;
 use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
 use crate::execution::{Execution, LAST_REVISION};
@@ -96,21 +97,20 @@ pub fn repair(
     Repair { commits: [claims, results], taken }
 }
 
-/// Returns the result of the last attempt whose token is right and whose outputs are as declared.
+/// Returns the result of the last attempt whose proof is right and whose outputs are as declared.
 fn result(
     pipeline: &Pipeline,
     start: &Start,
     step: StepIndex,
     found: &Found,
 ) -> Option<(u32, Produced)> {
-    let id = &start.execution_id;
     found.manifests.iter().rev().find_map(|(attempt, (uri, manifest))| {
-        let is_ours = (1..=LAST_REVISION)
-            .any(|claim| start.secret.verifies(&manifest.token, id, step, *attempt, claim));
+        let proof = manifest.proof();
+        let is_proven = |claim| start.standing(&proof, step, *attempt, claim) == Standing::Proven;
         let prefix = start.attempt_prefix(&pipeline.step(step).name, *attempt);
         let is_legal = check_outputs(pipeline, step, &manifest.outputs).is_ok()
             && check_artifacts(&prefix, &manifest.artifacts).is_ok();
-        if !is_ours || !is_legal {
+        if !is_legal || !(1..=LAST_REVISION).any(is_proven) {
             return None;
         }
         let outputs = if json_bytes(&manifest.outputs) <= INLINE_OUTPUT_BYTES {

@@ -1,13 +1,13 @@
 //! Reports: whether the claimed end of an attempt counts, and what is made of it.
 
-use serde_json::{Map, Value};
-
 use crate::definition::StepIndex;
 use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Warning};
 use crate::execution::invocation::MANIFEST_NAME;
-use crate::execution::manifest::{Artifact, Manifest, VERSION};
+use crate::execution::manifest::{Artifact, Manifest, Timing};
 use crate::execution::phase::Phase;
+use crate::execution::proof::Standing;
 use crate::execution::result::{CacheEntry, Outputs, Produced, Source};
+use crate::failure::FailureType;
 use crate::limits::{FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, json_bytes};
 use crate::name::StepName;
 use crate::plan::draft::Draft;
@@ -20,6 +20,10 @@ use crate::uri::S3Uri;
 
 /// Characters of a failure type that a function may make up.
 const FAILURE_TYPE_CHARS: usize = 128;
+
+/// Why a step fails whose function is of a release that left its token in the manifest.
+const OUTDATED: &str = "the manifest holds the attempt's token in place of a proof: build the \
+                        function with the step SDK of this release";
 
 /// What becomes of a report.
 enum ReportOutcome {
@@ -85,7 +89,7 @@ fn discarded(report: &Report, reason: &'static str) -> Discarded {
 
 /// Judges a report by the state of its step. The first report of the claimed attempt counts.
 fn judge(report: &Report, resolver: &Resolver<'_>) -> Planned<ReportOutcome> {
-    let Report { step: name, attempt_count, token, .. } = report;
+    let Report { step: name, attempt_count, proof, .. } = report;
     let discarded = |reason| Ok(ReportOutcome::Discarded(reason));
     let Some(step) = resolver.pipeline.find(name) else { return discarded(UNKNOWN_STEP) };
     let state = resolver.states[step.0];
@@ -93,12 +97,17 @@ fn judge(report: &Report, resolver: &Resolver<'_>) -> Planned<ReportOutcome> {
         return discarded("the step is not executing");
     }
     let start = resolver.start;
-    if !start.secret.verifies(token, &start.execution_id, step, *attempt_count, state.revision) {
-        return discarded("the token is not the claimed attempt's");
+    let standing = start.standing(proof, step, *attempt_count, state.revision);
+    if standing == Standing::Unproven {
+        return discarded("the proof is not the claimed attempt's");
     }
     let Some((claim, claimed_at_ms)) = resolver.claim(step, state.revision)? else {
         return discarded("the claim is not in its commit");
     };
+    if standing == Standing::Outdated {
+        let failure = Failure::new(FailureType::Report, OUTDATED);
+        return Ok(ReportOutcome::Failed(step, Box::new(claim.clone()), failure));
+    }
     conclude(report, step, claim, claimed_at_ms, resolver)
 }
 
@@ -138,8 +147,11 @@ fn conclude(
         _ if json_bytes(outputs) <= INLINE_OUTPUT_BYTES => (Outputs::Inline(outputs.clone()), None),
         Some(uri) => (Outputs::Stored(uri.clone()), None),
         None => {
-            let token = report.token.clone();
-            let manifest = written_manifest(token, outputs, artifacts, now_ms, duration_ms);
+            let claimed = resolver.states[step.0].revision;
+            let token = start.secret.token(&start.execution_id, step, attempt_count, claimed);
+            let started_at_ms = now_ms.saturating_sub(duration_ms);
+            let timing = Timing { started_at_ms, duration_ms };
+            let manifest = Manifest::new(&token, outputs.clone(), artifacts.to_vec(), timing);
             let uri = prefix.join(MANIFEST_NAME);
             (Outputs::Stored(uri.clone()), Some((uri, manifest)))
         }
@@ -157,24 +169,6 @@ fn conclude(
     let completion = Completion { step, attempt_count, result: AttemptResult::Succeeded(produced) };
     let accepted = Accepted { completion, publish, warning, manifest: to_write };
     Ok(ReportOutcome::Accepted(Box::new(accepted)))
-}
-
-/// Returns the manifest of a step that wrote none, but whose outputs are too large for a commit.
-fn written_manifest(
-    token: String,
-    outputs: &Map<String, Value>,
-    artifacts: &[Artifact],
-    now_ms: u64,
-    duration_ms: u64,
-) -> Manifest {
-    Manifest {
-        version: VERSION,
-        token,
-        outputs: outputs.clone(),
-        artifacts: artifacts.to_vec(),
-        started_at_ms: now_ms.saturating_sub(duration_ms),
-        duration_ms,
-    }
 }
 
 /// Returns the cache entry of a success, and what deserves attention about it.

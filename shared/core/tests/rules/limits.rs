@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sidestep_core::definition::parameter::resolve_parameters;
 use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::execution::commit::{Commit, Failure};
-use sidestep_core::execution::manifest::{Artifact, Manifest};
+use sidestep_core::execution::manifest::{Artifact, Manifest, Timing};
 use sidestep_core::limits::{
     ARTIFACT_LIST_BYTES, ARTIFACTS, FAILURE_REASON_CHARS, INLINE_OUTPUT_BYTES, MANIFEST_BYTES,
     OUTPUT_BYTES, OUTPUT_DEPTH, PARAMETER_VALUE_CHARS, PAYLOAD_BYTES, SELECTORS, artifact_bytes,
@@ -184,14 +184,8 @@ fn a_manifest_at_every_other_limit_is_read() {
         unreachable!()
     };
     for artifacts in [numbered(ARTIFACTS), listed(ARTIFACT_LIST_BYTES)] {
-        let manifest = Manifest {
-            version: 1,
-            token: "t".repeat(64),
-            outputs: Map::clone(&outputs),
-            artifacts,
-            started_at_ms: u64::MAX,
-            duration_ms: u64::MAX,
-        };
+        let timing = Timing { started_at_ms: u64::MAX, duration_ms: u64::MAX };
+        let manifest = Manifest::new("t", outputs.clone(), artifacts, timing);
         assert!(serde_json::to_vec(&manifest).unwrap().len() < MANIFEST_BYTES);
     }
 }

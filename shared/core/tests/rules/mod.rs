@@ -3,6 +3,7 @@
 mod condition;
 mod content;
 mod failure_reason;
+mod forgery;
 mod history;
 mod limits;
 mod outputs;

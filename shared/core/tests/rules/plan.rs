@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sidestep_core::execution::ExecutionStatus;
+use sidestep_core::execution::proof::{Proof, Token};
 use sidestep_core::name::StepName;
 use sidestep_core::plan::{Event, ReportedResult};
 
@@ -155,7 +156,7 @@ fn a_repeated_a_late_and_a_forged_report_change_nothing() {
     world.advance(&[]);
     let report = world.report("A", succeeded(json!({}), Vec::new()));
     let Event::Reported(mut forged) = report.clone() else { panic!("a report") };
-    forged.token = "forged".to_owned();
+    forged.proof = Proof::Token(Token("forged".to_owned()));
     let plan = world.plan(&[Event::Reported(forged)]);
     assert!(plan.commit.is_empty() && plan.discarded.len() == 1, "{plan:?}");
     world.advance(std::slice::from_ref(&report));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use sidestep_core::execution::invocation::MANIFEST_NAME;
-use sidestep_core::execution::manifest::{Manifest, VERSION};
+use sidestep_core::execution::manifest::{Manifest, Timing};
+use sidestep_core::execution::proof::{Proof, Token};
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
 use sidestep_core::plan::late_report::late_report;
 use sidestep_core::plan::repair::{Found, repair};
@@ -34,7 +35,8 @@ fn a_report_is_noted_as_late_only_when_its_attempt_was_given_up() {
     assert_eq!(world.execution.status, ExecutionStatus::Failed, "A's time is up");
     let late = late_report(&of_a, &world.pipeline, &world.start, &world.commits, 7).expect("late");
     assert_eq!((late.step, late.attempt_count, late.failure_type), (world.index("A"), 1, None));
-    let forged = Report { token: "AAAA".to_owned(), ..of_a.clone() };
+    let proof = Proof::Token(Token("AAAA".to_owned()));
+    let forged = Report { proof, ..of_a.clone() };
     assert_eq!(late_report(&forged, &world.pipeline, &world.start, &world.commits, 7), None);
     let other = Report { attempt_count: 2, ..of_a };
     assert_eq!(late_report(&other, &world.pipeline, &world.start, &world.commits, 7), None);
@@ -56,14 +58,10 @@ fn found(world: &World, names: &[&str], outputs: &serde_json::Value) -> Found {
     for name in names {
         let report = report(world, name);
         let prefix = world.start.attempt_prefix(&report.step, 1);
-        let manifest = Manifest {
-            version: VERSION,
-            token: report.token,
-            outputs: outputs.as_object().expect("an object").clone(),
-            artifacts: Vec::new(),
-            started_at_ms: 0,
-            duration_ms: 5,
-        };
+        let Proof::Token(Token(token)) = report.proof else { panic!("a token") };
+        let outputs = outputs.as_object().expect("an object").clone();
+        let timing = Timing { started_at_ms: 0, duration_ms: 5 };
+        let manifest = Manifest::new(&token, outputs, Vec::new(), timing);
         found.manifests.insert(1, (prefix.join(MANIFEST_NAME), manifest));
         found.last_attempt = 1;
     }
@@ -107,7 +105,7 @@ fn manifests_stand_in_for_commits_that_are_gone_and_the_rest_runs_anew() {
 }
 
 #[test]
-fn a_manifest_is_taken_only_with_a_right_token_right_outputs_and_all_it_was_made_from() {
+fn a_manifest_is_taken_only_with_a_right_proof_right_outputs_and_all_it_was_made_from() {
     let world = chain_to_c();
     let [a, b] = ["A", "B"].map(|name| world.index(name));
     let empty = Execution::new(world.pipeline.steps.len());
@@ -118,6 +116,7 @@ fn a_manifest_is_taken_only_with_a_right_token_right_outputs_and_all_it_was_made
     let wrong = found(&world, &["B"], &json!({"n": "many"}));
     assert_eq!(taken(BTreeMap::from([(a, of_a.clone()), (b, wrong)])), [a]);
     let mut forged = of_a;
-    forged.manifests.get_mut(&1).expect("it is there").1.token = "AAAA".to_owned();
-    assert_eq!(taken(BTreeMap::from([(a, forged), (b, of_b)])), []);
+    let manifest = &mut forged.manifests.get_mut(&1).expect("it is there").1;
+    manifest.outputs.insert("n".to_owned(), json!(1));
+    assert_eq!(taken(BTreeMap::from([(a, forged), (b, of_b)])), [], "other outputs");
 }

@@ -10,6 +10,7 @@ use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
 use sidestep_core::execution::commit::{CacheEntry, Commit, Decision, Failure, Verdict};
 use sidestep_core::execution::manifest::Artifact;
 use sidestep_core::execution::past::PastExecution;
+use sidestep_core::execution::proof::{Proof, Token};
 use sidestep_core::execution::start::{Function, STATE_VERSION, Selection, Start};
 use sidestep_core::execution::token::Secret;
 use sidestep_core::execution::trace::Trace;
@@ -206,8 +207,8 @@ impl World {
         let revision = self.commits.iter().find(is_claim).expect("claimed").revision;
         let id = &self.start.execution_id;
         let token = self.start.secret.token(id, step, attempt_count, revision);
-        let step = self.pipeline.step(step).name.clone();
-        Event::Reported(Report { step, attempt_count, token, result })
+        let (step, proof) = (self.pipeline.step(step).name.clone(), Proof::Token(Token(token)));
+        Event::Reported(Report { step, attempt_count, proof, result })
     }
 
     /// Tells the planner that the attempt of a step is lost.
@@ -249,7 +250,8 @@ impl World {
             self.start.secret.token(&self.start.execution_id, step, attempt_count, revision);
         let (step, result) =
             (self.pipeline.step(step).name.clone(), succeeded(outputs, Vec::new()));
-        self.advance(&[Event::Reported(Report { step, attempt_count, token, result })])
+        let proof = Proof::Token(Token(token));
+        self.advance(&[Event::Reported(Report { step, attempt_count, proof, result })])
     }
 
     /// Lets time pass to the last call of the planner that was asked for.

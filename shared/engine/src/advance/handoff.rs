@@ -7,7 +7,7 @@ use sidestep_core::execution::manifest::Manifest;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::facts::Facts;
 use sidestep_core::plan::handoff::CarriedState;
-use sidestep_core::plan::{Event, Report, ReportedResult};
+use sidestep_core::plan::{Event, Report};
 use tracing::debug;
 
 use crate::advance::settle::{Outcome, Road};
@@ -54,12 +54,9 @@ impl Engine {
         }
         let mailbox = self.mailboxes.of(id);
         let _turn = mailbox.alone().await;
-        let report = Event::Reported(Report {
-            step: invocation.step_name.clone(),
-            attempt_count: invocation.attempt_count,
-            token: invocation.token.clone(),
-            result: ReportedResult::of_manifest(manifest.clone(), None),
-        });
+        let (step, attempt_count) = (invocation.step_name.clone(), invocation.attempt_count);
+        let report =
+            Event::Reported(Report::of_manifest(step, attempt_count, manifest.clone(), None));
         let mut facts = Facts::default();
         if let Some(carried) = carried {
             let (is_alone, claimed) = (carried.is_alone(), carried.claimed.clone());
@@ -108,7 +105,7 @@ impl Engine {
         invocation: &Invocation,
         manifest: &Manifest,
     ) -> Result<bool, EngineError> {
-        Ok(self.queues.report(&report_event(invocation, manifest)).await?)
+        Ok(self.queues.report(&report_event(invocation.attempt(), manifest.clone())).await?)
     }
 
     /// Notes a commit that a step made: the remembered state is old, and the watcher has to be

@@ -4,6 +4,7 @@ use futures::future::join_all;
 use sidestep_core::definition::{Pipeline, StepIndex};
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::invocation::AttemptName;
+use sidestep_core::execution::proof::{Proof, Token};
 use sidestep_core::execution::start::Start;
 use sidestep_core::plan::{CallbackRecord, Effect, Event, Plan, Report, ReportedResult};
 use tracing::warn;
@@ -63,7 +64,8 @@ impl Engine {
             };
             let token = start.secret.token(id, step, attempt_count, revision);
             let (step, result) = (pipeline.step(step).name.clone(), ReportedResult::Failed(failure));
-            Some(Event::Reported(Report { step, attempt_count, token, result }))
+            let proof = Proof::Token(Token(token));
+            Some(Event::Reported(Report { step, attempt_count, proof, result }))
         });
         join_all(performed).await.into_iter().flatten().collect()
     }

@@ -3,6 +3,7 @@
 use sidestep_core::definition::Pipeline;
 use sidestep_core::execution::commit::Revision;
 use sidestep_core::execution::invocation::{AttemptName, REQUEST_SECONDS, RequestRecord};
+use sidestep_core::execution::proof::request_code;
 use sidestep_core::execution::start::Start;
 use tracing::warn;
 
@@ -26,8 +27,9 @@ impl Engine {
         let Some(step) = pipeline.find(&step_name) else { return };
         let function = start.function(pipeline.step(step));
         let Some(function) = function.filter(|it| it.is_known_by_request()) else { return };
+        let token = start.secret.token(&execution_id, step, attempt_count, revision);
         let record = RequestRecord {
-            token: start.secret.token(&execution_id, step, attempt_count, revision),
+            proof: request_code(&token, request_id),
             execution_id,
             step_name,
             attempt_count,

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use sidestep_core::event::destination::{InvocationEnd, Of};
 use sidestep_core::event::{PlannerEvent, planner_events};
-use sidestep_core::execution::invocation::Invocation;
-use sidestep_core::execution::invocation::ManifestKey;
+use sidestep_core::execution::invocation::{AttemptName, ManifestKey};
 use sidestep_core::execution::manifest;
-use sidestep_core::name::{ExecutionId, StepName};
+use sidestep_core::execution::proof::{Proof, Token};
+use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::{Event, Report, ReportedResult};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -42,16 +42,16 @@ impl Engine {
                     self.manifest_created(key).instrument(span).await?;
                     advanced += 1;
                 }
-                PlannerEvent::Reported { invocation, manifest } => {
-                    let span = info_span!("report", execution_id = %invocation.execution_id,
-                        step_name = %invocation.step_name, attempt_count = invocation.attempt_count);
+                PlannerEvent::Reported { attempt, manifest } => {
+                    let AttemptName { execution_id: id, step_name, attempt_count } = attempt;
+                    let span = info_span!("report", execution_id = %id, %step_name, attempt_count);
                     if manifest.version > manifest::VERSION {
                         let version = manifest.version;
                         warn!(version, "a result of a newer version is ignored");
                         continue;
                     }
-                    let result = ReportedResult::of_manifest(manifest, None);
-                    self.reported_by(invocation, result).instrument(span).await?;
+                    let report = Report::of_manifest(step_name, attempt_count, manifest, None);
+                    self.reported(&id, report).instrument(span).await?;
                     advanced += 1;
                 }
                 PlannerEvent::Ended(InvocationEnd { of: Of::Event(invocation), result }) => {
@@ -61,7 +61,11 @@ impl Engine {
                         Ok(returned) => ReportedResult::Returned(returned),
                         Err(failure) => ReportedResult::Failed(failure),
                     };
-                    self.reported_by(*invocation, result).instrument(span).await?;
+                    let AttemptName { execution_id: id, step_name: step, attempt_count } =
+                        invocation.attempt();
+                    let proof = Proof::Token(Token(invocation.token));
+                    let report = Report { step, attempt_count, proof, result };
+                    self.reported(&id, report).instrument(span).await?;
                     advanced += 1;
                 }
                 PlannerEvent::Ended(InvocationEnd { of: Of::Request(request), result }) => {
@@ -117,37 +121,23 @@ impl Engine {
                 warn!(version, "the manifest is from a newer version and is ignored");
                 return Ok(());
             }
-            // The manifest's own token cannot be read. The sweep judges the attempt by its claim.
+            // The manifest's own proof cannot be read. The sweep judges the attempt by its claim.
             ManifestRead::TooLarge(bytes) => {
                 warn!(bytes, "the manifest is too large");
                 return self.resume(&key.execution_id, Leases::ByTime).await;
             }
         };
-        let token = manifest.token.clone();
-        let result = ReportedResult::of_manifest(manifest, Some(key.uri));
-        self.reported(&key.execution_id, &key.step_name, key.attempt_count, token, result).await
-    }
-
-    async fn reported_by(
-        &self,
-        invocation: Invocation,
-        result: ReportedResult,
-    ) -> Result<(), EngineError> {
-        let Invocation { execution_id, step_name, attempt_count, token, .. } = invocation;
-        self.reported(&execution_id, &step_name, attempt_count, token, result).await
+        let ManifestKey { uri, execution_id, step_name, attempt_count, .. } = key;
+        let report = Report::of_manifest(step_name, attempt_count, manifest, Some(uri));
+        self.reported(&execution_id, report).await
     }
 
     /// Applies a report to its execution.
     pub(super) async fn reported(
         &self,
         id: &ExecutionId,
-        step_name: &StepName,
-        attempt_count: u32,
-        token: String,
-        result: ReportedResult,
+        report: Report,
     ) -> Result<(), EngineError> {
-        let step = step_name.clone();
-        let report = Report { step, attempt_count, token, result };
         match self.advance(id, vec![Event::Reported(report)]).await {
             Err(EngineError::ExecutionNotFound(_)) => {
                 warn!("the report of an unknown execution is ignored");

@@ -11,7 +11,8 @@ use serde_json::Value;
 use sidestep_core::event::destination::Request;
 use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::invocation::{RequestRecord, is_same_function};
-use sidestep_core::plan::ReportedResult;
+use sidestep_core::execution::proof::Proof;
+use sidestep_core::plan::{Report, ReportedResult};
 use tracing::{info, warn};
 
 use crate::engine::Engine;
@@ -50,12 +51,14 @@ impl Engine {
             warn!(request_id = id, function_arn, "the record of another function is ignored");
             return Ok(Matched::Done);
         }
-        let RequestRecord { execution_id, step_name, attempt_count, token, .. } = record;
+        let RequestRecord { execution_id, step_name: step, attempt_count, proof: code, .. } =
+            record;
         let result = match result {
             Ok(returned) => ReportedResult::Returned(returned),
             Err(failure) => ReportedResult::Failed(failure),
         };
-        self.reported(&execution_id, &step_name, attempt_count, token, result).await?;
+        let proof = Proof::Request { code, id: id.clone() };
+        self.reported(&execution_id, Report { step, attempt_count, proof, result }).await?;
         Ok(Matched::Done)
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use sidestep_core::definition::{StepIndex, StepKind};
 use sidestep_core::execution::commit::{AttemptResult, Claim, Failure};
 use sidestep_core::execution::invocation::MANIFEST_NAME;
+use sidestep_core::execution::proof::{Proof, Token};
 use sidestep_core::execution::{ExecutionStatus, Phase};
 use sidestep_core::failure::FailureType;
 use sidestep_core::limits::{LEASE_ATTEMPTS, MANIFEST_BYTES};
@@ -183,9 +184,10 @@ impl Engine {
     ) -> Result<Option<Report>, EngineError> {
         let name = &loaded.pipeline.step(step).name;
         let uri = loaded.start.attempt_prefix(name, claim.attempt_count).join(MANIFEST_NAME);
-        let (token, result) = match self.read_manifest(&uri).await? {
+        match self.read_manifest(&uri).await? {
             ManifestRead::Found(manifest) => {
-                (manifest.token.clone(), ReportedResult::of_manifest(*manifest, Some(uri)))
+                let (step, attempt_count) = (name.clone(), claim.attempt_count);
+                Ok(Some(Report::of_manifest(step, attempt_count, *manifest, Some(uri))))
             }
             ManifestRead::TooLarge(bytes) => {
                 let message = format!(
@@ -193,16 +195,14 @@ impl Engine {
                      smaller outputs or write fewer artifacts"
                 );
                 let failure = Failure::new(FailureType::OutputTooLarge, message);
-                return Ok(Some(failure_report(loaded, step, claim.attempt_count, failure)));
+                Ok(Some(failure_report(loaded, step, claim.attempt_count, failure)))
             }
             ManifestRead::Newer(version) => {
                 warn!(%uri, version, "the manifest is from a newer version and is ignored");
-                return Ok(None);
+                Ok(None)
             }
-            ManifestRead::Gone | ManifestRead::Unreadable(_) => return Ok(None),
-        };
-        let (step, attempt_count) = (name.clone(), claim.attempt_count);
-        Ok(Some(Report { step, attempt_count, token, result }))
+            ManifestRead::Gone | ManifestRead::Unreadable(_) => Ok(None),
+        }
     }
 
     /// Returns a failure if the version of the step's function is gone. An execution never sees new
@@ -242,6 +242,6 @@ fn failure_report(
     let id = &loaded.start.execution_id;
     let revision = loaded.execution.step(step).revision;
     let token = loaded.start.secret.token(id, step, attempt_count, revision);
-    let result = ReportedResult::Failed(failure);
-    Report { step: loaded.pipeline.step(step).name.clone(), attempt_count, token, result }
+    let (proof, result) = (Proof::Token(Token(token)), ReportedResult::Failed(failure));
+    Report { step: loaded.pipeline.step(step).name.clone(), attempt_count, proof, result }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sidestep_core::execution::invocation::{
     AttemptName, COMMITTED, Invocation, MANIFEST_NAME, REPORTED, RESERVED_KEY,
 };
-use sidestep_core::execution::manifest::{Artifact, Manifest, VERSION};
+use sidestep_core::execution::manifest::{Artifact, Manifest, Timing};
 use sidestep_core::failure::FailureType;
 use sidestep_core::plan::handoff::{Handoff, take_state};
 use sidestep_core::uri::S3Uri;
@@ -16,6 +16,7 @@ use sidestep_engine::advance::handoff::HandoffOutcome;
 use sidestep_engine::ports::functions::{FunctionError, Functions as _};
 use sidestep_engine::ports::objects::{Created, ObjectStore, sha256_hex};
 
+use super::forger::forge;
 use super::function::{Computed, compute, meaning, outputs};
 use super::lease;
 use super::options::Bug;
@@ -195,20 +196,16 @@ async fn run(world: Arc<World>, event: Event) {
     };
     let uri = output_prefix.join("data");
     let outputs = outputs(&computed, &uri);
-    let manifest = Manifest {
-        version: VERSION,
-        token: invocation.token.clone(),
-        artifacts: write(&world, &uri, &computed).await.into_iter().collect(),
-        outputs,
-        started_at_ms: sim.now_ms(),
-        duration_ms: 5,
-    };
+    let artifacts = write(&world, &uri, &computed).await.into_iter().collect();
+    let timing = Timing { started_at_ms: sim.now_ms(), duration_ms: 5 };
+    let manifest = Manifest::new(&invocation.token, outputs, artifacts, timing);
     sim.sleep(sim.draw(1..30)).await;
     if sim.chance(dies) {
         world.note("handler died before its manifest");
         world.notes().harm(attempt);
         return failed(FailureType::RuntimeExitError.as_str());
     }
+    forge(&world, &invocation, &manifest);
     let Some(mark) = hand_off(&world, &invocation, payload, &manifest).await else {
         world.note("handler died handing off");
         world.notes().harm(attempt);

@@ -13,6 +13,7 @@ mod check;
 mod example;
 mod executor;
 mod faults;
+mod forger;
 mod function;
 mod handler;
 mod lease;

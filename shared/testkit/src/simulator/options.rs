@@ -9,6 +9,8 @@ pub enum Bug {
     TwoCommitsOfOneRevision,
     /// Sometimes an invocation is forgotten, and there is no sweep.
     ForgetsInvocations,
+    /// Attempts leave their tokens where a hostile neighbour reads them.
+    LeavesTokens,
 }
 
 /// The options of a run, beside its seed.
@@ -18,4 +20,6 @@ pub struct Options {
     pub bug: Option<Bug>,
     /// The roads that results take. Without it, the seed draws them.
     pub handoff: Option<Handoff>,
+    /// If true, a neighbour of each step forges its reports.
+    pub is_hostile: bool,
 }

@@ -51,6 +51,7 @@ pub(crate) struct World {
     planners: Mutex<Vec<Planner>>,
     /// A planted mistake, which the check must find.
     pub(crate) bug: Option<Bug>,
+    pub(crate) is_hostile: bool,
     /// The roads that results take.
     pub(crate) handoff: Handoff,
     /// True if the first planner and some functions are of the previous release.
@@ -90,6 +91,7 @@ impl World {
             notes: Mutex::default(),
             planners: Mutex::default(),
             bug: options.bug,
+            is_hostile: options.is_hostile,
             ports,
             me: me.clone(),
         });

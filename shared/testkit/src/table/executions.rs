@@ -187,7 +187,7 @@ async fn a_request_id_finds_its_attempt(store: &dyn ExecutionStore) {
         execution_id,
         step_name: StepName::parse("Work").unwrap(),
         attempt_count: 2,
-        token: "t".to_owned(),
+        proof: "t".to_owned(),
         function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:work:7".to_owned(),
         expires_at: 4_000_000_000,
     };
