@@ -9,6 +9,7 @@ mod content;
 mod deploy;
 mod features;
 mod flights;
+mod forgery;
 mod graph;
 mod help;
 mod host;
