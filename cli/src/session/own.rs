@@ -97,8 +97,8 @@ impl Session {
         let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &planner, &registered, place).await?;
         serve_queues(&cloud, functions).await?;
-        let config = local_config(REGION).into_builder();
-        let config = config.endpoint_url(&cloud.endpoints().dynamodb).build();
+        let base = local_config(REGION).into_builder();
+        let config = base.endpoint_url(&cloud.endpoints().dynamodb).build();
         let store = Arc::new(DynamoTable::new(&config, TABLE));
         let api = Arc::new(Api::new(planner.clone(), store, BTreeMap::new()));
         cloud.serve_sagemaker(|listener| sidestep_api::serve(listener, api, Admission::Loopback));

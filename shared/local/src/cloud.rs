@@ -8,7 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::net::TcpListener;
@@ -22,6 +22,7 @@ use crate::event_source::EventSources;
 use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::host_options::host_options;
 use crate::lambda::{HostError, LambdaHost};
+use crate::open_s3::open_s3;
 use crate::refusal;
 use crate::s3::{S3Server, S3ServerError};
 use crate::sqs::{Batches, SqsServer, SqsServerError};
@@ -30,9 +31,6 @@ use crate::variables::variables;
 
 pub use crate::account::{ACCOUNT_ID, REGION};
 pub use crate::delivery::EventHandler;
-
-/// How long the store may stay in use after its last owner ended or was killed.
-const LAST_OWNER: Duration = Duration::from_secs(10);
 
 /// How long the events of the last results may take to be handled.
 const LAST_RESULTS: Duration = Duration::from_secs(10);
@@ -272,22 +270,6 @@ impl Cloud {
         self.tasks.shutdown().await;
         if let Err(error) = self.folder.forget_endpoints() {
             tracing::debug!(%error, "could not remove the file of endpoints");
-        }
-    }
-}
-
-/// Opens the store, waiting a little for the folder's last owner.
-///
-/// Its connections, or the system's cleaning up after it, may hold the store for a moment longer
-/// than the folder.
-async fn open_s3(path: &Path) -> Result<S3Server, S3ServerError> {
-    let until = Instant::now() + LAST_OWNER;
-    loop {
-        match S3Server::open(path, REGION, ACCOUNT_ID) {
-            Err(S3ServerError::InUse { .. }) if Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            result => return result,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod events;
 pub mod folder;
 mod host_options;
 pub mod lambda;
+mod open_s3;
 pub mod overlay;
 mod peer;
 mod refusal;

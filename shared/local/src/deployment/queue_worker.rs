@@ -92,12 +92,12 @@ impl BatchHandler for QueueWorker {
 /// Refuses an answer that does not name messages of the batch. Lambda counts the whole batch as
 /// failed then.
 fn check(answer: &Value, batch: &Value) -> Result<(), String> {
-    let failures = match answer {
+    let named = match answer {
         Value::Null => return Ok(()),
         Value::Object(answer) => answer.get("batchItemFailures").unwrap_or(&Value::Null),
         _ => return Err("the answer is no object with `batchItemFailures`".to_owned()),
     };
-    let failures = match failures {
+    let failures = match named {
         Value::Null => return Ok(()),
         Value::Array(failures) => failures,
         _ => return Err("`batchItemFailures` is no list".to_owned()),

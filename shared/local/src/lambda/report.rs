@@ -29,8 +29,9 @@ pub(super) fn write_start(log: &mut InvocationLog, request_id: &str) {
     log.platform(&format!("START RequestId: {request_id} Version: $LATEST"));
 }
 
-/// Writes that an initialisation begins again, as Lambda's INIT_REPORT says it. Without a failure it
-/// took too long.
+/// Writes that an initialisation begins again, as Lambda's INIT_REPORT says it.
+///
+/// Without a failure it took too long.
 pub(super) fn write_init(
     log: &mut InvocationLog,
     took: Duration,

@@ -50,7 +50,7 @@ pub struct Batches {
 }
 
 impl Default for Batches {
-    /// Lambda's defaults.
+    /// Returns Lambda's defaults.
     fn default() -> Self {
         Self { size: 10, window: Duration::ZERO, least_visibility: 0 }
     }

@@ -88,10 +88,7 @@ impl Worker {
                 Failure::platform(FailureType::RuntimeExitError, request_id, &reason)
             }
             End::Shutdown | End::Idle => Failure::shutdown(request_id),
-            End::TimedOut if is_first_try => {
-                report::write_init(log, duration, self.function.config.timeout, None);
-                return Done::InitFailed;
-            }
+            End::TimedOut if is_first_try => return self.begin_again(log, duration, None),
             End::TimedOut => self.record_time_out(request_id, log),
         };
         if let Ok(text) = std::str::from_utf8(&failure.payload)
@@ -101,8 +98,7 @@ impl Worker {
             log.platform(text);
         }
         if is_first_try && !failure.is_shutdown {
-            report::write_init(log, duration, self.function.config.timeout, Some(&failure));
-            return Done::InitFailed;
+            return self.begin_again(log, duration, Some(&failure));
         }
         let report = Report {
             request_id,
@@ -115,6 +111,17 @@ impl Worker {
         report::write_end(log, &report);
         let result = answer.unwrap_or(Err(failure));
         Done::Gone(Outcome { result, log_tail: log.tail() })
+    }
+
+    /// Writes into the log that the initialisation begins again, and returns that it does.
+    fn begin_again(
+        &self,
+        log: &mut InvocationLog,
+        took: Duration,
+        failure: Option<&Failure>,
+    ) -> Done {
+        report::write_init(log, took, self.function.config.timeout, failure);
+        Done::InitFailed
     }
 
     /// Writes into the log that the invocation timed out, and returns this as its failure.
