@@ -32,9 +32,6 @@ use crate::variables::variables;
 pub use crate::account::{ACCOUNT_ID, REGION};
 pub use crate::delivery::EventHandler;
 
-/// How long the events of the last results may take to be handled.
-const LAST_RESULTS: Duration = Duration::from_secs(10);
-
 /// The ports on loopback. 0 takes a free one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ports {
@@ -248,15 +245,6 @@ impl Cloud {
         if tokio::time::timeout(limit, self.s3.drained()).await.is_err() {
             tracing::warn!("some S3 events are still waiting for their functions");
         }
-    }
-
-    /// Lets running functions finish and takes their results, and begins no others: another process
-    /// is to go on with the executions.
-    pub async fn drain(&self) {
-        self.lambda.drain().await;
-        self.drained(LAST_RESULTS).await;
-        // The last results may have been reports to the planner.
-        self.lambda.drain().await;
     }
 
     /// Stops the servers: running functions get `grace`, then they are killed. State stays in the

@@ -12,6 +12,7 @@ mod account;
 pub mod cloud;
 mod delivery;
 pub mod deployment;
+mod drain;
 pub mod dynamodb;
 pub mod event_log;
 pub mod event_source;
