@@ -8,7 +8,7 @@
 //! All text passes [`printable`] here, so no place that prints can forget it.
 
 use std::fmt;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 
 use super::printable;
@@ -34,7 +34,7 @@ macro_rules! eprintln {
 /// Prints to stdout, for the macros.
 pub(crate) fn out(text: fmt::Arguments<'_>) {
     let mut stdout = io::stdout().lock();
-    let text = shown(&text, stdout.is_terminal());
+    let text = shown(&text, console::colors_enabled());
     if let Err(error) = stdout.write_all(text.as_bytes()) {
         remember(error);
     }
@@ -43,16 +43,16 @@ pub(crate) fn out(text: fmt::Arguments<'_>) {
 /// Prints to stderr, for the macros. A failure is ignored: there is no other place to report it.
 pub(crate) fn say(text: fmt::Arguments<'_>) {
     let mut stderr = io::stderr().lock();
-    let text = shown(&text, stderr.is_terminal());
+    let text = shown(&text, console::colors_enabled_stderr());
     let _ = stderr.write_all(text.as_bytes());
 }
 
 /// Returns text as it is sent: parts from outside can not command the terminal.
 ///
-/// Colours are for terminals alone.
-fn shown(text: &fmt::Arguments<'_>, is_terminal: bool) -> String {
+/// Colours are kept where the stream has them.
+fn shown(text: &fmt::Arguments<'_>, has_color: bool) -> String {
     let text = text.to_string();
-    let shown = if is_terminal { printable::styled(&text) } else { printable::block(&text) };
+    let shown = if has_color { printable::styled(&text) } else { printable::block(&text) };
     shown.into_owned()
 }
 

@@ -146,7 +146,8 @@ impl Session {
     }
 
     async fn admit_all(&self, known: &mut BTreeMap<String, Join>) -> Result<(), CommandError> {
-        let asked = tickets(&self.state);
+        let mut asked = tickets(&self.state);
+        asked.retain(|_, join| join.owner == std::process::id());
         for gone in known.keys().filter(|name| !asked.contains_key(*name)) {
             self.owner().map_or(Ok(()), |mut owner| owner.forget(gone))?;
         }

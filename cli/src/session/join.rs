@@ -91,8 +91,11 @@ impl Session {
             if !run.is_open {
                 return Ok(Joined::Held(run));
             }
-            if ticket.is_none() {
+            if ticket.as_ref().is_none_or(|ticket| !ticket.asks(run.process)) {
+                // First, because it takes its file with it.
+                drop(ticket.take());
                 let join = Join {
+                    owner: run.process,
                     project: project.folder.clone(),
                     functions: digests(functions),
                     execution: follows.cloned(),

@@ -19,6 +19,9 @@ const FOLDER: &str = "joined";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Join {
+    /// The process that is asked. Another one that owns the state folder later does not know how
+    /// far the work has come.
+    pub(crate) owner: u32,
     /// The folder of its project.
     pub(crate) project: PathBuf,
     /// Digests of the functions that it needs, by name.
@@ -60,6 +63,11 @@ impl Ticket {
     /// Returns the name under which the answer is published.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns true if the ticket asks this process.
+    pub(crate) fn asks(&self, owner: u32) -> bool {
+        self.join.owner == owner
     }
 
     /// Adds the execution that the command follows.
@@ -135,6 +143,7 @@ mod tests {
     fn a_ticket_counts_while_its_command_lives() {
         let state = tempfile::tempdir().unwrap();
         let join = Join {
+            owner: 1,
             project: PathBuf::from("/project"),
             functions: BTreeMap::from([("f".to_owned(), "digest".to_owned())]),
             execution: None,
