@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use sidestep_core::definition::StepIndex;
 use sidestep_core::event::trigger::Trigger;
 use sidestep_core::execution::ExecutionStatus;
+use sidestep_core::execution::invocation::RequestRecord;
+use sidestep_core::execution::proof::request_code;
 use sidestep_core::execution::start::STATE_VERSION;
 use sidestep_core::name::{ExecutionId, PipelineName};
 use sidestep_core::parse::Format;
@@ -78,7 +81,11 @@ async fn a_record_that_is_faster_than_its_request_id_is_read_again_and_a_foreign
         world.sound().handle(record).await.unwrap();
         assert_eq!(world.status(&id).await, ExecutionStatus::Executing);
     }
-    world.table.put_request("not-recorded-yet", &recorded).await.unwrap();
+    let start = world.table.start(&id).await.unwrap().expect("it has begun");
+    let token = start.secret.token(&id, StepIndex(0), 1, 1);
+    let proof = request_code(&token, "not-recorded-yet");
+    let record = RequestRecord { proof, ..recorded };
+    world.table.put_request("not-recorded-yet", &record).await.unwrap();
     let again = json!({"Unmatched": {"Tries": 1, "Record": early}});
     world.sound().handle(again).await.unwrap();
     assert_eq!(world.status(&id).await, ExecutionStatus::Succeeded);
