@@ -73,8 +73,8 @@ impl Source {
             while running.len() >= CONCURRENCY {
                 running.join_next().await;
             }
-            let messages = match self.collect().await {
-                Ok(messages) => messages,
+            let (messages, again) = match self.collect().await {
+                Ok(collected) => collected,
                 Err(error) => {
                     let queue = self.queue.as_str();
                     tracing::error!(%error, queue, "could not read the queue of an event source");
@@ -93,13 +93,14 @@ impl Source {
                         let queue = source.queue.as_str();
                         tracing::warn!(error, queue, "messages are left for another try");
                     }
+                    source.show_again(&messages, again).await;
                 }
             });
         }
     }
 
-    /// Receives a batch, or nothing after a while.
-    async fn collect(&self) -> Result<Vec<Received>, SqsServerError> {
+    /// Receives a batch, or nothing after a while, and when its failures are to come again.
+    async fn collect(&self) -> Result<(Vec<Received>, Instant), SqsServerError> {
         let Self { store, queue, batches, .. } = self;
         let name = queue.clone();
         let settings = store.run(move |store| store.settings(&name)).await?;
@@ -111,7 +112,8 @@ impl Source {
             let limit = batches.size - messages.len();
             messages.extend(wait_for(store, queue, limit, visibility, until).await?);
         }
-        Ok(messages)
+        let again = Instant::now() + Duration::from_secs(settings.visibility_timeout.into());
+        Ok((messages, again))
     }
 
     /// Puts messages together so that each event is small enough for a function.
@@ -151,5 +153,27 @@ impl Source {
         let handles: Vec<_> = done.map(|message| message.receipt_handle.clone()).collect();
         let queue = self.queue.clone();
         Ok(self.store.run(move |store| store.delete_all(&queue, &handles)).await?)
+    }
+
+    /// Lets what is left of a batch come again at the end of the queue's own visibility time-out.
+    ///
+    /// While the messages were handled they may have been hidden for longer.
+    async fn show_again(&self, messages: &[Received], again: Instant) {
+        let handles: Vec<_> = messages.iter().map(|it| it.receipt_handle.clone()).collect();
+        let (queue, left) = (self.queue.clone(), again.saturating_duration_since(Instant::now()));
+        let seconds = u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        let shown = self.store.run(move |store| {
+            for handle in handles {
+                match store.change_visibility(&queue, &handle, seconds) {
+                    // It was handled and deleted, or is visible already.
+                    Ok(()) | Err(SqsServerError::MessageNotInflight) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = shown.await {
+            tracing::warn!(%error, queue = self.queue, "messages stay hidden for longer");
+        }
     }
 }
