@@ -1,7 +1,8 @@
 //! Which requests the servers of sidestep on this machine let in, and how many connections.
 //!
-//! Every listener of the command is served by [`serve`], which bounds connections and the time for
-//! a request's head. Before a server sees a request, its [`Gate`] has checked three things:
+//! The API of `sidestep serve` is served by [`serve`], which bounds connections and the time for a
+//! request's head. The embedded services are not behind it yet: they accept every key, and
+//! requests of web pages. Before a server sees a request, its [`Gate`] checks:
 //!
 //! ```text
 //! connection -> serve: caps, time limits
