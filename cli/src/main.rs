@@ -47,6 +47,7 @@ mod stored_code;
 mod target;
 mod template;
 mod triggers;
+mod used_code;
 mod user;
 
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use sidestep_core::uri::S3Uri;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::options::EngineOptions;
 use sidestep_local::cloud::{Cloud, CloudError, Ports};
-use sidestep_local::deployment::{create_resources, local_engine, register_step, removed_files};
+use sidestep_local::deployment::{create_resources, engine_beside, register_step, removed_files};
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 use sidestep_local::lambda::FunctionConfig;
 use sidestep_local::overlay::Overlay;
@@ -66,7 +66,7 @@ impl ReadOnlyCloud {
             register_step(&cloud, function.clone())?;
         }
         Ok(Self {
-            engine: local_engine(&endpoints, EngineOptions::default()),
+            engine: engine_beside(&cloud, &endpoints, EngineOptions::default()),
             cloud,
             _scratch: scratch,
         })

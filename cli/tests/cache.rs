@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
-use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
+use sidestep_aws::{SdkConfig, signed_config};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::ObjectStore as _;
 
@@ -62,7 +62,7 @@ fn reason<'a>(execution: &'a Value, step: &str) -> &'a str {
 /// A `sidestep up`, ended with the test.
 struct Up {
     child: Child,
-    s3: String,
+    s3: SdkConfig,
 }
 
 impl Up {
@@ -71,9 +71,8 @@ impl Up {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let endpoints: Value = serde_json::from_str(&line).unwrap();
-        let s3 = endpoints["Endpoints"]["S3"].as_str().unwrap().to_owned();
-        Self { child, s3 }
+        let first: Value = serde_json::from_str(&line).unwrap();
+        Self { child, s3: served(&first, "S3") }
     }
 }
 
@@ -84,9 +83,16 @@ impl Drop for Up {
     }
 }
 
-fn delete(endpoint: &str, uri: &str) {
-    let config = local_config("us-east-1").into_builder().endpoint_url(endpoint).build();
-    let store = S3ObjectStore::new(&config);
+/// Returns a configuration for a service of a running `sidestep up`, from the first line it prints.
+pub(crate) fn served(first: &Value, service: &str) -> SdkConfig {
+    let part = |name: &str| first["Credentials"][name].as_str().unwrap();
+    let config = signed_config("us-east-1", part("AccessKeyId"), part("SecretAccessKey"));
+    let endpoint = first["Endpoints"][service].as_str().unwrap();
+    config.into_builder().endpoint_url(endpoint).build()
+}
+
+fn delete(config: &SdkConfig, uri: &str) {
+    let store = S3ObjectStore::new(config);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let uri = S3Uri::parse(uri).unwrap();
     assert!(runtime.block_on(store.head(&uri)).unwrap().is_some(), "{uri} is there");

@@ -8,9 +8,10 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_core::uri::S3Uri;
+
+use crate::cache::served;
 
 const CODE: &str = "def handler(event, context):\n    return {}\n";
 
@@ -174,9 +175,7 @@ fn an_upload_of_the_same_key_with_other_content_runs_every_step_that_takes_anyth
     let mut line = String::new();
     BufReader::new(up.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let endpoints: Value = serde_json::from_str(&line).unwrap();
-    let endpoint = endpoints["Endpoints"]["S3"].as_str().unwrap();
-    let config = local_config("us-east-1").into_builder().endpoint_url(endpoint).build();
-    let store = S3ObjectStore::new(&config);
+    let store = S3ObjectStore::new(&served(&endpoints, "S3"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let uri = S3Uri::new("inbox", "in/k.csv");
 

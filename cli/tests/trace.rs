@@ -6,26 +6,49 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
-use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
+use sidestep_aws::{SdkConfig, local_config};
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::ObjectStore as _;
 
-/// Does what its argument `Do` says, without any SDK: half of the requests are not signed, and the
-/// others as an SDK signs them.
+use crate::cache::served;
+
+/// Does what its argument `Do` says, without any SDK. Half of the requests are signed in a header,
+/// the others in the query, as presigned URLs are.
 const CODE: &str = r#"
-import os, urllib.request, urllib.error
+import datetime, hashlib, hmac, os, urllib.request, urllib.error
+from urllib.parse import parse_qsl, quote, urlsplit
 count = 0
+
+def signature(method, path, query, host, at, scope):
+    request = f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+    digest = hashlib.sha256(request.encode()).hexdigest()
+    key = ("AWS4" + os.environ["AWS_SECRET_ACCESS_KEY"]).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), "sha256").digest()
+    return hmac.new(key, f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}".encode(), "sha256").hexdigest()
 
 def ask(method, uri, body=None):
     global count
     count += 1
     url = os.environ["AWS_ENDPOINT_URL_S3"] + "/" + uri.removeprefix("s3://")
-    request = urllib.request.Request(url, data=body, method=method)
-    if count % 2:
-        key = os.environ["AWS_ACCESS_KEY_ID"]
-        request.add_header("Authorization", f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/"
-            "s3/aws4_request, SignedHeaders=host, Signature=ab")
+    at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    scope = at[:8] + "/us-east-1/s3/aws4_request"
+    credential = os.environ["AWS_ACCESS_KEY_ID"] + "/" + scope
+    parts, headers = urlsplit(url), {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    if count % 2 == 0:
+        pairs += [("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", credential),
+            ("X-Amz-Date", at), ("X-Amz-Expires", "60"), ("X-Amz-SignedHeaders", "host")]
+    query = "&".join(f"{quote(name, '')}={quote(value, '')}" for name, value in sorted(pairs))
+    signed = signature(method, parts.path, query, parts.netloc, at, scope)
+    if count % 2 == 0:
+        query += "&X-Amz-Signature=" + signed
+    else:
+        headers |= {"x-amz-date": at, "Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, "
+            f"SignedHeaders=host, Signature={signed}"}
+    url = f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.read().decode()
@@ -51,7 +74,7 @@ def handler(event, context):
 struct Project {
     folder: tempfile::TempDir,
     up: Option<Child>,
-    s3: String,
+    s3: SdkConfig,
 }
 
 impl Project {
@@ -64,7 +87,7 @@ impl Project {
         let settings = "[functions.f]\nruntime = \"python3.13\"\nhandler = \"h.handler\"\npath = \"f\"\n\
             [pipelines.p]\ndefinition = \"p.json\"\n[[uploads]]\nfrom = \"files\"\nto = \"s3://site/in/\"\n";
         fs::write(folder.path().join("sidestep.toml"), settings).unwrap();
-        let project = Self { folder, up: None, s3: String::new() };
+        let project = Self { folder, up: None, s3: local_config("us-east-1") };
         project.define(&json!([]), "");
         project
     }
@@ -103,7 +126,7 @@ impl Project {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let endpoints: Value = serde_json::from_str(&line).unwrap();
-        endpoints["Endpoints"]["S3"].as_str().unwrap().clone_into(&mut self.s3);
+        self.s3 = served(&endpoints, "S3");
         self.up = Some(child);
     }
 
@@ -149,8 +172,7 @@ impl Project {
     }
 
     fn store<T>(&self, act: impl FnOnce(&S3ObjectStore, &tokio::runtime::Runtime) -> T) -> T {
-        let config = local_config("us-east-1").into_builder().endpoint_url(&self.s3).build();
-        act(&S3ObjectStore::new(&config), &tokio::runtime::Runtime::new().unwrap())
+        act(&S3ObjectStore::new(&self.s3), &tokio::runtime::Runtime::new().unwrap())
     }
 }
 

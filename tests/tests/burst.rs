@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use serde_json::{Value, json};
-use sidestep_aws::local_config;
+use sidestep_aws::SdkConfig;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_core::event::trigger::Trigger;
 use sidestep_core::execution::ExecutionStatus;
@@ -24,7 +24,7 @@ use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::executions::Summary;
 use sidestep_engine::ports::objects::ObjectStore as _;
-use sidestep_local::cloud::{Cloud, Ports, REGION};
+use sidestep_local::cloud::{Cloud, Ports, config_of};
 use sidestep_local::deployment::{Planner, create_resources, deploy, local_engine, register_step};
 use sidestep_local::lambda::{Code, Command, FunctionConfig};
 
@@ -99,13 +99,19 @@ fn uploaded(count: usize) -> Vec<String> {
     uris
 }
 
+/// Returns a configuration for the S3 of `cloud`, which it reaches as other processes do.
+fn outside(cloud: &Cloud) -> SdkConfig {
+    let config = config_of(&cloud.endpoints().credentials);
+    config.into_builder().endpoint_url(&cloud.endpoints().s3).build()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_uploads_starts_one_execution_for_each() {
     let asked = std::env::var("SIDESTEP_BURST");
     let uploads = asked.map_or(UPLOADS, |text| text.parse().expect("SIDESTEP_BURST is a number"));
     let folder = tempfile::tempdir().unwrap();
     let (cloud, engine) = start(folder.path(), None).await;
-    let config = local_config(REGION).into_builder().endpoint_url(&cloud.endpoints().s3).build();
+    let config = outside(&cloud);
     let store = &S3ObjectStore::new(&config);
 
     let begun = Instant::now();
@@ -142,7 +148,7 @@ async fn a_burst_of_uploads_starts_one_execution_for_each() {
 async fn uploads_of_one_window_start_one_execution_together() {
     let folder = tempfile::tempdir().unwrap();
     let (cloud, engine) = start(folder.path(), Some(2)).await;
-    let config = local_config(REGION).into_builder().endpoint_url(&cloud.endpoints().s3).build();
+    let config = outside(&cloud);
     let store = &S3ObjectStore::new(&config);
     let sent = futures::stream::iter(0..UPLOADS).map(|number| async move {
         let uri = S3Uri::new("inbox", format!("new/{number}.csv"));
@@ -200,7 +206,7 @@ async fn an_upload_whose_event_arrives_many_times_starts_one_execution() {
 async fn a_probe_takes_the_way_of_an_upload_and_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (cloud, engine) = start(folder.path(), None).await;
-    let config = local_config(REGION).into_builder().endpoint_url(&cloud.endpoints().s3).build();
+    let config = outside(&cloud);
     let store = S3ObjectStore::new(&config);
     let id = engine.new_probe();
     let key = probe_key("new/", &id, ".csv");

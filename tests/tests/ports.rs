@@ -13,9 +13,10 @@ use sidestep_aws::queue::SqsQueues;
 use sidestep_core::name::FunctionName;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::{ObjectStore, StoreError, stream_of};
-use sidestep_local::cloud::{Cloud, Ports};
+use sidestep_local::cloud::{Cloud, Ports, config_of};
 use sidestep_local::lambda::{Code, FunctionConfig, InvocationMeta};
 use sidestep_local::s3::S3Server;
+use sidestep_local::sqs::SqsServer;
 use sidestep_testkit::object::suite;
 use sidestep_testkit::{function, queue};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -110,8 +111,10 @@ async fn lambda_passes_the_suite_of_functions() {
         }
         std::mem::take(&mut *taken.lock().unwrap())
     };
+    cloud.open_doors();
     let endpoint = cloud.endpoints().lambda.as_str();
-    let config = local_config("us-east-1").into_builder().endpoint_url(endpoint).build();
+    let config = config_of(&cloud.endpoints().credentials);
+    let config = config.into_builder().endpoint_url(endpoint).build();
     function::suite(&LambdaFunctions::new(&config), "known", invoked, || register("other")).await;
 }
 
@@ -149,8 +152,10 @@ async fn call(endpoint: &str, operation: &str, body: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqs_passes_the_suite_of_queues() {
     let folder = tempfile::tempdir().unwrap();
-    let cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
-    let sqs = cloud.endpoints().sqs.clone().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let sqs = format!("http://{}", listener.local_addr().unwrap());
+    let server = SqsServer::open(&folder.path().join("sqs.sqlite"), &sqs, "000000000000").unwrap();
+    tokio::spawn(async move { server.serve(listener, std::future::pending()).await });
     let url = |name: &str| format!("https://sqs.us-east-1.amazonaws.com/000000000000/{name}");
     let (known, timers) = (url("known"), url("timers"));
     let config = local_config("us-east-1").into_builder().endpoint_url(&sqs).build();

@@ -6,7 +6,9 @@ mod deploy;
 mod destroy;
 mod doctor;
 mod drive;
+mod env;
 mod explain;
+mod gc;
 mod get;
 mod graph;
 mod list;
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     Logs(logs::LogsOptions),
     /// List, remove or garbage-collect cached results
     Cache(cache::CacheOptions),
+    /// Remove old results, artifacts, logs and copies of code that nothing uses
+    Gc(cache::collect::CollectOptions),
     /// Stop an execution: running steps finish, no new ones start
     Stop(stop::StopOptions),
     /// Resume a failed or stopped execution; succeeded steps are kept
@@ -94,6 +98,8 @@ pub(crate) enum Command {
     Callback(callback::CallbackCommand),
     /// Serve the embedded cloud until interrupted; uploads start pipelines
     Up(up::UpOptions),
+    /// Print the variables by which AWS's tools reach the cloud that `up` or `serve` runs
+    Env(env::EnvOptions),
     /// Serve SageMaker's API for pipelines to boto3, the AWS CLI and the SageMaker SDK
     Serve(serve::ServeOptions),
     /// Print the project's CloudFormation template
@@ -124,12 +130,14 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitStatus, Command
         Command::Get(options) => get::get(project, target, &options).await,
         Command::Logs(options) => logs::logs(project, target, &options).await,
         Command::Graph(options) => graph::graph(project, target, &options).await,
-        Command::Cache(options) => cache::cache(project, target, &options).await,
+        Command::Cache(options) => Box::pin(cache::cache(project, target, &options)).await,
+        Command::Gc(options) => Box::pin(gc::gc(project, target, &options)).await,
         Command::Stop(options) => stop::stop(project, target, &options).await,
         Command::Retry(options) => Box::pin(retry::retry(project, target, &options)).await,
         Command::Repair(options) => repair::repair(project, target, &options).await,
         Command::Callback(command) => callback::callback(project, target, command).await,
         Command::Up(options) => Box::pin(up::up(project, &options)).await,
+        Command::Env(options) => env::env(project, &options),
         Command::Serve(options) => serve::serve(project, target, &options).await,
         Command::Synth(options) => synth::synth(project, &options),
         Command::Deploy(options) => deploy::deploy(project, &options).await,

@@ -15,17 +15,17 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 use sidestep_api::{AccessKeys, Admission, Api, ProjectPipeline, Registration};
-use sidestep_aws::local_config;
 use sidestep_aws::table::DynamoTable;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::freshness::Freshness;
 use sidestep_engine::ports::pipelines::PipelineStore;
-use sidestep_local::cloud::{CloudError, REGION};
+use sidestep_local::cloud::{CloudError, config_of};
 use sidestep_local::deployment::TABLE;
 use sidestep_local::folder::{self, published_endpoints};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::env::key_of;
 use super::up::{GRACE, attend};
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::output::exit_status::ExitStatus;
@@ -130,7 +130,11 @@ async fn local(
         None => published_endpoints(&session.state)
             .ok_or_else(|| user("`sidestep up` has just ended").hint("try again"))?,
     };
-    let config = local_config(REGION).into_builder().endpoint_url(&endpoints.dynamodb).build();
+    let config = match &session.cloud {
+        Some(cloud) => cloud.config(),
+        None => config_of(&endpoints.credentials),
+    };
+    let config = config.into_builder().endpoint_url(&endpoints.dynamodb).build();
     let store = Arc::new(DynamoTable::new(&config, TABLE));
     let api = Arc::new(Api::new(Arc::clone(&session.engine), store, left_out));
     let mut registered = Registered::default();
@@ -140,7 +144,7 @@ async fn local(
     if let (Some(all), Value::Object(others)) = (all.as_object_mut(), json!(endpoints)) {
         all.extend(others);
     }
-    announce(options, &all);
+    announce(options, &all, Some(key_of(&endpoints)));
     let result = tokio::select! {
         result = sidestep_api::serve(listener, api, admission) => result.map_err(Into::into),
         result = attend(&session, reloader) => result,
@@ -166,7 +170,7 @@ async fn aws(
     let place = |definition| remote.definition(definition);
     register(project, &api, &mut Registered::default(), place).await;
     let endpoint = format!("http://{}", listener.local_addr()?);
-    announce(options, &json!({ "SageMaker": endpoint }));
+    announce(options, &json!({ "SageMaker": endpoint }), None);
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         result = sidestep_api::serve(listener, api, admission) => result?,
@@ -232,15 +236,22 @@ async fn register(
     }
 }
 
-/// Prints the endpoints.
-fn announce(options: &ServeOptions, endpoints: &Value) {
+/// Prints the endpoints, and the key of the embedded cloud's servers.
+fn announce(options: &ServeOptions, endpoints: &Value, key: Option<Value>) {
     if options.json {
-        println!("{}", json!({ "Endpoints": endpoints }));
+        let mut document = json!({ "Endpoints": endpoints });
+        if let Some(key) = key {
+            document["Credentials"] = key;
+        }
+        println!("{document}");
         return;
     }
     for (service, url) in endpoints.as_object().into_iter().flatten() {
         println!("{service:<9} {}", url.as_str().unwrap_or_default());
     }
     let url = endpoints["SageMaker"].as_str().unwrap_or_default();
+    if key.is_some() {
+        println!("`sidestep env` prints the key of the other services");
+    }
     println!("try: AWS_ENDPOINT_URL_SAGEMAKER={url} aws sagemaker list-pipelines");
 }

@@ -19,11 +19,13 @@ use sidestep_local::cloud::{CloudError, Ports};
 use sidestep_local::folder;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::env::key_of;
 use crate::commands::list::refused;
 use crate::drives::{BEAT, Beats};
 use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::output::follow::SWEEP;
+use crate::output::printable::Printable;
 use crate::project::Project;
 use crate::reload::{Ask, Gate, Reloader};
 use crate::schedules;
@@ -93,7 +95,7 @@ async fn serve(
     let Some(cloud) = &session.cloud else { return Ok(()) };
     let endpoints = cloud.endpoints();
     if options.json {
-        println!("{}", json!({ "Endpoints": endpoints }));
+        println!("{}", json!({ "Endpoints": endpoints, "Credentials": key_of(endpoints) }));
     } else {
         println!(
             "S3        {}\nDynamoDB  {}\nLambda    {}\nSQS       {}",
@@ -102,7 +104,9 @@ async fn serve(
             endpoints.lambda,
             endpoints.sqs.as_deref().unwrap_or_default()
         );
-        println!("try: aws --endpoint-url {} s3 ls", endpoints.s3);
+        println!("key       {}", endpoints.credentials.access_key_id);
+        println!("secret    {}", endpoints.credentials.secret_access_key);
+        println!("try: eval \"$(sidestep env)\" && aws s3 ls");
     }
     Box::pin(attend(session, Some(reloader))).await
 }
@@ -208,11 +212,12 @@ async fn announce(
         if before.is_none() {
             let start = session.engine.executions().start(id).await?;
             let trigger = start.map_or_else(String::new, |start| start.trigger);
-            eprintln!("execution {id} of {pipeline} started by {trigger}");
+            eprintln!("execution {id} of {pipeline} started by {}", Printable(&trigger));
         }
         if summary.status.is_over() {
             let reason = summary.failure_reason.unwrap_or_default();
-            eprintln!("execution {id} of {pipeline} {} {reason}", summary.status.name());
+            let (status, why) = (summary.status.name(), Printable(&reason));
+            eprintln!("execution {id} of {pipeline} {status} {why}");
         }
     }
     Ok(())

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use sidestep_api::{Admission, Api};
 use sidestep_aws::counter::Counter;
-use sidestep_aws::local_config;
 use sidestep_aws::table::DynamoTable;
 use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::freshness::Freshness;
-use sidestep_local::cloud::{Cloud, CloudError, Ports, REGION};
+use sidestep_local::cloud::{Cloud, CloudError, Ports, config_of};
 use sidestep_local::deployment::{
     Planner, TABLE, cloud_engine, counted_cloud_engine, create_resources, deploy,
     pause_notifications, register_step, serve_queues, upload_files, with_handoff,
@@ -25,6 +24,7 @@ use crate::project::Project;
 use crate::published::Published;
 use crate::source_paths::SourcePaths;
 use crate::triggers::TriggerSource;
+use crate::used_code::note_use;
 
 impl Session {
     /// Starts a cloud with these functions and triggers, and the project's files in its S3.
@@ -70,6 +70,7 @@ impl Session {
     ) -> Result<Self, CommandError> {
         let state = project.state_folder();
         Published::remove(&state)?;
+        note_use(&state, functions);
         if let Some(limit) = project.settings.engine.max_parallel {
             cloud.lambda().limit(limit.get());
         }
@@ -97,7 +98,7 @@ impl Session {
         let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &planner, &registered, place).await?;
         serve_queues(&cloud, functions).await?;
-        let base = local_config(REGION).into_builder();
+        let base = config_of(&cloud.endpoints().credentials).into_builder();
         let config = base.endpoint_url(&cloud.endpoints().dynamodb).build();
         let store = Arc::new(DynamoTable::new(&config, TABLE));
         let api = Arc::new(Api::new(planner.clone(), store, BTreeMap::new()));

@@ -6,13 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sidestep_aws::object::S3ObjectStore;
+use sidestep_aws::signed_config;
+use sidestep_core::uri::S3Uri;
+use tokio::runtime::{Builder, Runtime};
 
 /// Long enough for a busy machine; nothing is asserted on the time itself.
 const DEADLINE: Duration = Duration::from_mins(3);
@@ -385,7 +388,8 @@ impl Drop for Killed {
 /// A `sidestep up`, with where its S3 answers.
 struct Up {
     process: Killed,
-    s3: String,
+    s3: S3ObjectStore,
+    runtime: Runtime,
 }
 
 impl Up {
@@ -393,24 +397,19 @@ impl Up {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let endpoints: Value = serde_json::from_str(&line).unwrap();
-        let s3 = endpoints["Endpoints"]["S3"].as_str().unwrap();
-        Self { process: Killed(child, None), s3: s3.strip_prefix("http://").unwrap().to_owned() }
+        let first: Value = serde_json::from_str(&line).unwrap();
+        let key = |part: &str| first["Credentials"][part].as_str().unwrap();
+        let config = signed_config("us-east-1", key("AccessKeyId"), key("SecretAccessKey"));
+        let endpoint = first["Endpoints"]["S3"].as_str().unwrap();
+        let s3 = S3ObjectStore::new(&config.into_builder().endpoint_url(endpoint).build());
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        Self { process: Killed(child, None), s3, runtime }
     }
 
     /// Uploads the object once more; whether S3 has confirmed it.
     fn put(&mut self, Upload { key, bytes }: &Upload) -> bool {
-        let put = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(&self.s3)?;
-            let head =
-                format!("PUT /inbox/{key} HTTP/1.1\r\nHost: {}\r\nConnection: close", self.s3);
-            write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n", bytes.len())?;
-            stream.write_all(bytes)?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        put().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        let uri = S3Uri::new("inbox", (*key).to_owned());
+        self.runtime.block_on(self.s3.replace(&uri, bytes.clone().into())).is_ok()
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sidestep_admission::{Credentials, Service, sign};
 
 /// Long enough for a busy machine; nothing is asserted on the time itself.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(2);
@@ -111,11 +112,19 @@ impl Project {
         let endpoints: Value = serde_json::from_str(&text).unwrap();
         let address = endpoints["SQS"].as_str().unwrap().strip_prefix("http://").unwrap();
         let body = json!({"QueueUrl": queue, "WaitTimeSeconds": 20}).to_string();
+        let file = fs::read_to_string(self.path(".sidestep/credentials")).unwrap();
+        let credentials = Credentials::parse(&file).unwrap();
+        let (url, target) = (format!("http://{address}/"), "AmazonSQS.ReceiveMessage");
+        let headers = [("x-amz-target", target)];
+        let bytes = body.as_bytes();
+        let signed = sign(&credentials, Service::Sqs, ("POST", &url), &headers, bytes);
+        let signed = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let signed: String = signed.collect();
         let mut stream = TcpStream::connect(address).unwrap();
         write!(
             stream,
-            "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-             X-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{signed}\
+             X-Amz-Target: {target}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .unwrap();

@@ -1,11 +1,10 @@
 //! Executions whose items in the table are gone.
 
 use serde_json::json;
-use sidestep_aws::local_config;
 use sidestep_aws::table::DynamoTable;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::ports::executions::ExecutionStore as _;
-use sidestep_local::cloud::{Cloud, Ports, REGION};
+use sidestep_local::cloud::{Cloud, Ports};
 use sidestep_local::deployment::TABLE;
 
 use super::project::{Project, lambda, status, step};
@@ -27,7 +26,7 @@ fn change(project: &Project, id: &str, after: u32, creates_head: bool) {
         let folder = project.path(".sidestep");
         let cloud = Cloud::start(folder.as_ref(), Ports::default()).await.unwrap();
         let endpoint = cloud.endpoints().dynamodb.clone();
-        let config = local_config(REGION).into_builder().endpoint_url(endpoint).build();
+        let config = cloud.config().into_builder().endpoint_url(endpoint).build();
         let table = DynamoTable::new(&config, TABLE);
         let id = ExecutionId::parse(id).unwrap();
         table.forget(&id, after).await.unwrap();

@@ -47,6 +47,7 @@ fn sidestep(project: &Path, arguments: &[&str]) -> Command {
 struct Serve {
     child: Child,
     endpoints: Value,
+    key: Value,
 }
 
 impl Serve {
@@ -55,7 +56,12 @@ impl Serve {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let first: Value = serde_json::from_str(&line).unwrap();
-        Self { child, endpoints: first["Endpoints"].clone() }
+        Self { child, endpoints: first["Endpoints"].clone(), key: first["Credentials"].clone() }
+    }
+
+    /// Returns a part of the key that the services beside the API accept.
+    fn key(&self, part: &str) -> &str {
+        self.key[part].as_str().unwrap()
     }
 
     fn endpoint(&self, service: &str) -> &str {
@@ -116,8 +122,8 @@ fn clients_of(script: &str, folder: &TempDir, arguments: &[&str]) {
         .env("AWS_ENDPOINT_URL_S3", serve.endpoint("S3"))
         .env("AWS_ENDPOINT_URL_SQS", serve.endpoint("SQS"))
         .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "any")
-        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env("AWS_ACCESS_KEY_ID", serve.key("AccessKeyId"))
+        .env("AWS_SECRET_ACCESS_KEY", serve.key("SecretAccessKey"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")

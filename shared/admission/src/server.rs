@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use futures::future::BoxFuture;
 use hyper::body::Incoming;
@@ -65,8 +67,8 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!(%error, "could not accept a connection");
                 places.evict();
@@ -79,7 +81,14 @@ pub async fn serve(
             place = places.take() => place,
         };
         let (gate, answer) = (Arc::clone(&gate), Arc::clone(&answer));
-        connections.spawn(connection(stream, limits.head, place, gate, answer, stop.clone()));
+        connections.spawn(connection(
+            (stream, peer),
+            limits.head,
+            place,
+            gate,
+            answer,
+            stop.clone(),
+        ));
     }
     drop(listener);
     stop.cancel();
@@ -89,7 +98,7 @@ pub async fn serve(
 
 /// Serves one connection until its client or the server ends it.
 async fn connection(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     head: Duration,
     place: Place,
     gate: Arc<Gate>,
@@ -101,7 +110,8 @@ async fn connection(
         tracing::debug!(%error, "could not set TCP_NODELAY");
     }
     let (leave, place) = (place.leave.clone(), Arc::new(place));
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
         let (gate, answer, place) = (Arc::clone(&gate), Arc::clone(&answer), Arc::clone(&place));
         async move {
             let response = match gate.admit(request.map(Body::new)).await {

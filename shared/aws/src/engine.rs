@@ -64,7 +64,12 @@ impl ServiceEndpoints {
 
 /// Makes a configuration with fixed credentials, for services that check none.
 pub fn local_config(region: &str) -> SdkConfig {
-    let credentials = Credentials::new("sidestep", "sidestep", None, None, "embedded");
+    signed_config(region, "sidestep", "sidestep")
+}
+
+/// Makes a configuration with an access key of an embedded service.
+pub fn signed_config(region: &str, access_key_id: &str, secret_access_key: &str) -> SdkConfig {
+    let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "embedded");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
@@ -192,13 +197,14 @@ fn is_traced() -> bool {
 }
 
 /// Returns the configuration of an engine in a function. Where functions are traced, it signs with
-/// another key than the function's own requests, of which it is no part.
+/// another key than the function's own requests, of which it is no part: `ID:SECRET`.
 fn engine_config() -> SdkConfig {
     let config = config_from_env();
-    if !is_traced() {
+    let key = variable("SIDESTEP_PLANNER_KEY");
+    let Some((id, secret)) = key.as_ref().and_then(|key| key.split_once(':')) else {
         return config;
-    }
-    let credentials = Credentials::new("sidestep", "sidestep", None, None, "engine");
+    };
+    let credentials = Credentials::new(id, secret, None, None, "engine");
     let provider = SharedCredentialsProvider::new(credentials);
     config.into_builder().credentials_provider(provider).build()
 }

@@ -23,7 +23,7 @@ pub mod recorder;
 #[cfg(feature = "planner")]
 pub mod table;
 
-#[cfg(feature = "planner")]
+pub use aws_config::SdkConfig;
 pub use sidestep_engine::handle::sqs_batch::Consumer;
 pub use sidestep_engine::options::EngineOptions;
 
@@ -32,6 +32,6 @@ pub use self::engine::event_bus;
 #[cfg(feature = "planner")]
 pub use self::engine::{
     ServiceEndpoints, Settings, counted_engine, counted_engine_from_env, engine, engine_from_env,
-    handoff_from_env, local_config, stack_engine,
+    handoff_from_env, local_config, signed_config, stack_engine,
 };
 pub use self::http::{http_client, plain_http_client};

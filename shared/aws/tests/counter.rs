@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
 };
 use sidestep_aws::counter::Counter;
-use sidestep_aws::{local_config, plain_http_client};
+use sidestep_aws::{SdkConfig, local_config, plain_http_client};
 use sidestep_core::view::price::{Usage, service};
-use sidestep_local::cloud::{Cloud, Ports, REGION};
+use sidestep_local::cloud::{Cloud, Ports, REGION, config_of};
 use sidestep_local::deployment::{TABLE, create_resources};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,8 +19,8 @@ use tokio::net::TcpListener;
 
 const DYNAMODB: &str = service::DYNAMODB;
 
-fn client(endpoint: &str, counter: &Counter) -> Client {
-    let config = aws_sdk_dynamodb::config::Builder::from(&local_config(REGION))
+fn client(config: &SdkConfig, endpoint: &str, counter: &Counter) -> Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config)
         .http_client(plain_http_client())
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
@@ -41,7 +41,9 @@ impl Table {
         let cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
         create_resources(&cloud).await.unwrap();
         let counter = Counter::new("test");
-        let client = client(&cloud.endpoints().dynamodb, &counter);
+        cloud.open_doors();
+        let config = config_of(&cloud.endpoints().credentials);
+        let client = client(&config, &cloud.endpoints().dynamodb, &counter);
         Self { client, counter, cloud, _folder: folder }
     }
 
@@ -147,7 +149,8 @@ async fn calls_at_the_same_time_are_one_round_trip() {
 async fn callers_are_told_apart_in_one_ledger() {
     let table = Table::new().await;
     let other = table.counter.for_caller("other");
-    let others = client(&table.cloud.endpoints().dynamodb, &other);
+    let endpoints = table.cloud.endpoints();
+    let others = client(&config_of(&endpoints.credentials), &endpoints.dynamodb, &other);
     let get = others.get_item().table_name(TABLE).key("PK", text("A"));
     get.key("SK", text("S")).send().await.unwrap();
     table.put("A", 1).await;
@@ -170,7 +173,9 @@ async fn a_retry_is_counted_as_a_request_and_as_a_retry() {
         }
     });
     let counter = Counter::new("test");
-    let get = client(&endpoint, &counter).get_item().table_name(TABLE).key("PK", text("A"));
+    let config = local_config(REGION);
+    let get =
+        client(&config, &endpoint, &counter).get_item().table_name(TABLE).key("PK", text("A"));
     get.send().await.unwrap_err();
     let usage = counter.take().remove("test").unwrap();
     assert_eq!(usage.count(DYNAMODB, "GetItem"), 3, "the SDK's own limit of attempts");

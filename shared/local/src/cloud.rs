@@ -10,26 +10,29 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use sidestep_admission::{Doors, Gate, raise_descriptors};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::{BatchFunction, FunctionSink};
-use crate::dynamodb::{DynamoDbServer, DynamoDbServerError, DynamoDbThread};
+use crate::dynamodb::{DynamoDbServer, DynamoDbServerError};
 use crate::event_source::EventSources;
 use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::host_options::host_options;
 use crate::lambda::{HostError, LambdaHost};
 use crate::open_s3::open_s3;
-use crate::refusal;
 use crate::s3::{S3Server, S3ServerError};
+use crate::servers::{Listeners, Servers, ended};
 use crate::sqs::{Batches, SqsServer, SqsServerError};
 use crate::transport::Services;
 use crate::variables::variables;
 
 pub use crate::account::{ACCOUNT_ID, REGION};
+pub use crate::config::config_of;
 pub use crate::delivery::EventHandler;
 
 /// The ports on loopback. 0 takes a free one.
@@ -50,8 +53,6 @@ pub enum CloudError {
     /// The address could not be taken, most often because the port is in use.
     #[error("could not serve {service} on {address}")]
     Listen { service: &'static str, address: SocketAddr, source: io::Error },
-    #[error("could not start a thread for {service}")]
-    Thread { service: &'static str, source: io::Error },
     #[error(transparent)]
     S3(#[from] S3ServerError),
     #[error(transparent)]
@@ -89,15 +90,13 @@ pub struct PlannerFailure {
 pub struct Cloud {
     folder: StateFolder,
     endpoints: Endpoints,
-    s3: S3Server,
-    sqs: SqsServer,
-    lambda: LambdaHost,
-    /// The servers that this process reaches without a socket.
+    servers: Servers,
+    /// The servers for requests of this process.
     services: Services,
     sources: EventSources,
     /// Where functions call SageMaker, until it is served.
     sagemaker: Option<TcpListener>,
-    _dynamodb: DynamoDbThread,
+    doors: Doors,
     tasks: JoinSet<()>,
     stop: CancellationToken,
     failed: watch::Sender<Option<PlannerFailure>>,
@@ -106,59 +105,50 @@ pub struct Cloud {
 impl Cloud {
     /// Takes the folder and starts the servers.
     ///
-    /// Events are not delivered before [`Cloud::deliver_events`].
+    /// Events are not delivered before [`Cloud::deliver_events`], and requests from outside wait
+    /// for [`Cloud::open_doors`].
     pub async fn start(path: &Path, ports: Ports) -> Result<Self, CloudError> {
         let folder = StateFolder::open(path)?;
+        raise_descriptors();
         let s3 = open_s3(&path.join("s3")).await?;
         let dynamodb = DynamoDbServer::open(Some(&path.join("dynamodb.sqlite")))?;
-        let (s3_listener, s3_url) = listen("S3", ports.s3).await?;
-        let (dynamodb_listener, dynamodb_url) = listen("DynamoDB", ports.dynamodb).await?;
-        let (lambda_listener, lambda_url) = listen("Lambda", ports.lambda).await?;
-        let (sqs_listener, sqs_url) = listen("SQS", ports.sqs).await?;
-        let (other_listener, other_url) = listen("other services", 0).await?;
-        let (sagemaker_listener, sagemaker_url) = listen("SageMaker", 0).await?;
+        let (s3_socket, s3_url) = listen("S3", ports.s3).await?;
+        let (dynamodb_socket, dynamodb_url) = listen("DynamoDB", ports.dynamodb).await?;
+        let (lambda_socket, lambda_url) = listen("Lambda", ports.lambda).await?;
+        let (sqs_socket, sqs_url) = listen("SQS", ports.sqs).await?;
+        let (other, other_url) = listen("other services", 0).await?;
+        let (sagemaker, sagemaker_url) = listen("SageMaker", 0).await?;
+        let listeners = Listeners {
+            s3: s3_socket,
+            dynamodb: dynamodb_socket,
+            lambda: lambda_socket,
+            sqs: sqs_socket,
+            other,
+        };
         let sqs = SqsServer::open(&path.join("sqs.sqlite"), &sqs_url, ACCOUNT_ID)?;
         let endpoints = Endpoints {
             s3: s3_url,
             dynamodb: dynamodb_url,
             lambda: lambda_url,
             sqs: Some(sqs_url),
+            credentials: folder.credentials()?,
         };
         let environment = variables(&endpoints, &sagemaker_url, &other_url);
         let lambda = LambdaHost::new(host_options(path, environment, &s3))?;
 
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let stopped = || stop.clone().cancelled_owned();
-        let (server, stopped_s3) = (s3.clone(), stopped());
-        tasks.spawn(async move { log_end("S3", server.serve(s3_listener, stopped_s3).await) });
-        let dynamodb = dynamodb
-            .serve_on_thread(dynamodb_listener)
-            .map_err(|source| CloudError::Thread { service: "DynamoDB", source })?;
-        let (host, stopped_lambda) = (lambda.clone(), stopped());
-        tasks.spawn(async move {
-            log_end("Lambda", host.serve_api(lambda_listener, stopped_lambda).await);
-        });
-        let (queues, stopped_sqs) = (sqs.clone(), stopped());
-        tasks.spawn(async move {
-            log_end("SQS", queues.serve(sqs_listener, stopped_sqs).await);
-        });
-        let stopped_other = stopped();
-        tasks.spawn(async move {
-            log_end("other services", refusal::serve(other_listener, stopped_other).await);
-        });
-        let services =
-            Services::new([(&endpoints.s3, s3.service()), (&endpoints.lambda, lambda.service())]);
+        let servers = Servers { s3, dynamodb, lambda, sqs };
+        let (stop, doors) = (CancellationToken::new(), Doors::default());
+        let gate = |service| Gate::locked(service, endpoints.credentials.clone(), &doors);
+        let tasks = servers.spawn(listeners, gate, &stop);
+        let services = servers.services(&endpoints);
         Ok(Self {
             folder,
             endpoints,
-            s3,
-            sqs,
-            lambda,
+            servers,
             services,
             sources: EventSources::default(),
-            sagemaker: Some(sagemaker_listener),
-            _dynamodb: dynamodb,
+            sagemaker: Some(sagemaker),
+            doors,
             tasks,
             stop,
             failed: watch::Sender::new(None),
@@ -172,9 +162,27 @@ impl Cloud {
 
     /// Returns an HTTP client for SDKs of this process.
     ///
-    /// It reaches S3 and Lambda without a socket.
+    /// It reaches the servers without a socket, and before the doors are open.
     pub fn http_client(&self) -> SharedHttpClient {
         self.services.client()
+    }
+
+    /// Lets requests from outside in, those first that wait since the servers were started.
+    ///
+    /// Does nothing the second time. Without it they are refused after a while.
+    pub fn open_doors(&self) {
+        self.doors.open();
+    }
+
+    /// Accepts requests that are signed with the user's own keys at AWS, from now on.
+    pub(crate) fn accept_any_signer(&self) {
+        self.doors.accept_any_signer();
+    }
+
+    /// Returns a configuration for SDKs of this process.
+    pub fn config(&self) -> SdkConfig {
+        let config = config_of(&self.endpoints.credentials);
+        config.into_builder().http_client(self.http_client()).build()
     }
 
     /// Returns the state folder.
@@ -184,12 +192,12 @@ impl Cloud {
 
     /// Returns the S3 server.
     pub fn s3(&self) -> &S3Server {
-        &self.s3
+        &self.servers.s3
     }
 
     /// Returns the SQS server.
     pub fn sqs(&self) -> &SqsServer {
-        &self.sqs
+        &self.servers.sqs
     }
 
     /// Returns the queues that invoke functions.
@@ -204,12 +212,12 @@ impl Cloud {
     {
         let Some(listener) = self.sagemaker.take() else { return };
         let served = serve(listener);
-        self.tasks.spawn(async move { log_end("SageMaker", served.await) });
+        self.tasks.spawn(async move { ended("SageMaker", served).await });
     }
 
     /// Returns the Lambda host.
     pub fn lambda(&self) -> &LambdaHost {
-        &self.lambda
+        &self.servers.lambda
     }
 
     /// Returns the channel on which a planner in this process reports that a store failed it.
@@ -222,16 +230,16 @@ impl Cloud {
 
     /// Begins to deliver S3 events to functions, starting with those left by earlier processes.
     pub fn deliver_events(&mut self, direct: BTreeMap<String, Arc<dyn EventHandler>>) {
-        let s3 = self.s3.clone();
-        let sink = FunctionSink { lambda: self.lambda.clone(), direct };
+        let s3 = self.servers.s3.clone();
+        let sink = FunctionSink { lambda: self.servers.lambda.clone(), direct };
         self.tasks.spawn(async move { s3.dispatch(Arc::new(sink)).await });
     }
 
     /// Begins to deliver a queue's messages to a function. Messages that it fails come again.
     pub fn deliver_messages(&mut self, queue: &str, function_arn: &str) {
-        let (sqs, queue) = (self.sqs.clone(), queue.to_owned());
+        let (sqs, queue) = (self.servers.sqs.clone(), queue.to_owned());
         let function = Arc::new(BatchFunction {
-            lambda: self.lambda.clone(),
+            lambda: self.servers.lambda.clone(),
             function_arn: function_arn.to_owned(),
         });
         let queue_arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}");
@@ -242,7 +250,7 @@ impl Cloud {
 
     /// Waits until all events so far are delivered, but at most for `limit`.
     pub async fn drained(&self, limit: Duration) {
-        if tokio::time::timeout(limit, self.s3.drained()).await.is_err() {
+        if tokio::time::timeout(limit, self.servers.s3.drained()).await.is_err() {
             tracing::warn!("some S3 events are still waiting for their functions");
         }
     }
@@ -251,7 +259,7 @@ impl Cloud {
     /// folder.
     pub async fn shutdown(mut self, grace: Duration) {
         self.sources.end();
-        self.lambda.shutdown(grace).await;
+        self.servers.lambda.shutdown(grace).await;
         self.stop.cancel();
         // Connections that clients keep open would hold the servers. Nothing is lost by cutting
         // them.
@@ -269,11 +277,4 @@ async fn listen(service: &'static str, port: u16) -> Result<(TcpListener, String
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, format!("http://{address}")))
-}
-
-/// Reports the failure of a server that ended.
-fn log_end<E: std::fmt::Display>(server: &str, result: Result<(), E>) {
-    if let Err(error) = result {
-        tracing::error!(%error, server, "an embedded server ended");
-    }
 }

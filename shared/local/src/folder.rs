@@ -1,10 +1,12 @@
 //! The folder `.sidestep/`: where the embedded cloud keeps its state, and which process owns it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sidestep_admission::{Credentials, InvalidCredentials};
 
 /// The layout of the folder that this program writes and reads.
 const FOLDER_VERSION: u32 = 1;
@@ -21,6 +23,9 @@ pub struct Endpoints {
     /// The SQS server; absent if the serving process is of a version that had none.
     #[serde(rename = "SQS", default, skip_serializing_if = "Option::is_none")]
     pub sqs: Option<String>,
+    /// The key that the servers accept. It has a file of its own.
+    #[serde(skip)]
+    pub credentials: Credentials,
 }
 
 /// Why a state folder cannot be used.
@@ -36,6 +41,8 @@ pub enum FolderError {
     Newer { path: PathBuf, found: u32 },
     #[error("invalid `{}`: expected a layout number", path.display())]
     Unreadable { path: PathBuf },
+    #[error("invalid `{}`: delete the file, and a new one is made", path.display())]
+    Credentials { path: PathBuf, source: InvalidCredentials },
     /// Another process serves from the folder.
     #[error("another sidestep is using `{}`", path.display())]
     InUse { path: PathBuf },
@@ -67,7 +74,16 @@ impl StateFolder {
             folder.write("version", &format!("{FOLDER_VERSION}\n"))?;
         }
         folder.forget_endpoints()?;
+        if credentials(path)?.is_none() {
+            folder.write(CREDENTIALS, &Credentials::generate().to_text())?;
+        }
         Ok(folder)
+    }
+
+    /// Returns the key that the servers of this folder accept.
+    pub fn credentials(&self) -> Result<Credentials, FolderError> {
+        let found = credentials(&self.path)?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Returns the path of the folder.
@@ -84,7 +100,7 @@ impl StateFolder {
     /// Writes a file as a whole or not at all, also on a disk that is full.
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
         let (path, temporary) = (self.path.join(name), self.path.join(format!("{name}.new")));
-        fs::write(&temporary, text).map_err(io_error("write", &temporary))?;
+        write_private(&temporary, text).map_err(io_error("write", &temporary))?;
         fs::rename(&temporary, &path).map_err(io_error("write", &path))
     }
 
@@ -102,6 +118,10 @@ impl StateFolder {
 
 /// The file of the servers' addresses.
 const ENDPOINTS: &str = "endpoints.json";
+/// The file of the key that the servers accept, as AWS's tools read it.
+pub const CREDENTIALS: &str = "credentials";
+/// What other users of the machine may do with the folder: nothing.
+const PRIVATE: u32 = 0o700;
 
 /// Returns the servers of another process that owns the folder and has published them.
 pub fn published_endpoints(path: &Path) -> Option<Endpoints> {
@@ -110,7 +130,29 @@ pub fn published_endpoints(path: &Path) -> Option<Endpoints> {
         Err(TryLockError::WouldBlock) => {}
         _ => return None,
     }
-    serde_json::from_str(&fs::read_to_string(path.join(ENDPOINTS)).ok()?).ok()
+    let text = fs::read_to_string(path.join(ENDPOINTS)).ok()?;
+    let endpoints: Endpoints = serde_json::from_str(&text).ok()?;
+    // A process of an older version made none, and checks none.
+    let credentials = credentials(path).ok()?.unwrap_or_default();
+    Some(Endpoints { credentials, ..endpoints })
+}
+
+/// Returns the key of a folder, if it has one.
+fn credentials(folder: &Path) -> Result<Option<Credentials>, FolderError> {
+    let path = folder.join(CREDENTIALS);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error("read", &path)(error)),
+    };
+    let read = Credentials::parse(&text);
+    read.map(Some).map_err(|source| FolderError::Credentials { path, source })
+}
+
+/// Writes a file that only this user may read.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let options = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).clone();
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 /// Checks that the folder could be used, before anything is written there.
@@ -138,9 +180,23 @@ fn has_version(folder: &Path) -> Result<bool, FolderError> {
 /// Opens the lock file, creating it and the folder if needed.
 fn lock_file(folder: &Path) -> Result<File, FolderError> {
     fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+    close(folder)?;
     let path = folder.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     file.map_err(io_error("open", &path))
+}
+
+/// Closes a folder to other users, also one that an older version made open.
+///
+/// Executions' secrets, logs and objects are in it. A folder of another user is left as it is.
+fn close(folder: &Path) -> Result<(), FolderError> {
+    let metadata = fs::metadata(folder).map_err(io_error("read", folder))?;
+    if metadata.permissions().mode() & 0o777 == PRIVATE
+        || metadata.uid() != rustix::process::geteuid().as_raw()
+    {
+        return Ok(());
+    }
+    fs::set_permissions(folder, Permissions::from_mode(PRIVATE)).map_err(io_error("close", folder))
 }
 
 fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
@@ -159,6 +215,21 @@ mod tests {
         assert!(matches!(StateFolder::open(folder.path()), Err(FolderError::InUse { .. })));
         drop(first);
         StateFolder::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_closed_to_other_users_and_keeps_its_key() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("state");
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let key = StateFolder::open(&path).unwrap().credentials().unwrap();
+        assert_eq!((mode(&path), mode(&path.join(CREDENTIALS))), (0o700, 0o600));
+        assert_eq!(StateFolder::open(&path).unwrap().credentials().unwrap(), key);
+        assert_ne!(key, Credentials::default());
+        fs::write(path.join(CREDENTIALS), "[default]\n").unwrap();
+        assert!(matches!(StateFolder::open(&path), Err(FolderError::Credentials { .. })));
     }
 
     #[test]
@@ -195,8 +266,9 @@ mod tests {
         let path = tempfile::tempdir().unwrap();
         let address = |port: u16| format!("http://127.0.0.1:{port}");
         let (s3, dynamodb, lambda) = (address(1), address(2), address(3));
-        let endpoints = Endpoints { s3, dynamodb, lambda, sqs: Some(address(4)) };
         let owner = StateFolder::open(path.path()).unwrap();
+        let credentials = owner.credentials().unwrap();
+        let endpoints = Endpoints { s3, dynamodb, lambda, sqs: Some(address(4)), credentials };
         assert_eq!(published_endpoints(path.path()), None);
         owner.publish_endpoints(&endpoints).unwrap();
         assert_eq!(published_endpoints(path.path()), Some(endpoints));

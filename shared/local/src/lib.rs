@@ -10,6 +10,7 @@
 
 mod account;
 pub mod cloud;
+mod config;
 mod delivery;
 pub mod deployment;
 mod drain;
@@ -25,6 +26,7 @@ pub mod overlay;
 mod peer;
 mod refusal;
 pub mod s3;
+mod servers;
 mod sqlite;
 pub mod sqs;
 mod tracer;

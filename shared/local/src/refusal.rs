@@ -4,13 +4,14 @@
 //! credentials that AWS refuses, or wait for a network that is not there.
 
 use std::io;
+use std::sync::Arc;
 
 use axum::Json;
-use axum::Router;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use sidestep_admission::{Answer, Gate, Limits, Service};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -22,12 +23,13 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = Router::new().fallback(refuse);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    let answer: Answer = Arc::new(|request| Box::pin(async move { refuse(request.headers()) }));
+    let gate = Gate::open(Service::Runtime);
+    sidestep_admission::serve(listener, Limits::default(), gate, answer, shutdown).await
 }
 
 /// Refuses a request in the protocol of its service.
-async fn refuse(headers: HeaderMap) -> Response {
+fn refuse(headers: &HeaderMap) -> Response {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let service = service_of(text(AUTHORIZATION)).unwrap_or_else(|| "unknown".to_owned());
     let message = format!(
@@ -75,7 +77,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-            let response = refuse(headers).await;
+            let response = refuse(&headers);
             assert_eq!(response.status(), StatusCode::BAD_REQUEST);
             let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
             let text = String::from_utf8(body.to_vec()).unwrap();

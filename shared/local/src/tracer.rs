@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
+use sidestep_admission::Credentials;
 use sidestep_core::execution::inputs::Inputs;
 use sidestep_core::execution::trace::Trace;
 use sidestep_core::execution::witness::places;
@@ -30,8 +31,8 @@ const ATTEMPTS: usize = 10_000;
 /// Places in all traces together, some 200 bytes each.
 const PLACES: usize = 1_000_000;
 
-/// The access key of planners, also of one that a step's process holds.
-const PLANNER_KEY: &str = "sidestep";
+/// Ends the tag of an environment's second key, with which the planner in a step's process signs.
+const PLANNER: &str = "planner";
 
 /// Traces what attempts do. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -70,11 +71,14 @@ struct Environment {
 }
 
 impl Tracer {
-    /// Adds an environment and returns its access key.
-    pub(crate) fn open(&self) -> String {
-        let key = format!("SIDESTEP{}", uuid::Uuid::new_v4().simple().to_string().to_uppercase());
-        self.0.lock().environments.insert(key.clone(), Environment::default());
-        key
+    /// Adds an environment and returns its access key, which follows from that of the folder.
+    ///
+    /// The second key is for the planner in the process of a step. What it does is not traced.
+    pub(crate) fn open(&self, root: &Credentials) -> (Credentials, Credentials) {
+        let tag = uuid::Uuid::new_v4().simple().to_string();
+        let key = root.derived(&tag);
+        self.0.lock().environments.insert(key.access_key_id.clone(), Environment::default());
+        (key, root.derived(&(tag + PLANNER)))
     }
 
     /// Removes an environment. The traces of its attempts stay.
@@ -148,7 +152,7 @@ impl Tracer {
         let groups: Vec<(i32, String)> = {
             let state = self.0.lock();
             let known = signed_with.filter(|key| state.environments.contains_key(*key));
-            if known.is_some() || signed_with == Some(PLANNER_KEY) {
+            if known.is_some() || signed_with.is_some_and(|key| key.ends_with(PLANNER)) {
                 return known.map(str::to_owned);
             }
             let environments = state.environments.iter();
@@ -223,7 +227,9 @@ mod tests {
     #[test]
     fn an_attempt_has_its_own_reads_and_those_that_its_environment_keeps() {
         let tracer = Tracer::default();
-        let (one, two) = (tracer.open(), tracer.open());
+        let root = Credentials::default();
+        let open = || tracer.open(&root).0.access_key_id;
+        let (one, two) = (open(), open());
         read(&tracer, &one, "init");
         tracer.begin(&one, "e/A/1", &Bytes::from_static(br#"{"key": "in/a"}"#));
         tracer.begin(&two, "e/B/1", &Bytes::from_static(b"{}"));
@@ -241,7 +247,7 @@ mod tests {
         assert_eq!(tracer.trace("e/D/1"), None, "not known");
         // A file that changed between two invocations, and that each reads, has changed in none.
         let uri = S3Uri::new("bucket", "global");
-        let key = tracer.open();
+        let key = open();
         for (attempt, digest) in [("e/E/1", "1"), ("e/F/1", "2"), ("e/G/1", "2")] {
             tracer.begin(&key, attempt, &Bytes::from_static(b"{}"));
             if attempt != "e/G/1" {
@@ -279,7 +285,7 @@ mod tests {
     #[test]
     fn the_oldest_traces_are_forgotten() {
         let tracer = Tracer::default();
-        let key = tracer.open();
+        let key = tracer.open(&Credentials::default()).0.access_key_id;
         for number in 0..=ATTEMPTS {
             tracer.begin(&key, &number.to_string(), &Bytes::new());
         }

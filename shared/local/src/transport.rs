@@ -15,14 +15,11 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response, Uri};
-use futures::future::BoxFuture;
+use axum::http::{Response, Uri};
 use sidestep_aws::plain_http_client;
 
-type Answer = dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync;
-
 /// A server of this process: answers one request.
-pub(crate) type Service = Arc<Answer>;
+pub(crate) type Service = sidestep_admission::Answer;
 
 /// The servers of this process by address, such as `127.0.0.1:4566`.
 pub(crate) struct Services(BTreeMap<String, Service>);
@@ -52,8 +49,10 @@ impl fmt::Debug for Services {
     }
 }
 
+type WeakService = Weak<<Service as std::ops::Deref>::Target>;
+
 struct Transport {
-    services: Arc<BTreeMap<String, Weak<Answer>>>,
+    services: Arc<BTreeMap<String, WeakService>>,
     others: SharedHttpClient,
 }
 
@@ -76,7 +75,7 @@ impl HttpClient for Transport {
 }
 
 struct Connector {
-    services: Arc<BTreeMap<String, Weak<Answer>>>,
+    services: Arc<BTreeMap<String, WeakService>>,
     others: SharedHttpConnector,
 }
 

@@ -23,8 +23,8 @@ pub(crate) fn variables(
         ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),
         (SAGEMAKER, sagemaker),
         ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.as_deref().unwrap_or_default()),
-        ("AWS_ACCESS_KEY_ID", "sidestep"),
-        ("AWS_SECRET_ACCESS_KEY", "sidestep"),
+        ("AWS_ACCESS_KEY_ID", &endpoints.credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &endpoints.credentials.secret_access_key),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()

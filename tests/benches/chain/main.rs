@@ -13,13 +13,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::ports::objects::ObjectStore as _;
 use sidestep_engine::start::StartRequest;
-use sidestep_local::cloud::REGION;
 use sidestep_local::deployment::ARTIFACT_BUCKET;
 
 use bench::floor::floor;
@@ -104,7 +102,7 @@ async fn parts() {
         print("chain, parts of a step", 50, &part, ms, "ms");
     }
 
-    let mut config = local_config(REGION).into_builder();
+    let mut config = bench.cloud.config().into_builder();
     config.set_endpoint_url(Some(bench.cloud.endpoints().s3.clone()));
     let store = S3ObjectStore::new(&config.build());
     let mut puts = Vec::new();

@@ -1,5 +1,7 @@
 //! The gate of one service: who may send it requests, and from when on.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, to_bytes};
@@ -12,7 +14,7 @@ use crate::credentials::{Credentials, tag_of};
 use crate::origin::check_origin;
 use crate::refusal::Refusal;
 use crate::service::Service;
-use crate::signature::Claim;
+use crate::signature::{Claim, Refused};
 
 /// The time that the body of a signed request may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -38,18 +40,28 @@ pub struct Unverified;
 
 /// Opens the gates that wait for it.
 #[derive(Debug)]
-pub struct Doors(watch::Sender<bool>);
+pub struct Doors {
+    opened: watch::Sender<bool>,
+    any_signer: Arc<AtomicBool>,
+}
 
 impl Default for Doors {
     fn default() -> Self {
-        Self(watch::Sender::new(false))
+        Self { opened: watch::Sender::new(false), any_signer: Arc::default() }
     }
 }
 
 impl Doors {
     /// Lets requests in, those that wait first. Nothing changes the second time.
     pub fn open(&self) {
-        self.0.send_replace(true);
+        self.opened.send_replace(true);
+    }
+
+    /// Accepts requests that are signed with a key of the user at AWS, which nothing here can check.
+    ///
+    /// Web pages stay out: none can send a signature without asking first.
+    pub fn accept_any_signer(&self) {
+        self.any_signer.store(true, Ordering::Relaxed);
     }
 }
 
@@ -60,23 +72,28 @@ pub struct Gate {
     service: Option<Service>,
     credentials: Option<Credentials>,
     doors: Option<watch::Receiver<bool>>,
+    any_signer: Arc<AtomicBool>,
 }
 
 impl Gate {
     /// Makes a gate that keeps web pages out and accepts every key.
     pub fn open(service: Service) -> Self {
-        Self { service: Some(service), credentials: None, doors: None }
+        Self { service: Some(service), ..Self::ajar() }
     }
 
     /// Makes a gate that lets all in, for a server that checks requests itself.
     pub fn ajar() -> Self {
-        Self { service: None, credentials: None, doors: None }
+        Self { service: None, credentials: None, doors: None, any_signer: Arc::default() }
     }
 
     /// Makes a gate that accepts these credentials and those derived from them, once `doors` open.
     pub fn locked(service: Service, credentials: Credentials, doors: &Doors) -> Self {
-        let doors = Some(doors.0.subscribe());
-        Self { service: Some(service), credentials: Some(credentials), doors }
+        Self {
+            service: Some(service),
+            credentials: Some(credentials),
+            doors: Some(doors.opened.subscribe()),
+            any_signer: Arc::clone(&doors.any_signer),
+        }
     }
 
     /// Returns the credentials that are accepted, if not every key is.
@@ -105,7 +122,10 @@ impl Gate {
     ) -> Result<Request<Body>, Refusal> {
         check_origin(request.headers())?;
         let request = match &self.credentials {
-            Some(credentials) => authenticated(service, request, credentials).await?,
+            Some(credentials) => {
+                let any_signer = self.any_signer.load(Ordering::Relaxed);
+                authenticated(service, request, credentials, any_signer).await?
+            }
             None => request,
         };
         if let Some(doors) = &self.doors {
@@ -124,6 +144,7 @@ async fn authenticated(
     service: Service,
     request: Request<Body>,
     credentials: &Credentials,
+    any_signer: bool,
 ) -> Result<Request<Body>, Refusal> {
     let (mut head, body) = request.into_parts();
     if service == Service::S3 && is_checked_by_the_server(&head) {
@@ -131,7 +152,10 @@ async fn authenticated(
         return Ok(Request::from_parts(head, body));
     }
     // The body is read only after the head is accepted, so a stranger cannot send a large one.
-    let claim = Claim::read(&head, service.scope(), credentials, now_ms())?;
+    let claim = match Claim::read(&head, service.scope(), credentials, now_ms()) {
+        Err(Refused::UnknownKey) if any_signer => return Ok(Request::from_parts(head, body)),
+        read => read?,
+    };
     let body = if service == Service::S3 {
         claim.verify_head(&head, credentials)?;
         body

@@ -197,6 +197,23 @@ fn presigned(address: SocketAddr, credentials: &Credentials, path: &str) -> Stri
 }
 
 #[tokio::test]
+async fn keys_of_aws_are_accepted_only_where_a_function_has_them() {
+    let (root, other, doors) = (Credentials::generate(), Credentials::generate(), Doors::default());
+    doors.open();
+    let gate = Gate::locked(Service::S3, root.clone(), &doors);
+    let address = start(gate, LIMITS).await;
+    let foreign = signed(address, Service::S3, &other, ("PUT", "/inbox/a"), "body");
+    assert!(exchange(address, &foreign).await.starts_with("http/1.1 403"));
+    doors.accept_any_signer();
+    assert!(exchange(address, &foreign).await.contains("caller none"));
+    let unsigned = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    assert!(exchange(address, &unsigned).await.starts_with("http/1.1 403"));
+    let page =
+        foreign.replace("Connection: close", "Origin: http://evil.example\r\nConnection: close");
+    assert!(exchange(address, &page).await.starts_with("http/1.1 403"));
+}
+
+#[tokio::test]
 async fn silent_connections_keep_no_place_from_a_client() {
     let root = Credentials::generate();
     let address = locked(Service::Sqs, &root).await;

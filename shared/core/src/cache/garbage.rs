@@ -85,6 +85,20 @@ pub fn staleness(entry: &KnownEntry, cut_off_ms: u64) -> Option<Staleness> {
     }
 }
 
+/// Returns true if some object is of a past execution, so that [`unneeded`] may return it.
+pub fn may_go(
+    artifact_bucket: &str,
+    cut_off_ms: u64,
+    executions: &[KnownExecution],
+    objects: &[StoredObject],
+) -> bool {
+    let past = executions.iter().filter(|execution| execution.is_past(cut_off_ms));
+    let past: BTreeSet<_> = past.map(|execution| &execution.execution_id).collect();
+    objects.iter().any(|object| {
+        place(artifact_bucket, &object.uri).is_some_and(|(execution, _)| past.contains(&execution))
+    })
+}
+
 /// Returns the objects that may be removed if of all cache entries only `remaining` are kept.
 ///
 /// `executions` must hold every execution that is not over, and every one that began at the cut-off

@@ -8,7 +8,8 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use sidestep_core::cache::garbage::{
-    KnownEntry, KnownExecution, Needs, Staleness, StoredObject, results, staleness, unneeded,
+    KnownEntry, KnownExecution, Needs, Staleness, StoredObject, may_go, results, staleness,
+    unneeded,
 };
 use sidestep_core::cache::key::CacheKey;
 use sidestep_core::execution::commit::{CacheEntry, Outputs};
@@ -66,7 +67,7 @@ impl Engine {
             kept.map(|(entry, _)| entry).collect()
         };
 
-        let executions = self.known_executions(cut_off_ms).await?;
+        let executions = self.listed_executions(cut_off_ms).await?;
         let bucket = &self.deployment.artifact_bucket;
         let runs = S3Uri::new(bucket.clone(), "runs/");
         let listed = self.objects.list(&runs, usize::MAX).await?;
@@ -77,6 +78,12 @@ impl Engine {
                 bytes: facts.bytes,
             })
             .collect();
+        // Most collections find nothing, and then no execution has to be read.
+        let executions = if may_go(bucket, cut_off_ms, &executions, &stored) {
+            self.with_needs(cut_off_ms, executions).await?
+        } else {
+            executions
+        };
         let objects = unneeded(bucket, cut_off_ms, &remaining, &executions, &stored);
         if mode == Mode::Remove {
             let removed = stream::iter(&objects).map(|object| self.objects.delete(&object.uri));
@@ -109,8 +116,8 @@ impl Engine {
         known.buffered(PARALLEL).try_collect().await
     }
 
-    /// Returns every execution that the table lists, and every live one.
-    async fn known_executions(&self, cut_off_ms: u64) -> Result<Vec<KnownExecution>, EngineError> {
+    /// Returns every execution that the table lists, and every live one, without their needs.
+    async fn listed_executions(&self, cut_off_ms: u64) -> Result<Vec<KnownExecution>, EngineError> {
         let listed = self.executions.list(None, usize::MAX).await?;
         let live = self.executions.live().await?;
         // The list may not have the line of a live execution yet.
@@ -128,7 +135,15 @@ impl Engine {
             is_over: line.status.is_over() && !live.contains(&line.execution_id),
             needs: Needs::default(),
         });
-        let executions: Vec<_> = listed.chain(unlisted).collect();
+        Ok(listed.chain(unlisted).collect())
+    }
+
+    /// Reads what the executions need that are not past.
+    async fn with_needs(
+        &self,
+        cut_off_ms: u64,
+        executions: Vec<KnownExecution>,
+    ) -> Result<Vec<KnownExecution>, EngineError> {
         let known = stream::iter(executions).map(|mut execution| async {
             if !execution.is_past(cut_off_ms) {
                 execution.needs = self.needs(&execution).await?;

@@ -1,8 +1,7 @@
 //! Engines over the embedded cloud, put together from `shared/aws`: what runs here runs on AWS.
 
-use aws_config::SdkConfig;
 use sidestep_aws::counter::Counter;
-use sidestep_aws::{ServiceEndpoints, Settings, counted_engine, engine, local_config};
+use sidestep_aws::{ServiceEndpoints, Settings, counted_engine, engine};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::Deployment;
@@ -10,28 +9,32 @@ use sidestep_engine::ports::Deployment;
 use super::names::{ARTIFACT_BUCKET, TABLE, TIMERS_URL};
 use crate::account::{ACCOUNT_ID, REGION};
 use crate::cloud::Cloud;
+use crate::config::config_of;
 use crate::folder::Endpoints;
 
 /// Makes an engine that reaches the embedded cloud by its endpoints, also one of another process.
 pub fn local_engine(endpoints: &Endpoints, options: EngineOptions) -> Engine {
-    let (endpoints, settings) = local_settings(endpoints, options);
-    engine(&local_config(REGION), &endpoints, settings)
+    let (services, settings) = local_settings(endpoints, options);
+    engine(&config_of(&endpoints.credentials), &services, settings)
+}
+
+/// Makes an engine for the servers at `endpoints`, those of `cloud` without a socket.
+pub fn engine_beside(cloud: &Cloud, endpoints: &Endpoints, options: EngineOptions) -> Engine {
+    let (services, settings) = local_settings(endpoints, options);
+    let config = config_of(&endpoints.credentials).into_builder();
+    engine(&config.http_client(cloud.http_client()).build(), &services, settings)
 }
 
 /// Makes an engine for a cloud of this process, which it reaches without sockets where it can.
 pub fn cloud_engine(cloud: &Cloud, options: EngineOptions) -> Engine {
     let (endpoints, settings) = local_settings(cloud.endpoints(), options);
-    engine(&cloud_config(cloud), &endpoints, settings)
+    engine(&cloud.config(), &endpoints, settings)
 }
 
 /// Makes an engine like [`cloud_engine`], whose requests `counter` counts.
 pub fn counted_cloud_engine(cloud: &Cloud, counter: &Counter, options: EngineOptions) -> Engine {
     let (endpoints, settings) = local_settings(cloud.endpoints(), options);
-    counted_engine(&cloud_config(cloud), &endpoints, settings, counter)
-}
-
-fn cloud_config(cloud: &Cloud) -> SdkConfig {
-    local_config(REGION).into_builder().http_client(cloud.http_client()).build()
+    counted_engine(&cloud.config(), &endpoints, settings, counter)
 }
 
 fn local_settings(endpoints: &Endpoints, options: EngineOptions) -> (ServiceEndpoints, Settings) {

@@ -23,7 +23,7 @@ use sidestep_core::name::FunctionName;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::handle::schedule::SCHEDULES;
 
-pub use engine::{cloud_engine, counted_cloud_engine, local_engine};
+pub use engine::{cloud_engine, counted_cloud_engine, engine_beside, local_engine};
 pub use error::DeploymentError;
 pub use names::{ARTIFACT_BUCKET, PLANNER, REPORTS, TABLE, TIMERS, TRIGGER};
 pub use queue_worker::serve_queues;
@@ -53,7 +53,8 @@ pub enum Planner {
 /// Handlers of this process by function ARN, which get S3's events without a queue between.
 type Direct = BTreeMap<String, Arc<dyn EventHandler>>;
 
-/// Sets up table, bucket, planner, trigger and events, and begins to deliver events.
+/// Sets up table, bucket, planner, trigger and events, begins to deliver events, and opens the
+/// doors to requests from outside.
 pub async fn deploy(
     cloud: &mut Cloud,
     engine: &Arc<Engine>,
@@ -71,6 +72,7 @@ pub async fn deploy(
     for queue in [TIMERS, REPORTS] {
         cloud.deliver_messages(queue, &function_arn(PLANNER));
     }
+    cloud.open_doors();
     Ok(())
 }
 
@@ -102,10 +104,9 @@ async fn configure_notifications(
     s3.set_notifications(ARTIFACT_BUCKET, vec![manifests]).await?;
     let buckets: BTreeSet<&str> = triggers.iter().map(|trigger| trigger.bucket.as_str()).collect();
     for bucket in buckets.into_iter().filter(|bucket| *bucket != SCHEDULES) {
-        s3.create_bucket(bucket).await?;
         // One rule for all triggers of the bucket: S3 refuses rules that overlap, and the trigger
         // function tells the triggers apart.
-        s3.set_notifications(bucket, vec![notification(TRIGGER, None, None)]).await?;
+        s3.create_notifying_bucket(bucket, vec![notification(TRIGGER, None, None)]).await?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! The resources of a deployment: its table, buckets, objects and queues.
 
-use sidestep_aws::local_config;
 use sidestep_aws::queue::SqsQueues;
 use sidestep_aws::table::{DynamoTable, create_table};
 use sidestep_core::event::trigger::Trigger;
@@ -8,8 +7,8 @@ use sidestep_engine::handle::schedule::SCHEDULES;
 
 use super::error::DeploymentError;
 use super::names::{ARTIFACT_BUCKET, REPORTS, TABLE, TIMERS};
-use crate::account::REGION;
 use crate::cloud::Cloud;
+use crate::config::config_of;
 use crate::folder::Endpoints;
 use crate::sqs::QueueSettings;
 
@@ -18,7 +17,7 @@ pub(super) const PLANNER_SECONDS: u32 = 60;
 
 /// Creates the table, the artifact bucket and the planner's queues, unless they exist.
 pub async fn create_resources(cloud: &Cloud) -> Result<(), DeploymentError> {
-    let mut config = local_config(REGION).into_builder();
+    let mut config = cloud.config().into_builder();
     config.set_endpoint_url(Some(cloud.endpoints().dynamodb.clone()));
     create_table(&DynamoTable::new(&config.build(), TABLE)).await?;
     // The messages of a planner that was killed come back after a function's time and a little
@@ -40,7 +39,7 @@ pub async fn create_queues(
     urls: impl IntoIterator<Item = &str>,
 ) -> Result<(), DeploymentError> {
     let Some(sqs) = &endpoints.sqs else { return Ok(()) };
-    let mut config = local_config(REGION).into_builder();
+    let mut config = config_of(&endpoints.credentials).into_builder();
     config.set_endpoint_url(Some(sqs.clone()));
     let queues = SqsQueues::new(&config.build(), None);
     for url in urls {
@@ -55,8 +54,7 @@ pub async fn pause_notifications(
     triggers: &[Trigger],
 ) -> Result<(), DeploymentError> {
     for trigger in triggers.iter().filter(|trigger| trigger.bucket != SCHEDULES) {
-        cloud.s3().create_bucket(&trigger.bucket).await?;
-        cloud.s3().set_notifications(&trigger.bucket, Vec::new()).await?;
+        cloud.s3().create_notifying_bucket(&trigger.bucket, Vec::new()).await?;
     }
     Ok(())
 }

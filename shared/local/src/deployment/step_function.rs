@@ -8,7 +8,7 @@ use sidestep_core::plan::handoff::Handoff;
 use super::names::{ARTIFACT_BUCKET, PLANNER, REPORTS_URL, TABLE, TIMERS_URL};
 use crate::account::ACCOUNT_ID;
 use crate::cloud::Cloud;
-use crate::lambda::{Code, Destination, FunctionConfig, HostError, RecursiveLoop};
+use crate::lambda::{Code, Destination, FunctionConfig, HostError, Network, RecursiveLoop};
 
 /// Registers a step's function, with the planner as destination of its results.
 pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), HostError> {
@@ -19,6 +19,9 @@ pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), 
     function.max_retry_attempts = 0;
     // The deployed template allows it, too, for every function that one chain can visit so often.
     function.recursive_loop = RecursiveLoop::Allow;
+    if function.network == Network::Aws {
+        cloud.accept_any_signer();
+    }
     cloud.lambda().register(function)
 }
 

@@ -7,14 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_core::uri::S3Uri;
 use sidestep_engine::error::EngineError;
 use sidestep_engine::ports::objects::{ObjectFacts, ObjectStore, sha256_hex};
 
 use super::error::DeploymentError;
-use crate::account::REGION;
 use crate::cloud::Cloud;
 
 /// The file with the list, below the state folder.
@@ -31,7 +29,7 @@ pub async fn upload_files(
     cloud: &Cloud,
     files: Vec<(S3Uri, Vec<u8>)>,
 ) -> Result<usize, DeploymentError> {
-    let mut config = local_config(REGION).into_builder();
+    let mut config = cloud.config().into_builder();
     config.set_endpoint_url(Some(cloud.endpoints().s3.clone()));
     let store = S3ObjectStore::new(&config.build());
     let before = uploaded(cloud.folder().path());

@@ -1,7 +1,7 @@
 //! The Lambda API over HTTP, as far as SDKs and the AWS CLI invoke and inspect functions with it.
 //!
 //! Operations: `Invoke`, `GetFunction`, `GetFunctionConfiguration`, `ListFunctions`. Signatures are
-//! not checked.
+//! checked by the gate in front.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html>
 
@@ -13,13 +13,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sidestep_core::execution::invocation::ATTEMPT_HEADER;
-use tokio::net::TcpListener;
 
 use super::body::{self, ReadBody};
 use super::error::InvokeError;
@@ -38,19 +36,6 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/2015-03-31/functions", get(list_functions))
         .route("/2015-03-31/functions/", get(list_functions))
         .with_state(shared)
-}
-
-/// Serves the API until `shutdown` resolves.
-pub(super) async fn serve(
-    router: Router,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Nagle's algorithm would hold small answers back for up to 40 ms.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
 
 async fn invoke(

@@ -76,9 +76,9 @@ async fn spawn(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?.to_string();
     let options = &shared.options;
-    let access = Access::open(options.tracer.as_ref(), &command);
+    let access = Access::open(options.tracer.as_ref(), &command, &options.environment);
     let mut given = options.environment.clone();
-    given.extend(access.variable());
+    given.extend(access.variables());
     let environment = process::environment(function, &command, &options.region, &address, &given);
     let at = Instant::now();
     let process = Process::spawn(&command, &environment, function.config.memory_mb)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sidestep_admission::{Gate, Limits, Service};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -51,15 +52,24 @@ impl LambdaHost {
         self.shared.scheduler.limit(max_concurrency);
     }
 
-    /// Serves the Lambda API for SDKs and the AWS CLI until `shutdown` resolves.
-    ///
-    /// Any signature is accepted, so the listener belongs on loopback.
+    /// Serves the Lambda API for SDKs and the AWS CLI until `shutdown` resolves, for every key.
     pub async fn serve_api(
         &self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        api::serve(api::router(self.shared.clone()), listener, shutdown).await
+        self.serve_behind(Gate::open(Service::Lambda), listener, shutdown).await
+    }
+
+    /// Does [`LambdaHost::serve_api`] for the requests that the gate lets in.
+    pub(crate) async fn serve_behind(
+        &self,
+        gate: Gate,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (limits, answer) = (Limits::default(), self.service());
+        sidestep_admission::serve(listener, limits, gate, answer, shutdown).await
     }
 
     /// Returns the same API for requests of this process.

@@ -21,6 +21,10 @@ use crate::variables::SAGEMAKER;
 #[cfg(target_os = "linux")]
 const MEMORY_HEADROOM_MB: u64 = 1024;
 
+/// How many files a function may open, as on Lambda.
+#[cfg(target_os = "linux")]
+const FILES: u64 = 1024;
+
 /// The host's variables by which a function finds programs and folders.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
 
@@ -91,6 +95,7 @@ impl Process {
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
             .ok_or_else(|| io::Error::other("the process has no id"))?;
         limit_memory(group, memory_mb);
+        limit_files(group);
         let pipe = Some(pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?);
         Ok(Self { child, output: Output { pipe }, group })
     }
@@ -194,6 +199,23 @@ fn limit_memory(process: Pid, memory_mb: u32) {
 
 #[cfg(not(target_os = "linux"))]
 fn limit_memory(_process: Pid, _memory_mb: u32) {}
+
+/// Gives a function the open files that it has on Lambda: the host's own limit is raised.
+#[cfg(target_os = "linux")]
+fn limit_files(process: Pid) {
+    use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+    let host = getrlimit(Resource::Nofile).current.unwrap_or(FILES);
+    let files = Some(FILES.min(host));
+    if let Err(error) =
+        prlimit(Some(process), Resource::Nofile, Rlimit { current: files, maximum: files })
+    {
+        tracing::debug!(%error, "the open files of a function are not limited");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_files(_process: Pid) {}
 
 /// Returns the environment variables of a function, those of Lambda first.
 ///

@@ -3,9 +3,14 @@
 //! Each environment has a port, because `AWS_LAMBDA_RUNTIME_API` may only be `host:port`
 //! (`awslambdaric` reports its initialisation errors through a client that takes no path), and
 //! because the port ties every request to one process. The routes decide nothing: they turn a
-//! request into a [`RuntimeCall`], and the environment answers.
+//! request into a [`RuntimeCall`], and the environment answers. Runtimes cannot sign, so the gate
+//! keeps web pages out and nothing else.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -13,17 +18,20 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde_json::json;
+use sidestep_admission::{Answer, Gate, Limits, Service, serve as serve_http};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
 
 use super::body::{self, ReadBody};
 use super::limits::RESPONSE_PAYLOAD_BYTES;
 
+/// One runtime needs few connections, and may be silent for as long as a function may run.
+const LIMITS: Limits = Limits { connections: 16, head: Duration::from_mins(20) };
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 
 /// A request of the runtime, with the way back.
@@ -60,12 +68,16 @@ pub(super) fn serve(listener: TcpListener, calls: mpsc::Sender<RuntimeCall>) -> 
         .route("/2018-06-01/runtime/invocation/{request_id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
         .with_state(calls);
-    let listener = listener.tap_io(|stream| {
-        // Nagle's algorithm would hold small answers back for up to 40 ms.
-        let _ = stream.set_nodelay(true);
+    let answer: Answer = Arc::new(move |request| {
+        let router = router.clone();
+        Box::pin(async move {
+            let Ok(response) = router.oneshot(request).await;
+            response
+        })
     });
+    let gate = Gate::open(Service::Runtime);
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
+        if let Err(error) = serve_http(listener, LIMITS, gate, answer, pending()).await {
             tracing::warn!(%error, "a runtime API stopped");
         }
     })

@@ -1,6 +1,7 @@
 //! Forms that upload an object by POST, as browsers do: the part before the file is rewritten.
 //!
-//! The signature loses its name, as other requests lose theirs, and `s3s` checks the policy alone.
+//! Before an open gate the signature loses its name, and `s3s` checks the policy alone. Behind a
+//! locked gate `s3s` checks the signature, too.
 //! `${filename}` becomes the file's name in every field, before the policy is checked.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTForms.html>
@@ -38,16 +39,18 @@ pub(super) fn boundary(method: &Method, headers: &HeaderMap) -> Option<String> {
     Some(value.trim_matches('"').to_owned())
 }
 
-/// Rewrites a form as it is read.
-pub(super) fn unsigned(body: Body, boundary: &str) -> Body {
+/// Rewrites a form as it is read, with or without its signature.
+pub(super) fn rewritten(body: Body, boundary: &str, is_signed: bool) -> Body {
     let reader = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
-    let form = Form { delimiter: format!("--{boundary}"), is_past_head: false };
+    let form = Form { delimiter: format!("--{boundary}"), is_signed, is_past_head: false };
     Body::from_stream(FramedRead::new(reader, form))
 }
 
 /// Rewrites what is before the file, and passes the file on.
 struct Form {
     delimiter: String,
+    /// If true, the signature stays.
+    is_signed: bool,
     is_past_head: bool,
 }
 
@@ -65,7 +68,7 @@ impl Decoder for Form {
             return Err(io::Error::other("the fields before the file have more than 20 KB"));
         }
         let Some(head) = head else { return Ok(None) };
-        let text = head.rewritten(&self.delimiter);
+        let text = head.rewritten(&self.delimiter, self.is_signed);
         let bytes = head.bytes;
         source.advance(bytes);
         self.is_past_head = true;
@@ -106,12 +109,12 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Returns the head without a signature, and with the file's name in it.
-    fn rewritten(&self, delimiter: &str) -> String {
+    /// Returns the head with the file's name in it, and without a signature unless it stays.
+    fn rewritten(&self, delimiter: &str, is_signed: bool) -> String {
         let part = format!("{delimiter}\r\nContent-Disposition: form-data; name=");
         let fields = self.fields.iter().map(|(name, value)| {
             let is_signature = SIGNATURES.iter().any(|it| name.eq_ignore_ascii_case(it));
-            let name = if is_signature { IGNORED } else { name };
+            let name = if is_signature && !is_signed { IGNORED } else { name };
             let value = value.replace("${filename}", self.filename);
             format!("{part}\"{name}\"\r\n\r\n{value}\r\n")
         });
@@ -145,7 +148,8 @@ mod tests {
 
     /// Decodes a form that arrives in parts of this many bytes.
     fn decoded(form: &str, bytes: usize) -> io::Result<String> {
-        let mut decoder = Form { delimiter: "--b".to_owned(), is_past_head: false };
+        let mut decoder =
+            Form { delimiter: "--b".to_owned(), is_signed: false, is_past_head: false };
         let (mut source, mut text) = (BytesMut::new(), Vec::new());
         for part in form.as_bytes().chunks(bytes) {
             source.extend_from_slice(part);

@@ -122,6 +122,22 @@ impl Index {
         }
     }
 
+    /// Creates a bucket with these notifications. An existing one gets them instead of its own.
+    pub(crate) fn create_notifying_bucket(
+        &self,
+        name: &str,
+        notifications: &[FunctionNotification],
+        now_ms: i64,
+    ) -> Result<(), S3ServerError> {
+        let json = serde_json::to_string(notifications)?;
+        self.lock().execute(
+            "INSERT INTO bucket (name, created_ms, notifications) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET notifications = excluded.notifications",
+            (name, now_ms, json),
+        )?;
+        Ok(())
+    }
+
     /// Returns all buckets by name.
     pub(crate) fn buckets(&self) -> Result<Vec<Bucket>, S3ServerError> {
         let connection = self.lock();

@@ -1,7 +1,7 @@
 //! The embedded S3: the wire protocol over a folder on disk, durable and atomic where S3 is.
 //!
 //! ```text
-//! wire: any signature, aws-chunked -> s3s: HTTP, XML
+//! wire: no signature, aws-chunked -> s3s: HTTP, XML
 //!     -> service: S3's rules -> store: one SQLite transaction + blobs
 //! ```
 //!
@@ -10,8 +10,8 @@
 //! old object or the new one and never a mixture, and `kill -9` at any time leaves an object and
 //! its event or neither.
 //!
-//! Left out: versions, access control, tags, encryption, lifecycle. The server listens on loopback
-//! and accepts any credentials.
+//! Left out: versions, access control, tags, encryption, lifecycle. Signatures are checked by the
+//! gate in front; only those of forms and of version 2 come this far.
 
 mod aws_chunked;
 mod blob;
@@ -35,16 +35,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse as _;
-use axum::serve::ListenerExt as _;
-use axum::{Json, Router};
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use sidestep_admission::{Gate, Limits};
 use sidestep_core::execution::trace::TRACE_BUCKET;
 use tokio::net::TcpListener;
 
@@ -56,7 +56,10 @@ pub use error::S3ServerError;
 
 pub(crate) use store::{Store, now_ms, timestamp};
 
-use service::{Counts, NoSecrets, Service};
+use service::{Counts, Keys, Service};
+
+/// How long after its signature a form may arrive, in seconds: a week, as on AWS.
+const FORM_TIME: u32 = 7 * 24 * 60 * 60;
 
 /// An S3 server whose objects live below a folder. Clones share it.
 #[derive(Clone)]
@@ -64,6 +67,7 @@ pub struct S3Server {
     store: Arc<Store>,
     service: S3Service,
     counts: Counts,
+    keys: Keys,
     tracer: Tracer,
 }
 
@@ -79,16 +83,20 @@ impl S3Server {
     /// One process at a time owns a store; another one gets [`S3ServerError::InUse`].
     pub fn open(dir: &Path, region: &str, account_id: &str) -> Result<Self, S3ServerError> {
         let store = Arc::new(Store::open(dir, region, account_id)?);
-        let counts = Counts::default();
+        let (counts, keys) = (Counts::default(), Keys::default());
         let tracer = Tracer::default();
         let service = Service { store: Arc::clone(&store), tracer: tracer.clone() };
         let mut builder = S3ServiceBuilder::new(service);
-        builder.set_auth(NoSecrets);
+        builder.set_auth(keys.clone());
         builder.set_access(counts.clone());
-        Ok(Self { store, service: builder.build(), counts, tracer })
+        // A form is valid until its policy ends, which may be days after its signature.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = FORM_TIME;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        Ok(Self { store, service: builder.build(), counts, keys, tracer })
     }
 
-    /// Serves the S3 protocol until `shutdown`, then finishes the requests that are running.
+    /// Serves every key until `shutdown`, then finishes the requests that are running.
     ///
     /// Clients must address buckets by path, as with `force_path_style`.
     pub async fn serve(
@@ -96,17 +104,19 @@ impl S3Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let (service, tracer) = (self.service.clone(), self.tracer.clone());
-        let handler = move |request| answer(service.clone(), tracer.clone(), request);
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "could not set TCP_NODELAY");
-            }
-        });
-        let router = Router::new().fallback(handler);
-        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(shutdown)
-            .await
+        self.serve_behind(Gate::open(sidestep_admission::Service::S3), listener, shutdown).await
+    }
+
+    /// Does [`S3Server::serve`] for the requests that the gate lets in.
+    pub(crate) async fn serve_behind(
+        &self,
+        gate: Gate,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        self.keys.learn(gate.credentials());
+        let (limits, answer) = (Limits::default(), self.service());
+        sidestep_admission::serve(listener, limits, gate, answer, shutdown).await
     }
 
     /// Returns the same protocol for requests of this process.
@@ -117,16 +127,25 @@ impl S3Server {
 
     /// Creates a bucket, unless it exists.
     pub async fn create_bucket(&self, bucket: &str) -> Result<(), S3ServerError> {
-        if !s3s::path::check_bucket_name(bucket) {
-            return Err(S3ServerError::InvalidBucketName { bucket: bucket.to_owned() });
-        }
-        let bucket = bucket.to_owned();
+        let bucket = checked(bucket)?;
         self.store
             .run(move |store| match store.index.create_bucket(&bucket, store::now_ms()) {
                 Err(S3ServerError::BucketAlreadyOwnedByYou { .. }) => Ok(()),
                 result => result,
             })
             .await
+    }
+
+    /// Creates a bucket, unless it exists, and replaces its notification configuration.
+    ///
+    /// Both happen at once: no upload comes between them and is not notified.
+    pub async fn create_notifying_bucket(
+        &self,
+        bucket: &str,
+        notifications: Vec<FunctionNotification>,
+    ) -> Result<(), S3ServerError> {
+        let bucket = checked(bucket)?;
+        self.store.run(move |store| store.create_notifying_bucket(&bucket, &notifications)).await
     }
 
     /// Replaces the bucket's notification configuration, which is kept across restarts.
@@ -165,6 +184,15 @@ impl S3Server {
     /// Returns how often each operation was requested over HTTP, by S3's name, such as `PutObject`.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.counts.get()
+    }
+}
+
+/// Returns a name that a bucket may have.
+fn checked(bucket: &str) -> Result<String, S3ServerError> {
+    if s3s::path::check_bucket_name(bucket) {
+        Ok(bucket.to_owned())
+    } else {
+        Err(S3ServerError::InvalidBucketName { bucket: bucket.to_owned() })
     }
 }
 

@@ -49,15 +49,23 @@ impl Store {
         })
     }
 
+    /// Creates a bucket, unless it exists, with these notifications and no others.
+    pub(crate) fn create_notifying_bucket(
+        &self,
+        bucket: &str,
+        notifications: &[FunctionNotification],
+    ) -> Result<(), S3ServerError> {
+        check_events(notifications)?;
+        self.index.create_notifying_bucket(bucket, notifications, now_ms())
+    }
+
     /// Replaces a bucket's notifications, if S3 knows every event that they ask for.
     pub(crate) fn set_notifications(
         &self,
         bucket: &str,
         notifications: &[FunctionNotification],
     ) -> Result<(), S3ServerError> {
-        if let Some(event) = notifications.iter().find_map(FunctionNotification::unknown_event) {
-            return Err(S3ServerError::UnknownEvent { event: event.to_owned() });
-        }
+        check_events(notifications)?;
         self.index.set_notifications(bucket, notifications)
     }
 
@@ -68,6 +76,14 @@ impl Store {
     ) -> Result<T, S3ServerError> {
         let store = Arc::clone(self);
         unblock(move || work(&store)).await
+    }
+}
+
+/// Fails if notifications ask for an event that S3 does not have.
+fn check_events(notifications: &[FunctionNotification]) -> Result<(), S3ServerError> {
+    match notifications.iter().find_map(FunctionNotification::unknown_event) {
+        Some(event) => Err(S3ServerError::UnknownEvent { event: event.to_owned() }),
+        None => Ok(()),
     }
 }
 

@@ -1,12 +1,13 @@
-//! Requests as they arrive: any signature is accepted, `aws-chunked` bodies are unwrapped, and
+//! Requests as the gate lets them in: without a signature, `aws-chunked` bodies are unwrapped, and
 //! forms are rewritten.
 //!
-//! The server listens on loopback only and knows no secrets, so a signature proves nothing here. It
-//! is dropped before `s3s` sees it, because `s3s` can only verify signatures. The framing of signed
-//! uploads goes with it, so it is decoded here, too.
+//! The gate has checked the signature. It is dropped before `s3s` sees it, because `s3s` can only
+//! verify signatures. The framing of signed uploads goes with it, so it is decoded here, too.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+
+use sidestep_admission::Unverified;
 
 use super::aws_chunked::{Trailers, unframed};
 use super::form::{self, IsForm};
@@ -31,18 +32,21 @@ const SIGNATURE_PARAMETERS: [&str; 9] = [
 
 /// Removes the signature and the framing from a request.
 pub(crate) fn unsigned(request: Request<Body>) -> Request<s3s::Body> {
+    let is_unverified = request.extensions().get::<Unverified>().is_some();
     let (mut parts, body) = request.into_parts();
     let authorization = parts.headers.remove(header::AUTHORIZATION);
     let signed = authorization.as_ref().and_then(|value| value.to_str().ok());
     if let Some(access_key) = signed.and_then(signer).or_else(|| presigner(&parts.uri)) {
         parts.extensions.insert(Caller(access_key.to_owned()));
     }
-    parts.uri = without_signature(parts.uri);
+    if !is_unverified {
+        parts.uri = without_signature(parts.uri);
+    }
 
     if let Some(boundary) = form::boundary(&parts.method, &parts.headers) {
         parts.headers.remove(header::CONTENT_LENGTH);
         parts.extensions.insert(IsForm);
-        let form = form::unsigned(body, &boundary);
+        let form = form::rewritten(body, &boundary, is_unverified);
         return Request::from_parts(parts, s3s::Body::http_body_unsync(form));
     }
     let is_chunked = parts

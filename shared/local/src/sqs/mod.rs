@@ -10,8 +10,8 @@
 //! URL, so that definitions may name queues as they are called on AWS. SDKs have used this protocol
 //! since 2023.
 //!
-//! Left out: FIFO queues, dead-letter queues, access policies, tags, the older Query protocol. The
-//! server listens on loopback and accepts any credentials.
+//! Left out: FIFO queues, dead-letter queues, access policies, tags, the older Query protocol.
+//! Signatures are checked by the gate in front.
 
 mod api;
 mod attribute;
@@ -30,7 +30,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use sidestep_admission::{Gate, Limits, Service};
 use tokio::net::TcpListener;
+
+use crate::transport;
 
 pub use error::SqsServerError;
 pub use queue::QueueSettings;
@@ -52,13 +55,30 @@ impl SqsServer {
         Ok(Self { store: Arc::new(Store::open(path, prefix)?) })
     }
 
-    /// Serves the protocol until `shutdown`, then finishes the requests that are running.
+    /// Serves every key until `shutdown`, then finishes the requests that are running.
     pub async fn serve(
         &self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        wire::serve(Arc::clone(&self.store), listener, shutdown).await
+        self.serve_behind(Gate::open(Service::Sqs), listener, shutdown).await
+    }
+
+    /// Does [`SqsServer::serve`] for the requests that the gate lets in.
+    pub(crate) async fn serve_behind(
+        &self,
+        gate: Gate,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let (limits, answer) = (Limits::default(), self.service());
+        sidestep_admission::serve(listener, limits, gate, answer, shutdown).await
+    }
+
+    /// Returns the same protocol for requests of this process.
+    pub(crate) fn service(&self) -> transport::Service {
+        let store = Arc::clone(&self.store);
+        Arc::new(move |request| Box::pin(wire::answer(Arc::clone(&store), request)))
     }
 
     /// Creates a queue, unless there is one of this name, and returns its URL.

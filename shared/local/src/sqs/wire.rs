@@ -2,18 +2,12 @@
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html>
 
-use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::ListenerExt as _;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use super::api;
@@ -24,29 +18,15 @@ use super::store::Store;
 const REQUEST_BYTES: usize = 32 << 20;
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
-/// Serves the protocol until `shutdown`, then finishes the requests that are running.
-pub(super) async fn serve(
-    store: Arc<Store>,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    // The path is ignored: some SDKs send requests to the queue's own URL, and the body says it
-    // all.
-    let router = Router::new()
-        .fallback(answer)
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES))
-        .with_state(store);
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY");
-        }
-    });
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
-}
-
 /// Answers one request.
-async fn answer(State(store): State<Arc<Store>>, headers: HeaderMap, body: Bytes) -> Response {
-    let result = match read(&headers, &body) {
+///
+/// The path is ignored: some SDKs send requests to the queue's own URL, and the body says it all.
+pub(super) async fn answer(store: Arc<Store>, request: Request<Body>) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, REQUEST_BYTES).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let result = match read(&head.headers, &body) {
         Ok((operation, request)) => api::perform(&store, &operation, request).await,
         Err(error) => Err(error),
     };

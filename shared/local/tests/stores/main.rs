@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 mod cloud;
+mod doors;
 mod durability;
 mod dynamodb;
 mod forms;

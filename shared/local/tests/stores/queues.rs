@@ -275,7 +275,7 @@ async fn an_error_names_its_shape_and_the_older_protocols_code() {
     let mut stream = TcpStream::connect(queues.address).await.unwrap();
     let body = r#"{"QueueName":"absent"}"#;
     let request = format!(
-        "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSQS.GetQueueUrl\r\n\
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: AmazonSQS.GetQueueUrl\r\n\
          Content-Type: application/x-amz-json-1.0\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );

@@ -75,7 +75,7 @@ async fn an_upload_cut_off_in_the_middle_leaves_nothing() {
     let cloud = Cloud::start().await;
     let body = content(LARGE);
     let head = format!(
-        "PUT /{BUCKET}/k HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        "PUT /{BUCKET}/k HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n",
         2 * body.len()
     );
     let mut stream = TcpStream::connect(cloud.address).await.unwrap();

@@ -14,7 +14,7 @@ mod read;
 mod upload;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -36,6 +36,7 @@ use s3s::dto::{
     UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use sidestep_admission::{Credentials, Secrets as _, Unverified};
 
 use super::store::Store;
 use crate::tracer::Tracer;
@@ -98,24 +99,42 @@ impl Counts {
     }
 }
 
-/// Allows every request and counts it, because here `s3s` has just resolved the operation.
+/// Counts every request, because here `s3s` has just resolved the operation.
+///
+/// A form and a request signed by version 2 come here unchecked: `s3s` has to have found a right
+/// signature in them.
 #[async_trait]
 impl S3Access for Counts {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let is_unverified = context.extensions_mut().get::<Unverified>().is_some();
+        if is_unverified && context.credentials().is_none() {
+            return Err(s3_error!(AccessDenied, "the request is not signed"));
+        }
         let mut counts = self.0.lock();
         *counts.entry(context.s3_op().name().to_owned()).or_default() += 1;
         Ok(())
     }
 }
 
-/// An authenticator that knows no access key.
+/// The keys of the gate in front, for the signatures that only `s3s` can check.
 ///
-/// `s3s` consults [`S3Access`] only when it has an authenticator. Signatures never get this far.
-pub(crate) struct NoSecrets;
+/// `s3s` consults [`S3Access`] only when it has an authenticator.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keys(Arc<OnceLock<Credentials>>);
+
+impl Keys {
+    /// Takes the keys of a gate. Those of the first gate stay.
+    pub(crate) fn learn(&self, credentials: Option<&Credentials>) {
+        if let Some(credentials) = credentials {
+            let _ = self.0.set(credentials.clone());
+        }
+    }
+}
 
 #[async_trait]
-impl S3Auth for NoSecrets {
-    async fn get_secret_key(&self, _access_key: &str) -> S3Result<SecretKey> {
-        Err(s3_error!(InvalidAccessKeyId))
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let secret = self.0.get().and_then(|credentials| credentials.secret(access_key));
+        secret.map(SecretKey::from).ok_or_else(|| s3_error!(InvalidAccessKeyId))
     }
 }
