@@ -1,8 +1,7 @@
 //! Which requests the servers of sidestep on this machine let in, and how many connections.
 //!
-//! The API of `sidestep serve` is served by [`serve`], which bounds connections and the time for a
-//! request's head. The embedded services are not behind it yet: they accept every key, and
-//! requests of web pages. Before a server sees a request, its [`Gate`] checks:
+//! [`serve`] serves the API of `sidestep serve` and the embedded services. It bounds connections and
+//! the time for a request's head. Before a server sees a request, its [`Gate`] checks:
 //!
 //! ```text
 //! connection -> serve: caps, time limits
