@@ -16,7 +16,8 @@ Run pipelines
   validate     Check a definition and list all its problems
   graph        Draw a pipeline or an execution
   up, serve    Serve the embedded cloud, or SageMaker's API
-  cache        List, remove or garbage-collect cached results
+  env          Print the variables of a shell that uses a running `up`
+  cache, gc    List or remove cached results; remove all that is old
 Look at executions
   list, show   List executions; show one with its steps
   explain      Show why each step ran or did not run
