@@ -1,5 +1,6 @@
 //! `sidestep run`: starts an execution, shows its progress and waits for its end.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use clap::Args;
@@ -80,13 +81,28 @@ pub(crate) async fn run_in(
     let counter = options.cost.then(|| Counter::new("sidestep"));
     let StartOptions { json, wide, .. } = options.start;
     let manner = Manner { detach: options.detach, wide, json };
-    let begin = async |session: &Session| start(session, &request).await;
+    let asked = RefCell::new(None);
+    let begin = async |session: &Session| start(session, &request, &asked).await;
     Box::pin(drive(project, &ready.functions, counter, manner, begin)).await
 }
 
 /// Starts the execution, or continues an interrupted one that does the same work.
-async fn start(session: &Session, request: &StartRequest) -> Result<Begun, CommandError> {
+///
+/// `asked` keeps the execution that was to begin. It may have begun in a process that ended before
+/// it could say so.
+async fn start(
+    session: &Session,
+    request: &StartRequest,
+    asked: &RefCell<Option<Begun>>,
+) -> Result<Begun, CommandError> {
     let starter = session.starter.as_ref().unwrap_or(&session.engine);
+    let before = asked.take();
+    if let Some(begun) = before
+        && session.engine.executions().start(&begun.id).await?.is_some()
+    {
+        session.take_up(&begun.id, &begun.name).await?;
+        return Ok(begun);
+    }
     let mut has_waited = false;
     loop {
         let prepared = starter.prepare(request.clone()).await?;
@@ -99,7 +115,10 @@ async fn start(session: &Session, request: &StartRequest) -> Result<Begun, Comma
         let id = match same_work(session, &prepared).await? {
             Same::None => {
                 // Before it begins, so that at no time it seems to be driven by none.
-                session.follows(&prepared.start.execution_id, &name)?;
+                let id = prepared.start.execution_id.clone();
+                session.follows(&id, &name)?;
+                let (name, pipeline) = (name.clone(), pipeline.clone());
+                asked.replace(Some(Begun { id, name, pipeline, after: 0 }));
                 starter.begin(prepared).await?
             }
             Same::Interrupted(id) => {

@@ -123,9 +123,18 @@ async fn watch(
 ) -> Result<(), CommandError> {
     let mut changes = session.engine.changes();
     let mut sweep = tokio::time::interval_at(tokio::time::Instant::now() + SWEEP, SWEEP);
+    // The process that this one had joined may have ended after the last commit was shown.
+    let mut may_have_ended = *shown > 0;
     loop {
         changes.mark_unchanged();
-        for commit in session.engine.next_commits(id, *shown).await? {
+        let commits = session.engine.next_commits(id, *shown).await?;
+        if commits.is_empty()
+            && std::mem::take(&mut may_have_ended)
+            && session.engine.has_ended(id).await?
+        {
+            return Ok(());
+        }
+        for commit in commits {
             *shown = commit.revision;
             progress.commit(id, &commit);
             if commit.end.is_some() {

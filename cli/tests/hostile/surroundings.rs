@@ -82,7 +82,7 @@ fn runs_at_once_in_one_project_all_end_right() {
 fn a_second_up_says_that_the_project_is_served() {
     let project = Project::new();
     let mut first = project.start(&["up"]);
-    wait_for(first.stdout.take().unwrap(), "try: aws");
+    wait_for(first.stdout.take().unwrap(), "try: eval");
     let second = project.run(&["up"]);
     assert_eq!(second.status.code(), Some(3), "{second:?}");
     assert!(said(&second).contains("another sidestep is using"), "{second:?}");
