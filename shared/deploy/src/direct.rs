@@ -37,7 +37,7 @@ pub(crate) fn environment(handoff: Handoff) -> Map<String, Value> {
 pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     let mut lists: Vec<_> = access.steps.iter().map(|(name, _)| format!("P#{name}")).collect();
     lists.dedup();
-    let keys: Vec<_> = ["E#*", "K#*", "R#*"].map(str::to_owned).into_iter().chain(lists).collect();
+    let keys: Vec<_> = ["E#*", "K#*"].map(str::to_owned).into_iter().chain(lists).collect();
     let actions = [
         "dynamodb:BatchGetItem",
         "dynamodb:GetItem",
@@ -47,9 +47,14 @@ pub(crate) fn statements(blueprint: &Blueprint, access: &Access) -> Vec<Value> {
     ];
     let mut table = allow("Executions", &actions, &arn("Table"));
     table["Condition"] = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } });
+    // Only the planner looks up whose invocation has ended.
+    let mut requests = allow("Requests", &["dynamodb:PutItem"], &arn("Table"));
+    requests["Condition"] =
+        json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["R#*"] } });
     let definitions = sub(format!("{ARTIFACTS}/definitions/*"));
     let mut statements = vec![
         table,
+        requests,
         allow("Definitions", &["s3:GetObject"], &definitions),
         allow(
             "Successors",

@@ -228,6 +228,8 @@ fn the_roles_of_a_template_are_read_with_the_names_that_they_will_have() {
             Some("EnginePolicy.Inputs"),
         ),
         (step, keyed("dynamodb:PutItem", &["E#1", "P#tables"]), Some("StepWorkErRole.Executions")),
+        (step, keyed("dynamodb:PutItem", &["R#1"]), Some("StepWorkErRole.Requests")),
+        (step, keyed("dynamodb:GetItem", &["R#1"]), None),
         (step, keyed("dynamodb:PutItem", &["P#others"]), None),
         (step, keyed("dynamodb:DeleteItem", &["E#1"]), None),
         (

@@ -138,7 +138,11 @@ fn on_the_direct_road_a_step_may_commit_and_invoke_what_can_follow_and_no_more()
         found.map_or_else(|| panic!("no {sid}"), |(_, statement)| statement.clone())
     };
     let keys = &of("Executions")["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
-    assert_eq!(*keys, serde_json::json!(["E#*", "K#*", "R#*", "P#tables"]));
+    assert_eq!(*keys, serde_json::json!(["E#*", "K#*", "P#tables"]));
+    let requests = of("Requests");
+    assert_eq!(texts(&requests["Action"]).collect::<Vec<_>>(), ["dynamodb:PutItem"]);
+    let keys = &requests["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+    assert_eq!(*keys, serde_json::json!(["R#*"]));
     assert!(texts(&of("Executions")["Action"]).all(|action| !action.contains("Delete")));
     let functions: Vec<String> = texts(&of("Successors")["Resource"]).collect();
     assert_eq!(functions.len(), 2, "its own and the one by ARN: {functions:?}");

@@ -3,6 +3,12 @@
 //! The dates are AWS's, from
 //! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>, where AWS moves them at
 //! times. If two of its lists differ, the earlier date is here.
+//!
+//! For `python3.11` they differ by a year. cfn-lint, which copies AWS's list, closes it on
+//! 2026-07-31 from 1.44.0 (February 2026) to 1.51.2 (May 2026), and on 2027-07-31 from 1.51.5 (June
+//! 2026) to 1.58.0 (November 2026). A runtime that is refused too early costs one word of
+//! `sidestep.toml`; one that AWS refuses costs a deployment that is rolled back.
+//! `docs/first-deployment.md` says how an account settles it.
 
 use time::macros::date;
 use time::{Date, Duration};
