@@ -20,8 +20,9 @@ import datetime, hashlib, hmac, os, urllib.request, urllib.error
 from urllib.parse import parse_qsl, quote, urlsplit
 count = 0
 
-def signature(method, path, query, host, at, scope):
-    request = f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+def signature(method, path, query, headers, at, scope):
+    named = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
+    request = f"{method}\n{path}\n{query}\n{named}\n{';'.join(sorted(headers))}\nUNSIGNED-PAYLOAD"
     digest = hashlib.sha256(request.encode()).hexdigest()
     key = ("AWS4" + os.environ["AWS_SECRET_ACCESS_KEY"]).encode()
     for part in scope.split("/"):
@@ -31,22 +32,24 @@ def signature(method, path, query, host, at, scope):
 def ask(method, uri, body=None):
     global count
     count += 1
-    url = os.environ["AWS_ENDPOINT_URL_S3"] + "/" + uri.removeprefix("s3://")
+    parts = urlsplit(os.environ["AWS_ENDPOINT_URL_S3"] + "/" + uri.removeprefix("s3://"))
     at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     scope = at[:8] + "/us-east-1/s3/aws4_request"
     credential = os.environ["AWS_ACCESS_KEY_ID"] + "/" + scope
-    parts, headers = urlsplit(url), {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    if count % 2 == 0:
+    pairs, headers = parse_qsl(parts.query, keep_blank_values=True), {"host": parts.netloc}
+    is_presigned = count % 2 == 0
+    if is_presigned:
         pairs += [("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", credential),
             ("X-Amz-Date", at), ("X-Amz-Expires", "60"), ("X-Amz-SignedHeaders", "host")]
+    else:
+        headers |= {"x-amz-date": at, "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
     query = "&".join(f"{quote(name, '')}={quote(value, '')}" for name, value in sorted(pairs))
-    signed = signature(method, parts.path, query, parts.netloc, at, scope)
-    if count % 2 == 0:
+    signed = signature(method, parts.path, query, headers, at, scope)
+    if is_presigned:
         query += "&X-Amz-Signature=" + signed
     else:
-        headers |= {"x-amz-date": at, "Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, "
-            f"SignedHeaders=host, Signature={signed}"}
+        headers["Authorization"] = (f"AWS4-HMAC-SHA256 Credential={credential}, "
+            f"SignedHeaders={';'.join(sorted(headers))}, Signature={signed}")
     url = f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"
     request = urllib.request.Request(url, data=body, method=method, headers=headers)
     try:

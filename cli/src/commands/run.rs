@@ -60,7 +60,7 @@ pub(crate) async fn run_in(
         let (mut request, _) = read(project, &options.start, trigger)?;
         request.definition = remote.definition(request.definition);
         let session = remote.session(project);
-        let mut begun = start(&session, &request).await?;
+        let mut begun = start(&session, &request, &RefCell::default()).await?;
         if options.detach {
             println!("{}", begun.id);
             return Ok(ExitStatus::Succeeded);

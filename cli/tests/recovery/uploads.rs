@@ -1,13 +1,15 @@
 //! Uploads to a running `sidestep up`: edits that come between them, and those that start nothing.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use sidestep_aws::object::S3ObjectStore;
+use sidestep_core::uri::S3Uri;
 
 use super::project::{DEADLINE, Project, lambda, status, step};
+use crate::cache::served;
 
 /// Settings whose function answers `answer` unless its arguments say otherwise.
 fn settings(answer: u32) -> String {
@@ -40,7 +42,7 @@ fn project(parameter_type: &str) -> Project {
 struct Up {
     child: Child,
     lines: BufReader<ChildStderr>,
-    s3: String,
+    s3: S3ObjectStore,
 }
 
 impl Up {
@@ -51,17 +53,13 @@ impl Up {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let endpoints: Value = serde_json::from_str(&line).unwrap();
-        let s3 = endpoints["Endpoints"]["S3"].as_str().unwrap().replace("http://", "");
-        Self { child, lines, s3 }
+        Self { child, lines, s3: S3ObjectStore::new(&served(&endpoints, "S3")) }
     }
 
     fn put(&self, key: &str) {
-        let mut stream = TcpStream::connect(&self.s3).unwrap();
-        let head = format!("PUT /inbox/{key} HTTP/1.1\r\nHost: {}\r\nConnection: close", self.s3);
-        write!(stream, "{head}\r\nContent-Length: 1\r\n\r\nx").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let uri = S3Uri::new("inbox", key);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(self.s3.replace(&uri, "x".into())).unwrap();
     }
 
     /// Reads what it says until a line contains `text`, and returns the line.

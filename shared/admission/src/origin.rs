@@ -6,8 +6,8 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{HOST, ORIGIN, REFERER, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue};
 
 /// The most characters of a header that an error shows.
 const SHOWN: usize = 80;
@@ -39,6 +39,13 @@ pub fn check_origin(headers: &HeaderMap) -> Result<(), Foreign> {
         }
     }
     Ok(())
+}
+
+/// Returns true if a browser sent the request. Every one says so, and no page can change it.
+pub(crate) fn is_of_browser(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    [ORIGIN.as_str(), REFERER.as_str(), "sec-fetch-site"].iter().any(|it| headers.contains_key(*it))
+        || agent.is_some_and(|agent| agent.starts_with(b"Mozilla/"))
 }
 
 /// Returns true for a host that names this machine, with or without a port.

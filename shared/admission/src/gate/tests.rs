@@ -67,6 +67,22 @@ fn signed(
 }
 
 #[tokio::test]
+async fn a_runtime_may_name_any_host_and_a_browser_may_not() {
+    let address = start(Gate::open(Service::Runtime), LIMITS).await;
+    for (host, header, status) in [
+        ("x", "Accept: */*", "200"),
+        ("evil.example", "User-Agent: Mozilla/5.0", "421"),
+        ("evil.example", "Sec-Fetch-Site: same-origin", "421"),
+        ("127.0.0.1", "Origin: http://evil.example", "403"),
+    ] {
+        let request =
+            format!("GET / HTTP/1.1\r\nHost: {host}\r\n{header}\r\nConnection: close\r\n\r\n");
+        let answer = exchange(address, &request).await;
+        assert!(answer.starts_with(&format!("http/1.1 {status}")), "{host}, {header}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_and_its_derived_keys_are_let_in_and_no_other() {
     let (root, other) = (Credentials::generate(), Credentials::generate());
     let guessed =
