@@ -23,6 +23,7 @@ use crate::dynamodb::{DynamoDbServer, DynamoDbServerError};
 use crate::event_source::EventSources;
 use crate::folder::{Endpoints, FolderError, StateFolder};
 use crate::host_options::host_options;
+use crate::jobs::{JobsError, JobsOptions, JobsServer};
 use crate::lambda::{HostError, LambdaHost};
 use crate::open_s3::open_s3;
 use crate::s3::{S3Server, S3ServerError};
@@ -61,6 +62,8 @@ pub enum CloudError {
     Lambda(#[from] HostError),
     #[error(transparent)]
     Sqs(#[from] SqsServerError),
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
 }
 
 impl CloudError {
@@ -91,6 +94,7 @@ pub struct Cloud {
     folder: StateFolder,
     endpoints: Endpoints,
     servers: Servers,
+    jobs: JobsServer,
     /// The servers for requests of this process.
     services: Services,
     sources: EventSources,
@@ -134,6 +138,8 @@ impl Cloud {
             credentials: folder.credentials()?,
         };
         let environment = variables(&endpoints, &sagemaker_url, &other_url);
+        let jobs =
+            JobsServer::open(JobsOptions::new(path.to_owned(), s3.clone(), environment.clone()))?;
         let lambda = LambdaHost::new(host_options(path, environment, &s3))?;
 
         let servers = Servers { s3, dynamodb, lambda, sqs };
@@ -145,6 +151,7 @@ impl Cloud {
             folder,
             endpoints,
             servers,
+            jobs,
             services,
             sources: EventSources::default(),
             sagemaker: Some(sagemaker),
@@ -215,6 +222,11 @@ impl Cloud {
         self.tasks.spawn(async move { ended("SageMaker", served).await });
     }
 
+    /// Returns the service that runs SageMaker's jobs.
+    pub fn jobs(&self) -> &JobsServer {
+        &self.jobs
+    }
+
     /// Returns the Lambda host.
     pub fn lambda(&self) -> &LambdaHost {
         &self.servers.lambda
@@ -259,6 +271,7 @@ impl Cloud {
     /// folder.
     pub async fn shutdown(mut self, grace: Duration) {
         self.sources.end();
+        self.jobs.shutdown().await;
         self.servers.lambda.shutdown(grace).await;
         self.stop.cancel();
         // Connections that clients keep open would hold the servers. Nothing is lost by cutting

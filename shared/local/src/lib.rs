@@ -1,6 +1,6 @@
 //! The embedded cloud: DynamoDB, S3, Lambda and SQS of one state folder, served on loopback.
 //!
-//! [`cloud`] runs the four servers, [`deployment`] sets up on them what a stack sets up on AWS. The
+//! [`cloud`] runs the four servers, [`jobs`] runs SageMaker's jobs as processes, [`deployment`] sets up on them what a stack sets up on AWS. The
 //! rest of sidestep reaches them through the same SDKs as AWS, so what works here works there.
 //!
 //! ```text
@@ -20,6 +20,7 @@ pub mod event_source;
 pub mod events;
 pub mod folder;
 mod host_options;
+pub mod jobs;
 pub mod lambda;
 mod open_s3;
 pub mod overlay;

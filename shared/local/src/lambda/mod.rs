@@ -60,3 +60,5 @@ pub use log::LogLine;
 pub use log_key::{InvalidLogKey, LogKey, LogKeyFn};
 pub use metrics::{Counts, Load};
 pub use options::HostOptions;
+
+pub(crate) use watchdog::Watchdog;

@@ -38,7 +38,7 @@ done
 
 /// The shell that outlives the host, and the pipe to it.
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub(crate) struct Watchdog {
     // None once writing failed.
     pipe: Mutex<Option<File>>,
     // Kept so that the runtime reaps it.
@@ -48,7 +48,7 @@ pub(super) struct Watchdog {
 impl Watchdog {
     /// Starts the shell. Without a shell functions may outlive a killed host, and a warning says
     /// so.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let spawned = Command::new("sh")
             .args(["-c", SCRIPT, "sidestep-watchdog"])
             .stdin(Stdio::piped())
@@ -68,12 +68,12 @@ impl Watchdog {
     }
 
     /// Adds a group that must not outlive the host.
-    pub(super) fn watch(&self, group: Pid) {
+    pub(crate) fn watch(&self, group: Pid) {
         self.write('+', group);
     }
 
     /// Forgets a group that is dead, before its id can be given to another process.
-    pub(super) fn forget(&self, group: Pid) {
+    pub(crate) fn forget(&self, group: Pid) {
         self.write('-', group);
     }
 

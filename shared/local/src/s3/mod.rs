@@ -17,6 +17,7 @@ mod aws_chunked;
 mod blob;
 mod checksum;
 mod error;
+mod files;
 mod form;
 mod index;
 mod join;

@@ -7,6 +7,7 @@ mod doors;
 mod durability;
 mod dynamodb;
 mod forms;
+mod jobs;
 mod listing;
 mod notifications;
 mod objects;
