@@ -80,6 +80,12 @@ async fn answer(api: &Api, admission: &Admission, request: Request<Body>) -> Res
         Ok(admitted) => admitted,
         Err(error) => return refused(&error),
     };
+    if let Some(others) = &api.others
+        && let Some((status, answer)) = others.answer(&operation, &body).await
+    {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return respond(status, &answer);
+    }
     match api.answer(&operation, &body).await {
         Ok(answer) => respond(StatusCode::OK, &answer),
         Err(error) => {

@@ -7,9 +7,8 @@
 //! ```
 //!
 //! Every operation is a thin layer: `sidestep-core` decides what may run, be reused or be retried,
-//! and an execution that is started here is like any other. Jobs, models, experiments and
-//! everything else of SageMaker that is not a pipeline are left out on purpose. Such an operation
-//! is refused by name.
+//! and an execution that is started here is like any other. What else SageMaker has, such as jobs, is
+//! asked of [`OtherOperations`] first, or refused by name.
 
 mod answer;
 mod api;
@@ -37,7 +36,7 @@ mod version;
 
 pub use sidestep_admission::{AccessKeys, AccessKeysError};
 
-pub use self::api::Api;
+pub use self::api::{Api, OtherAnswer, OtherOperations};
 pub use self::error::ApiError;
 pub use self::http::{Admission, router, serve};
 pub use self::operation::Operation;
