@@ -19,6 +19,7 @@ mod folder_code;
 mod functions;
 mod hints;
 mod installer;
+mod jobs;
 mod meter;
 mod node;
 mod package;

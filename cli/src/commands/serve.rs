@@ -27,6 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::env::key_of;
 use super::up::{GRACE, attend};
+use crate::jobs::job_operations;
 use crate::output::error::{CommandError, OrError as _, user};
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
@@ -136,7 +137,8 @@ async fn local(
     };
     let config = config.into_builder().endpoint_url(&endpoints.dynamodb).build();
     let store = Arc::new(DynamoTable::new(&config, TABLE));
-    let api = Arc::new(Api::new(Arc::clone(&session.engine), store, left_out));
+    let api = Api::new(Arc::clone(&session.engine), store, left_out);
+    let api = Arc::new(api.with_others(job_operations(session.cloud.as_ref())));
     let mut registered = Registered::default();
     register(project, &api, &mut registered, |definition| definition).await;
     let edits = follow_edits(&project.folder, Arc::clone(&api), registered);

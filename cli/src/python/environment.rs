@@ -24,6 +24,9 @@ const BROUGHT: [&str; 2] = ["awslambdaric==4.2.2", "boto3==1.44.5"];
 /// The newest ones for Python 3.9.
 const BROUGHT_BEFORE_3_10: [&str; 2] = ["awslambdaric>=3,<4", "boto3<1.44"];
 
+/// What the scripts of jobs install packages with.
+const JOB_TOOLS: [&str; 3] = ["pip>=23", "setuptools<81", "wheel"];
+
 /// An environment that is complete.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Environment {
@@ -96,6 +99,29 @@ pub(super) fn own(
         };
         installer.make(interpreter, &folder, &what, &doing, &install)?;
         complete_sdk(&installer, &folder)?;
+        complete(&folder)
+    })
+}
+
+/// Returns the environment of jobs: these requirements, and the tools that scripts install with.
+pub(super) fn of_jobs(
+    interpreter: &Interpreter,
+    packages: &[String],
+    image: &str,
+) -> Result<Environment, CommandError> {
+    let folder = folder(interpreter, "jobs", packages.join("\n").as_bytes())?;
+    made_once(&folder, Environment::is_whole, || {
+        let installer = Installer::for_machine(None);
+        let doing = format!("installing the packages of image `{image}`");
+        let what = format!("the packages of image `{image}`");
+        let install = |tool: Tool, command: &mut Command| {
+            command.args(JOB_TOOLS).args(packages);
+            // Each job would compile them again.
+            if tool == Tool::Uv {
+                command.arg("--compile-bytecode");
+            }
+        };
+        installer.make(interpreter, &folder, &what, &doing, &install)?;
         complete(&folder)
     })
 }

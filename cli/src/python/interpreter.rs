@@ -34,10 +34,12 @@ pub(super) struct Interpreter {
 }
 
 /// Returns the interpreter for `python3.MINOR`. A note tells once if it has another version.
+///
+/// `needed_by` is what the note is about, such as "function `f`".
 pub(super) fn interpreter(
     minor: u32,
     project: &Path,
-    function: &str,
+    needed_by: &str,
 ) -> Result<Interpreter, CommandError> {
     let path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
     let search = Search { minor, project, path, pyenv: pyenv(), uv: uv() };
@@ -49,7 +51,7 @@ pub(super) fn interpreter(
     if let Some(known) = record.as_deref().and_then(read) {
         return Ok(known);
     }
-    let found = search.find(function)?;
+    let found = search.find(needed_by)?;
     if let Some(record) = record {
         let text = serde_json::to_string(&found).expect("paths and texts serialize");
         // Without the record the next run asks again.
@@ -70,7 +72,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn find(&self, function: &str) -> Result<Interpreter, CommandError> {
+    fn find(&self, needed_by: &str) -> Result<Interpreter, CommandError> {
         let default = self.on_path("python3").find_map(|program| self.ask(program));
         let on_path = default.as_ref().map(|default| default.version.clone());
         let is_right = |found: &Interpreter| minor_of(&found.version) == Some(self.minor);
@@ -88,7 +90,7 @@ impl Search<'_> {
         let other = default.clone().into_iter().chain(newest()).find(is_new);
         if let Some(found) = other {
             eprintln!(
-                "note: function `{function}` has runtime `python3.{}`, which is not on this machine: Python {} runs it",
+                "note: {needed_by} has runtime `python3.{}`, which is not on this machine: Python {} runs it",
                 self.minor, found.version
             );
             return Ok(Interpreter { on_path, ..found });

@@ -3,6 +3,7 @@
 mod environment;
 mod installer;
 mod interpreter;
+mod job;
 mod machine;
 mod requirements;
 mod vendored;
@@ -10,6 +11,7 @@ mod vendored;
 use sidestep_core::plan::lease::SDK_VARIABLE;
 use sidestep_local::lambda::Command;
 
+pub(crate) use job::{JobPython, job_python};
 pub(crate) use requirements::Requirements;
 pub(crate) use vendored::vendored;
 
@@ -33,7 +35,8 @@ pub(crate) fn stored(
     let source = project.folder.join(path);
     let files = code_files(&source, &project.folder)?;
     let requirements = Requirements::of(&source, &project.folder)?;
-    let interpreter = interpreter::interpreter(*version, &project.folder, name)?;
+    let interpreter =
+        interpreter::interpreter(*version, &project.folder, &format!("function `{name}`"))?;
     let brought = environment::brought(&interpreter)?;
     let note = requirements::note(&source, requirements.as_ref());
     let make = |requirements| {

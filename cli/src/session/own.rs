@@ -19,6 +19,7 @@ use sidestep_local::lambda::{Code, FunctionConfig};
 
 use super::setup::{register_all, watched};
 use super::{STARTER, Session};
+use crate::jobs::{ProjectImages, job_operations};
 use crate::output::error::CommandError;
 use crate::project::Project;
 use crate::published::Published;
@@ -101,7 +102,10 @@ impl Session {
         let base = config_of(&cloud.endpoints().credentials).into_builder();
         let config = base.endpoint_url(&cloud.endpoints().dynamodb).build();
         let store = Arc::new(DynamoTable::new(&config, TABLE));
-        let api = Arc::new(Api::new(planner.clone(), store, BTreeMap::new()));
+        cloud.jobs().set_images(Arc::new(ProjectImages::of(project)));
+        cloud.jobs().start().map_err(CloudError::from)?;
+        let api = Api::new(planner.clone(), store, BTreeMap::new());
+        let api = Arc::new(api.with_others(job_operations(Some(&cloud))));
         cloud.serve_sagemaker(|listener| sidestep_api::serve(listener, api, Admission::Loopback));
         cloud.drained(Duration::from_secs(10)).await;
         cloud.folder().publish_endpoints(cloud.endpoints())?;

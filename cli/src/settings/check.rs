@@ -6,7 +6,7 @@ use sidestep_core::event::trigger::{BATCH_PROPERTIES, OBJECT_PROPERTIES, meets};
 use sidestep_core::name::{BucketName, FunctionName, PipelineName};
 
 use super::{FunctionSettings, Settings, TriggerSettings};
-use super::{environment, queues};
+use super::{environment, jobs, queues};
 use crate::output::error::{CommandError, OrError as _, user};
 
 impl Settings {
@@ -67,6 +67,9 @@ impl Settings {
         self.check_circles()?;
         for (name, function) in &self.functions {
             check_function(name, function)?;
+        }
+        for (pattern, settings) in &self.jobs {
+            jobs::check(pattern, settings)?;
         }
         for (name, pipeline) in &self.pipelines {
             PipelineName::parse(name)?;

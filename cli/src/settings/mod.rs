@@ -2,6 +2,7 @@
 
 mod check;
 mod environment;
+mod jobs;
 mod queues;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use sidestep_core::plan::handoff::Handoff;
 use sidestep_core::uri::S3Uri;
 
+pub(crate) use jobs::{JobSettings, Packages};
 pub(crate) use queues::QueueSettings;
 
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +30,9 @@ pub(crate) struct Settings {
     pub(crate) deploy: DeploySettings,
     #[serde(default)]
     pub(crate) serve: ServeSettings,
+    /// What stands in for container images when jobs run on this machine, by a pattern of images.
+    #[serde(default)]
+    pub(crate) jobs: BTreeMap<String, JobSettings>,
     /// Files that the embedded cloud puts into its S3.
     #[serde(default)]
     pub(crate) uploads: Vec<UploadSettings>,
