@@ -89,7 +89,7 @@ async fn past() {
                 over.status = sidestep_core::execution::ExecutionStatus::Stopped;
                 over.revision = 1;
                 let end =
-                    sidestep_core::execution::commit::End { failure_reason: None, stopped: true };
+                    sidestep_core::execution::commit::End { stopped: true, ..Default::default() };
                 let change =
                     sidestep_engine::ports::executions::HeadChange::Ended { end: &end, at_ms: 1 };
                 executions.advance_head(&start, &over, change).await.unwrap();

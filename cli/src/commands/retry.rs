@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 use sidestep_core::definition::{Step, StepKind};
-use sidestep_core::execution::ExecutionStatus;
 use sidestep_core::execution::start::Start;
 use sidestep_core::name::ExecutionId;
 use sidestep_engine::error::{EngineError, RequestError};
@@ -126,7 +125,7 @@ fn with_new_code(id: &ExecutionId, loaded: &Loaded) -> String {
             "`sidestep run {name}` starts a new execution, which takes finished steps from the cache"
         );
     }
-    if execution.status == ExecutionStatus::Failed {
+    if execution.status.has_failures() {
         return format!(
             "`sidestep run {name} --source {id} --select result:failed+` runs the failed steps and those behind them with the new code, and takes the other results from this execution"
         );

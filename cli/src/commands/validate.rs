@@ -77,7 +77,8 @@ pub(crate) fn validate(
             );
         }
         for (name, kind) in &waiting {
-            println!("{file}: note: step `{name}` of type {kind} cannot run yet");
+            let needs = kind.needs();
+            println!("{file}: note: step `{name}` of type {kind} cannot run yet: it needs {needs}");
         }
         let warnings = problems.len() - errors + silent.len();
         eprintln!("{file}: {}, {}", count(errors, "error"), count(warnings, "warning"));

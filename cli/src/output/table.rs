@@ -99,7 +99,8 @@ fn write_result(text: &mut String, description: &ExecutionDescription, screen: S
         some(summary.not_selected, "not selected"),
         summary.failed,
     );
-    let is_failed = description.pipeline_execution_status == "Failed";
+    let is_failed =
+        matches!(description.pipeline_execution_status, "Failed" | "CompletedWithFailures");
     let _ = writeln!(text, "{}", if is_failed { screen.failure(&line) } else { line });
     if summary.saved_ms > 0 {
         let _ = writeln!(
@@ -201,7 +202,7 @@ pub(crate) fn list(lines: &[Line], screen: Screen) -> String {
             took.unwrap_or_else(|| "-".to_owned()),
             saved(summary.saved),
         ];
-        if summary.status.name() == "Failed" { rows.add_failed(row) } else { rows.add(row) }
+        if summary.status.has_failures() { rows.add_failed(row) } else { rows.add(row) }
     }
     rows.text(screen)
 }

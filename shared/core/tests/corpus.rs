@@ -13,7 +13,11 @@ fn fixtures(folder: &str) -> PathBuf {
 }
 
 fn corpus(name: &str) -> Parsed {
-    let bytes = std::fs::read(fixtures("corpus").join(name)).expect("a file of the corpus");
+    read("corpus", name)
+}
+
+fn read(folder: &str, name: &str) -> Parsed {
+    let bytes = std::fs::read(fixtures(folder).join(name)).expect("a file of the corpus");
     parse(&bytes, Format::Json).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"))
 }
 
@@ -30,17 +34,17 @@ fn edges(pipeline: &Pipeline) -> Vec<String> {
     lines.collect()
 }
 
-#[test]
-fn every_file_of_the_corpus_parses_and_what_it_warns_of_is_known() {
+/// Returns each file of a folder with what it warns of.
+fn warnings(folder: &str, count: usize) -> String {
     let mut found = String::new();
-    let mut files: Vec<_> = std::fs::read_dir(fixtures("corpus"))
+    let mut files: Vec<_> = std::fs::read_dir(fixtures(folder))
         .expect("the folder")
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name"))
         .collect();
     files.sort();
-    assert_eq!(files.len(), 14);
+    assert_eq!(files.len(), count);
     for name in files {
-        let parsed = corpus(&name);
+        let parsed = read(folder, &name);
         assert_eq!(parsed.pipeline.topological_order.len(), parsed.pipeline.steps.len(), "{name}");
         let _ = writeln!(found, "{name}: {} steps", parsed.pipeline.steps.len());
         for problem in &parsed.warnings {
@@ -48,7 +52,49 @@ fn every_file_of_the_corpus_parses_and_what_it_warns_of_is_known() {
             let _ = writeln!(found, "  {place:?} {} {problem}", problem.code.name());
         }
     }
-    insta::assert_snapshot!(found);
+    found
+}
+
+#[test]
+fn every_file_of_the_corpus_parses_and_what_it_warns_of_is_known() {
+    insta::assert_snapshot!(warnings("corpus", 14));
+}
+
+#[test]
+fn every_file_that_sdk_3_printed_parses_and_what_it_warns_of_is_known() {
+    insta::assert_snapshot!(warnings("corpus-v3", 26));
+}
+
+#[test]
+fn triggers_are_on_edges_and_the_steps_of_a_loop_s_body_are_its_own() {
+    let run_conditions = read("corpus-v3", "run-conditions.json").pipeline;
+    let triggers: Vec<_> = run_conditions
+        .steps
+        .iter()
+        .flat_map(|step| step.triggers.iter().map(move |(of, trigger)| (step, of, trigger)))
+        .map(|(step, of, trigger)| {
+            format!("{} {} {}", step.name, run_conditions.step(*of).name, trigger.name())
+        })
+        .collect();
+    assert_eq!(triggers, ["Notify A Failed", "Always B Any"]);
+    insta::assert_snapshot!(edges(&read("corpus-v3", "for-each.json").pipeline).join("\n"), @r"
+    Fan <-
+    Fan2 <- Fan
+    Z <- Fan
+    ");
+}
+
+#[test]
+fn the_steps_of_a_loop_s_body_may_read_each_other() {
+    let text = r#"{"Version": "2020-12-01", "Steps": [{"Name": "Fan", "Type": "ForEach", "Arguments": {
+        "IterableItems": ["a"], "MaxConcurrency": 1, "ForEachBody": [
+            {"Name": "Make", "Type": "Processing", "Arguments": {
+                "Name": {"Get": "Execution.ProcessingJobName"}}},
+            {"Name": "Use", "Type": "Lambda", "FunctionArn": "f", "Arguments": {
+                "x": {"Get": "Steps.Make.ProcessingJobName"}, "item": {"Get": "ForEach.CurrentItem"}}}
+        ]}}]}"#;
+    let pipeline = parse(text.as_bytes(), Format::Json).expect("legal").pipeline;
+    assert_eq!(edges(&pipeline), ["Fan <-"]);
 }
 
 #[test]

@@ -128,12 +128,14 @@ fn lines(errors: &[ParameterError]) -> String {
 }
 
 fn unrunnable_text(steps: &[(StepName, StepType)]) -> String {
-    let list: Vec<_> = steps.iter().map(|(name, kind)| format!("`{name}` ({kind})")).collect();
+    let line =
+        |(name, kind): &(StepName, StepType)| format!("`{name}` ({kind}) needs {}", kind.needs());
+    let list: Vec<_> = steps.iter().map(line).collect();
     let types = StepType::ALL.iter().filter(|step_type| step_type.is_runnable());
     let runnable: Vec<_> = types.map(|step_type| step_type.name()).collect();
     format!(
-        "these steps cannot run yet: {}; steps of these types can: {}",
-        list.join(", "),
+        "these steps cannot run yet: {} (steps of these types can: {})",
+        list.join("; "),
         runnable.join(", ")
     )
 }

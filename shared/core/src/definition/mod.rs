@@ -16,8 +16,10 @@ pub mod parameter;
 pub mod property_path;
 pub mod queue_url;
 mod scalar_type;
+mod step_needs;
 mod step_rules;
 pub mod step_type;
+pub mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,6 +31,7 @@ use crate::definition::expression::Expression;
 use crate::definition::extension::{CacheScope, OnFailure, TriggerRule, When};
 use crate::definition::function_ref::FunctionRef;
 use crate::definition::queue_url::QueueUrl;
+use crate::definition::trigger::Trigger;
 use crate::name::StepName;
 
 pub use crate::definition::declared::Parameter;
@@ -44,6 +47,7 @@ pub const DEFINITION_VERSION: &str = "2020-12-01";
 pub struct Pipeline {
     pub parameters: Vec<Parameter>,
     pub experiment: Option<ExperimentConfig>,
+    pub mlflow: Option<MlflowConfig>,
     /// In definition order, a condition before the steps of its branches.
     pub steps: Vec<Step>,
     /// Every step after all that it waits for; ties in definition order.
@@ -62,6 +66,13 @@ pub struct ExperimentConfig {
     pub trial_name: Expression,
 }
 
+/// `MlflowConfig` of SDK 3: evaluated and shown, otherwise without effect.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MlflowConfig {
+    pub resource_arn: Option<Expression>,
+    pub experiment_name: Option<Expression>,
+}
+
 /// A node of the pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
@@ -74,6 +85,8 @@ pub struct Step {
     /// The steps that this step waits for: `DependsOn` and every reference at any depth. The
     /// enclosing Condition step is not among them.
     pub dependencies: BTreeSet<StepIndex>,
+    /// The triggers of the dependencies that need not succeed.
+    pub triggers: BTreeMap<StepIndex, Trigger>,
     /// The step's own setting or the pipeline's default. `None` if the step is never cached.
     pub cache: Option<CacheConfig>,
     pub retry_policies: Vec<RetryPolicy>,
@@ -125,6 +138,7 @@ impl Pipeline {
         Self {
             parameters: Vec::new(),
             experiment: None,
+            mlflow: None,
             steps: Vec::new(),
             topological_order: Vec::new(),
         }
@@ -188,6 +202,16 @@ impl Step {
     /// Returns true if this version can execute the step. Others are refused at the start.
     pub fn is_runnable(&self) -> bool {
         self.kind.is_runnable()
+    }
+
+    /// Returns how `dependency` must have ended for this step to start.
+    pub fn trigger(&self, dependency: StepIndex) -> Trigger {
+        self.triggers.get(&dependency).copied().unwrap_or_default()
+    }
+
+    /// Returns true if the step may start although `dependency` did not succeed.
+    pub fn allows_failure(&self, dependency: StepIndex) -> bool {
+        self.trigger_rule != TriggerRule::AllSucceeded || self.trigger(dependency).allows_failure()
     }
 
     /// Returns true if the step compares with an earlier execution, or may use its outputs.

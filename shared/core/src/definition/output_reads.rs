@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::definition::expression::{Expression, Reference};
 use crate::definition::graph::expressions;
 use crate::definition::property_path::Segment;
+use crate::definition::trigger::Trigger;
 use crate::definition::{Branch, Pipeline, StepIndex};
 use crate::name::StepName;
 
@@ -38,7 +39,11 @@ pub fn missing_output(
     }
     let around = branches(pipeline, step);
     let readers = pipeline.indexes().filter(|reader| {
-        pipeline.step(*reader).dependencies.contains(&step)
+        let definition = pipeline.step(*reader);
+        let is_after_failure =
+            matches!(definition.trigger(step), Trigger::Failed | Trigger::Stopped);
+        definition.dependencies.contains(&step)
+            && !is_after_failure
             && branches(pipeline, *reader).is_subset(&around)
     });
     for reader in readers {

@@ -151,7 +151,7 @@ mod tests {
             parameter("DryRun", ScalarType::Boolean, Some(json!(false))),
             tier,
         ];
-        Pipeline { parameters, experiment: None, steps: vec![], topological_order: vec![] }
+        Pipeline { parameters, ..Pipeline::without_steps() }
     }
 
     fn resolve(given: &[(&str, &str)]) -> Result<Value, Vec<String>> {

@@ -6,7 +6,7 @@
 //! and decides again. `HEAD` is the fold of the commits, and only saves reading them all (ADR
 //! 0001).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,9 @@ pub struct Retry {
     /// How many attempts have begun of each step that waits again. Their numbers go on, because
     /// every attempt has a place of its own in S3.
     pub attempts: BTreeMap<StepIndex, u32>,
+    /// The steps that wait again although they succeeded, because they ran after a failure.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub again: BTreeSet<StepIndex>,
 }
 
 /// Something about a step that deserves attention, but is not an error.
@@ -64,7 +67,7 @@ pub struct Warning {
 }
 
 /// The end of an execution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct End {
     /// The reason, if it failed.
@@ -73,6 +76,9 @@ pub struct End {
     /// It was stopped, and nothing failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
+    /// A step ran because of each failure: it is `CompletedWithFailures`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub followed_up: bool,
 }
 
 /// The accepted end of an attempt.

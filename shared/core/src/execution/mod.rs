@@ -72,10 +72,12 @@ impl Execution {
             return Err(FoldError::OutOfOrder { revision, found });
         }
         let mut next = self.clone();
-        if commit.retry.is_some() {
+        if let Some(retry) = &commit.retry {
             next.status = ExecutionStatus::Executing;
-            for state in next.steps.iter_mut().filter(|state| state.phase.is_retried()) {
-                *state = StepState { phase: Phase::Waiting, revision: commit.revision };
+            for (index, state) in next.steps.iter_mut().enumerate() {
+                if state.phase.is_retried() || retry.again.contains(&StepIndex(index)) {
+                    *state = StepState { phase: Phase::Waiting, revision: commit.revision };
+                }
             }
         }
         if commit.stop {
@@ -90,6 +92,9 @@ impl Execution {
         }
         if let Some(end) = &commit.end {
             next.status = match end {
+                End { failure_reason: Some(_), followed_up: true, .. } => {
+                    ExecutionStatus::CompletedWithFailures
+                }
                 End { failure_reason: Some(_), .. } => ExecutionStatus::Failed,
                 End { stopped: true, .. } => ExecutionStatus::Stopped,
                 End { .. } => ExecutionStatus::Succeeded,
@@ -247,7 +252,7 @@ mod tests {
         let mut execution = Execution::new(1);
         assert!(execution.apply(&decide(2, 0, Verdict::Skipped)).is_err());
         let mut commit = decide(1, 0, Verdict::Skipped);
-        commit.end = Some(crate::execution::commit::End { failure_reason: None, stopped: false });
+        commit.end = Some(End::default());
         execution.apply(&commit).expect("legal");
         assert_eq!(execution.status, ExecutionStatus::Succeeded);
         assert!(execution.apply(&Commit::new(2, 0)).is_err());

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cache::key::KeyParts;
+use crate::definition::extension::TriggerRule;
 use crate::definition::graph::{Graph, parameters_behind};
+use crate::definition::trigger::Trigger;
 use crate::definition::{Pipeline, StepIndex};
 use crate::execution::Execution;
 use crate::execution::commit::{AttemptResult, Commit, Decision, Verdict};
@@ -135,11 +137,12 @@ impl PastExecution {
     }
 
     /// Returns why a step cannot stand in for one that a selected step reads, and `None` if it can.
-    pub fn unusable(&self, name: &StepName, allows_skipped: bool) -> Option<&'static str> {
+    pub fn unusable(&self, name: &StepName, standard: Standard) -> Option<&'static str> {
         let phase = self.phase(name);
         let is_usable = match phase {
-            Some(Phase::Skipped) => allows_skipped,
-            Some(phase) => phase.has_succeeded(),
+            Some(Phase::Skipped) => standard >= Standard::Skipped,
+            Some(Phase::Failed) => standard >= Standard::Failed,
+            Some(phase) => phase.has_succeeded() || standard == Standard::Any,
             None => false,
         };
         (!is_usable).then(|| how_it_ended(phase))
@@ -151,7 +154,8 @@ impl PastExecution {
             AttemptResult::Succeeded(produced) if completion.step == step => Some(produced),
             _ => None,
         });
-        succeeded.next()
+        // A resumed execution may run a step again that had succeeded.
+        succeeded.next_back()
     }
 
     fn parameters_behind(&self, step: StepIndex) -> BTreeMap<ParameterName, Value> {
@@ -162,6 +166,28 @@ impl PastExecution {
             Some((name, value))
         };
         names.into_iter().filter_map(value).collect()
+    }
+}
+
+/// How a step may have ended in an earlier execution to stand in for one that a selected step waits
+/// for, the strictest first. A step with a result may always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standard {
+    Result,
+    Skipped,
+    Failed,
+    Any,
+}
+
+impl Standard {
+    /// Returns the standard of a step with this rule for one that it waits for with this trigger.
+    pub fn of(rule: TriggerRule, trigger: Trigger) -> Self {
+        match (rule, trigger) {
+            (_, Trigger::Failed) => Self::Failed,
+            (_, Trigger::Stopped | Trigger::Any) => Self::Any,
+            (TriggerRule::AllSucceeded, Trigger::Completed) => Self::Result,
+            (_, Trigger::Completed) => Self::Skipped,
+        }
     }
 }
 

@@ -12,12 +12,24 @@ pub enum ExecutionStatus {
     Stopping,
     Stopped,
     Failed,
+    /// Steps failed, and others ran because of that.
+    CompletedWithFailures,
     Succeeded,
 }
 
 impl ExecutionStatus {
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Stopped | Self::Failed | Self::Succeeded)
+        !matches!(self, Self::Executing | Self::Stopping)
+    }
+
+    /// Returns true if a step failed that may not fail.
+    pub fn has_failures(self) -> bool {
+        matches!(self, Self::Failed | Self::CompletedWithFailures)
+    }
+
+    /// Returns true if the execution has ended and can be resumed.
+    pub fn is_retryable(self) -> bool {
+        self.has_failures() || self == Self::Stopped
     }
 
     pub fn name(self) -> &'static str {
@@ -26,6 +38,7 @@ impl ExecutionStatus {
             Self::Stopping => "Stopping",
             Self::Stopped => "Stopped",
             Self::Failed => "Failed",
+            Self::CompletedWithFailures => "CompletedWithFailures",
             Self::Succeeded => "Succeeded",
         }
     }

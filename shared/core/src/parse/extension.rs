@@ -41,6 +41,23 @@ impl<'d> Reader<'d> {
         }
     }
 
+    /// Reports a rule that contradicts the triggers of `DependsOn`.
+    pub(super) fn check_trigger_rule(
+        &mut self,
+        node: Node<'d>,
+        rule: TriggerRule,
+        site: &Site<'d>,
+    ) {
+        let Some(member) = node.get("TriggerRule").filter(|_| !site.triggers.is_empty()) else {
+            return;
+        };
+        if matches!(rule, TriggerRule::NoneFailed | TriggerRule::AllDone) {
+            let message = "a step whose `DependsOn` has a `Trigger` starts by its triggers";
+            let finding = Finding::at(member, Code::ConflictingKeys, message);
+            self.report(finding.allowed("`TriggerRule` AllSucceeded, AnySucceeded"));
+        }
+    }
+
     fn tags(&mut self, node: Node<'d>) -> Vec<String> {
         if !self.array(node, "tags", limits::TAGS) {
             return Vec::new();

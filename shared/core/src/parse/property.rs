@@ -30,13 +30,15 @@ impl<'d> Reader<'d> {
         target: StepIndex,
         site: &Site<'d>,
     ) {
-        if !site.reads_failures {
+        if !site.reads_failures && !site.triggers.contains_key(&target) {
             let name = cut(self.outline.step(target).name);
             let message = format!(
                 "`{FAILURE_REASON}` of step `{name}` is read by a step that starts only if `{name}` succeeded"
             );
             let finding = Finding::at(node, Code::MisplacedReference, message);
-            self.report(finding.allowed("`TriggerRule` AllDone, NoneFailed or AnySucceeded"));
+            self.report(finding.allowed(
+                "`TriggerRule` AllDone, NoneFailed or AnySucceeded, or a `Trigger` in `DependsOn`",
+            ));
         }
     }
 

@@ -9,7 +9,7 @@ use crate::parse::problem::Code;
 use crate::parse::suggest::list;
 use crate::parse::text::{Finding, Node};
 
-use super::dependency::Site;
+use super::dependency::{EXPERIMENT, Site};
 use super::expression::Typed;
 use super::member::cut;
 use super::reader::Reader;
@@ -29,10 +29,14 @@ impl<'d> Reader<'d> {
             "PipelineExperimentConfig" => self.experiment_variable(node, rest, site),
             // The item of a ForEach step, which cannot run yet. Its expressions are only searched
             // for steps.
-            "ForEach" | "ChildOutput" if site.step_type == Some(StepType::ForEach) => None,
+            "ForEach" | "IterationOutput" | "ChildOutput"
+                if site.step_type == Some(StepType::ForEach) =>
+            {
+                None
+            }
             _ => {
                 let message = format!("`{}` names nothing", cut(text));
-                let hint = (root == "ForEach")
+                let hint = matches!(root, "ForEach" | "IterationOutput")
                     .then(|| "it has a value only inside a ForEach step".to_owned());
                 let finding = Finding::at(node, Code::InvalidExpression, message).allowed(ROOTS);
                 self.report(finding.hint(hint));
@@ -71,7 +75,11 @@ impl<'d> Reader<'d> {
             ExecutionVariable::ProcessingJobName => Some(StepType::Processing),
             _ => None,
         };
-        if let Some(home) = home.filter(|home| Some(*home) != site.step_type) {
+        // The body of a ForEach step may hold any step.
+        let is_home = |home: StepType| {
+            site.step_type == Some(home) || site.step_type == Some(StepType::ForEach)
+        };
+        if let Some(home) = home.filter(|home| !is_home(*home)) {
             let message = format!("`Execution.{name}` has a value only inside a {home} step");
             self.report(Finding::at(node, Code::MisplacedReference, message));
         }
@@ -118,10 +126,10 @@ impl<'d> Reader<'d> {
                 return None;
             }
         };
-        let message = match (&self.experiment, site.step) {
-            (_, None) => "`PipelineExperimentConfig` cannot refer to itself",
+        let message = match (&self.experiment, site.part) {
+            (_, Some(EXPERIMENT)) => "`PipelineExperimentConfig` cannot refer to itself",
             (None, _) => "the definition has no `PipelineExperimentConfig`",
-            (Some(config), Some(_)) => {
+            (Some(config), _) => {
                 let value = match variable {
                     ExperimentVariable::ExperimentName => &config.experiment_name,
                     ExperimentVariable::TrialName => &config.trial_name,
@@ -172,12 +180,14 @@ impl<'d> Reader<'d> {
         let target = if name.is_empty() {
             // The path is missing as well, and the problem reported for it is enough.
             None
-        } else if site.step.is_some() {
-            self.find_step(node, name)
-        } else {
-            let message = "`PipelineExperimentConfig` is evaluated before any step";
+        } else if let Some(part) = site.part {
+            let message = format!("`{part}` is evaluated before any step");
             self.report(Finding::at(node, Code::MisplacedReference, message));
             None
+        } else if site.body.contains(name) {
+            None
+        } else {
+            self.find_step(node, name)
         };
         if let Some(target) = target {
             self.wait_for(target, node, site);

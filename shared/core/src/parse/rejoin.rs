@@ -18,7 +18,8 @@ impl<'d> Reader<'d> {
             return;
         }
         let mut reached: BTreeMap<StepIndex, Parent> = BTreeMap::new();
-        for (dependency, node) in edges {
+        let must_succeed = |edge: &StepIndex| !step.allows_failure(*edge);
+        for (dependency, node) in edges.iter().filter(|(edge, _)| must_succeed(edge)) {
             for parent in self.branches_around(*dependency) {
                 let other = reached.entry(parent.condition).or_insert(parent);
                 if other.branch == parent.branch {

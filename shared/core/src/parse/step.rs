@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::definition::step_type::Caching;
-use crate::definition::{CacheConfig, Step, StepIndex};
+use crate::definition::{CacheConfig, Step, StepIndex, StepType};
 use crate::limits;
 use crate::name::StepName;
 use crate::parse::problem::Code;
@@ -51,7 +51,9 @@ impl<'d> Reader<'d> {
     fn step(&mut self, index: StepIndex) -> (Option<Step>, Site<'d>) {
         let outline = self.outline.step(index);
         let (node, step_type, parent) = (outline.node, outline.step_type, outline.parent);
-        let mut site = Site::step(index, step_type, false);
+        let mut site = Site::step(index, step_type);
+        site.triggers = self.triggers_of(node);
+        site.body = body_of(node, step_type);
         let rule = node.get("TriggerRule").and_then(Node::as_str);
         site.reads_failures = rule.is_some_and(|rule| rule != "AllSucceeded");
         let rules = rules_of(step_type);
@@ -76,6 +78,7 @@ impl<'d> Reader<'d> {
         // A condition may read a value that never repeats.
         site.is_cached = false;
         let extensions = self.extensions(node, &mut site);
+        self.check_trigger_rule(node, extensions.trigger_rule, &site);
         let (Some(name), Some(kind)) = (name, kind) else { return (None, site) };
         let step = Step {
             name,
@@ -85,6 +88,7 @@ impl<'d> Reader<'d> {
             parent,
             // Set when all steps are read.
             dependencies: BTreeSet::new(),
+            triggers: std::mem::take(&mut site.triggers),
             cache,
             retry_policies,
             timeout_seconds,
@@ -130,4 +134,12 @@ impl<'d> Reader<'d> {
             (Caching::Own | Caching::OwnOrDefault, Some(config)) => self.cache_config(config),
         }
     }
+}
+
+/// Returns the names of the steps in a ForEach step's body.
+fn body_of(node: Node<'_>, step_type: Option<StepType>) -> BTreeSet<&str> {
+    let arguments = node.get("Arguments").filter(|_| step_type == Some(StepType::ForEach));
+    let body = arguments.and_then(|arguments| arguments.get("ForEachBody"));
+    let steps = body.into_iter().flat_map(Node::elements);
+    steps.filter_map(|step| step.get("Name")?.as_str()).collect()
 }

@@ -1,17 +1,26 @@
 //! Reads the top level of a definition.
 
 use crate::definition::expression::Expression;
-use crate::definition::{DEFINITION_VERSION, ExperimentConfig, Pipeline, ScalarType, Step};
+use crate::definition::{
+    DEFINITION_VERSION, ExperimentConfig, MlflowConfig, Pipeline, ScalarType, Step,
+};
 use crate::parse::problem::Code;
 use crate::parse::text::{Content, Finding, Node};
 
-use super::dependency::Site;
+use super::dependency::{EXPERIMENT, Site};
 use super::expression::with_article;
 use super::member::cut;
 use super::reader::Reader;
 
-const KEYS: [&str; 6] =
-    ["Version", "Metadata", "Parameters", "PipelineExperimentConfig", "CacheConfig", "Steps"];
+const KEYS: [&str; 7] = [
+    "Version",
+    "Metadata",
+    "Parameters",
+    "PipelineExperimentConfig",
+    "MlflowConfig",
+    "CacheConfig",
+    "Steps",
+];
 
 impl<'d> Reader<'d> {
     pub(super) fn pipeline(&mut self, root: Node<'d>) -> Option<Pipeline> {
@@ -32,6 +41,7 @@ impl<'d> Reader<'d> {
         self.defaults = defaults.collect();
         self.experiment =
             root.get("PipelineExperimentConfig").and_then(|node| self.experiment(node));
+        let mlflow = root.get("MlflowConfig").and_then(|node| self.mlflow(node));
         self.default_cache = root.get("CacheConfig").and_then(|node| self.cache_config(node));
         let (steps, topological_order) = match self.required(root, "Steps") {
             Some(node) => self.steps(node),
@@ -41,6 +51,7 @@ impl<'d> Reader<'d> {
         Some(Pipeline {
             parameters: parameters.unwrap_or_default(),
             experiment: self.experiment.take(),
+            mlflow,
             steps: steps.into_iter().collect::<Option<Vec<Step>>>()?,
             topological_order,
         })
@@ -71,12 +82,31 @@ impl<'d> Reader<'d> {
         }
         let mut name = |key| {
             let member = self.required(node, key)?;
-            let mut site = Site::experiment();
+            let mut site = Site::before_steps(EXPERIMENT);
             Some(self.string_expression(member, key, &mut site))
         };
         let experiment_name = name("ExperimentName");
         let trial_name = name("TrialName");
         Some(ExperimentConfig { experiment_name: experiment_name?, trial_name: trial_name? })
+    }
+
+    /// Reads `MlflowConfig`, which every definition of SDK 3 has and which is `null` by default. Its
+    /// members may be `null` too.
+    fn mlflow(&mut self, node: Node<'d>) -> Option<MlflowConfig> {
+        if matches!(node.content(), Content::Null)
+            || !self.object(node, &["MlflowResourceArn", "MlflowExperimentName"])
+        {
+            return None;
+        }
+        let mut member = |key| {
+            let member = node.get(key)?;
+            let is_null = matches!(member.content(), Content::Null);
+            let mut site = Site::before_steps("MlflowConfig");
+            (!is_null).then(|| self.string_expression(member, key, &mut site))
+        };
+        let resource_arn = member("MlflowResourceArn");
+        let experiment_name = member("MlflowExperimentName");
+        Some(MlflowConfig { resource_arn, experiment_name })
     }
 
     /// Reads an expression in a place that takes only strings.

@@ -10,6 +10,7 @@ use crate::execution::start::Start;
 use crate::plan::draft::Draft;
 use crate::plan::readiness::failed_fail_step;
 use crate::plan::resolver::{Pending, Planned};
+use crate::plan::run_condition::waiting_again;
 
 /// Why an execution cannot be stopped or resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +18,7 @@ use crate::plan::resolver::{Pending, Planned};
 pub enum ControlError {
     #[error("it has already ended ({})", .0.name())]
     Over(ExecutionStatus),
-    #[error("it is {}; only a Failed or Stopped one can be retried", .0.name())]
+    #[error("it is {}; only a Failed, CompletedWithFailures or Stopped one can be retried", .0.name())]
     NotRetryable(ExecutionStatus),
     #[error("it ended in a Fail step, and would end there again")]
     FailStep,
@@ -41,7 +42,7 @@ pub fn check_retry(
     if start.refused.is_some() {
         return Err(ControlError::Refused);
     }
-    if !matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Stopped) {
+    if !execution.status.is_retryable() {
         return Err(ControlError::NotRetryable(execution.status));
     }
     if failed_fail_step(pipeline, &execution.steps).is_some() {
@@ -84,13 +85,14 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Resumes the execution: what failed, was stopped or never started waits once more. The
-    /// numbers of attempts go on.
+    /// Resumes the execution: what failed, was stopped or never started waits once more, and so
+    /// does what ran because of that. The numbers of attempts go on.
     pub(crate) fn retry(&mut self) {
+        let again = waiting_again(self.pipeline, &self.states);
         let mut attempts = BTreeMap::new();
         for step in self.pipeline.indexes() {
             let StepState { phase, revision } = self.states[step.0];
-            if !phase.is_retried() {
+            if !phase.is_retried() && !again.contains(&step) {
                 continue;
             }
             // While the commit is missing the number does not matter: the plan is made again.
@@ -100,10 +102,12 @@ impl Draft<'_> {
             }
         }
         let revision = self.plan.commit.revision;
-        for state in self.states.iter_mut().filter(|state| state.phase.is_retried()) {
-            *state = StepState { phase: Phase::Waiting, revision };
+        for (index, state) in self.states.iter_mut().enumerate() {
+            if state.phase.is_retried() || again.contains(&StepIndex(index)) {
+                *state = StepState { phase: Phase::Waiting, revision };
+            }
         }
         self.is_stopping = false;
-        self.plan.commit.retry = Some(Retry { attempts });
+        self.plan.commit.retry = Some(Retry { attempts, again });
     }
 }

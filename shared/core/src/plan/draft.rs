@@ -14,9 +14,10 @@ use crate::limits::{COMMIT_BYTES, FAILURE_REASON_CHARS, json_bytes};
 use crate::plan::claimed_keys::ClaimedKeys;
 use crate::plan::effect::Plan;
 use crate::plan::facts::{Facts, Need};
-use crate::plan::readiness::{failed_fail_step, first_failed};
+use crate::plan::readiness::{counts_as_failed, failed_fail_step, first_failed};
 use crate::plan::redact::{redact, secret_values};
 use crate::plan::resolver::{Planned, Resolver};
+use crate::plan::run_condition::are_followed_up;
 
 /// The longest failure reason of an execution: SageMaker's text, a step's name and its message.
 const END_REASON_CHARS: usize = 1_300;
@@ -150,9 +151,9 @@ impl<'a> Draft<'a> {
     /// number, because the commits that began them are no longer referenced afterwards.
     fn attempts_begun(&self, decision: &Decision) -> u32 {
         let revision = self.states[decision.step.0].revision;
-        // `Run` and `Stopped` carry their own attempt number, and successful steps never need one
-        // again.
-        if revision == 0 || !decision.verdict.phase().is_retried() {
+        // `Run` and `Stopped` carry their own attempt number.
+        let has_own = matches!(decision.verdict, Verdict::Run(_) | Verdict::Stopped { .. });
+        if revision == 0 || has_own {
             return 0;
         }
         // While the commit is missing the number does not matter: a plan with needs is made again.
@@ -184,7 +185,7 @@ impl<'a> Draft<'a> {
         if let Some(refused) = &self.start.refused {
             let text = format!("{NOT_STARTED}{}", refused.reason);
             let failure_reason = Some(text.chars().take(END_REASON_CHARS).collect());
-            self.plan.commit.end = Some(End { failure_reason, stopped: false });
+            self.plan.commit.end = Some(End { failure_reason, ..End::default() });
             return;
         }
         let is_stopping = self.is_stopping;
@@ -197,7 +198,16 @@ impl<'a> Draft<'a> {
             return;
         }
         let Ok(failure_reason) = self.first_failure_reason() else { return };
-        self.plan.commit.end = Some(End { failure_reason, stopped: is_stopping });
+        let followed_up = failure_reason.is_some() && self.is_followed_up();
+        self.plan.commit.end = Some(End { failure_reason, stopped: is_stopping, followed_up });
+    }
+
+    /// Returns true if a step ran because of each failure, so that the execution ends as
+    /// `CompletedWithFailures`. One that is stopped has not completed.
+    fn is_followed_up(&self) -> bool {
+        let failed = |index: &StepIndex| counts_as_failed(self.pipeline, &self.states, *index);
+        let failed: Vec<_> = self.pipeline.indexes().filter(failed).collect();
+        !self.is_stopping && are_followed_up(self.pipeline, &self.states, &failed)
     }
 
     /// Returns SageMaker's text, then the first failed step and its message, which SageMaker leaves

@@ -115,7 +115,7 @@ mod tests {
     fn head_is_due_if_another_process_may_look_for_it() {
         let (mut plan, after) = lone(3);
         assert!(!is_head_due(&plan, &after));
-        plan.commit.end = Some(End { failure_reason: None, stopped: false });
+        plan.commit.end = Some(End::default());
         assert!(is_head_due(&plan, &after), "an end");
         plan.commit.end = None;
         plan.commit.stop = true;

@@ -34,6 +34,7 @@ pub(crate) mod resolver;
 mod result_check;
 pub mod retry;
 mod reuse;
+mod run_condition;
 mod step;
 mod witness;
 

@@ -61,7 +61,10 @@ pub(crate) fn readiness(
             return Readiness::Wait;
         }
         let on_failure = pipeline.step(*dependency).on_failure;
+        let trigger = step.trigger(*dependency);
         let kind = match phase {
+            _ if trigger.allows_failure() && trigger.holds(phase) => &mut ends.succeeded,
+            _ if trigger.allows_failure() => &mut ends.unmet,
             Phase::Failed if on_failure == OnFailure::Continue => &mut ends.tolerated,
             Phase::Failed => &mut ends.failed,
             Phase::NotStarted => &mut ends.not_started,
@@ -84,6 +87,11 @@ pub(crate) fn readiness(
         })
     };
     let absence = || {
+        if let Some(unmet) = ends.unmet {
+            let ended = how_it_ended(states[unmet.0].phase);
+            let trigger = step.trigger(unmet).name();
+            return Some(format!("`{}` {ended}, and its trigger is `{trigger}`", name(unmet)));
+        }
         let tolerated = ends.tolerated.map(|step| format!("`{}` failed, as it may", name(step)));
         tolerated.or_else(|| Some(format!("`{}` was skipped", name(ends.skipped?))))
     };
@@ -118,6 +126,20 @@ struct Ends {
     tolerated: Option<StepIndex>,
     not_started: Option<StepIndex>,
     skipped: Option<StepIndex>,
+    /// Its trigger does not hold.
+    unmet: Option<StepIndex>,
+}
+
+/// Returns how a step ended whose trigger does not hold.
+fn how_it_ended(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Failed => "failed",
+        Phase::NotStarted => "did not start",
+        Phase::Skipped => "was skipped",
+        Phase::NotSelected => "was not selected",
+        Phase::Stopped => "was stopped",
+        _ => "succeeded",
+    }
 }
 
 /// Returns the step of `among` that failed first. Steps with `OnFailure: Continue` do not count.
@@ -126,15 +148,22 @@ pub(crate) fn first_failed(
     states: &[StepState],
     among: impl Iterator<Item = StepIndex>,
 ) -> Option<StepIndex> {
-    let counts = |index: &StepIndex| {
-        states[index.0].phase == Phase::Failed
-            && pipeline.step(*index).on_failure == OnFailure::Fail
-    };
-    among.filter(counts).min_by_key(|index| (states[index.0].revision, *index))
+    let failed = among.filter(|index| counts_as_failed(pipeline, states, *index));
+    failed.min_by_key(|index| (states[index.0].revision, *index))
+}
+
+/// Returns true if the step failed and may not fail.
+pub(crate) fn counts_as_failed(
+    pipeline: &Pipeline,
+    states: &[StepState],
+    index: StepIndex,
+) -> bool {
+    let is_failed = states[index.0].phase == Phase::Failed;
+    is_failed && pipeline.step(index).on_failure == OnFailure::Fail
 }
 
 /// Returns `from` and everything upstream of it, nearest first.
-fn upstream(pipeline: &Pipeline, from: StepIndex) -> Vec<StepIndex> {
+pub(crate) fn upstream(pipeline: &Pipeline, from: StepIndex) -> Vec<StepIndex> {
     let mut is_found = vec![false; pipeline.steps.len()];
     let mut found = vec![from];
     let mut next = 0;

@@ -54,7 +54,7 @@ pub fn repair(
         pipeline.indexes().filter(|step| execution.step(*step).phase.has_succeeded()).collect();
     let mut claims = Commit::new(execution.revision + 1, now_ms);
     let mut results = Commit::new(execution.revision + 2, now_ms);
-    results.end = Some(End { failure_reason: None, stopped: true });
+    results.end = Some(End { stopped: true, ..End::default() });
     let mut taken = Vec::new();
     for step in &pipeline.topological_order {
         let waits = execution.step(*step).phase == Phase::Waiting;

@@ -17,7 +17,6 @@ use crate::cache::key::{Content, listing_digest};
 use crate::definition::expression::{
     ExecutionVariable, ExperimentVariable, Expression, Reference, Scope, Unresolved,
 };
-use crate::definition::extension::TriggerRule;
 use crate::definition::output::convert_output;
 use crate::definition::property_path::{FAILURE_REASON, PropertyPath, Segment};
 use crate::definition::{Pipeline, StepIndex, StepKind};
@@ -241,11 +240,11 @@ impl<'a> Resolver<'a> {
         value
     }
 
-    /// Returns true if the reading step finds `null` in a step of this phase: the step did not
-    /// succeed, and the reader's trigger rule lets it start all the same.
-    fn reads_null(&self, phase: Phase) -> bool {
-        let rule = self.reader.map(|reader| self.pipeline.step(reader).trigger_rule);
-        !phase.has_succeeded() && rule.is_some_and(|rule| rule != TriggerRule::AllSucceeded)
+    /// Returns true if the reading step finds `null` in `step`: it did not succeed, and the reader's
+    /// trigger rule or its trigger lets it start all the same.
+    fn reads_null(&self, step: StepIndex) -> bool {
+        let allows_failure = |reader| self.pipeline.step(reader).allows_failure(step);
+        !self.states[step.0].phase.has_succeeded() && self.reader.is_some_and(allows_failure)
     }
 
     /// Returns why a step failed, and `None` if it did not fail.
@@ -273,7 +272,7 @@ impl<'a> Resolver<'a> {
         {
             return Ok(self.failure_reason(step)?.map_or(Value::Null, Value::from));
         }
-        if self.reads_null(self.states[step.0].phase) {
+        if self.reads_null(step) {
             return Ok(Value::Null);
         }
         match (&definition.kind, self.states[step.0].phase, path.0.as_slice()) {

@@ -3,10 +3,11 @@
 //! A step is compared as if everything upstream of it were as it was then. So a change is found
 //! where it was made, and not in all steps that follow; `state:changed+` selects those too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::graph::parameters_read;
-use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::definition::trigger::Trigger;
+use crate::definition::{Pipeline, Step, StepIndex, StepKind};
 use crate::execution::Execution;
 use crate::execution::commit::{Commit, Decision, Verdict};
 use crate::execution::past::PastExecution;
@@ -81,7 +82,8 @@ impl Draft<'_> {
         let (step, before) = (self.pipeline.step(index), earlier.pipeline.step(then));
         let is_same_text = step.kind == before.kind
             && step.when == before.when
-            && step.trigger_rule == before.trigger_rule;
+            && step.trigger_rule == before.trigger_rule
+            && triggers(self.pipeline, step) == triggers(&earlier.pipeline, before);
         let function = self.start.function(step);
         let digest = function.map(|function| function.code_digest.as_str());
         let is_same_code = digest == earlier.code_digest(&step.name);
@@ -90,6 +92,12 @@ impl Draft<'_> {
             |name| self.start.parameters.get(name) == earlier.start.parameters.get(name);
         !(is_same_text && is_same_code && read.iter().all(parameter))
     }
+}
+
+/// Returns the triggers of a step by the names of the steps that it waits for.
+fn triggers<'a>(pipeline: &'a Pipeline, step: &Step) -> BTreeMap<&'a str, Trigger> {
+    let triggers = step.triggers.iter();
+    triggers.map(|(index, trigger)| (pipeline.step(*index).name.as_str(), *trigger)).collect()
 }
 
 /// Returns the steps that failed in an earlier execution, as far as the pipeline still has them.

@@ -15,12 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::definition::extension::TriggerRule;
 use crate::definition::graph::{Direction, Graph};
 use crate::definition::output::convert_output;
 use crate::definition::output_reads::outputs_read;
 use crate::definition::{Pipeline, StepIndex, StepKind, StepType};
-use crate::execution::past::PastExecution;
+use crate::execution::past::{PastExecution, Standard};
 use crate::execution::result::Supplied;
 use crate::name::{ExecutionId, StepName};
 use crate::parse::suggest::list;
@@ -124,8 +123,8 @@ impl SelectionError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Requirement {
     pub step: StepIndex,
-    /// If true, its readers can do without a result.
-    pub allows_skipped: bool,
+    /// How it may have ended in the source execution, by the strictest of its readers.
+    pub standard: Standard,
 }
 
 /// Returns the steps that selectors name: the union of `select`, or all steps, without those of
@@ -201,7 +200,7 @@ pub fn requirements(
     supplied: &BTreeMap<StepIndex, Supplied>,
 ) -> Vec<Requirement> {
     let graph = Graph::new(pipeline);
-    let mut found: BTreeMap<StepIndex, bool> = BTreeMap::new();
+    let mut found: BTreeMap<StepIndex, Standard> = BTreeMap::new();
     for reader in selected {
         let step = pipeline.step(*reader);
         let read = outputs_read(pipeline, *reader);
@@ -214,12 +213,16 @@ pub fn requirements(
                 continue;
             }
             let is_parent = step.parent.is_some_and(|parent| parent.condition == *edge);
-            let allows_skipped = !is_parent && step.trigger_rule != TriggerRule::AllSucceeded;
-            let allowed = found.entry(*edge).or_insert(true);
-            *allowed = *allowed && allows_skipped;
+            let standard = if is_parent {
+                Standard::Result
+            } else {
+                Standard::of(step.trigger_rule, step.trigger(*edge))
+            };
+            let strictest = found.entry(*edge).or_insert(standard);
+            *strictest = standard.min(*strictest);
         }
     }
-    let requirement = |(step, allows_skipped)| Requirement { step, allows_skipped };
+    let requirement = |(step, standard)| Requirement { step, standard };
     found.into_iter().map(requirement).collect()
 }
 
@@ -263,7 +266,7 @@ pub fn check_source(
         .iter()
         .filter_map(|requirement| {
             let name = &pipeline.step(requirement.step).name;
-            let why = earlier.unusable(name, requirement.allows_skipped)?;
+            let why = earlier.unusable(name, requirement.standard)?;
             Some((name.clone(), why.to_owned()))
         })
         .collect();

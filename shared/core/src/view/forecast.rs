@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::definition::trigger::Trigger;
 use crate::definition::{Pipeline, StepIndex, StepKind, StepType};
 use crate::execution::Execution;
 use crate::execution::commit::{Commit, Verdict};
@@ -144,7 +145,10 @@ fn may_be_skipped(pipeline: &Pipeline, execution: &Execution, index: StepIndex) 
     while let Some(current) = queue.pop() {
         let step = pipeline.step(current);
         let parent = step.parent.map(|parent| parent.condition);
+        let is_after_failure =
+            |trigger: &Trigger| matches!(trigger, Trigger::Failed | Trigger::Stopped);
         if step.when.is_some()
+            || step.triggers.values().any(is_after_failure)
             || parent.is_some_and(|it| execution.step(it).phase == Phase::Waiting)
         {
             return true;

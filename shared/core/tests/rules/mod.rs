@@ -11,6 +11,7 @@ mod plan;
 mod properties;
 mod recovery;
 mod repair;
+mod run_condition;
 mod selection;
 mod what_if;
 mod witness;

@@ -108,7 +108,7 @@ async fn live_executions_and_the_list_follow_the_end(store: &dyn ExecutionStore)
     let line = async || store.list(Some(&start.pipeline_name), 5).await.unwrap().remove(0);
     assert!(is_live().await);
 
-    let end = End { failure_reason: Some("it broke".to_owned()), stopped: false };
+    let end = End { failure_reason: Some("it broke".to_owned()), ..End::default() };
     let ended = Commit { end: Some(end.clone()), ..Commit::new(1, 99) };
     let mut state = Execution::new(3);
     state.apply(&ended).unwrap();

@@ -118,9 +118,11 @@ pub fn describe(
         if execution.apply(commit).is_err() {
             break;
         }
-        if commit.retry.is_some() {
-            let again = pipeline.indexes().filter(|i| before.step(*i).phase.is_retried());
-            for index in again {
+        if let Some(retry) = &commit.retry {
+            for index in pipeline.indexes() {
+                if !before.step(index).phase.is_retried() && !retry.again.contains(&index) {
+                    continue;
+                }
                 steps[index.0].wait_again(pipeline.step(index));
             }
         }
