@@ -53,6 +53,7 @@ pub(crate) mod limit {
     pub(crate) const NAME: RangeInclusive<usize> = 1..=256;
     pub(crate) const ARN: RangeInclusive<usize> = 1..=2048;
     pub(crate) const ROLE: RangeInclusive<usize> = 20..=2048;
+    pub(crate) const MLFLOW_EXPERIMENT: RangeInclusive<usize> = 1..=256;
     pub(crate) const DISPLAY_NAME: RangeInclusive<usize> = 1..=82;
     pub(crate) const DESCRIPTION: RangeInclusive<usize> = 0..=3072;
     pub(crate) const TOKEN: RangeInclusive<usize> = 32..=128;

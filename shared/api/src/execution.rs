@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sidestep_core::execution::start::Start;
 use sidestep_core::name::ExecutionId;
 use sidestep_core::view::description::ExecutionDescription;
+use sidestep_core::view::experiment::{ExperimentNames, experiment_names};
 use sidestep_engine::ports::pipelines::{Label, PipelineRecord};
 
 use crate::api::Api;
@@ -58,6 +59,7 @@ impl Api {
         let label = self.label(&id).await?;
         let record = self.pipelines.pipeline(&loaded.start.pipeline_name).await?;
         let start = &loaded.start;
+        let names = experiment_names(&loaded.pipeline, start);
         let version_id = self.version_of(&label, start, record.as_ref()).await?;
         let aliases = record.as_ref().zip(version_id).map(|(r, id)| aliases_of(r, id));
         Ok(json!({
@@ -66,6 +68,7 @@ impl Api {
             "PipelineExecutionDisplayName": display_name(&label, start.started_at_ms),
             "PipelineExecutionStatus": description.pipeline_execution_status,
             "PipelineExecutionDescription": label.description,
+            "PipelineExperimentConfig": experiment_config(&names),
             "FailureReason": description.failure_reason.as_deref().map(|why| cut(why, FAILURE_REASON)),
             "CreationTime": epoch(start.started_at_ms),
             "LastModifiedTime": epoch(description.changed_at_ms),
@@ -75,6 +78,7 @@ impl Api {
             "SelectiveExecutionConfig": selection(&description),
             "PipelineVersionId": version_id,
             "PipelineVersionAliases": aliases,
+            "MLflowConfig": mlflow_config(&names, &label),
         }))
     }
 
@@ -186,6 +190,23 @@ impl Api {
 
 pub(crate) fn display_name(label: &Label, started_at_ms: u64) -> String {
     label.display_name.clone().unwrap_or_else(|| format!("execution-{started_at_ms}"))
+}
+
+/// Returns the names of the experiment, which SageMaker writes in lower case, and of the trial.
+fn experiment_config(names: &ExperimentNames) -> Option<Value> {
+    let experiment_name = names.experiment_name.as_ref()?.to_lowercase();
+    Some(json!({ "ExperimentName": experiment_name, "TrialName": names.trial_name }))
+}
+
+/// Returns the definition's configuration for MLflow. The name that was given at the start
+/// overrides the definition's.
+fn mlflow_config(names: &ExperimentNames, label: &Label) -> Option<Value> {
+    let given = label.mlflow_experiment_name.as_ref();
+    let experiment_name = given.or(names.mlflow_experiment_name.as_ref());
+    let resource_arn = names.mlflow_resource_arn.as_ref();
+    experiment_name.or(resource_arn).map(
+        |_| json!({ "MlflowResourceArn": resource_arn, "MlflowExperimentName": experiment_name }),
+    )
 }
 
 /// Returns the selection with the members that SageMaker has.

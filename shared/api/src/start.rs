@@ -89,9 +89,11 @@ impl StartExecutionRequest {
         }
         let alias = self.pipeline_version_alias.as_ref();
         checks.text("pipelineVersionAlias", alias, limit::ALIAS, Some(&ALIAS));
+        let experiment = self.mlflow_experiment_name.as_ref();
+        checks.text("mlflowExperimentName", experiment, limit::MLFLOW_EXPERIMENT, None);
         checks.finish()?;
-        if self.mlflow_experiment_name.is_some() || self.role_arn.is_some() {
-            let text = "MlflowExperimentName and RoleArn are not supported: sidestep has no experiments, and functions have their own roles.";
+        if self.role_arn.is_some() {
+            let text = "RoleArn is not supported: functions have their own roles.";
             return Err(ApiError::validation(text));
         }
         Ok(())
@@ -144,6 +146,7 @@ impl Api {
             display_name: request.pipeline_execution_display_name,
             description: request.pipeline_execution_description,
             version_id: Some(version.version_id),
+            mlflow_experiment_name: request.mlflow_experiment_name,
         };
         // The label is written first, so that the execution is never seen without it.
         self.pipelines.put_label(&prepared.start.execution_id, &label).await?;

@@ -6,7 +6,9 @@
 )]
 
 mod callbacks;
+mod corpus;
 mod executions;
+mod experiments;
 mod lists;
 mod pipelines;
 mod protocol;

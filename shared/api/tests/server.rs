@@ -14,8 +14,8 @@ use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::objects::memory::MemoryObjectStore;
 use sidestep_engine::ports::{Deployment, Ports};
 use sidestep_testkit::memory::{
-    ManualClock, MemoryBatches, MemoryCache, MemoryFunctions, MemoryPipelines, MemoryQueues,
-    MemoryTable, MemoryTriggers,
+    Invoked, ManualClock, MemoryBatches, MemoryCache, MemoryFunctions, MemoryPipelines,
+    MemoryQueues, MemoryTable, MemoryTriggers,
 };
 use tower::ServiceExt as _;
 
@@ -132,22 +132,40 @@ impl Server {
                 return count;
             }
             for invocation in invoked {
-                self.clock.advance(1_000);
-                let report = json!({
-                    "requestContext": { "condition": condition, "requestId": invocation.request_id,
-                        "functionArn": invocation.invoke_arn },
-                    "requestPayload": invocation.payload,
-                    "responsePayload": response,
-                });
-                self.engine.handle(report).await.unwrap();
+                self.report(condition, &invocation, &response).await;
                 count += 1;
             }
         }
     }
 
+    /// Reports the end of one invocation, a second later.
+    async fn report(&self, condition: &str, invocation: &Invoked, response: &Value) {
+        self.clock.advance(1_000);
+        let report = json!({
+            "requestContext": { "condition": condition, "requestId": invocation.request_id,
+                "functionArn": invocation.invoke_arn },
+            "requestPayload": invocation.payload,
+            "responsePayload": response,
+        });
+        self.engine.handle(report).await.unwrap();
+    }
+
     /// Lets every function that runs succeed.
     pub(crate) async fn succeed(&self) -> usize {
         self.finish("Success", json!({ "Rows": 3 })).await
+    }
+
+    /// Makes a function known.
+    pub(crate) fn deploy(&self, name: &str) {
+        self.functions.deploy(name, "sha256:code", 60);
+    }
+
+    /// Lets the functions that run now fail, and not those that start because of it.
+    pub(crate) async fn fail_once(&self) {
+        for invocation in self.functions.take() {
+            let response = json!({ "errorType": "ValueError", "errorMessage": "no rows" });
+            self.report("RetriesExhausted", &invocation, &response).await;
+        }
     }
 
     /// Lets every function that runs fail.

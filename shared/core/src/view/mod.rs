@@ -6,6 +6,7 @@
 pub mod cost;
 pub mod description;
 mod difference;
+pub mod experiment;
 pub mod explain;
 pub mod forecast;
 pub mod price;

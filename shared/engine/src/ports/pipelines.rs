@@ -71,6 +71,9 @@ pub struct Label {
     pub description: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<u64>,
+    /// The name that was given at the start in place of the definition's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mlflow_experiment_name: Option<String>,
 }
 
 /// A request that was answered, found again by its idempotency token.
