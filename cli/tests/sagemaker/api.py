@@ -169,12 +169,15 @@ class Api(Case):
         self.assertNotIn("`A`", text)
 
     def test_what_the_sdk_printed_is_taken_as_it_is_and_starts_if_it_can(self):
-        folder = os.path.join(os.path.dirname(__file__), "../../../tests/fixtures/corpus")
+        fixtures = os.path.join(os.path.dirname(__file__), "../../../tests/fixtures")
+        paths = [os.path.join(fixtures, corpus, file) for corpus in ("corpus", "corpus-v3")
+                 for file in sorted(os.listdir(os.path.join(fixtures, corpus)))]
         started, jobs, functions = [], [], []
-        for file in sorted(os.listdir(folder)):
-            with open(os.path.join(folder, file)) as source:
+        for number, path in enumerate(paths):
+            file = os.path.basename(path)
+            with open(path) as source:
                 text = source.read()
-            name = f"{self.name}-{file.removesuffix('.json')}"
+            name = f"{self.name}-{number}-{file.removesuffix('.json')}"
             self.client.create_pipeline(PipelineName=name, RoleArn=ROLE, PipelineDefinition=text)
             self.assertEqual(self.client.describe_pipeline(PipelineName=name)["PipelineDefinition"], text)
             # Their functions have many names; here all are the one that there is.

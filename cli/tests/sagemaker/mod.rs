@@ -1,8 +1,8 @@
 //! SageMaker's own clients, unmodified, against `sidestep serve`.
 //!
-//! They are the Python SDK, boto3, the AWS CLI, and a fuzzer.
+//! They are the Python SDKs 2 and 3, boto3, the AWS CLI, and a fuzzer.
 //!
-//! They live in a virtual environment below `target/` that is made once. Where it cannot be had the
+//! They live in virtual environments below `target/` that are made once. Where it cannot be had the
 //! tests say so; with `CI` set that fails.
 
 use std::fs;
@@ -16,9 +16,16 @@ use serde_json::Value;
 use sidestep_testkit::python::{environment, program, target_folder};
 use tempfile::TempDir;
 
-/// `sagemaker` 3 is another SDK with the same calls. The last is what runs the functions.
-const PACKAGES: [&str; 4] =
-    ["sagemaker==2.257.7", "boto3==1.44.5", "awscli==1.46.3", "awslambdaric==4.2.2"];
+/// An environment: its name and its packages, of which the last runs the functions.
+type Packages = (&'static str, &'static [&'static str]);
+
+const SDK_2: Packages = (
+    "sagemaker",
+    &["sagemaker==2.257.7", "boto3==1.44.5", "awscli==1.46.3", "awslambdaric==4.2.2"],
+);
+/// What `sagemaker` 3.27 needs for pipelines.
+const SDK_3: Packages =
+    ("sagemaker3", &["sagemaker-mlops==1.27.0", "boto3==1.44.8", "awslambdaric==4.2.2"]);
 
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sagemaker")
@@ -96,11 +103,11 @@ const PYTHON: &str =
 
 /// Runs a script of real clients against a server of its own.
 fn clients(script: &str) {
-    clients_of(script, &project(PYTHON), &["serve", "--json"]);
+    clients_of(SDK_2, script, &project(PYTHON), &["serve", "--json"]);
 }
 
-fn clients_of(script: &str, folder: &TempDir, arguments: &[&str]) {
-    let Some(environment) = environment(&target_folder(), "sagemaker", &PACKAGES) else { return };
+fn clients_of((name, packages): Packages, script: &str, folder: &TempDir, arguments: &[&str]) {
+    let Some(environment) = environment(&target_folder(), name, packages) else { return };
     let python = program(&environment, "python");
     let own = python.parent().unwrap().to_owned();
     let inherited = std::env::var_os("PATH").unwrap();
@@ -118,6 +125,8 @@ fn clients_of(script: &str, folder: &TempDir, arguments: &[&str]) {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SIDESTEP", env!("CARGO_BIN_EXE_sidestep"))
         .env("SAGEMAKER_USER_CONFIG_OVERRIDE", scripts().join("config.yaml"))
+        // SDK 3 asks IAM about the role otherwise.
+        .env("SAGEMAKER_VALIDATE_ROLE", "false")
         .env("AWS_ENDPOINT_URL_SAGEMAKER", serve.endpoint("SageMaker"))
         .env("AWS_ENDPOINT_URL_S3", serve.endpoint("S3"))
         .env("AWS_ENDPOINT_URL_SQS", serve.endpoint("SQS"))
@@ -141,6 +150,11 @@ fn said(output: &Output) -> String {
 #[test]
 fn the_unmodified_sdk_builds_upserts_starts_selects_and_answers() {
     clients("sdk.py");
+}
+
+#[test]
+fn the_unmodified_sdk_3_upserts_starts_selects_retries_and_knows_run_conditions() {
+    clients_of(SDK_3, "sdk3.py", &project(PYTHON), &["serve", "--json"]);
 }
 
 #[test]
@@ -170,7 +184,7 @@ fn with_access_keys_only_requests_that_they_signed_are_served_on_any_address() {
     fs::write(folder.path().join("keys"), key).unwrap();
     // An address that no machine has: it is not refused, it only cannot be had.
     assert!(refused("192.0.2.1:80").contains("could not serve the API on 192.0.2.1:80"));
-    clients_of("signed.py", &folder, &["serve", "--json", "--listen", "127.0.0.1:0"]);
+    clients_of(SDK_2, "signed.py", &folder, &["serve", "--json", "--listen", "127.0.0.1:0"]);
 }
 
 #[test]
