@@ -80,6 +80,7 @@ impl ProjectImages {
             plan.minor = minor(version)
                 .ok_or_else(|| format!("The job asks for Python '{version}': expected '3.N'."))?;
             plan.is_exact = true;
+            plan.packages.extend(sdk(wanted.sdk.as_deref()));
         }
         if wanted.needs_program && plan.program.is_none() {
             let reason = "the job names no program and no script, and nothing stands in for the program of the image";
@@ -144,6 +145,22 @@ impl Images for ProjectImages {
             note,
         })
     }
+}
+
+/// Returns the packages that run a pickled function: the SDK that pickled it.
+///
+/// SDK 3 is several packages, of which one runs functions; its version goes with that of the SDK.
+fn sdk(version: Option<&str>) -> Vec<String> {
+    let version = version.unwrap_or_default();
+    let is_number = version.split('.').all(|part| part.parse::<u32>().is_ok());
+    let package = match version.split_once('.') {
+        Some(("2", _)) if is_number => format!("sagemaker=={version}"),
+        Some(("3", rest)) if is_number => {
+            format!("sagemaker-core==2.{}.*", rest.split('.').next().unwrap_or("*"))
+        }
+        _ => "sagemaker-core>=2".to_owned(),
+    };
+    vec![package, "cloudpickle".to_owned()]
 }
 
 /// Returns the Python of an environment of the project.
@@ -232,7 +249,7 @@ mod tests {
         let plan = |image: &str, needs_program| {
             let image = image.to_owned();
             let kind = JobKind::Training;
-            images.plan(&ImageUse { kind, image, python: None, needs_program })
+            images.plan(&ImageUse { kind, image, python: None, sdk: None, needs_program })
         };
         let registry = "1.dkr.ecr.us-east-1.amazonaws.com";
         let packages = |image: &str| plan(image, false).expect("known").packages;
@@ -247,6 +264,18 @@ mod tests {
         ] {
             let refused = plan(image, needs_program).expect_err("refused");
             assert!(refused.contains(words), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_pickled_function_gets_the_sdk_that_pickled_it() {
+        for (version, expected) in [
+            (Some("2.257.7"), "sagemaker==2.257.7"),
+            (Some("3.27.0"), "sagemaker-core==2.27.*"),
+            (Some("unknown"), "sagemaker-core>=2"),
+            (None, "sagemaker-core>=2"),
+        ] {
+            assert_eq!(sdk(version)[0], expected);
         }
     }
 

@@ -14,6 +14,8 @@ pub struct ImageUse {
     pub image: String,
     /// The version of Python, such as `3.11`, that the job's code was pickled with.
     pub python: Option<String>,
+    /// The version of SageMaker's Python SDK that the job's code was pickled with, as it says it.
+    pub sdk: Option<String>,
     /// True if the request names no program and no script: the image's own program runs.
     pub needs_program: bool,
 }

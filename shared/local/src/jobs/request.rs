@@ -157,12 +157,15 @@ pub(crate) fn image_use(kind: JobKind, request: &Value) -> ImageUse {
     let has_script = request["HyperParameters"][SCRIPT].is_string();
     let arguments = specification["ContainerArguments"].as_array();
     let arguments: Vec<_> = arguments.into_iter().flatten().filter_map(Value::as_str).collect();
-    let python = arguments.iter().position(|one| *one == "--client_python_version");
-    let python = python.and_then(|at| arguments.get(at + 1)).map(|version| (*version).to_owned());
+    let after = |name: &str| {
+        let at = arguments.iter().position(|one| *one == name)?;
+        arguments.get(at + 1).map(|version| (*version).to_owned())
+    };
     ImageUse {
         kind,
         image: specification[image].as_str().unwrap_or_default().to_owned(),
-        python,
+        python: after("--client_python_version"),
+        sdk: after("--client_sagemaker_pysdk_version"),
         needs_program: !has_entry("ContainerEntrypoint") && !has_script,
     }
 }
