@@ -38,7 +38,9 @@ pub(super) struct JobLog {
     is_truncated: bool,
     partial: Vec<u8>,
     last: VecDeque<String>,
-    watched: Vec<(Metric, Regex, bool)>,
+    watched: Vec<(Metric, Option<Regex>, bool)>,
+    /// What the built-in algorithm XGBoost reports, if it runs: a channel, a metric, a value.
+    reported: Option<Regex>,
 }
 
 impl fmt::Debug for JobLog {
@@ -60,7 +62,7 @@ impl JobLog {
         let watched = metrics.into_iter().flatten().filter_map(|metric| {
             let name = metric["Name"].as_str()?.to_owned();
             let regex = Regex::new(metric["Regex"].as_str()?).ok()?;
-            Some((Metric { name, value: 0.0, at_ms: 0 }, regex, false))
+            Some((Metric { name, value: 0.0, at_ms: 0 }, Some(regex), false))
         });
         Self {
             file: opened.ok(),
@@ -70,7 +72,13 @@ impl JobLog {
             partial: Vec::new(),
             last: VecDeque::new(),
             watched: watched.collect(),
+            reported: None,
         }
+    }
+
+    /// Looks for the metrics of the built-in algorithm XGBoost, such as `validation:rmse`.
+    pub(super) fn watch_xgboost(&mut self) {
+        self.reported = Regex::new(r"(train|validation)-([\w@.:-]+):([-+.\deE]+)").ok();
     }
 
     /// Takes what the process printed.
@@ -129,7 +137,21 @@ impl JobLog {
 
     /// Looks for metrics in a line.
     fn measure(&mut self, line: &str) {
+        for captures in self.reported.iter().flat_map(|regex| regex.captures_iter(line)) {
+            let name = format!("{}:{}", &captures[1], &captures[2]);
+            let Ok(value) = captures[3].parse() else { continue };
+            let known = self.watched.iter_mut().find(|(metric, _, _)| metric.name == name);
+            match known {
+                Some((metric, _, is_found)) => {
+                    (metric.value, metric.at_ms, *is_found) = (value, now_ms(), true);
+                }
+                None => {
+                    self.watched.push((Metric { name, value, at_ms: now_ms() }, None, true));
+                }
+            }
+        }
         for (metric, regex, is_found) in &mut self.watched {
+            let Some(regex) = regex else { continue };
             let values = regex.captures_iter(line).filter_map(|captures| {
                 let text = captures.get(1).or_else(|| captures.get(0))?.as_str();
                 text.trim().parse::<f64>().ok().filter(|value| value.is_finite())

@@ -31,7 +31,7 @@ use self::mounts::{Paths, Way};
 use self::outputs::{Output, Uploader, outputs, upload_training};
 use self::process::{Bounds, Exit, Process};
 use self::venv::Venv;
-use crate::jobs::images::{Images, Prepared};
+use crate::jobs::images::{Images, Prepared, Program};
 use crate::jobs::kind::JobKind;
 use crate::jobs::record::Record;
 use crate::jobs::request::image_use;
@@ -90,12 +90,16 @@ impl Job<'_> {
         let (images, wanted) =
             (Arc::clone(images), image_use(self.record.kind, &self.record.request));
         let preparing = tokio::task::spawn_blocking(move || images.prepare(&wanted));
+        let needs_program = wanted.needs_program;
         let prepared = tokio::select! {
             () = self.stop.cancelled() => return Ok((Outcome::Stopped, None)),
             prepared = preparing => prepared.map_err(internal)??,
         };
         log.say(&prepared.note);
         let layout = Layout::make(&self.machine.folder, self.record).map_err(internal)?;
+        if needs_program && prepared.program == Some(Program::XgBoost) {
+            log.watch_xgboost();
+        }
         (self.said)("Downloading", "Downloading input data");
         let (s3, record) = (&self.machine.s3, self.record);
         tokio::select! {
