@@ -44,6 +44,11 @@ impl Layout {
         self.root.join("ml")
     }
 
+    /// Returns the file that is there once the job's mounts are made and its program starts.
+    pub(super) fn started(&self) -> PathBuf {
+        self.root.join("started")
+    }
+
     /// Returns the place of a path of the container. Only paths below `/opt/ml` have one.
     pub(super) fn place(&self, path: &str) -> Option<PathBuf> {
         let below = path.strip_prefix(ML)?.strip_prefix('/')?;

@@ -16,6 +16,7 @@ mod variables;
 mod venv;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,17 +90,17 @@ impl Job<'_> {
         (self.said)("Starting", "Preparing the environment of the job");
         let (images, wanted) =
             (Arc::clone(images), image_use(self.record.kind, &self.record.request));
-        let preparing = tokio::task::spawn_blocking(move || images.prepare(&wanted));
         let needs_program = wanted.needs_program;
+        let preparing = tokio::task::spawn_blocking(move || images.prepare(&wanted));
         let prepared = tokio::select! {
             () = self.stop.cancelled() => return Ok((Outcome::Stopped, None)),
             prepared = preparing => prepared.map_err(internal)??,
         };
         log.say(&prepared.note);
-        let layout = Layout::make(&self.machine.folder, self.record).map_err(internal)?;
         if needs_program && prepared.program == Some(Program::XgBoost) {
             log.watch_xgboost();
         }
+        let layout = Layout::make(&self.machine.folder, self.record).map_err(internal)?;
         (self.said)("Downloading", "Downloading input data");
         let (s3, record) = (&self.machine.s3, self.record);
         tokio::select! {
@@ -114,7 +115,9 @@ impl Job<'_> {
         self.machine.watchdog().watch(process.group);
         let mut uploader = Uploader::default();
         let exit = {
-            let bounds = self.bounds(&layout);
+            let started = layout.started();
+            let is_mounted = self.machine.way() != Way::Rewrite;
+            let bounds = self.bounds(&layout, is_mounted.then_some(&*started));
             let followed = process.follow(&bounds, log);
             let uploaded = self.upload_continuously(&outputs, &mut uploader);
             tokio::select! {
@@ -161,12 +164,12 @@ impl Job<'_> {
                 prepared.environment.iter().chain([&self.machine.state]).cloned().collect();
             let visible = [prepared.interpreter.clone()];
             let paths = Paths { protected: &protected, visible: &visible };
-            mounts::mounted(way, layout, &paths, &command, std::path::Path::new(ML))?
+            mounts::mounted(way, layout, &paths, &command, Path::new(ML))?
         };
         Process::spawn(&argv, &variables, &layout.ml())
     }
 
-    fn bounds<'a>(&'a self, layout: &'a Layout) -> Bounds<'a> {
+    fn bounds<'a>(&'a self, layout: &'a Layout, started: Option<&'a Path>) -> Bounds<'a> {
         let request = &self.record.request;
         let number = |pointer: &str| request.pointer(pointer).and_then(serde_json::Value::as_u64);
         let seconds = number("/StoppingCondition/MaxRuntimeInSeconds").unwrap_or(RUNTIME_SECONDS);
@@ -178,6 +181,7 @@ impl Job<'_> {
             grace: self.machine.grace,
             folder: &layout.root,
             bytes: volume.filter(|volume| *volume > 0).unwrap_or(VOLUME_GB) << 30,
+            started,
         }
     }
 

@@ -86,15 +86,11 @@ pub(super) fn mounted(
     let is_contained = way == Way::Contained;
     // A table's mount of `/proc` would be skipped, because one is there.
     let proc = if is_contained { r#""$1" -n -i -t proc proc /proc || exit 125; "# } else { "" };
-    // The shell is the first process of the namespace: it must not end before the program, nor by
-    // the signal that is for the program, which may come before there is one.
-    let run = if is_contained {
-        r#""$@" & child=$!; [ -z "$asked" ] || kill "$child"; while :; do wait "$child"; status=$?; kill -0 "$child" 2>/dev/null || exit "$status"; done"#
-    } else {
-        r#"[ -z "$asked" ] || exit 143; trap - TERM; exec "$@""#
-    };
+    // The shell is the first process of the namespace, which must not end before the program. The
+    // kernel keeps the signals that are for the program from it.
+    let run = if is_contained { r#""$@" & wait $!"# } else { r#"exec "$@""# };
     let script = format!(
-        r#"asked=; trap asked=1 TERM; {proc}"$1" -n -i -c -a -T "$2"; [ /opt/ml -ef "$3" ] || {{ echo "sidestep: the mounts of this job failed" >&2; exit 125; }}; cd "$4" || exit 125; shift 4; unset OLDPWD; {run}"#
+        r#"{proc}"$1" -n -i -c -a -T "$2"; [ /opt/ml -ef "$3" ] || {{ echo "sidestep: the mounts of this job failed" >&2; exit 125; }}; cd "$4" || exit 125; : > "$5"; shift 5; unset OLDPWD; {run}"#
     );
     let mut argv: Vec<OsString> = vec![find("unshare")?.into()];
     if !geteuid().is_root() {
@@ -105,7 +101,8 @@ pub(super) fn mounted(
         argv.extend(["--pid", "--fork", "--kill-child=KILL"].map(OsString::from));
     }
     argv.extend(["--", "/bin/sh", "-c", &script, "sh"].map(OsString::from));
-    let places = [find("mount")?, table, layout.ml(), working_dir.to_owned()];
+    let working_dir = working_dir.to_owned();
+    let places = [find("mount")?, table, layout.ml(), working_dir, layout.started()];
     argv.extend(places.map(OsString::from));
     argv.extend(command.iter().map(OsString::from));
     Ok(argv)

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::archive::entries;
@@ -25,6 +25,10 @@ use super::log::JobLog;
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How long output is waited for after the process has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a program may take to start before it is asked to end.
+const START: Duration = Duration::from_secs(5);
+/// How often it is looked whether a program has started.
+const POLL: Duration = Duration::from_millis(20);
 /// How often the files of a job are measured.
 const MEASURE: Duration = Duration::from_secs(5);
 /// The space that a job must leave on the disk.
@@ -53,6 +57,8 @@ pub(super) struct Bounds<'a> {
     /// The job's folder, and how many bytes may be in there.
     pub(super) folder: &'a Path,
     pub(super) bytes: u64,
+    /// The file that is there once the program starts, if its mounts are made before.
+    pub(super) started: Option<&'a Path>,
 }
 
 /// A process that leads a group of its own. The group is killed when this is dropped.
@@ -105,12 +111,12 @@ impl Process {
                 status = self.child.wait() => break status,
                 () = bounds.stop.cancelled(), if asked.is_none() => {
                     log.say("the job is stopped: SIGTERM");
-                    self.signal(Signal::TERM);
+                    self.terminate(bounds).await;
                     asked = Some((Exit::Stopped, Instant::now() + bounds.grace));
                 }
                 () = sleep_until(bounds.deadline), if asked.is_none() => {
                     log.say("the job has run as long as it may: SIGTERM");
-                    self.signal(Signal::TERM);
+                    self.terminate(bounds).await;
                     asked = Some((Exit::OutOfTime, Instant::now() + bounds.grace));
                 }
                 () = sleep_until(kill_at.unwrap_or(bounds.deadline)), if kill_at.is_some() => {
@@ -141,6 +147,19 @@ impl Process {
             (None, Ok(status)) => Exit::Code(code(status)),
             (None, Err(error)) => Exit::Refused(format!("InternalServerError: {error}")),
         }
+    }
+
+    /// Asks the program to end, once it has started: what makes its mounts would not tell it.
+    async fn terminate(&self, bounds: &Bounds<'_>) {
+        let last = Instant::now() + START;
+        let is_missing = || bounds.started.is_some_and(|file| !file.exists());
+        while is_missing() && Instant::now() < last {
+            sleep(POLL).await;
+        }
+        if bounds.started.is_some() {
+            sleep(POLL).await;
+        }
+        self.signal(Signal::TERM);
     }
 
     fn signal(&self, signal: Signal) {
@@ -223,6 +242,7 @@ mod tests {
             grace: Duration::from_millis(200),
             folder: &job,
             bytes,
+            started: None,
         };
         let exit = process.follow(&bounds, &mut log).await;
         let text = fs::read_to_string(folder.path().join("logs/ProcessingJobs.j.log"));
