@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sidestep_aws::deploy::{DeployError, SdkConfig, Stack, Stacks, account_config, caller, state};
 use sidestep_aws::object::S3ObjectStore;
-use sidestep_aws::{EngineOptions, ServiceEndpoints, stack_engine};
+use sidestep_aws::{EngineOptions, ServiceEndpoints, stack_engine, stack_jobs};
 use sidestep_deploy::{Buckets, Place, StackName};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::memory::definitions::Definition;
@@ -48,6 +48,7 @@ impl Account {
             lambda: named.lambda.or_else(|| all.clone()),
             sqs: named.sqs.or_else(|| all.clone()),
             eventbridge: named.eventbridge.or(all),
+            sagemaker: None,
         }
     }
 
@@ -135,6 +136,7 @@ impl Remote {
         let bus = event_bus(&project.settings.deploy)?;
         let options = EngineOptions {
             handoff: project.settings.engine.handoff,
+            jobs: stack.outputs.get("JobsArn").map(|arn| stack_jobs(arn)),
             watcher: bus.map(|name| sidestep_aws::event_bus(&account.config, &endpoints, &name)),
             ..EngineOptions::default()
         };

@@ -150,7 +150,7 @@ async fn main() {
     }
     if is_asked("sizes") {
         for handoff in [Handoff::Event, Handoff::Direct] {
-            sizes(handoff).await;
+            Box::pin(sizes(handoff)).await;
         }
     }
     table();

@@ -63,6 +63,7 @@ impl World {
             lambda: all.clone(),
             sqs: all,
             eventbridge: None,
+            sagemaker: None,
         };
         let engine = counted_engine(&local_config("us-east-1"), &endpoints, settings, &counter);
         let api =

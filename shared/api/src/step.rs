@@ -80,25 +80,24 @@ fn line(step: &StepDescription, loaded: &Loaded) -> Value {
 }
 
 /// Returns the one member that SageMaker has for the step's type.
-fn metadata(step: &StepDescription, kind: &StepKind, start: &Start) -> Option<Value> {
+fn metadata(step: &StepDescription, kind: &StepKind, start: &Start) -> Value {
     let outputs = outputs(&step.output_parameters);
     match kind {
-        StepKind::Lambda(lambda) => Some(json!({ "Lambda": {
+        StepKind::Lambda(lambda) => json!({ "Lambda": {
             "Arn": cut(lambda.function_arn.as_str(), ADDRESS),
             "OutputParameters": outputs,
-        }})),
-        StepKind::Callback(callback) => Some(json!({ "Callback": {
+        }}),
+        StepKind::Callback(callback) => json!({ "Callback": {
             "CallbackToken": step.callback_token,
             "SqsQueueUrl": cut(&callback.sqs_queue_url.resolve(&start.parameters), ADDRESS),
             "OutputParameters": outputs,
-        }})),
-        StepKind::Condition { .. } => Some(json!({ "Condition": { "Outcome": step.outcome } })),
+        }}),
+        StepKind::Condition { .. } => json!({ "Condition": { "Outcome": step.outcome } }),
         StepKind::Fail { .. } => {
             let message = step.failure_reason.as_deref().unwrap_or_default();
-            Some(json!({ "Fail": { "ErrorMessage": cut(message, ERROR_MESSAGE) } }))
+            json!({ "Fail": { "ErrorMessage": cut(message, ERROR_MESSAGE) } })
         }
-        // No job step ever starts.
-        StepKind::Job { .. } => None,
+        StepKind::Job(_) => step.metadata.clone().unwrap_or_else(|| json!({})),
     }
 }
 

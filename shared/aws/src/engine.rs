@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use sidestep_core::job::start::JobSettings;
 use sidestep_core::plan::handoff::{Handoff, UnknownHandoff};
 use sidestep_engine::engine::Engine;
 use sidestep_engine::options::EngineOptions;
@@ -43,6 +44,7 @@ pub struct ServiceEndpoints {
     pub lambda: Option<String>,
     pub sqs: Option<String>,
     pub eventbridge: Option<String>,
+    pub sagemaker: Option<String>,
 }
 
 impl ServiceEndpoints {
@@ -58,6 +60,7 @@ impl ServiceEndpoints {
             lambda: url("LAMBDA"),
             sqs: url("SQS"),
             eventbridge: url("EVENTBRIDGE"),
+            sagemaker: url("SAGEMAKER"),
         }
     }
 }
@@ -177,6 +180,30 @@ pub fn event_bus(config: &SdkConfig, endpoints: &ServiceEndpoints, name: &str) -
     Arc::new(crate::event_bus::EventBus::new(&config.build(), name))
 }
 
+/// Makes the engine of the job function: the same as [`engine_from_env`], with the service of jobs.
+#[cfg(feature = "jobs")]
+pub fn jobs_engine_from_env(options: EngineOptions) -> Result<Engine, MissingSetting> {
+    let mut config = config_from_env().into_builder();
+    config.set_endpoint_url(ServiceEndpoints::from_env().sagemaker);
+    let jobs = crate::jobs::SageMakerJobs::new(&config.build());
+    Ok(engine_from_env(options)?.with_jobs(Arc::new(jobs)))
+}
+
+/// How long to wait from one create call to the next, in milliseconds: the service takes one a
+/// second.
+const CREATE_PACE_MS: u64 = 1_000;
+
+/// Returns who starts the jobs of a stack: the function with this ARN.
+pub fn stack_jobs(function_arn: &str) -> JobSettings {
+    let (function_arn, role_arn) = (function_arn.to_owned(), variable("SIDESTEP_JOB_ROLE"));
+    JobSettings { function_arn, role_arn, pace_ms: CREATE_PACE_MS }
+}
+
+/// Returns who starts jobs, if the stack has a function for them: `SIDESTEP_JOBS` is its ARN.
+fn job_settings() -> Option<JobSettings> {
+    Some(stack_jobs(&variable("SIDESTEP_JOBS")?))
+}
+
 /// Makes the same engine as [`engine_from_env`], without a bus and with its requests counted.
 pub fn counted_engine_from_env(
     counter: &Counter,
@@ -220,7 +247,7 @@ fn adapters_from_env(options: EngineOptions) -> Result<(Adapters, Settings), Mis
             region: get("AWS_REGION")?,
             account_id: get("SIDESTEP_ACCOUNT_ID")?,
         },
-        options: EngineOptions { is_traced: is_traced(), ..options },
+        options: EngineOptions { is_traced: is_traced(), jobs: job_settings(), ..options },
     };
     let mut adapters = Adapters::new(&engine_config(), &ServiceEndpoints::from_env(), &settings);
     if let Some(stack) = variable("SIDESTEP_STACK") {

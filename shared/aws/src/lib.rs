@@ -13,6 +13,8 @@ mod engine;
 #[cfg(feature = "events")]
 pub mod event_bus;
 mod http;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 #[cfg(feature = "planner")]
 pub mod lambda;
 pub mod object;
@@ -29,9 +31,11 @@ pub use sidestep_engine::options::EngineOptions;
 
 #[cfg(feature = "events")]
 pub use self::engine::event_bus;
+#[cfg(feature = "jobs")]
+pub use self::engine::jobs_engine_from_env;
 #[cfg(feature = "planner")]
 pub use self::engine::{
     ServiceEndpoints, Settings, counted_engine, counted_engine_from_env, engine, engine_from_env,
-    handoff_from_env, local_config, signed_config, stack_engine,
+    handoff_from_env, local_config, signed_config, stack_engine, stack_jobs,
 };
 pub use self::http::{http_client, plain_http_client};

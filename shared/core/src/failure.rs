@@ -64,6 +64,14 @@ failure_types! {
     InputNotFound = "Sidestep.InputNotFound",
     /// The reserved key of the function's event is malformed.
     Invocation = "Sidestep.Invocation",
+    /// The job of the step was deleted while the step waited for it.
+    JobDeleted = "Sidestep.JobDeleted",
+    /// The job of the step ended in a failure that no retry policy of SageMaker's names.
+    JobFailed = "Sidestep.JobFailed",
+    /// SageMaker refused to make the job.
+    JobRefused = "Sidestep.JobRefused",
+    /// The job was stopped by another party, while the execution went on.
+    JobStopped = "Sidestep.JobStopped",
     /// An attempt of a step with `ExactlyOnceStart` began and was lost.
     LostAfterStart = "Sidestep.LostAfterStart",
     /// The function was invoked by hand and has no place to write an artifact to.
@@ -96,6 +104,12 @@ failure_types! {
     UnknownFunction = "Sidestep.UnknownFunction",
     /// This version cannot run the step's type.
     UnsupportedStepType = "Sidestep.UnsupportedStepType",
+    /// There are no machines for the job right now; SageMaker's name.
+    JobCapacity = "SageMaker.CAPACITY_ERROR",
+    /// The job failed by an error of the service; SageMaker's name.
+    JobInternalError = "SageMaker.JOB_INTERNAL_ERROR",
+    /// A quota of the account is too small for the job; SageMaker's name.
+    JobResourceLimit = "SageMaker.RESOURCE_LIMIT",
     /// Lambda could not take the invocation; SageMaker's name.
     ServiceFault = "Step.SERVICE_FAULT",
     /// Lambda refuses invocations for now, and the SDK's retries are used up; SageMaker's name.
@@ -141,6 +155,7 @@ impl FailureType {
                 | Self::Condition
                 | Self::CodeChanged
                 | Self::FailStep
+                | Self::JobRefused
                 | Self::OutputMissing
                 | Self::OutputType
                 | Self::OutputTooLarge

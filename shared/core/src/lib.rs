@@ -7,15 +7,16 @@
 //!
 //! Read the rooms in this order: [`definition`] (a pipeline as data), [`parse`] (text to
 //! definition), [`execution`] (state, a fold over commits), [`event`] (what AWS sends us), [`plan`]
-//! (every decision), [`cache`] (keys and their clean-up), [`place`] (what
-//! arguments name in S3), [`selection`] (which steps a run is
-//! about), [`view`] (descriptions for people; nothing in this crate may import it).
+//! (every decision), [`job`] (work that another service does), [`cache`] (keys and their clean-up),
+//! [`place`] (what arguments name in S3), [`selection`] (which steps a run is about), [`view`]
+//! (descriptions for people; nothing in this crate may import it).
 
 pub mod cache;
 pub mod definition;
 pub mod event;
 pub mod execution;
 pub mod failure;
+pub mod job;
 pub mod limits;
 pub mod name;
 pub mod parse;

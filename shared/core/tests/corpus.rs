@@ -157,9 +157,6 @@ fn steps_that_cannot_run_yet_are_listed_with_their_types() {
     assert_eq!(list("lambda-chain.json"), "");
     assert_eq!(list("callback-approval.json"), "");
     insta::assert_snapshot!(list("abalone.json"), @r"
-    AbaloneProcess Processing
-    AbaloneTrain Training
-    AbaloneEval Processing
     AbaloneRegisterModel-RegisterModel RegisterModel
     AbaloneCreateModel-CreateModel Model
     AbaloneTransform Transform
@@ -167,7 +164,6 @@ fn steps_that_cannot_run_yet_are_listed_with_their_types() {
     insta::assert_snapshot!(list("emr-and-notebook.json"), @r"
     OnRunning EMR
     OnFresh EMR
-    Report Training
     ");
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use sidestep_core::job::start::JobSettings;
 use sidestep_core::plan::handoff::{Contention, Handoff};
 use tokio::sync::watch;
 
@@ -19,6 +20,7 @@ use crate::ports::clock::Clock;
 use crate::ports::executions::ExecutionStore;
 use crate::ports::freshness::Freshness;
 use crate::ports::functions::Functions;
+use crate::ports::jobs::Jobs;
 use crate::ports::objects::ObjectStore;
 use crate::ports::queues::Queues;
 use crate::ports::triggers::TriggerStore;
@@ -45,6 +47,10 @@ pub struct Engine {
     pub(crate) freshness: Option<Arc<dyn Freshness>>,
     pub(crate) handoff: Handoff,
     pub(crate) contention: Contention,
+    /// The service of jobs, in a process that calls it itself.
+    pub(crate) jobs: Option<Arc<dyn Jobs>>,
+    /// Who starts the jobs of new executions; absent where none can run.
+    pub(crate) job_settings: Option<JobSettings>,
     pub(crate) state_version: u32,
     pub(crate) is_traced: bool,
     pub(crate) touch_after_ms: u64,
@@ -76,11 +82,18 @@ impl Engine {
             freshness: options.freshness,
             handoff: options.handoff,
             contention: options.contention,
+            jobs: None,
+            job_settings: options.jobs,
             state_version: options.state_version,
             is_traced: options.is_traced,
             touch_after_ms: u64::try_from(options.touch_after.as_millis()).unwrap_or(u64::MAX),
             won: watch::Sender::new(0),
         }
+    }
+
+    /// Returns the same engine, which calls the service of jobs itself.
+    pub fn with_jobs(self, jobs: Arc<dyn Jobs>) -> Self {
+        Self { jobs: Some(jobs), ..self }
     }
 
     /// Replaces the object store by the one that `wrap` makes of it.

@@ -55,6 +55,8 @@ pub enum EngineError {
     Queue(#[from] QueueError),
     #[error(transparent)]
     Request(#[from] RequestError),
+    #[error("this process does not call the service of jobs")]
+    NoJobs,
 }
 
 /// Why an execution cannot be started, in the user's terms.
@@ -131,7 +133,8 @@ fn unrunnable_text(steps: &[(StepName, StepType)]) -> String {
     let line =
         |(name, kind): &(StepName, StepType)| format!("`{name}` ({kind}) needs {}", kind.needs());
     let list: Vec<_> = steps.iter().map(line).collect();
-    let types = StepType::ALL.iter().filter(|step_type| step_type.is_runnable());
+    let is_named = |step_type: &StepType| steps.iter().any(|(_, named)| named == step_type);
+    let types = StepType::ALL.iter().filter(|it| it.is_runnable() && !is_named(it));
     let runnable: Vec<_> = types.map(|step_type| step_type.name()).collect();
     format!(
         "these steps cannot run yet: {} (steps of these types can: {})",

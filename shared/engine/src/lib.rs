@@ -15,6 +15,7 @@
 //! - [`handle`]: events from AWS.
 //! - [`start`], [`control`] and [`read`]: what a user asks for.
 //! - [`advance`]: one turn of an execution.
+//! - [`job`]: the function that makes the jobs of steps.
 //! - [`sweep`]: lost messages, lost attempts and damaged executions.
 
 pub mod advance;
@@ -22,6 +23,7 @@ pub mod control;
 pub mod engine;
 pub mod error;
 pub mod handle;
+pub mod job;
 pub mod loaded;
 pub mod memory;
 pub mod options;

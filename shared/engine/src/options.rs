@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sidestep_core::execution::start::STATE_VERSION;
+use sidestep_core::job::start::JobSettings;
 use sidestep_core::plan::handoff::{Contention, Handoff};
 
 use crate::ports::freshness::Freshness;
@@ -29,6 +30,8 @@ pub struct EngineOptions {
     /// The version of state that the engine writes, and the newest that it reads. Below
     /// [`STATE_VERSION`], the engine behaves as an older release.
     pub state_version: u32,
+    /// Who starts the jobs of new executions. Without it, pipelines with job steps are refused.
+    pub jobs: Option<JobSettings>,
     /// If true, the services trace what attempts read and write, as the embedded cloud does.
     pub is_traced: bool,
     /// How old the last recorded use of a cache entry must be before a hit is recorded. On AWS each
@@ -48,6 +51,7 @@ impl Default for EngineOptions {
             is_sole_planner: false,
             checks_functions: false,
             state_version: STATE_VERSION,
+            jobs: None,
             is_traced: false,
             touch_after: Duration::from_hours(24),
             watcher: None,

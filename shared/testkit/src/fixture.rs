@@ -31,6 +31,7 @@ pub fn start(pipeline: &str, id: u8, started_at_ms: u64) -> Start {
         parameters: BTreeMap::new(),
         functions: BTreeMap::new(),
         left_out: BTreeMap::new(),
+        jobs: None,
         started_at_ms,
         use_cache: true,
         selection: None,

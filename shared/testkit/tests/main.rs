@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests may")]
 
 mod fuzz;
+mod jobs;
 mod model;
 mod simulator;

@@ -82,6 +82,11 @@ impl KeyParts {
         }
     }
 
+    /// Makes the parts for a job, whose code is among its inputs.
+    pub fn job(step_type: StepType, arguments: Value) -> Self {
+        Self { step_type: step_type.name().to_owned(), ..Self::lambda("", arguments) }
+    }
+
     /// Returns the parts as people and programs see them, in which `content sha256:...` stands for
     /// the content of an S3 URI.
     pub fn readable(&self) -> Self {

@@ -119,6 +119,15 @@ pub trait Scope {
 
     /// Returns the JSON document at `uri`.
     fn document(&self, uri: &S3Uri) -> Result<Value, Unresolved<Self::Missing>>;
+
+    /// Returns the place of a property file that a step declares.
+    fn property_file(
+        &self,
+        step: &StepName,
+        file: &str,
+    ) -> Result<S3Uri, Unresolved<Self::Missing>> {
+        Err(Unresolved::Absent(format!("step `{step}` has no property file `{file}`")))
+    }
 }
 
 impl Expression {
@@ -201,9 +210,9 @@ impl Expression {
                 Ok(Value::String(parts.collect::<Result<Vec<_>, _>>()?.join(on)))
             }
             Self::JsonGet { uri, path } => json_get(&uri.evaluate(scope)?, path, scope),
-            Self::PropertyFile { step, file, .. } => Err(Unresolved::Absent(format!(
-                "property file `{file}` of step `{step}` cannot be read: Processing steps cannot run yet"
-            ))),
+            Self::PropertyFile { step, file, path } => {
+                value_of(&scope.property_file(step, file)?, path, scope)
+            }
             Self::Array(values) => values.iter().map(|value| value.evaluate(scope)).collect(),
             Self::Object(members) => members
                 .iter()
@@ -224,9 +233,17 @@ fn json_get<S: Scope>(
         .as_str()
         .ok_or_else(|| absent(format!("S3Uri of Std:JsonGet is {uri}, not a string")))?;
     let uri = S3Uri::parse(text).map_err(|error| absent(error.to_string()))?;
-    let document = scope.document(&uri)?;
-    let value = path.find(&document).cloned();
-    value.ok_or_else(|| absent(format!("`{path}` is not in the JSON document `{uri}`")))
+    value_of(&uri, path, scope)
+}
+
+/// Returns the value at `path` of the JSON document at `uri`.
+fn value_of<S: Scope>(
+    uri: &S3Uri,
+    path: &PropertyPath,
+    scope: &S,
+) -> Result<Value, Unresolved<S::Missing>> {
+    let value = path.find(&scope.document(uri)?).cloned();
+    value.ok_or_else(|| Unresolved::Absent(format!("`{path}` is not in the JSON document `{uri}`")))
 }
 
 /// Returns a scalar as it reads inside a `Std:Join`.

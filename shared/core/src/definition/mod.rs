@@ -37,7 +37,9 @@ use crate::name::StepName;
 pub use crate::definition::declared::Parameter;
 pub use crate::definition::output::OutputParameter;
 pub use crate::definition::scalar_type::ScalarType;
-pub use crate::definition::step_type::{CallbackStep, LambdaStep, StepKind, StepType};
+pub use crate::definition::step_type::{
+    CallbackStep, JobStep, LambdaStep, PropertyFile, StepKind, StepType,
+};
 
 /// The only version of definitions.
 pub const DEFINITION_VERSION: &str = "2020-12-01";
@@ -178,6 +180,14 @@ impl Pipeline {
     /// Returns true if anything in the definition compares with an earlier execution.
     pub fn looks_back(&self) -> bool {
         self.steps.iter().any(Step::looks_back)
+    }
+
+    /// Returns the steps whose work is a job, in definition order.
+    pub fn jobs(&self) -> impl Iterator<Item = (StepIndex, &JobStep)> {
+        self.steps.iter().enumerate().filter_map(|(index, step)| match &step.kind {
+            StepKind::Job(job) => Some((StepIndex(index), job)),
+            _ => None,
+        })
     }
 
     /// Returns the queues that Callback steps send to.

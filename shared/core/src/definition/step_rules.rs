@@ -7,6 +7,8 @@ pub struct StepRules {
     pub(super) own_keys: &'static [&'static str],
     /// Other keys are SageMaker's. They are searched for references and otherwise not checked.
     pub is_open: bool,
+    /// This version can execute the step. Others are refused at the start.
+    pub is_runnable: bool,
     /// `OutputParameters`, which other steps can read.
     pub has_outputs: bool,
     pub has_retries: bool,

@@ -1,7 +1,7 @@
 //! The step types: one row each says which keys a type takes and what it can have.
 //!
 //! SageMaker knows more types than sidestep can run. All of them are parsed, so that a definition
-//! can be checked as a whole; those that cannot run are [`StepKind::Job`] and refused at the start.
+//! can be checked as a whole; those that cannot run are refused at the start.
 //! CONTRIBUTING lists the files that a new type touches.
 
 use std::fmt;
@@ -29,6 +29,7 @@ const LAMBDA: StepRules = StepRules {
         "Reads",
     ],
     is_open: false,
+    is_runnable: true,
     has_outputs: true,
     has_retries: true,
     has_timeout: true,
@@ -49,6 +50,7 @@ const CALLBACK: StepRules = StepRules {
 const CONDITION: StepRules = StepRules {
     own_keys: &[],
     is_open: false,
+    is_runnable: true,
     has_outputs: false,
     has_retries: false,
     has_timeout: false,
@@ -59,12 +61,15 @@ const FAIL: StepRules = StepRules { has_on_failure: false, ..CONDITION };
 const JOB: StepRules = StepRules {
     own_keys: &["CacheConfig", "RetryPolicies", "PropertyFiles"],
     is_open: true,
+    is_runnable: false,
     has_outputs: false,
     has_retries: true,
     has_timeout: false,
     has_on_failure: true,
     caching: Caching::Own,
 };
+/// A job whose row is in [`crate::job::kind`].
+const RUN_JOB: StepRules = StepRules { is_runnable: true, ..JOB };
 
 impl StepRules {
     /// The rules for a type that SageMaker does not have. It is reported, and the rest is read.
@@ -99,8 +104,8 @@ step_types! {
     Fail = "Fail": FAIL,
     Callback = "Callback": CALLBACK,
     // SageMaker's other types, of its SDK and its service model [reference, section 2].
-    Processing = "Processing": JOB,
-    Training = "Training": JOB,
+    Processing = "Processing": RUN_JOB,
+    Training = "Training": RUN_JOB,
     Tuning = "Tuning": JOB,
     AutoMl = "AutoML": JOB,
     Transform = "Transform": JOB,
@@ -131,9 +136,9 @@ impl StepType {
         Self::ALL.iter().copied().find(|step_type| step_type.name() == text)
     }
 
-    /// Returns true if this version can execute steps of the type. It cannot run SageMaker's jobs.
+    /// Returns true if this version can execute steps of the type.
     pub fn is_runnable(self) -> bool {
-        !self.rules().is_open
+        self.rules().is_runnable
     }
 }
 
@@ -160,10 +165,25 @@ pub enum StepKind {
     Fail {
         message: Expression,
     },
-    /// A type that SageMaker knows and sidestep parses, but cannot run yet.
-    Job {
-        step_type: StepType,
-    },
+    /// A type whose work SageMaker does. Some of them cannot run yet.
+    Job(JobStep),
+}
+
+/// Asks SageMaker for a job, or for a resource, by `arguments`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobStep {
+    pub step_type: StepType,
+    /// The request's members.
+    pub arguments: Expression,
+    pub property_files: Vec<PropertyFile>,
+}
+
+/// A JSON file that a Processing step leaves below one of its outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyFile {
+    pub name: String,
+    pub output: String,
+    pub path: String,
 }
 
 /// Invokes a Lambda function with `arguments` as its event.
@@ -197,7 +217,7 @@ impl StepKind {
             Self::Callback(_) => StepType::Callback,
             Self::Condition { .. } => StepType::Condition,
             Self::Fail { .. } => StepType::Fail,
-            Self::Job { step_type } => *step_type,
+            Self::Job(job) => job.step_type,
         }
     }
 
@@ -228,7 +248,7 @@ impl StepKind {
                     condition.expressions(visit);
                 }
             }
-            Self::Job { .. } => {}
+            Self::Job(job) => visit(&job.arguments),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::event::destination::{InvocationEnd, Told};
 use crate::event::s3::{CreatedObject, created_objects};
 use crate::execution::invocation::{AttemptName, ManifestKey};
 use crate::execution::manifest::Manifest;
+use crate::job::start::{JOB_KEY, JobCall, JobEvent, job_event};
 use crate::name::ExecutionId;
 use crate::uri::S3Uri;
 
@@ -43,6 +44,8 @@ pub enum PlannerEvent {
     Wake { execution_id: ExecutionId, at_ms: u64 },
     /// A window of a batch trigger has ended, or will end.
     WindowEnded(WindowId),
+    /// A call of the job function that had to wait.
+    Job(Box<JobCall>),
     /// Nothing that the planner has to handle, and why.
     Ignored(String),
 }
@@ -100,6 +103,12 @@ pub fn planner_events(event: &Value) -> Vec<PlannerEvent> {
         return vec![match call.and_then(|call| WindowId::parse(&call.window)) {
             Some(id) => PlannerEvent::WindowEnded(id),
             None => PlannerEvent::Ignored("a call for a window without its name".to_owned()),
+        }];
+    }
+    if event.get(JOB_KEY).is_some() {
+        return vec![match job_event(event) {
+            JobEvent::Call(call) => PlannerEvent::Job(call),
+            _ => PlannerEvent::Ignored("a call of the job function without a job".to_owned()),
         }];
     }
     if let Some(again) = event.get(destination::UNMATCHED) {

@@ -247,6 +247,9 @@ pub struct Claim {
     /// The token that the answer to a Callback step has to name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_token: Option<String>,
+    /// The name of the attempt's job; absent if the step is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// The key under which a success is published; absent if the step is not cached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<KeyParts>,

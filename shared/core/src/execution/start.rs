@@ -11,12 +11,15 @@ use crate::definition::{Pipeline, Step, StepIndex, StepKind};
 use crate::execution::invocation::{Invocation, RESERVED_KEY};
 use crate::execution::result::Supplied;
 use crate::execution::token::Secret;
+use crate::job::start::JobSettings;
 use crate::name::{ExecutionId, ParameterName, PipelineName, StepName};
 use crate::parse::Format;
 use crate::uri::S3Uri;
 
 /// The newest layout of stored state that this code reads and writes.
-pub const STATE_VERSION: u32 = 3;
+pub const STATE_VERSION: u32 = 4;
+/// The layout of an execution without jobs, which earlier releases handle, too.
+pub const STATE_VERSION_WITHOUT_JOBS: u32 = 3;
 
 /// The immutable facts of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ pub struct Start {
     /// The functions that cannot run where this execution runs, and why. Their steps are skipped.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<FunctionRef, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<JobSettings>,
     /// In milliseconds since 1970.
     pub started_at_ms: u64,
     /// If true, cached results are used. Successes are published in either case.

@@ -1,9 +1,12 @@
-//! Reads steps that only SageMaker can run. They are searched for references, which make edges, and
-//! otherwise not checked.
+//! Reads steps whose work SageMaker does. They are searched for references, which make edges, and
+//! otherwise not checked: the service checks a request, and knows members that are newer than this.
 
 use std::collections::BTreeSet;
 
-use crate::definition::{StepKind, StepType};
+use serde_json::{Map, Value};
+
+use crate::definition::expression::Expression;
+use crate::definition::{JobStep, PropertyFile, StepKind, StepType};
 use crate::parse::problem::Code;
 use crate::parse::suggest::list;
 use crate::parse::text::{Finding, Node};
@@ -25,17 +28,22 @@ impl<'d> Reader<'d> {
         if let Some(arguments) = node.get("Arguments") {
             self.any_object(arguments);
         }
+        let mut property_files = Vec::new();
         if let Some(files) = node.get("PropertyFiles") {
-            self.property_files(files, node);
+            property_files = self.property_files(files, node);
         }
+        let mut arguments = Expression::Literal(Value::Object(Map::new()));
         let checked = rules_of(site.step_type).keys();
         for (key, member) in node.members() {
-            if key == "Arguments" || !checked.contains(&key) {
+            if key == "Arguments" {
+                arguments = self.any(member, site);
+            } else if !checked.contains(&key) {
                 self.any(member, site);
             }
         }
         // An unknown type was reported, so this placeholder is never returned to the caller.
-        Some(StepKind::Job { step_type: site.step_type.unwrap_or(StepType::Job) })
+        let step_type = site.step_type.unwrap_or(StepType::Job);
+        Some(StepKind::Job(JobStep { step_type, arguments, property_files }))
     }
 
     fn unknown_type(&mut self, node: Node<'d>, text: &str) {
@@ -46,9 +54,10 @@ impl<'d> Reader<'d> {
         self.report(finding.allowed(names.join(", ")).hint(hint));
     }
 
-    fn property_files(&mut self, node: Node<'d>, step: Node<'d>) {
+    fn property_files(&mut self, node: Node<'d>, step: Node<'d>) -> Vec<PropertyFile> {
+        let mut found = Vec::new();
         if !self.array(node, "property files", usize::MAX) {
-            return;
+            return found;
         }
         let config = step.get("Arguments").and_then(|node| node.get("ProcessingOutputConfig"));
         let declared = config.and_then(|node| node.get("Outputs"));
@@ -71,6 +80,14 @@ impl<'d> Reader<'d> {
                     self.report(finding.allowed(list(names.into_iter())));
                 }
             }
+            let text =
+                |key: &str| file.get(key).and_then(Node::as_str).unwrap_or_default().to_owned();
+            found.push(PropertyFile {
+                name: text("PropertyFileName"),
+                output: text("OutputName"),
+                path: text("FilePath"),
+            });
         }
+        found
     }
 }

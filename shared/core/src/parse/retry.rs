@@ -15,10 +15,10 @@ const KEYS: [&str; 5] =
 const EXCEPTION_TYPES: [&str; 10] = [
     FailureType::ServiceFault.as_str(),
     FailureType::Throttling.as_str(),
-    // Of jobs that only SageMaker can run.
-    "SageMaker.JOB_INTERNAL_ERROR",
-    "SageMaker.CAPACITY_ERROR",
-    "SageMaker.RESOURCE_LIMIT",
+    // Of jobs.
+    FailureType::JobInternalError.as_str(),
+    FailureType::JobCapacity.as_str(),
+    FailureType::JobResourceLimit.as_str(),
     "Emr.RESOURCE_LIMIT",
     // Extensions; the first two stand for several types, see `plan::retry`.
     FailureType::FunctionError.as_str(),

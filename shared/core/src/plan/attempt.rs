@@ -43,13 +43,9 @@ impl Draft<'_> {
     /// Returns the attempt with which a waiting step begins. Its number is 1, or goes on where the
     /// execution was resumed.
     pub(crate) fn next_attempt(&self, step: StepIndex, reason: String) -> Planned<Attempt> {
-        let begun = match self.states[step.0].revision {
-            0 => 0,
-            revision => self.resolver().commit(revision)?.attempts(step),
-        };
         let started_at_ms = self.facts.now_ms;
         Ok(Attempt {
-            count: begun + 1,
+            count: self.resolver().next_attempt_count(step)?,
             started_at_ms,
             cache: None,
             inputs: Inputs::default(),
@@ -60,7 +56,7 @@ impl Draft<'_> {
 
     /// Returns true if the step may run beside those that do. Cached, reused and skipped steps and
     /// conditions take no slot; a step that runs already keeps its own.
-    fn has_slot(&self, step: StepIndex) -> bool {
+    pub(crate) fn has_slot(&self, step: StepIndex) -> bool {
         let Some(limit) = self.start.max_parallel_execution_steps else { return true };
         let is_executing = |phase| phase == Phase::Executing;
         let running = self.states.iter().filter(|state| is_executing(state.phase)).count();
@@ -108,6 +104,7 @@ impl Draft<'_> {
             started_at_ms: attempt.started_at_ms,
             deadline_ms,
             callback_token: None,
+            job: None,
             cache: attempt.cache,
             inputs: attempt.inputs,
         };
@@ -143,6 +140,7 @@ impl Draft<'_> {
             started_at_ms: attempt.started_at_ms,
             deadline_ms: self.deadline(index),
             callback_token: Some(token.clone()),
+            job: None,
             cache: None,
             inputs: Inputs::default(),
         };
@@ -265,7 +263,13 @@ impl Draft<'_> {
         let arguments = match kind {
             StepKind::Lambda(lambda) => &lambda.arguments,
             StepKind::Callback(callback) => &callback.arguments,
-            _ => return Ok(()),
+            StepKind::Job(job) => {
+                if let Some(new) = self.new_job(step, job)? {
+                    self.claim_job(step, &new, attempt);
+                }
+                return Ok(());
+            }
+            StepKind::Condition { .. } | StepKind::Fail { .. } => return Ok(()),
         };
         match (self.evaluate(step, arguments)?, kind) {
             (Err(why), _) => self.fail(step, FailureType::Arguments, why),

@@ -1,9 +1,7 @@
 //! Cache hits: whether an earlier result can stand in for a step that would run now.
 
-use serde_json::Value;
-
 use crate::cache::key::{CacheKey, KeyParts};
-use crate::definition::{CacheConfig, LambdaStep, StepIndex, StepKind};
+use crate::definition::{CacheConfig, StepIndex};
 use crate::execution::inputs::Inputs;
 use crate::execution::phase::Phase;
 use crate::execution::result::{CacheEntry, Hit};
@@ -15,6 +13,7 @@ use crate::plan::facts::Need;
 use crate::plan::redact::secret_parameter;
 use crate::plan::resolver::{Pending, Planned, Watch, answered};
 use crate::plan::result_check::check_outputs;
+use crate::plan::work::{Asked, Kin, Work, kin_of};
 use crate::uri::S3Uri;
 
 /// The reason of a step whose key is not in the cache.
@@ -41,9 +40,8 @@ impl Draft<'_> {
     pub(crate) fn decide_cache(
         &self,
         step: StepIndex,
-        lambda: &LambdaStep,
+        asked: Asked<'_>,
         cache: Option<&CacheConfig>,
-        arguments: &Value,
     ) -> Planned<CacheDecision> {
         let run = |publish, reason: String| Ok(CacheDecision::Run { publish, reason });
         let Some(config) = cache else {
@@ -54,14 +52,14 @@ impl Draft<'_> {
             return run(None, reason);
         }
         let watch = Watch::default();
-        let parts = match self.key_parts(step, lambda, config, arguments, &watch)? {
+        let parts = match self.key_parts(step, asked, config, &watch)? {
             Ok(parts) => parts,
             Err(why) => return run(None, format!("not cached: {why}")),
         };
         let mut inputs = watch.into_inputs();
-        if !inputs.stored.is_empty() {
+        if !inputs.stored.is_empty() && matches!(asked.work, Work::Lambda(_)) {
             let watch = Watch::literal();
-            let literal = self.key_parts(step, lambda, config, arguments, &watch)?;
+            let literal = self.key_parts(step, asked, config, &watch)?;
             inputs.place_key = literal.ok().map(|parts| parts.key());
         }
         if self.start.forced.contains(&step) {
@@ -82,7 +80,7 @@ impl Draft<'_> {
             }
             Err(reason) => reason,
         };
-        if self.is_being_made(step, lambda, &parts.key())? {
+        if self.is_being_made(step, asked.work, &parts.key())? {
             return Ok(CacheDecision::Wait);
         }
         run(Some((parts, inputs)), reason)
@@ -176,14 +174,15 @@ impl Draft<'_> {
     /// Returns true if another step of this execution has been claimed for the same key and has not
     /// ended.
     ///
-    /// Of the claims of earlier commits only those of the same function are asked for, because no
+    /// Of the claims of earlier commits only those of the same work are asked for, because no
     /// others can have the key.
-    fn is_being_made(&self, step: StepIndex, lambda: &LambdaStep, key: &CacheKey) -> Planned<bool> {
+    fn is_being_made(&self, step: StepIndex, work: Work<'_>, key: &CacheKey) -> Planned<bool> {
         let mut keys = self.claimed_keys.borrow_mut();
         keys.add_draft(&self.plan.commit);
-        if !keys.has_function(lambda) {
-            self.add_earlier_claims(&mut keys, lambda)?;
-            keys.add_function(lambda);
+        let kin = work.kin();
+        if !keys.has_kin(&kin) {
+            self.add_earlier_claims(&mut keys, &kin)?;
+            keys.add_kin(kin);
         }
         let is_open = |other: &StepIndex| {
             let phase = self.states[other.0].phase;
@@ -192,15 +191,10 @@ impl Draft<'_> {
         Ok(keys.steps(key).iter().any(is_open))
     }
 
-    /// Adds what earlier commits have claimed for the function and what has not ended since.
-    fn add_earlier_claims(&self, keys: &mut ClaimedKeys, lambda: &LambdaStep) -> Planned<()> {
-        let is_alike = |step: &StepIndex| match &self.pipeline.step(*step).kind {
-            StepKind::Lambda(other) => {
-                (&other.function_arn, &other.code_version)
-                    == (&lambda.function_arn, &lambda.code_version)
-            }
-            _ => false,
-        };
+    /// Adds what earlier commits have claimed for work of this kin and what has not ended since.
+    fn add_earlier_claims(&self, keys: &mut ClaimedKeys, kin: &Kin) -> Planned<()> {
+        let is_alike =
+            |step: &StepIndex| kin_of(&self.pipeline.step(*step).kind).as_ref() == Some(kin);
         let mut result = Ok(());
         for step in self.pipeline.indexes().filter(is_alike) {
             match self.earlier_claim(step) {

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cache::key::{CacheKey, KeyParts};
-use crate::definition::{LambdaStep, StepIndex};
+use crate::definition::StepIndex;
 use crate::execution::commit::{AttemptResult, Commit, Completion, Verdict};
+use crate::plan::work::Kin;
 
 /// The keys that were read so far, so that no claim is read again for every step that is decided.
 #[derive(Default)]
 pub(crate) struct ClaimedKeys {
     steps: BTreeMap<CacheKey, Vec<StepIndex>>,
-    /// The functions whose claims of earlier commits are in, as ARNs and versions.
-    functions: BTreeSet<(String, Option<String>)>,
+    /// The work whose claims of earlier commits are in.
+    kin: BTreeSet<Kin>,
     /// How many completions and decisions of the draft are in.
     completions: usize,
     decisions: usize,
@@ -44,14 +45,14 @@ impl ClaimedKeys {
         (self.completions, self.decisions) = (draft.completions.len(), draft.decisions.len());
     }
 
-    /// Returns true if the claims of earlier commits for the function of a step are in.
-    pub(crate) fn has_function(&self, lambda: &LambdaStep) -> bool {
-        self.functions.contains(&function(lambda))
+    /// Returns true if the claims of earlier commits for work of this kin are in.
+    pub(crate) fn has_kin(&self, kin: &Kin) -> bool {
+        self.kin.contains(kin)
     }
 
-    /// Notes that the claims of earlier commits for the function of a step are in.
-    pub(crate) fn add_function(&mut self, lambda: &LambdaStep) {
-        self.functions.insert(function(lambda));
+    /// Notes that the claims of earlier commits for work of this kin are in.
+    pub(crate) fn add_kin(&mut self, kin: Kin) {
+        self.kin.insert(kin);
     }
 }
 
@@ -61,8 +62,4 @@ pub(crate) fn retried_parts(completion: &Completion) -> Option<&KeyParts> {
         AttemptResult::Retried(retried) => retried.claim.cache.as_ref(),
         _ => None,
     }
-}
-
-fn function(lambda: &LambdaStep) -> (String, Option<String>) {
-    (lambda.function_arn.to_string(), lambda.code_version.clone())
 }

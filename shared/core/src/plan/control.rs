@@ -53,7 +53,7 @@ pub fn check_retry(
 
 impl Draft<'_> {
     /// Stops the execution: nothing new starts from here on. Running steps go on to their end, as
-    /// in SageMaker. Callback steps are told by a message.
+    /// in SageMaker. Callback steps are told by a message, and jobs are stopped.
     pub(crate) fn stop(&mut self) {
         if self.is_stopping {
             return;
@@ -78,6 +78,12 @@ impl Draft<'_> {
                 if let Some(claim) = claim {
                     let token = claim.callback_token.unwrap_or_default();
                     self.send(step, claim.attempt_count, callback, &token, None, "Stopping");
+                }
+            }
+            (Phase::Executing, StepKind::Job(_)) => {
+                let claim = self.resolver().commit(revision)?.claim(step);
+                if let Some(attempt_count) = claim.map(|claim| claim.attempt_count) {
+                    self.stop_job(step, attempt_count);
                 }
             }
             _ => {}

@@ -11,6 +11,7 @@ use crate::execution::commit::Commit;
 use crate::execution::manifest::Manifest;
 use crate::execution::phase::Revision;
 use crate::execution::result::CacheEntry;
+use crate::job::start::JobCall;
 use crate::name::{ExecutionId, StepName};
 use crate::plan::facts::Need;
 use crate::uri::S3Uri;
@@ -78,6 +79,11 @@ pub enum Effect {
     /// Twice: two messages carry one token, and one answer counts. Never, because the planner died
     /// first: the callback's record says so, and the sweep begins a new attempt.
     SendCallback { step: StepIndex, attempt_count: u32, queue_url: String, body: Value },
+    /// Calls the job function: to make the job of an attempt, or to stop it.
+    ///
+    /// Twice: the second call finds the job by its name. Never, because the planner died first: the
+    /// sweep looks for the jobs of steps that run, and finds none.
+    CallJob { step: StepIndex, function_arn: String, call: Box<JobCall> },
     /// Calls the planner at this time, in milliseconds since 1970.
     ///
     /// Twice or early: the planner finds nothing due. Never: the sweep finds what is due.

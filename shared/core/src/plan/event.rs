@@ -67,4 +67,6 @@ pub enum ReportedResult {
     /// The function returned this, says Lambda. The step's declared outputs decide what it means.
     Returned(Value),
     Failed(Failure),
+    /// A request stopped the attempt's job. That is a failure unless the execution stops.
+    Stopped(Failure),
 }

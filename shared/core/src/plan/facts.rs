@@ -16,6 +16,7 @@ use crate::execution::past::PastExecution;
 use crate::execution::phase::Revision;
 use crate::execution::result::CacheEntry;
 use crate::execution::trace::Trace;
+use crate::job::content::Files;
 use crate::name::ExecutionId;
 use crate::uri::S3Uri;
 
@@ -32,6 +33,9 @@ pub enum Need {
     Object(S3Uri),
     /// The digest of everything that begins with a URI's key.
     Listing(S3Uri),
+    /// The files of a job's input: of every object that begins with a URI's key, the name under
+    /// which it reaches the job, and its digest. An archive has the digest of its members.
+    Files(S3Uri),
     /// What the attempt with this output prefix read and wrote.
     Trace(S3Uri),
     /// A JSON document.
@@ -64,6 +68,8 @@ pub struct Facts {
     pub objects: BTreeMap<S3Uri, Result<Option<String>, String>>,
     /// What begins with each URI's key, in the same form.
     pub listings: BTreeMap<S3Uri, Result<Option<String>, String>>,
+    /// The files of inputs, or why they cannot be told.
+    pub files: BTreeMap<S3Uri, Result<Files, String>>,
     /// The traces of attempts by output prefix; `None` if one is not known.
     pub traces: BTreeMap<S3Uri, Option<Trace>>,
     /// The documents, or why they cannot be read.

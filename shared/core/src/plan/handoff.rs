@@ -255,6 +255,7 @@ mod tests {
             parameters: std::collections::BTreeMap::new(),
             functions: ["own", OTHER].map(|name| (function_ref(name), with_sdk())).into(),
             left_out: std::collections::BTreeMap::new(),
+            jobs: None,
             started_at_ms: 1,
             use_cache: true,
             selection: None,
@@ -289,6 +290,7 @@ mod tests {
                 started_at_ms: 5,
                 deadline_ms: None,
                 callback_token: None,
+                job: None,
                 cache: Some(KeyParts::lambda("code", json!({}))),
                 inputs: Inputs::default(),
             };

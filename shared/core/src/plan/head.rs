@@ -78,6 +78,7 @@ mod tests {
             started_at_ms: 0,
             deadline_ms: None,
             callback_token: None,
+            job: None,
             cache: None,
             inputs: Inputs::default(),
         }

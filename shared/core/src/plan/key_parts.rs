@@ -15,6 +15,7 @@ use crate::limits::PLACES;
 use crate::place::{Certainty, Found, Surroundings, find, place};
 use crate::plan::draft::Draft;
 use crate::plan::resolver::{Pending, Planned, Resolver, Watch};
+use crate::plan::work::{Asked, Work};
 use crate::uri::S3Uri;
 
 /// The places of a step, or why its result cannot be cached.
@@ -26,11 +27,21 @@ impl Draft<'_> {
     pub(crate) fn key_parts(
         &self,
         step: StepIndex,
-        lambda: &LambdaStep,
+        asked: Asked<'_>,
         config: &CacheConfig,
-        arguments: &Value,
         watch: &Watch,
     ) -> Planned<Result<KeyParts, String>> {
+        let arguments = asked.arguments;
+        let scope = match config.scope {
+            CacheScope::Deployment => None,
+            CacheScope::Pipeline => Some(format!("pipeline:{}", self.start.pipeline_name)),
+        };
+        let lambda = match asked.work {
+            Work::Lambda(lambda) => lambda,
+            Work::Job(job, name) => {
+                return self.job_key_parts(step, (job, name), scope, arguments, watch);
+            }
+        };
         let resolver = Resolver { watch: Some(watch), ..self.resolver_of(step) };
         let replaced = replaced(&resolver, arguments);
         let contents = match self.places(step, lambda, arguments)? {
@@ -51,10 +62,6 @@ impl Draft<'_> {
                     return Ok(Err(format!("function `{}` is not known", lambda.function_arn)));
                 }
             },
-        };
-        let scope = match config.scope {
-            CacheScope::Deployment => None,
-            CacheScope::Pipeline => Some(format!("pipeline:{}", self.start.pipeline_name)),
         };
         Ok(Ok(KeyParts { contents, scope, ..KeyParts::lambda(&code, arguments) }))
     }

@@ -45,7 +45,9 @@ pub fn late_report(
     }
     let failure_type = match result {
         ReportedResult::Succeeded { .. } | ReportedResult::Returned(_) => None,
-        ReportedResult::Failed(failure) => Some(failure.error_type.clone()),
+        ReportedResult::Failed(failure) | ReportedResult::Stopped(failure) => {
+            Some(failure.error_type.clone())
+        }
     };
     let mut ends = commits.iter().flat_map(|commit| &commit.completions);
     let end = ends.find(|end| end.step == step && end.attempt_count == attempt_count);

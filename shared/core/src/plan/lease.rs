@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::definition::Step;
+use crate::definition::{Step, StepKind};
 use crate::execution::commit::Claim;
 use crate::execution::start::Start;
 use crate::uri::S3Uri;
@@ -52,7 +52,12 @@ pub fn renewals(output_prefix: &S3Uri) -> S3Uri {
 /// Returns the object whose existence renews an attempt's lease at `now_ms`. It is create-only, so
 /// a repeated request does no harm.
 pub fn renewal(output_prefix: &S3Uri, now_ms: u64) -> S3Uri {
-    output_prefix.join(&format!("{LEASE}{:015}", now_ms + RENEWED_LEASE_MS))
+    renewal_from(output_prefix, now_ms)
+}
+
+/// Returns the same object for a lease that is renewed from a later time on.
+pub fn renewal_from(output_prefix: &S3Uri, from_ms: u64) -> S3Uri {
+    output_prefix.join(&format!("{LEASE}{:015}", from_ms + RENEWED_LEASE_MS))
 }
 
 /// Returns until when the lease is good, by the keys of an attempt's renewals. Other keys are
@@ -70,7 +75,9 @@ pub fn is_lapsed(claim: &Claim, renewed_until_ms: Option<u64>, now_ms: u64) -> b
 /// Returns true if the attempts of `step` may have renewed their leases, so that the sweep has to
 /// look. A handler without a step SDK renews none.
 pub fn can_be_renewed(start: &Start, step: &Step) -> bool {
-    start.function(step).is_some_and(|function| function.has_sdk)
+    // The call that makes a job may be put off.
+    let is_job = matches!(step.kind, StepKind::Job(_));
+    is_job || start.function(step).is_some_and(|function| function.has_sdk)
 }
 
 /// Returns what the sweep writes in place of a run's start, so that no run can begin any more.
@@ -111,6 +118,7 @@ mod tests {
             started_at_ms: 0,
             deadline_ms: None,
             callback_token: None,
+            job: None,
             cache: None,
             inputs: Inputs::default(),
         };

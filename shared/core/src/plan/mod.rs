@@ -23,6 +23,8 @@ pub mod event;
 pub mod facts;
 pub mod handoff;
 pub mod head;
+mod job;
+mod job_key;
 mod key_parts;
 pub mod late_report;
 pub mod lease;
@@ -37,6 +39,7 @@ mod reuse;
 mod run_condition;
 mod step;
 mod witness;
+pub(crate) mod work;
 
 use crate::definition::Pipeline;
 use crate::execution::Execution;

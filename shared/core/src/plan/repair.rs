@@ -72,6 +72,7 @@ pub fn repair(
             started_at_ms: now_ms,
             deadline_ms: None,
             callback_token: None,
+            job: None,
             cache: None,
             inputs: Inputs::default(),
         };

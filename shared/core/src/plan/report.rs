@@ -1,7 +1,7 @@
 //! Reports: whether the claimed end of an attempt counts, and what is made of it.
 
-use crate::definition::StepIndex;
-use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Warning};
+use crate::definition::{StepIndex, StepKind};
+use crate::execution::commit::{AttemptResult, Claim, Completion, Failure, Verdict, Warning};
 use crate::execution::invocation::MANIFEST_NAME;
 use crate::execution::manifest::{Artifact, Manifest, Timing};
 use crate::execution::phase::Phase;
@@ -13,6 +13,7 @@ use crate::name::StepName;
 use crate::plan::draft::Draft;
 use crate::plan::effect::{Discarded, Publication, UNKNOWN_STEP};
 use crate::plan::event::{Event, Report, ReportedResult};
+use crate::plan::job_key::observe_job;
 use crate::plan::resolver::{Planned, Resolver};
 use crate::plan::result_check::{check_artifacts, check_outputs, outputs_of};
 use crate::plan::witness::{Success, observe};
@@ -29,6 +30,8 @@ const OUTDATED: &str = "the manifest holds the attempt's token in place of a pro
 enum ReportOutcome {
     /// The claimed attempt failed.
     Failed(StepIndex, Box<Claim>, Failure),
+    /// The claimed attempt was stopped together with the execution.
+    Stopped(StepIndex, Failure),
     /// The claimed attempt succeeded.
     Accepted(Box<Accepted>),
     /// The report changes nothing, for this reason.
@@ -49,12 +52,16 @@ struct Accepted {
 impl Draft<'_> {
     /// Takes in a report.
     pub(crate) fn report(&mut self, report: &Report) -> Planned<()> {
-        match judge(report, &self.resolver())? {
+        match judge(report, &self.resolver(), self.is_stopping)? {
             ReportOutcome::Discarded(reason) => {
                 self.plan.discarded.push(discarded(report, reason));
             }
             ReportOutcome::Failed(step, claim, failure) => {
                 self.end_failed(step, *claim, failure);
+            }
+            ReportOutcome::Stopped(step, Failure { message, .. }) => {
+                let attempt_count = report.attempt_count;
+                self.record(step, Verdict::Stopped { attempt_count }, message);
             }
             ReportOutcome::Accepted(accepted) => {
                 let Accepted { completion, publish, warning, manifest } = *accepted;
@@ -88,7 +95,7 @@ fn discarded(report: &Report, reason: &'static str) -> Discarded {
 }
 
 /// Judges a report by the state of its step. The first report of the claimed attempt counts.
-fn judge(report: &Report, resolver: &Resolver<'_>) -> Planned<ReportOutcome> {
+fn judge(report: &Report, resolver: &Resolver<'_>, is_stopping: bool) -> Planned<ReportOutcome> {
     let Report { step: name, attempt_count, proof, .. } = report;
     let discarded = |reason| Ok(ReportOutcome::Discarded(reason));
     let Some(step) = resolver.pipeline.find(name) else { return discarded(UNKNOWN_STEP) };
@@ -108,7 +115,12 @@ fn judge(report: &Report, resolver: &Resolver<'_>) -> Planned<ReportOutcome> {
         let failure = Failure::new(FailureType::Report, OUTDATED);
         return Ok(ReportOutcome::Failed(step, Box::new(claim.clone()), failure));
     }
-    conclude(report, step, claim, claimed_at_ms, resolver)
+    match &report.result {
+        ReportedResult::Stopped(failure) if is_stopping => {
+            Ok(ReportOutcome::Stopped(step, failure.clone()))
+        }
+        _ => conclude(report, step, claim, claimed_at_ms, resolver),
+    }
 }
 
 /// Concludes from a report that counts.
@@ -125,7 +137,9 @@ fn conclude(
     let took_ms = now_ms.saturating_sub(claimed_at_ms);
     let returned;
     let (outputs, artifacts, duration_ms, manifest): (_, &[Artifact], _, _) = match &report.result {
-        ReportedResult::Failed(failure) => return failed(shorten(failure)),
+        ReportedResult::Failed(failure) | ReportedResult::Stopped(failure) => {
+            return failed(shorten(failure));
+        }
         ReportedResult::Returned(value) => {
             returned = match outputs_of(resolver.pipeline, step, value) {
                 Ok(outputs) => outputs,
@@ -179,7 +193,12 @@ fn published(
     resolver: &Resolver<'_>,
 ) -> Planned<(Option<CacheEntry>, Option<String>)> {
     let Some(parts) = &success.claim.cache else { return Ok((None, None)) };
-    let observed = match observe(&Resolver { reader: Some(step), ..*resolver }, success)? {
+    let looking = Resolver { reader: Some(step), ..*resolver };
+    let looked = match &resolver.pipeline.step(step).kind {
+        StepKind::Job(job) => observe_job(&looking, job, success)?,
+        _ => observe(&looking, success)?,
+    };
+    let observed = match looked {
         Ok(observed) => observed,
         Err(why) => return Ok((None, Some(format!("its result is not cached: {why}")))),
     };

@@ -19,7 +19,7 @@ use crate::definition::expression::{
 };
 use crate::definition::output::convert_output;
 use crate::definition::property_path::{FAILURE_REASON, PropertyPath, Segment};
-use crate::definition::{Pipeline, StepIndex, StepKind};
+use crate::definition::{JobStep, Pipeline, StepIndex, StepKind, StepType};
 use crate::execution::commit::{Claim, Commit};
 use crate::execution::inputs::Inputs;
 use crate::execution::manifest::Artifact;
@@ -28,7 +28,10 @@ use crate::execution::phase::{Phase, Revision, StepState};
 use crate::execution::result::{Outputs, Produced};
 use crate::execution::start::Start;
 use crate::execution::trace::Trace;
-use crate::name::ExecutionId;
+use crate::job::content::{Files, files_digest};
+use crate::job::name::{Named, job_name};
+use crate::job::{JobType, answer};
+use crate::name::{ExecutionId, StepName};
 use crate::plan::facts::{Facts, Need};
 use crate::uri::S3Uri;
 
@@ -91,6 +94,10 @@ impl Watch {
 
     fn saw_artifacts(&self, uri: &S3Uri) {
         self.seen.borrow_mut().artifacts.insert(uri.clone());
+    }
+
+    fn saw_files(&self, uri: &S3Uri, files: &Files) {
+        self.seen.borrow_mut().stored.insert(uri.clone(), Some(files_digest(files)));
     }
 
     fn saw(&self, uri: &S3Uri, content: &Content) {
@@ -173,6 +180,26 @@ impl<'a> Resolver<'a> {
         let content = self.stored_content(uri)?;
         self.watch.inspect(|watch| watch.saw(uri, &content));
         Ok(content)
+    }
+
+    /// Returns the files of a job's input, as they are right now.
+    pub(crate) fn files(&self, uri: &S3Uri) -> Result<Files, Unresolved<Pending>> {
+        match self.facts.files.get(uri) {
+            Some(Ok(files)) => {
+                self.watch.inspect(|watch| watch.saw_files(uri, files));
+                Ok(files.clone())
+            }
+            Some(Err(why)) => Err(Unresolved::Absent(why.clone())),
+            None => Err(self.pending(Need::Files(uri.clone())).into()),
+        }
+    }
+
+    /// Returns the number of the step's next attempt.
+    pub(crate) fn next_attempt_count(&self, step: StepIndex) -> Planned<u32> {
+        Ok(match self.states[step.0].revision {
+            0 => 1,
+            revision => self.commit(revision)?.attempts(step) + 1,
+        })
     }
 
     /// Returns what `uri` holds in S3 right now.
@@ -286,6 +313,15 @@ impl<'a> Resolver<'a> {
             {
                 Ok(Value::String("false".to_owned()))
             }
+            (StepKind::Job(_), phase, _) if phase.has_succeeded() => {
+                let answer = self.answer(step)?;
+                let none = || {
+                    Unresolved::Absent(format!(
+                        "`{reference}` has no value: the job's answer does not have it"
+                    ))
+                };
+                answer::property(path, &answer).ok_or_else(none)
+            }
             (kind, _, [Segment::Key(root), Segment::Key(name)])
                 if kind.step_type().rules().has_outputs && root == "OutputParameters" =>
             {
@@ -305,6 +341,54 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Returns the Describe answer of a job that succeeded, or for which an earlier one stands in.
+    fn answer(&self, step: StepIndex) -> Result<Map<String, Value>, Unresolved<Pending>> {
+        let name = &self.pipeline.step(step).name;
+        let Some(produced) = self.produced(step)? else {
+            return Err(Unresolved::Absent(format!("step `{name}` has no answer of a job")));
+        };
+        self.outputs(produced)
+    }
+
+    /// Returns the name of the reading step's own job.
+    fn own_name(
+        &self,
+        variable: ExecutionVariable,
+        step_type: StepType,
+    ) -> Result<String, Unresolved<Pending>> {
+        let absent = |why: &str| {
+            let name = variable.name();
+            Err(Unresolved::Absent(format!("`Execution.{name}` {why}")))
+        };
+        let reader =
+            self.reader.filter(|reader| self.pipeline.step(*reader).step_type() == step_type);
+        let (Some(step), Some(kind)) = (reader, JobType::of(step_type)) else {
+            return absent("exists only inside such a job");
+        };
+        let definition = self.pipeline.step(step);
+        let prefix = match &definition.kind {
+            StepKind::Job(JobStep { arguments: Expression::Object(members), .. }) => {
+                members.get(kind.name_member)
+            }
+            _ => None,
+        };
+        let mut is_circle = false;
+        let reads_itself = |reference: &Reference| *reference == Reference::Execution(variable);
+        prefix.inspect(|prefix| {
+            prefix.references(&mut |reference| is_circle |= reads_itself(reference));
+        });
+        if is_circle {
+            return absent("cannot be a part of the job's own name");
+        }
+        let prefix = prefix.map(|prefix| prefix.evaluate(self)).transpose()?;
+        let of = Named {
+            execution_id: &self.start.execution_id,
+            step: &definition.name,
+            attempt_count: self.next_attempt_count(step)?,
+        };
+        Ok(job_name(&kind, of, prefix.as_ref().and_then(Value::as_str)))
+    }
+
     fn variable(&self, variable: ExecutionVariable) -> Result<Value, Unresolved<Pending>> {
         let start = self.start;
         let time = |at_ms: u64| {
@@ -321,10 +405,9 @@ impl<'a> Resolver<'a> {
             ExecutionVariable::PipelineArn => start.pipeline_arn.clone(),
             ExecutionVariable::PipelineExecutionId => start.execution_id.to_string(),
             ExecutionVariable::PipelineExecutionArn => start.execution_arn(),
-            ExecutionVariable::TrainingJobName | ExecutionVariable::ProcessingJobName => {
-                let name = variable.name();
-                let text = format!("`Execution.{name}` exists only inside such a job");
-                return Err(Unresolved::Absent(text));
+            ExecutionVariable::TrainingJobName => self.own_name(variable, StepType::Training)?,
+            ExecutionVariable::ProcessingJobName => {
+                self.own_name(variable, StepType::Processing)?
             }
         }))
     }
@@ -352,6 +435,24 @@ impl Scope for Resolver<'_> {
                 }
             }
         }
+    }
+
+    fn property_file(&self, step: &StepName, file: &str) -> Result<S3Uri, Unresolved<Pending>> {
+        let absent = |why: &str| {
+            Err(Unresolved::Absent(format!("property file `{file}` of step `{step}` {why}")))
+        };
+        let Some(index) = self.pipeline.find(step) else { return absent("does not exist") };
+        let StepKind::Job(job) = &self.pipeline.step(index).kind else {
+            return absent("does not exist");
+        };
+        let Some(declared) = job.property_files.iter().find(|it| it.name == file) else {
+            return absent("is not declared");
+        };
+        if !self.states[index.0].phase.has_succeeded() {
+            return absent("cannot be read: the step did not succeed");
+        }
+        let found = answer::property_file(&self.answer(index)?, &declared.output, &declared.path);
+        found.map_or_else(|| absent("has no place: the job has no such output in S3"), Ok)
     }
 
     fn document(&self, uri: &S3Uri) -> Result<Value, Unresolved<Pending>> {

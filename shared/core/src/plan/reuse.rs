@@ -15,6 +15,7 @@ use crate::name::ExecutionId;
 use crate::plan::draft::Draft;
 use crate::plan::effect::Publication;
 use crate::plan::resolver::{Planned, Watch, answered};
+use crate::plan::work::{Asked, Work};
 
 impl Draft<'_> {
     /// Decides about a step that is not selected. It waits for nothing.
@@ -186,7 +187,8 @@ impl Draft<'_> {
             Ok(arguments) => arguments,
             Err(why) => return Ok(Err(why)),
         };
-        let parts = match self.key_parts(index, lambda, config, &arguments, &Watch::default())? {
+        let asked = Asked { work: Work::Lambda(lambda), arguments: &arguments };
+        let parts = match self.key_parts(index, asked, config, &Watch::default())? {
             Ok(parts) => parts,
             Err(why) => return Ok(Err(why)),
         };

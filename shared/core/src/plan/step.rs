@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::cache::key::CacheKey;
 use crate::definition::condition::{self, Condition};
 use crate::definition::expression::{Expression, Unresolved};
 use crate::definition::extension::{Otherwise, When};
 use crate::definition::{CacheConfig, CallbackStep, LambdaStep, StepIndex, StepKind};
-use crate::execution::commit::{Decision, Verdict};
+use crate::execution::commit::{Decision, Hit, Verdict};
 use crate::failure::FailureType;
 use crate::plan::attempt::Attempt;
 use crate::plan::cache::CacheDecision;
 use crate::plan::draft::Draft;
 use crate::plan::readiness::{Readiness, readiness};
 use crate::plan::resolver::{Planned, answered};
+use crate::plan::work::{Asked, Work};
 
 /// The digests behind `Changed` conditions, by the text of the conditions' values.
 type Observed = BTreeMap<String, String>;
@@ -101,12 +103,7 @@ impl Draft<'_> {
             }
             StepKind::Lambda(lambda) => self.decide_lambda(index, lambda, step.cache.as_ref())?,
             StepKind::Callback(callback) => self.decide_callback(index, callback)?,
-            StepKind::Job { .. } => {
-                // The engine refuses them before the start. This is for executions that another
-                // release started.
-                let text = format!("steps of type {} cannot run yet", step.step_type());
-                self.fail(index, FailureType::UnsupportedStepType, text);
-            }
+            StepKind::Job(job) => self.decide_job(index, job, step.cache.as_ref())?,
         }
         if let Some(decision) = self.plan.commit.decisions.get_mut(count) {
             decision.observed.extend(observed);
@@ -150,13 +147,9 @@ impl Draft<'_> {
             self.fail(step, FailureType::UnknownFunction, text);
             return Ok(());
         }
-        match self.decide_cache(step, lambda, cache, &arguments)? {
-            CacheDecision::Hit(hit, used) => {
-                let reason =
-                    format!("same code and arguments as in execution {}", hit.source.execution_id);
-                self.plan.touch.extend(used);
-                self.record(step, Verdict::CacheHit(hit), reason);
-            }
+        let asked = Asked { work: Work::Lambda(lambda), arguments: &arguments };
+        match self.decide_cache(step, asked, cache)? {
+            CacheDecision::Hit(hit, used) => self.hit(step, hit, used, "code and arguments"),
             CacheDecision::Wait => {}
             CacheDecision::Run { publish, reason } => {
                 let (cache, inputs) = publish.unzip();
@@ -166,6 +159,13 @@ impl Draft<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Lets a cached result stand in: the step is `alike` in what its key holds.
+    pub(crate) fn hit(&mut self, step: StepIndex, hit: Hit, used: Option<CacheKey>, alike: &str) {
+        let reason = format!("same {alike} as in execution {}", hit.source.execution_id);
+        self.plan.touch.extend(used);
+        self.record(step, Verdict::CacheHit(hit), reason);
     }
 
     fn decide_callback(&mut self, step: StepIndex, callback: &CallbackStep) -> Planned<()> {

@@ -261,6 +261,6 @@ fn is_listing(digest: Option<&str>) -> bool {
     digest.is_some_and(|digest| digest.starts_with("listing:"))
 }
 
-fn changed(uri: &S3Uri) -> String {
+pub(crate) fn changed(uri: &S3Uri) -> String {
     format!("`{uri}` changed while the step ran")
 }

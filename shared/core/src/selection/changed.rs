@@ -17,6 +17,7 @@ use crate::execution::start::Start;
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Need};
 use crate::plan::resolver::{Planned, Watch};
+use crate::plan::work::{Asked, Work};
 
 /// Returns the steps whose code, arguments or inputs differ from `earlier`. Fails with the facts
 /// that have to be known first.
@@ -61,10 +62,20 @@ impl Draft<'_> {
     fn is_changed(&self, index: StepIndex, earlier: &PastExecution) -> Planned<bool> {
         let step = self.pipeline.step(index);
         let Some(then) = earlier.pipeline.find(&step.name) else { return Ok(true) };
-        let (StepKind::Lambda(lambda), Some(config), Some(parts)) =
-            (&step.kind, &step.cache, earlier.parts(&step.name))
-        else {
+        let (Some(config), Some(parts)) = (&step.cache, earlier.parts(&step.name)) else {
             return Ok(self.reads_otherwise(index, then, earlier));
+        };
+        let lambda = match &step.kind {
+            StepKind::Lambda(lambda) => lambda,
+            StepKind::Job(job) => {
+                let Ok(new) = self.job_of(index, job)? else {
+                    return Ok(self.reads_otherwise(index, then, earlier));
+                };
+                let asked = Asked { work: Work::Job(job, &new.name), arguments: &new.arguments };
+                let now = self.key_parts(index, asked, config, &Watch::default())?;
+                return Ok(now.as_ref() != Ok(parts));
+            }
+            _ => return Ok(self.reads_otherwise(index, then, earlier)),
         };
         // What the step reads may not exist; then only the texts can be compared.
         let Ok(arguments) = self.evaluate(index, &lambda.arguments)? else {
@@ -73,7 +84,8 @@ impl Draft<'_> {
         // The code of a function that is left out here cannot be compared.
         let has_code = lambda.code_version.is_some()
             || self.start.functions.contains_key(&lambda.function_arn);
-        let now = self.key_parts(index, lambda, config, &arguments, &Watch::default())?;
+        let asked = Asked { work: Work::Lambda(lambda), arguments: &arguments };
+        let now = self.key_parts(index, asked, config, &Watch::default())?;
         Ok(now.as_ref() != Ok(parts) && has_code)
     }
 

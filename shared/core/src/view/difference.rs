@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cache::key::{CONTENT_MARK, KeyParts, short_digest};
+use crate::job::content::{as_files, changed};
 
 /// A part of the key that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,15 +37,31 @@ impl Difference {
         let path = self.path.as_deref().unwrap_or_default();
         match (self.part, &self.uri) {
             ("Code", _) => format!("code {then} to {now}"),
+            ("Content", place) if self.then.is_object() || self.now.is_object() => {
+                changed(&self.then, &self.now, place.as_deref())
+            }
             ("Content", Some(uri)) => format!("content of {uri}: {then} to {now}"),
             ("Content", None) => {
                 let (then, now) = (held(&self.then, then), held(&self.now, now));
                 format!("content behind argument `{path}`: {then} to {now}")
             }
-            ("Argument", _) => format!("argument `{path}` {then} to {now}"),
+            ("Argument", _) => match hyperparameter(path) {
+                Some(name) => {
+                    let plain = |text: String| text.trim_matches('"').to_owned();
+                    format!("hyperparameter {name} {} to {}", plain(then), plain(now))
+                }
+                None => format!("argument `{path}` {then} to {now}"),
+            },
             (part, _) => format!("{part} {then} to {now}"),
         }
     }
+}
+
+/// Returns the name of the hyperparameter at a path of arguments.
+fn hyperparameter(path: &str) -> Option<&str> {
+    let (before, name) = path.split_once("HyperParameters.")?;
+    let is_map = before.is_empty() || before.ends_with('.') || before.ends_with("Static");
+    Some(name).filter(|name| is_map && !name.contains(['.', '[']))
 }
 
 /// Shows a digest by its first digits, and anything else as JSON that is cut to a readable length.
@@ -115,6 +132,12 @@ fn compare(
     let nothing = Value::Null;
     match (then, now) {
         _ if then == now => {}
+        _ if as_files(then).is_some() || as_files(now).is_some() => {
+            let value = |value: &Value| as_files(value).cloned().unwrap_or_default();
+            let uri = arguments.and_then(Value::as_str).map(str::to_owned);
+            let (path, then, now) = (Some(path.clone()), value(then), value(now));
+            found.push(Difference { path, uri, ..Difference::new("Content", then, now) });
+        }
         (Value::Object(before), Value::Object(after)) => {
             let mut names: Vec<_> = before.keys().chain(after.keys()).collect();
             names.sort_unstable();

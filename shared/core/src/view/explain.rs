@@ -93,7 +93,11 @@ impl Explanation {
 
 /// Returns the arguments of a step as they were, with their URIs, as far as the commits tell.
 fn arguments(this: &PastExecution, step: StepIndex) -> Option<Value> {
-    let StepKind::Lambda(lambda) = &this.pipeline.step(step).kind else { return None };
+    let arguments = match &this.pipeline.step(step).kind {
+        StepKind::Lambda(lambda) => &lambda.arguments,
+        StepKind::Job(job) => &job.arguments,
+        StepKind::Callback(_) | StepKind::Condition { .. } | StepKind::Fail { .. } => return None,
+    };
     let facts = Facts {
         now_ms: this.start.started_at_ms,
         commits: this.commits.iter().map(|commit| (commit.revision, commit.clone())).collect(),
@@ -102,7 +106,7 @@ fn arguments(this: &PastExecution, step: StepIndex) -> Option<Value> {
     let draft = Draft::new(&this.pipeline, &this.start, &this.execution, &facts);
     let resolver = draft.resolver_of(step);
     // Part by part, so that one that cannot be evaluated does not hide the others.
-    match &lambda.arguments {
+    match arguments {
         Expression::Object(members) => {
             let member = |(name, value): (&String, &Expression)| {
                 Some((name.clone(), value.evaluate(&resolver).ok()?))

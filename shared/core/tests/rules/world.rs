@@ -15,6 +15,8 @@ use sidestep_core::execution::start::{Function, STATE_VERSION, Selection, Start}
 use sidestep_core::execution::token::Secret;
 use sidestep_core::execution::trace::Trace;
 use sidestep_core::execution::{Execution, ExecutionStatus, Phase};
+use sidestep_core::job::content::landing;
+use sidestep_core::job::start::{JobCall, JobSettings};
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parse::{Format, parse};
 use sidestep_core::plan::facts::{Facts, Need};
@@ -37,6 +39,7 @@ pub(crate) struct World {
     /// Messages to queues, calls of the planner, and what callback tokens stand for.
     pub(crate) sent: Vec<Value>,
     pub(crate) wakes: Vec<u64>,
+    pub(crate) called: Vec<JobCall>,
     pub(crate) callbacks: BTreeMap<String, CallbackRecord>,
     pub(crate) now_ms: u64,
     pub(crate) invoked: Vec<(StepIndex, u32, Value)>,
@@ -82,6 +85,11 @@ impl World {
             parameters: resolve_parameters(&pipeline, &BTreeMap::new()).expect("defaults"),
             functions,
             left_out: BTreeMap::new(),
+            jobs: Some(JobSettings {
+                function_arn: "job".to_owned(),
+                role_arn: None,
+                pace_ms: 1_000,
+            }),
             started_at_ms: 0,
             use_cache: true,
             selection: None,
@@ -106,6 +114,7 @@ impl World {
             traces: BTreeMap::new(),
             sent: Vec::new(),
             wakes: Vec::new(),
+            called: Vec::new(),
             callbacks: BTreeMap::new(),
             now_ms: 1_000,
             invoked: Vec::new(),
@@ -151,6 +160,14 @@ impl World {
                         let digest = has_some.then(|| listing_digest(&uri, below));
                         drop(facts.listings.insert(uri, Ok(digest)));
                     }
+                    Need::Files(uri) => {
+                        let begins = |(text, digest): (&String, &String)| {
+                            let found = S3Uri::parse(text).ok().filter(|it| uri.covers(it))?;
+                            Some((landing(&uri, found.key()).to_owned(), digest.clone()))
+                        };
+                        let files = self.contents.iter().filter_map(begins).collect();
+                        drop(facts.files.insert(uri.clone(), Ok(files)));
+                    }
                     Need::Trace(prefix) => {
                         let trace = self.traces.get(&prefix).cloned();
                         drop(facts.traces.insert(prefix, trace));
@@ -182,6 +199,7 @@ impl World {
                         self.invoked.push((*step, *attempt_count, payload.clone()));
                     }
                     Effect::SendCallback { body, .. } => self.sent.push(body.clone()),
+                    Effect::CallJob { call, .. } => self.called.push(call.as_ref().clone()),
                     Effect::Wake { at_ms } => self.wakes.push(*at_ms),
                 }
             }

@@ -32,7 +32,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (mut revisions, mut keys, mut contents, mut documents, mut executions) =
             (vec![], vec![], vec![], vec![], vec![]);
-        let (mut objects, mut listings, mut traces) = (vec![], vec![], vec![]);
+        let (mut objects, mut listings, mut traces, mut inputs) = (vec![], vec![], vec![], vec![]);
         for need in needs {
             match need {
                 Need::Commit(revision) => match self.memory.commit(id, *revision) {
@@ -45,6 +45,7 @@ impl Engine {
                 Need::Content(uri) => contents.push(uri.clone()),
                 Need::Object(uri) => objects.push(uri.clone()),
                 Need::Listing(uri) => listings.push(uri.clone()),
+                Need::Files(uri) => inputs.push(uri.clone()),
                 Need::Trace(prefix) => traces.push(prefix.clone()),
                 Need::Document(uri) => documents.push(uri.clone()),
                 Need::PastExecution(id) => executions.push(id.clone()),
@@ -74,6 +75,12 @@ impl Engine {
             .map(|uri| async move { Ok::<_, EngineError>((self.listing_digest(&uri).await?, uri)) })
             .buffer_unordered(PARALLEL)
             .try_collect::<Vec<_>>();
+        let files = Box::pin(
+            stream::iter(inputs)
+                .map(|uri| async move { Ok::<_, EngineError>((self.files(&uri).await?, uri)) })
+                .buffer_unordered(PARALLEL)
+                .try_collect::<Vec<_>>(),
+        );
         let traces = try_join_all(traces.into_iter().map(|prefix| async move {
             Ok::<_, EngineError>((self.trace(&prefix).await?, prefix))
         }));
@@ -88,10 +95,10 @@ impl Engine {
             };
             Ok::<_, EngineError>((id, earlier))
         }));
-        let places = async { futures::join!(contents, objects, listings, traces) };
+        let places = async { futures::join!(contents, objects, listings, traces, files) };
         let (commits, entries, places, documents, earlier) =
             futures::join!(commits, entries, places, documents, earlier);
-        let (contents, objects, listings, traces) = places;
+        let (contents, objects, listings, traces, files) = places;
 
         let commits = commits?;
         for commit in &commits {
@@ -111,6 +118,7 @@ impl Engine {
         facts.contents.extend(contents?.into_iter().map(|(content, uri)| (uri, content)));
         facts.objects.extend(objects?.into_iter().map(|(digest, uri)| (uri, digest)));
         facts.listings.extend(listings?.into_iter().map(|(digest, uri)| (uri, digest)));
+        facts.files.extend(files?.into_iter().map(|(files, uri)| (uri, files)));
         facts.traces.extend(traces?.into_iter().map(|(trace, prefix)| (prefix, trace)));
         facts.earlier.extend(earlier?);
         facts.documents.extend(documents?.into_iter().map(|(document, uri)| (uri, document)));
@@ -197,7 +205,9 @@ fn trace_uri(prefix: &S3Uri) -> S3Uri {
 /// After an error a step leaves the decision to the planner, and the planner's event is delivered
 /// again. A missing permission is no answer: taken for one, it would make a cached result count as
 /// damaged and a condition fail for good.
-fn answered<T>(result: Result<Option<T>, StoreError>) -> Result<Answer<Option<T>>, EngineError> {
+pub(super) fn answered<T>(
+    result: Result<Option<T>, StoreError>,
+) -> Result<Answer<Option<T>>, EngineError> {
     match result {
         Ok(found) => Ok(Ok(found)),
         Err(StoreError::NoSuchBucket { .. }) => Ok(Ok(None)),

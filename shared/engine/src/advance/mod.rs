@@ -1,6 +1,7 @@
 //! One turn of an execution: load it, plan until no fact is missing, commit, perform the effects,
 //! and again until nothing is left to decide.
 
+mod files;
 mod gather;
 pub mod handoff;
 mod head;

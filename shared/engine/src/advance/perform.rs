@@ -6,11 +6,13 @@ use sidestep_core::execution::commit::Failure;
 use sidestep_core::execution::invocation::AttemptName;
 use sidestep_core::execution::proof::{Proof, Token};
 use sidestep_core::execution::start::Start;
+use sidestep_core::failure::FailureType;
+use sidestep_core::job::start::{Act, JobCall};
 use sidestep_core::plan::{CallbackRecord, Effect, Event, Plan, Report, ReportedResult};
 use tracing::warn;
 
 use crate::engine::Engine;
-use crate::error::error_chain;
+use crate::error::{EngineError, error_chain};
 
 impl Engine {
     /// Performs the effects of a commit. Returns a failure report for each that could not be
@@ -23,7 +25,7 @@ impl Engine {
     ) -> Vec<Event> {
         let revision = plan.commit.revision;
         let id = &start.execution_id;
-        let performed = plan.effects.iter().map(|effect| async move {
+        let performed = paced(start, plan).map(|(effect, delay_ms)| async move {
             let (step, attempt_count, failure) = match effect {
                 Effect::InvokeStep { step, attempt_count, function_arn, payload } => {
                     let attempt = AttemptName {
@@ -54,6 +56,12 @@ impl Engine {
                     let failure = Failure::new(error.failure_type(), error_chain(&error));
                     (*step, *attempt_count, failure)
                 }
+                Effect::CallJob { step, function_arn, call } => {
+                    let called = Box::pin(self.call_job(function_arn, call, delay_ms));
+                    let error = called.await.err()?;
+                    let failure = not_called(call, &error)?;
+                    (*step, call.attempt_count, failure)
+                }
                 Effect::Wake { at_ms } => {
                     if let Err(error) = self.queues.wake(id, *at_ms, self.clock.now_ms()).await {
                         let error = error_chain(&error);
@@ -68,6 +76,21 @@ impl Engine {
             Some(Event::Reported(Report { step, attempt_count, proof, result }))
         });
         join_all(performed).await.into_iter().flatten().collect()
+    }
+
+    /// Calls the job function, or leaves the call to be made after a delay.
+    async fn call_job(
+        &self,
+        function_arn: &str,
+        call: &JobCall,
+        delay_ms: u64,
+    ) -> Result<(), EngineError> {
+        let event = call.event();
+        if delay_ms == 0 {
+            return self.invoke_job_function(function_arn, &call.attempt(), &event).await;
+        }
+        let now_ms = self.clock.now_ms();
+        Ok(self.queues.later(&event, now_ms + delay_ms, now_ms).await?)
     }
 
     /// Records the use of the cache entries that were hit.
@@ -95,4 +118,27 @@ impl Engine {
             warn!(execution_id = %record.execution_id, error, "a callback's message may be sent again");
         }
     }
+}
+
+/// Returns the effects, each with its delay in milliseconds: the service of jobs takes one create
+/// call a second.
+fn paced<'p>(start: &Start, plan: &'p Plan) -> impl Iterator<Item = (&'p Effect, u64)> {
+    let pace_ms = start.jobs.as_ref().map_or(0, |jobs| jobs.pace_ms);
+    plan.effects.iter().scan(0, move |count, effect| {
+        let is_create = matches!(effect, Effect::CallJob { call, .. } if call.act != Act::Stop);
+        let delay_ms = if is_create { *count * pace_ms } else { 0 };
+        *count += u64::from(is_create);
+        Some((effect, delay_ms))
+    })
+}
+
+/// Returns the failure of an attempt whose job function could not be called. A stop that is not
+/// asked for is left to the sweep.
+fn not_called(call: &JobCall, error: &EngineError) -> Option<Failure> {
+    let text = error_chain(error);
+    if call.act == Act::Stop {
+        warn!(execution_id = %call.execution_id, error = text, "the job is not stopped");
+        return None;
+    }
+    Some(Failure::new(FailureType::ServiceFault, text))
 }

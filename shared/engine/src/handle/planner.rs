@@ -31,6 +31,7 @@ impl Engine {
                     self.woken(&execution_id, at_ms).await?;
                     advanced += 1;
                 }
+                PlannerEvent::Job(call) => self.forward_job(*call).await?,
                 PlannerEvent::WindowEnded(id) => self.window_ended(&id).await?,
                 PlannerEvent::CommittedDirectly(execution_id) => {
                     self.on_direct_commit(&execution_id).await?;

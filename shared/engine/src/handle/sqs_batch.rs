@@ -16,6 +16,8 @@ use crate::error::{EngineError, error_chain};
 pub enum Consumer {
     Planner,
     Trigger,
+    /// The function that makes jobs.
+    Job,
 }
 
 impl Engine {
@@ -42,6 +44,7 @@ impl Engine {
     async fn one(&self, consumer: Consumer, event: Value) -> Result<Value, EngineError> {
         match consumer {
             Consumer::Planner => self.handle(event).await,
+            Consumer::Job => self.handle_job(&event).await,
             Consumer::Trigger => match (event.get("Schedule"), event.get("Probe")) {
                 (Some(message), _) => self.scheduled(message).await,
                 (None, Some(message)) => self.probed(message).await,

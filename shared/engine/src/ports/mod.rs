@@ -10,6 +10,7 @@ pub mod disk_full;
 pub mod executions;
 pub mod freshness;
 pub mod functions;
+pub mod jobs;
 pub mod objects;
 pub mod pipelines;
 pub mod queues;

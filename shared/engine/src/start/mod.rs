@@ -12,9 +12,11 @@ use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 use sidestep_core::definition::function_ref::FunctionRef;
 use sidestep_core::definition::parameter::resolve_parameters;
-use sidestep_core::definition::{Pipeline, StepKind};
+use sidestep_core::definition::{Pipeline, StepIndex, StepKind};
 use sidestep_core::execution::Execution;
-use sidestep_core::execution::start::{Function, Start, cannot_start_once};
+use sidestep_core::execution::start::{
+    Function, STATE_VERSION, STATE_VERSION_WITHOUT_JOBS, Start, cannot_start_once,
+};
 use sidestep_core::execution::token::Secret;
 use sidestep_core::name::{ExecutionId, PipelineName, StepName};
 use sidestep_core::parse::{Format, parse, unrunnable};
@@ -82,7 +84,7 @@ impl Engine {
         let name = &origin.pipeline_name;
         let key = format!("runs/{name}/{execution_id}/");
         Start {
-            state_version: self.state_version,
+            state_version: self.state_version.min(STATE_VERSION_WITHOUT_JOBS),
             output_prefix: S3Uri::new(deployment.artifact_bucket.clone(), key),
             execution_id,
             definition_digest: origin.definition_digest,
@@ -90,6 +92,7 @@ impl Engine {
             parameters: BTreeMap::new(),
             functions: BTreeMap::new(),
             left_out: BTreeMap::new(),
+            jobs: None,
             started_at_ms: self.clock.now_ms(),
             use_cache: true,
             selection: None,
@@ -114,7 +117,13 @@ impl Engine {
         let parsed = parse(definition.text.as_bytes(), definition.format)
             .map_err(EngineError::Definition)?;
         let pipeline = Arc::new(parsed.pipeline);
-        let unrunnable = unrunnable(&pipeline);
+        let jobs = self.job_settings.clone().filter(|_| self.state_version >= STATE_VERSION);
+        let mut unrunnable = unrunnable(&pipeline);
+        if jobs.is_none() {
+            let name = |index: StepIndex| pipeline.step(index).name.clone();
+            unrunnable.clear();
+            unrunnable.extend(pipeline.jobs().map(|(index, job)| (name(index), job.step_type)));
+        }
         if !unrunnable.is_empty() {
             return Err(StartError::Unrunnable(unrunnable).into());
         }
@@ -137,6 +146,7 @@ impl Engine {
             trigger: request.trigger,
             token: request.token,
         };
+        let jobs = jobs.filter(|_| pipeline.jobs().next().is_some());
         let mut start = Start {
             parameters,
             functions,
@@ -145,6 +155,10 @@ impl Engine {
             max_parallel_execution_steps: request.max_parallel_execution_steps,
             ..self.start_of_origin(origin)
         };
+        if jobs.is_some() {
+            start.state_version = self.state_version;
+            start.jobs = jobs;
+        }
         chooser.choose(&pipeline, &mut start).await?;
         Ok(Prepared { start, pipeline, definition, latest })
     }

@@ -75,7 +75,15 @@ impl Engine {
         let found = self.executions.commits(id, &revisions).await?;
         let commits: BTreeMap<_, _> = found.into_iter().map(|c| (c.revision, c)).collect();
         let mut events = Vec::new();
+        if let Err(error) = self.ask_for_look(&loaded, &executing, leases).await {
+            let error = error_chain(&error);
+            warn!(execution_id = %id, error, "the jobs of the execution are not looked at");
+        }
         for index in executing {
+            // What became of a job is asked for by its name.
+            if matches!(loaded.pipeline.step(index).kind, StepKind::Job(_)) {
+                continue;
+            }
             if let Some(commit) = commits.get(&loaded.execution.step(index).revision)
                 && let Some(claim) = commit.claim(index)
             {

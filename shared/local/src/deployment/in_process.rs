@@ -32,8 +32,8 @@ pub(super) struct InProcessFunction {
 
 impl InProcessFunction {
     async fn consume(&self, event: Value) -> Result<Value, EngineError> {
-        if matches!(self.consumer, Consumer::Trigger) {
-            return self.engine.consume(Consumer::Trigger, event).await;
+        if matches!(self.consumer, Consumer::Trigger | Consumer::Job) {
+            return self.engine.consume(self.consumer, event).await;
         }
         if let Some(counter) = &self.counter {
             let usage = event["responsePayload"][RESERVED_KEY][USAGE].clone();

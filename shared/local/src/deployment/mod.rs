@@ -6,6 +6,7 @@
 mod engine;
 mod error;
 mod in_process;
+mod jobs;
 mod names;
 mod queue_worker;
 mod resources;
@@ -25,13 +26,14 @@ use sidestep_engine::handle::schedule::SCHEDULES;
 
 pub use engine::{cloud_engine, counted_cloud_engine, engine_beside, local_engine};
 pub use error::DeploymentError;
-pub use names::{ARTIFACT_BUCKET, PLANNER, REPORTS, TABLE, TIMERS, TRIGGER};
+pub use names::{ARTIFACT_BUCKET, JOB, PLANNER, REPORTS, TABLE, TIMERS, TRIGGER};
 pub use queue_worker::serve_queues;
 pub use resources::{create_queues, create_resources, pause_notifications};
 pub use step_function::{planner_environment, register_step, with_handoff};
 pub use uploads::{removed_files, upload_files};
 
 use in_process::InProcessFunction;
+use jobs::job_listener;
 use names::function_arn;
 use resources::PLANNER_SECONDS;
 
@@ -68,6 +70,8 @@ pub async fn deploy(
     let (planner, trigger, direct) = codes(cloud, engine, planner);
     register(cloud, PLANNER, planner)?;
     register(cloud, TRIGGER, trigger)?;
+    cloud.jobs().set_listener(job_listener(engine));
+    register(cloud, JOB, Code::InProcess(job_function(cloud, engine)))?;
     cloud.deliver_events(direct);
     for queue in [TIMERS, REPORTS] {
         cloud.deliver_messages(queue, &function_arn(PLANNER));
@@ -136,6 +140,16 @@ fn codes(cloud: &Cloud, engine: &Arc<Engine>, planner: Planner) -> (Code, Code, 
     (Code::InProcess(planner), Code::InProcess(trigger), direct)
 }
 
+/// Returns the job function, which is always one of this process.
+fn job_function(cloud: &Cloud, engine: &Arc<Engine>) -> Arc<InProcessFunction> {
+    Arc::new(InProcessFunction {
+        engine: Arc::clone(engine),
+        consumer: Consumer::Job,
+        failed: cloud.failed().clone(),
+        counter: None,
+    })
+}
+
 /// Registers the function of the planner or of the trigger.
 fn register(cloud: &Cloud, function: &str, code: Code) -> Result<(), HostError> {
     let mut config = FunctionConfig::new(FunctionName::parse(function)?, code);
@@ -143,7 +157,7 @@ fn register(cloud: &Cloud, function: &str, code: Code) -> Result<(), HostError> 
     config.timeout = Duration::from_secs(PLANNER_SECONDS.into());
     // The events of both are safe to repeat, as on AWS.
     config.max_retry_attempts = 2;
-    if function == PLANNER {
+    if [PLANNER, JOB].contains(&function) {
         // A chain of steps visits the planner once per step.
         config.recursive_loop = RecursiveLoop::Allow;
     }

@@ -19,6 +19,9 @@ pub const PLANNER: &str = "sidestep-planner";
 /// The trigger's function.
 pub const TRIGGER: &str = "sidestep-trigger";
 
+/// The function that makes jobs.
+pub const JOB: &str = "sidestep-job";
+
 /// Returns the ARN of a function of the embedded cloud.
 pub(super) fn function_arn(function: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function}")

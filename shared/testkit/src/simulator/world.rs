@@ -9,7 +9,7 @@ use serde_json::Value;
 use sidestep_core::execution::commit::{CacheEntry, Commit};
 use sidestep_core::execution::invocation::Invocation;
 use sidestep_core::execution::manifest::Manifest;
-use sidestep_core::execution::start::STATE_VERSION;
+use sidestep_core::execution::start::{STATE_VERSION, STATE_VERSION_WITHOUT_JOBS};
 use sidestep_core::name::ExecutionId;
 use sidestep_core::plan::handoff::{CarriedState, Contention, Handoff};
 use sidestep_engine::advance::handoff::HandoffOutcome;
@@ -130,7 +130,7 @@ impl World {
             handoff: self.handoff,
             contention: self.contention,
             is_sole_planner,
-            state_version: if is_old { STATE_VERSION - 1 } else { STATE_VERSION },
+            state_version: if is_old { STATE_VERSION_WITHOUT_JOBS - 1 } else { STATE_VERSION },
             ..EngineOptions::default()
         };
         Arc::new(Engine::new(deployment, (self.ports)(self.arc(), skew_ms), options))

@@ -1,6 +1,7 @@
 //! Descriptions: an execution as people and programs see it. This is the one JSON document of `run`
 //! and `show`, with SageMaker's names.
 
+mod job;
 mod step;
 
 use std::collections::BTreeMap;
@@ -10,10 +11,10 @@ use serde_json::Value;
 
 use crate::definition::Pipeline;
 use crate::definition::graph::{Direction, Graph};
-use crate::execution::Execution;
 use crate::execution::commit::Commit;
 use crate::execution::phase::Phase;
 use crate::execution::start::Start;
+use crate::execution::{Execution, ExecutionStatus};
 use crate::plan::late_report::LateReport;
 use crate::plan::redact::MASK;
 use crate::uri::S3Uri;
@@ -139,7 +140,7 @@ pub fn describe(
         }
     }
     for (step, state) in steps.iter_mut().zip(&execution.steps) {
-        step.finish(state.phase);
+        step.finish(state.phase, execution.status == ExecutionStatus::Stopping);
     }
     taint(pipeline, &mut steps);
     let is_over = execution.status.is_over();

@@ -12,6 +12,7 @@ use crate::execution::phase::Phase;
 use crate::execution::result::{Outputs, Produced, Reuse};
 use crate::execution::start::Start;
 use crate::uri::S3Uri;
+use crate::view::description::job::{metadata_of_answer, metadata_of_claim, status};
 use crate::view::timestamp::timestamp;
 
 /// A step. `StepStatus` and times are absent if SageMaker would not list the step.
@@ -51,8 +52,7 @@ pub struct StepDescription {
     pub warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// The stable type of the failure. Each has a page in `docs/errors`, except those that a
-    /// function makes up.
+    /// The stable type of the failure, with a page in `docs/errors` unless a function made it up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_type: Option<String>,
     /// Attempts that failed and were followed by another.
@@ -75,6 +75,9 @@ pub struct StepDescription {
     /// How long no process drove it in between, which only the caller can know.
     #[serde(skip)]
     pub interrupted_ms: u64,
+    /// The ARN of the step's job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
     /// The token that the answer to a Callback step has to name.
     #[serde(skip)]
     pub callback_token: Option<String>,
@@ -157,6 +160,7 @@ impl StepDescription {
             ended_at_ms: None,
             interrupted_ms: 0,
             callback_token: None,
+            metadata: None,
         }
     }
 
@@ -207,6 +211,7 @@ impl StepDescription {
             Verdict::Run(claim) => {
                 self.attempt_count = claim.attempt_count;
                 self.callback_token.clone_from(&claim.callback_token);
+                self.metadata = metadata_of_claim(step, start, claim);
             }
             Verdict::CacheHit(hit) => {
                 self.take(&hit.produced, step, documents);
@@ -272,6 +277,7 @@ impl StepDescription {
                 manifest.and_then(|document| document["Outputs"].as_object()).unwrap_or(&empty)
             }
         };
+        self.metadata = metadata_of_answer(step, outputs).or(self.metadata.take());
         for declared in step.outputs() {
             let value = outputs
                 .get(&declared.name)
@@ -280,9 +286,9 @@ impl StepDescription {
         }
     }
 
-    pub(super) fn finish(&mut self, phase: Phase) {
+    pub(super) fn finish(&mut self, phase: Phase, is_stopping: bool) {
         self.phase = phase;
-        self.step_status = phase.step_status();
+        self.step_status = status(self.step_type, phase, is_stopping);
         self.start_time = self.started_at_ms.map(timestamp);
         self.end_time = self.ended_at_ms.map(timestamp);
     }
