@@ -19,9 +19,10 @@ use crate::project::Project;
 use crate::python::{Requirements, vendored};
 
 /// The template's parameter for the code of each part of the engine, its package and its zip.
-const ENGINE: [(&str, &str, &str); 2] = [
+const ENGINE: [(&str, &str, &str); 3] = [
     ("PlannerCode", "sidestep-planner", "planner.zip"),
     ("TriggerCode", "sidestep-trigger", "trigger.zip"),
+    ("JobCode", "sidestep-job", "job.zip"),
 ];
 
 /// Lambda's quota for a function's unzipped code
@@ -45,12 +46,15 @@ impl Package {
     }
 }
 
-/// Zips the engine and all functions of the project. Builds what has to be built.
+/// Zips the engine and all functions of the project. Builds what has to be built. The job function
+/// is part of the engine only if a pipeline has jobs.
 pub(crate) fn packages(
     project: &Project,
     architecture: Architecture,
+    has_jobs: bool,
 ) -> Result<Vec<Package>, CommandError> {
-    let mut packages = engine(&EngineCode::find(project, architecture)?, architecture)?;
+    let parts = if has_jobs { &ENGINE[..] } else { &ENGINE[..2] };
+    let mut packages = engine(&EngineCode::find(project, architecture)?, architecture, parts)?;
     let functions = &project.settings.functions;
     let named = |name: &String| Crate::named(&project.folder, name);
     let crates = functions.values().filter_map(|function| function.package.as_ref());
@@ -88,25 +92,29 @@ pub(crate) fn packages(
     Ok(packages)
 }
 
-/// Reads planner and trigger as they came with the command, or builds and zips them.
-fn engine(code: &EngineCode, architecture: Architecture) -> Result<Vec<Package>, CommandError> {
+/// Reads the engine's parts as they came with the command, or builds and zips them.
+fn engine(
+    code: &EngineCode,
+    architecture: Architecture,
+    parts: &[(&str, &str, &str)],
+) -> Result<Vec<Package>, CommandError> {
     match code {
         EngineCode::Built(folder) => {
-            let read = |(parameter, _, name): (&str, &str, &str)| {
+            let read = |(parameter, _, name): &(&str, &str, &str)| {
                 let path = folder.join(name);
                 let zip =
                     fs::read(&path).or_user(|| format!("could not read `{}`", path.display()))?;
-                Ok(Package::new(parameter.to_owned(), zip))
+                Ok(Package::new((*parameter).to_owned(), zip))
             };
-            ENGINE.into_iter().map(read).collect()
+            parts.iter().map(read).collect()
         }
         EngineCode::Source(folder) => {
-            let names = ENGINE.map(|(_, package, _)| package.to_owned());
+            let names: Vec<_> = parts.iter().map(|(_, package, _)| (*package).to_owned()).collect();
             let built = build(folder, &names, architecture)?;
-            let zipped = |(parameter, package, _): (&str, &str, &str)| {
-                binary(parameter.to_owned(), package, &built)
+            let zipped = |(parameter, package, _): &(&str, &str, &str)| {
+                binary((*parameter).to_owned(), package, &built)
             };
-            ENGINE.into_iter().map(zipped).collect()
+            parts.iter().map(zipped).collect()
         }
     }
 }

@@ -12,7 +12,7 @@ use sidestep_aws::deploy::{
 use sidestep_core::uri::S3Uri;
 use sidestep_deploy::blueprint::Architecture;
 use sidestep_deploy::lint::quotas::{Quotas, exceeded};
-use sidestep_deploy::{CODE_TEMPLATE, Place, StackName};
+use sidestep_deploy::{CODE_TEMPLATE, Place, StackName, has_jobs};
 use sidestep_engine::ports::objects::{Created, ObjectStore as _};
 
 use super::register;
@@ -71,7 +71,7 @@ pub(crate) async fn deploy(
     if !options.yes && before.as_ref().is_none_or(|stack| !is_good(stack)) {
         check_terminal()?;
     }
-    let packages = packages(&project, blueprint.options.architecture)?;
+    let packages = packages(&project, blueprint.options.architecture, has_jobs(&blueprint))?;
     let size = packages.iter().map(|package| package.zip.len()).sum::<usize>();
     let bytes = i64::try_from(size).unwrap_or(i64::MAX);
     refuse(quotas.map_or_else(Vec::new, |quotas| exceeded(&template, &quotas, bytes)))?;

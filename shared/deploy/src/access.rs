@@ -24,35 +24,11 @@ use sidestep_core::uri::S3Uri;
 
 use crate::blueprint::{Blueprint, Function, PipelineUse, Upload};
 
+pub use crate::reach::Reach;
+
 /// The number of visits of one function in a chain of requests after which Lambda drops the next
 /// one (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
 pub const RECURSION_VISITS: u64 = 16;
-
-/// One key of a bucket, or all keys that begin with it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reach {
-    pub bucket: String,
-    pub key: String,
-    pub is_prefix: bool,
-}
-
-impl Reach {
-    fn exact(uri: &S3Uri) -> Self {
-        let (key, is_start) = match uri.key().strip_suffix('*') {
-            Some(start) => (start, true),
-            None => (uri.key(), uri.is_prefix()),
-        };
-        Self { bucket: uri.bucket().into(), key: key.into(), is_prefix: is_start }
-    }
-
-    /// Returns the key as IAM's pattern. A character that is special in a pattern becomes `?`,
-    /// which matches any one character.
-    pub fn pattern(&self) -> String {
-        let plain = |c: char| if matches!(c, '*' | '?' | '$') { '?' } else { c };
-        let star = if self.is_prefix { "*" } else { "" };
-        self.key.chars().map(plain).collect::<String>() + star
-    }
-}
 
 /// What one function may read and write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -149,7 +125,14 @@ fn looked_at<'b>(
                 StepKind::Condition { conditions, .. } => {
                     read_conditions(conditions, pipeline_use, &mut access);
                 }
-                _ => {}
+                // An input of a job is a prefix. Outputs are looked at before a cached result.
+                StepKind::Job(job) => {
+                    let mut named = Access::default();
+                    read(&job.arguments, pipeline_use, &mut named);
+                    let prefix = |reach: Reach| Reach { is_prefix: true, ..reach };
+                    access.reads.extend(named.reads.into_iter().map(prefix));
+                }
+                StepKind::Callback(_) | StepKind::Fail { .. } => {}
             }
             if let Some(when) = &step.when {
                 read_conditions(&when.conditions, pipeline_use, &mut access);

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 const STATE: &str = include_str!("../../../infra/state.yaml");
 const ENGINE: &str = include_str!("../../../infra/engine.yaml");
+const JOBS: &str = include_str!("../../../infra/jobs.yaml");
 const ALARMS: &str = include_str!("../../../infra/alarms.yaml");
 const DEPLOYER: &str = include_str!("../../../infra/deployer.yaml");
 
@@ -14,11 +15,13 @@ pub const CODE_TEMPLATE: &str = include_str!("../../../infra/code.yaml");
 /// The sections of a template that blocks may have.
 const SECTIONS: [&str; 3] = ["Parameters", "Resources", "Outputs"];
 
-/// Returns the engine's own part: table, bucket, planner, trigger, and their alarms if asked for.
-pub(crate) fn engine(alarms: bool) -> Map<String, Value> {
+/// Returns the engine's own part: table, bucket, planner, trigger, and the job function and the
+/// alarms if asked for.
+pub(crate) fn engine(alarms: bool, jobs: bool) -> Map<String, Value> {
     let mut template = Map::new();
     template.insert("AWSTemplateFormatVersion".to_owned(), "2010-09-09".into());
-    for text in [Some(STATE), Some(ENGINE), alarms.then_some(ALARMS)].into_iter().flatten() {
+    let asked_for = [jobs.then_some(JOBS), alarms.then_some(ALARMS)];
+    for text in [STATE, ENGINE].into_iter().chain(asked_for.into_iter().flatten()) {
         let block = parse(text);
         for section in SECTIONS {
             let Some(Value::Object(entries)) = block.get(section) else { continue };
@@ -54,13 +57,14 @@ mod tests {
 
     #[test]
     fn every_block_is_read() {
-        let template = engine(true);
+        let template = engine(true, true);
         assert!(template["Resources"]["Table"].is_object());
         assert_eq!(template["Resources"]["Planner"]["Properties"]["RecursiveLoop"], "Allow");
         let input = &template["Resources"]["Sweep"]["Properties"]["Target"]["Input"];
         assert_eq!(input, r#"{"Sweep": true}"#);
         assert!(template["Resources"]["StuckAlarm"].is_object());
+        assert!(template["Resources"]["Jobs"].is_object());
         assert!(parse(CODE_TEMPLATE)["Resources"]["Code"].is_object());
-        assert!(engine(false)["Resources"].get("StuckAlarm").is_none());
+        assert!(engine(false, false)["Resources"].get("StuckAlarm").is_none());
     }
 }

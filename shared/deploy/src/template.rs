@@ -10,11 +10,12 @@ use sidestep_core::name::{PipelineName, StepName};
 use crate::access::{Access, accesses, inputs};
 use crate::blueprint::Blueprint;
 use crate::function::{code_parameter, kms, xray};
+use crate::job::has_jobs;
 use crate::name::{FUNCTION_NAME_CHARACTERS, LogicalId, RESERVED};
 use crate::object::{bucket_arn, objects};
 use crate::place::write_out;
 use crate::resource::{Resources, allow, invoked, one_or_many, sub};
-use crate::{alarm, block, function, policy, trigger};
+use crate::{alarm, block, function, job, policy, trigger};
 
 /// The most functions of a stack. A stack has 500 resources, and a function about six of them.
 pub(crate) const FUNCTIONS: usize = 60;
@@ -59,7 +60,7 @@ pub enum SynthesisError {
 pub fn synthesise(blueprint: &Blueprint) -> Result<Value, SynthesisError> {
     check(blueprint)?;
     let accesses = accesses(blueprint);
-    let mut template = block::engine(blueprint.options.alarms);
+    let mut template = block::engine(blueprint.options.alarms, has_jobs(blueprint));
     template.insert("Description".to_owned(), DESCRIPTION.into());
     configure_engine(section(&mut template, "Resources"), blueprint);
     let mut added = Resources::default();
@@ -75,6 +76,7 @@ pub fn synthesise(blueprint: &Blueprint) -> Result<Value, SynthesisError> {
         function::add(resources, blueprint, name, settings, access);
     }
     trigger::add(resources, blueprint);
+    job::add(resources, blueprint);
     if blueprint.options.alarms {
         resources.begin("the alarms");
         alarm::add_dropped(resources, blueprint.functions.keys());
@@ -102,7 +104,9 @@ pub fn synthesise(blueprint: &Blueprint) -> Result<Value, SynthesisError> {
 /// Adds the project's choices to the engine's own resources.
 fn configure_engine(resources: &mut Map<String, Value>, blueprint: &Blueprint) {
     let options = &blueprint.options;
-    for id in ["Planner", "Trigger"] {
+    job::configure(resources, blueprint);
+    let job = has_jobs(blueprint).then_some("Jobs");
+    for id in ["Planner", "Trigger"].into_iter().chain(job) {
         let properties = &mut resources[id]["Properties"];
         properties["Architectures"] = json!([options.architecture.name()]);
         if options.handoff.is_direct() {
@@ -215,7 +219,7 @@ fn check(blueprint: &Blueprint) -> Result<(), SynthesisError> {
         None => Ok(()),
     };
     for (name, settings) in &blueprint.functions {
-        if RESERVED.contains(&name.as_str()) {
+        if RESERVED.contains(&name.as_str()) || (name == "job" && has_jobs(blueprint)) {
             return Err(SynthesisError::Reserved(name.clone()));
         }
         if blueprint.stack.function(name).len() > FUNCTION_NAME_CHARACTERS {

@@ -23,13 +23,52 @@ fn the_example_has_this_template() {
 }
 
 #[test]
+fn the_job_function_may_make_the_jobs_of_the_definitions_and_pass_their_roles() {
+    let with_jobs = template(&fixture::jobs());
+    let statements =
+        &with_jobs["Resources"]["JobsPolicy"]["Properties"]["PolicyDocument"]["Statement"];
+    let job = |kind: &str, name: &str| {
+        json!({"Fn::Sub": format!(
+            "arn:${{AWS::Partition}}:sagemaker:${{AWS::Region}}:${{AWS::AccountId}}:{kind}/{name}")})
+    };
+    let expected = json!([
+        {"Sid": "ProcessingJob", "Effect": "Allow", "Resource": job("processing-job", "pipelines-*"),
+         "Action": ["sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob",
+                    "sagemaker:StopProcessingJob", "sagemaker:AddTags"]},
+        {"Sid": "TrainingJob", "Effect": "Allow", "Resource": job("training-job", "my?jobs*"),
+         "Action": ["sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob",
+                    "sagemaker:StopTrainingJob", "sagemaker:AddTags"]},
+        {"Sid": "Roles", "Effect": "Allow", "Action": "iam:PassRole",
+         "Resource": ["arn:aws:iam::123456789012:role/prepare", "arn:aws:iam::123456789012:role/train"],
+         "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}}]);
+    assert_eq!(*statements, expected);
+    let pattern = &with_jobs["Resources"]["TrainingJobEnds"]["Properties"]["EventPattern"];
+    assert_eq!(pattern["detail-type"], json!(["SageMaker Training Job State Change"]));
+    assert_eq!(pattern["detail"]["TrainingJobStatus"], json!(["Completed", "Failed", "Stopped"]));
+    let engine = with_jobs["Resources"]["EnginePolicy"]["Properties"].to_string();
+    assert!(engine.contains("acme-lake/raw*") && engine.contains("acme-lake/models*"), "{engine}");
+    assert!(
+        engine.contains("JobsRole") && engine.contains("function:${AWS::StackName}-job"),
+        "{engine}"
+    );
+    assert!(with_jobs["Parameters"]["JobCode"].is_object());
+    let without = template(&fixture::everything());
+    assert!(
+        without["Resources"].get("Jobs").is_none()
+            && without["Parameters"].get("JobCode").is_none()
+    );
+}
+
+#[test]
 fn cfn_lint_finds_nothing() {
     let Some(python) = environment(&target_folder(), "cfn-lint", &[CFN_LINT]) else { return };
     let folder = target_folder().join("python");
     let mut files = vec![std::path::PathBuf::from("../../infra/code.yaml")];
-    for (name, blueprint) in
-        [("flights", fixture::flights()), ("everything", fixture::everything())]
-    {
+    for (name, blueprint) in [
+        ("flights", fixture::flights()),
+        ("everything", fixture::everything()),
+        ("jobs", fixture::jobs()),
+    ] {
         let file = folder.join(format!("{name}.{}.template.json", std::process::id()));
         std::fs::write(&file, template(&blueprint).to_string()).expect("target/ can be written");
         files.push(file);
@@ -44,7 +83,7 @@ fn cfn_lint_finds_nothing() {
 
 #[test]
 fn no_resource_waits_for_itself() {
-    for blueprint in [fixture::flights(), fixture::everything()] {
+    for blueprint in [fixture::flights(), fixture::everything(), fixture::jobs()] {
         let template = template(&blueprint);
         let resources = template["Resources"].as_object().expect("resources");
         let mut settled: Vec<&String> = Vec::new();
