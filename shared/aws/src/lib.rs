@@ -5,6 +5,8 @@
 //! stack.
 
 #[cfg(feature = "planner")]
+pub mod asked;
+#[cfg(feature = "planner")]
 pub mod counter;
 #[cfg(feature = "deploy")]
 pub mod deploy;

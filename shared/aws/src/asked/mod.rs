@@ -1,82 +1,49 @@
-//! What a request asks for in IAM's terms.
+//! What a request asks for in IAM's terms: action, resource, condition keys.
+//!
+//! The recorder of the tests and the embedded cloud's guard both read requests so.
 //!
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
+
+mod ask;
+mod dynamodb;
+mod s3;
+mod url;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::ask::{Asked, Place};
-use super::s3::of_s3;
-use super::url::{decoded, path_and_query};
+pub use self::ask::{Asked, Place};
+pub use self::s3::{S3Target, absence, of_s3};
+
+use self::dynamodb::of_dynamodb;
+use self::url::{decoded, path_and_query};
 
 /// Returns what a request asks for. An operation that is not known here is asked for on `*`, which
 /// no role allows.
-pub(super) fn asked(
-    place: &Place,
-    service: &str,
-    operation: &str,
-    uri: &str,
-    body: &[u8],
-) -> Vec<Asked> {
+pub fn asked(place: &Place, service: &str, operation: &str, uri: &str, body: &[u8]) -> Vec<Asked> {
     let document: Value = serde_json::from_slice(body).unwrap_or_default();
     let found = match service {
-        "S3" => of_s3(operation, uri).map(|asked| vec![asked]),
+        "S3" => S3Target::read(uri).and_then(|target| of_s3(operation, &target)),
         "DynamoDB" => Some(of_dynamodb(place, operation, &document)),
         "Lambda" => of_lambda(place, operation, uri).map(|asked| vec![asked]),
         "SQS" => of_sqs(place, operation, &document).map(|asked| vec![asked]),
         "EventBridge" => Some(of_event_bus(place, operation, &document)),
         _ => None,
     };
-    found.unwrap_or_else(|| vec![Asked::new(format!("{service}:{operation}"), "*")])
+    found.unwrap_or_else(|| vec![unknown(service, operation)])
 }
 
-fn of_dynamodb(place: &Place, operation: &str, document: &Value) -> Vec<Asked> {
-    let on = |table: &str, keys: Vec<String>| {
-        let resource = match document["IndexName"].as_str() {
-            Some(index) => format!("table/{table}/index/{index}"),
-            None => format!("table/{table}"),
-        };
-        let mut asked =
-            Asked::new(format!("dynamodb:{operation}"), place.arn("dynamodb", &resource));
-        asked.context.insert("dynamodb:LeadingKeys", keys);
-        asked
-    };
-    if let Some(tables) = document["RequestItems"].as_object() {
-        let of_table = |(table, requests): (&String, &Value)| on(table, leading_keys(requests));
-        return tables.iter().map(of_table).collect();
-    }
-    let table = document["TableName"].as_str().unwrap_or_default();
-    let keys = match document["KeyConditionExpression"].as_str() {
-        Some(expression) => hash_value(expression, document).into_iter().collect(),
-        None => leading_keys(&serde_json::json!([document["Key"], document["Item"]])),
-    };
-    vec![on(table, keys)]
-}
-
-/// Returns the partition keys of all items and keys in a part of a request.
-fn leading_keys(part: &Value) -> Vec<String> {
-    match part {
-        Value::Object(members) => match members.get("PK").and_then(|key| key["S"].as_str()) {
-            Some(key) => vec![key.to_owned()],
-            None => members.values().flat_map(leading_keys).collect(),
-        },
-        Value::Array(parts) => parts.iter().flat_map(leading_keys).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Returns the value that a query gives to the first key: `PK = :pk AND ...`.
-fn hash_value(expression: &str, document: &Value) -> Option<String> {
-    let (_, rest) = expression.split_once('=')?;
-    let name = rest.split_whitespace().next()?;
-    document["ExpressionAttributeValues"][name]["S"].as_str().map(str::to_owned)
+/// Returns what an operation asks for of which nothing is known.
+pub fn unknown(service: &str, operation: &str) -> Asked {
+    Asked::new(format!("{}:{operation}", service.to_ascii_lowercase()), "*")
 }
 
 fn of_lambda(place: &Place, operation: &str, uri: &str) -> Option<Asked> {
     let (path, query) = path_and_query(uri)?;
     let action = match operation {
         "Invoke" => "lambda:InvokeFunction",
+        "GetFunction" => "lambda:GetFunction",
         "GetFunctionConfiguration" => "lambda:GetFunctionConfiguration",
         _ => return None,
     };
@@ -84,6 +51,8 @@ fn of_lambda(place: &Place, operation: &str, uri: &str) -> Option<Asked> {
     let arn = if name.starts_with("arn:") {
         name
     } else {
+        // `ACCOUNT:function:NAME` is a short form of the ARN.
+        let name = name.rsplit("function:").next().unwrap_or_default();
         place.arn("lambda", &format!("function:{name}"))
     };
     let qualifier = query.get("Qualifier").map(|qualifier| format!(":{qualifier}"));
@@ -91,10 +60,25 @@ fn of_lambda(place: &Place, operation: &str, uri: &str) -> Option<Asked> {
 }
 
 fn of_sqs(place: &Place, operation: &str, document: &Value) -> Option<Asked> {
-    let url = document["QueueUrl"].as_str()?;
-    let name = url.trim_end_matches('/').rsplit('/').next()?;
     let action = operation.strip_suffix("Batch").unwrap_or(operation);
-    Some(Asked::new(format!("sqs:{action}"), place.arn("sqs", name)))
+    let arn = match document["QueueUrl"].as_str() {
+        Some(url) => queue_arn(place, url)?,
+        None => place.arn("sqs", document["QueueName"].as_str()?),
+    };
+    Some(Asked::new(format!("sqs:{action}"), arn))
+}
+
+/// Converts a queue's URL to its ARN. What the URL does not say is the place's own.
+fn queue_arn(place: &Place, url: &str) -> Option<String> {
+    let mut parts = url.trim_end_matches('/').rsplit('/');
+    let (name, account, host) = (parts.next()?, parts.next(), parts.next());
+    let region = host.and_then(|host| host.strip_prefix("sqs.")?.split('.').next());
+    let is_account = |id: &&str| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
+    let at = Place {
+        region: region.unwrap_or(&place.region).to_owned(),
+        account_id: account.filter(is_account).unwrap_or(&place.account_id).to_owned(),
+    };
+    Some(at.arn("sqs", name))
 }
 
 fn of_event_bus(place: &Place, operation: &str, document: &Value) -> Vec<Asked> {
@@ -191,6 +175,13 @@ mod tests {
                 "sqs:SendMessage arn:aws:sqs:eu-west-1:111111111111:air-timers".to_owned(),
             ),
             (
+                "SQS",
+                "SendMessageBatch",
+                "http://127.0.0.1:9/".to_owned(),
+                json!({ "QueueUrl": "https://sqs.us-east-1.amazonaws.com/222222222222/other" }),
+                "sqs:SendMessage arn:aws:sqs:us-east-1:222222222222:other".to_owned(),
+            ),
+            (
                 "EventBridge",
                 "PutEvents",
                 "http://127.0.0.1:9/".to_owned(),
@@ -202,7 +193,7 @@ mod tests {
                 "Publish",
                 "http://127.0.0.1:9/".to_owned(),
                 json!({}),
-                "SNS:Publish *".to_owned(),
+                "sns:Publish *".to_owned(),
             ),
         ];
         for (service, operation, uri, body, wanted) in cases {

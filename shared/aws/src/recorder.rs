@@ -3,11 +3,6 @@
 //! The tests compare the record with the roles of the template. A program without a recorder does
 //! nothing more.
 
-mod ask;
-mod asked;
-mod s3;
-mod url;
-
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -16,9 +11,7 @@ use std::sync::Arc;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::json;
 
-use self::ask::{Asked, Place};
-use self::asked::asked;
-use self::s3::absence;
+use crate::asked::{Asked, Place, absence, asked};
 
 /// The variable that names the file of a step's record.
 const VARIABLE: &str = "SIDESTEP_RECORD";
