@@ -22,6 +22,7 @@ use crate::delivery::{BatchFunction, FunctionSink};
 use crate::dynamodb::{DynamoDbServer, DynamoDbServerError};
 use crate::event_source::EventSources;
 use crate::folder::{Endpoints, FolderError, StateFolder};
+use crate::guard::Guard;
 use crate::host_options::host_options;
 use crate::jobs::{JobsError, JobsOptions, JobsServer};
 use crate::lambda::{HostError, LambdaHost};
@@ -115,7 +116,8 @@ impl Cloud {
         let folder = StateFolder::open(path)?;
         raise_descriptors();
         let s3 = open_s3(&path.join("s3")).await?;
-        let dynamodb = DynamoDbServer::open(Some(&path.join("dynamodb.sqlite")))?;
+        let dynamodb =
+            DynamoDbServer::open(Some(&path.join("dynamodb.sqlite")))?.guarded(s3.guards());
         let (s3_socket, s3_url) = listen("S3", ports.s3).await?;
         let (dynamodb_socket, dynamodb_url) = listen("DynamoDB", ports.dynamodb).await?;
         let (lambda_socket, lambda_url) = listen("Lambda", ports.lambda).await?;
@@ -129,7 +131,8 @@ impl Cloud {
             sqs: sqs_socket,
             other,
         };
-        let sqs = SqsServer::open(&path.join("sqs.sqlite"), &sqs_url, ACCOUNT_ID)?;
+        let sqs =
+            SqsServer::open(&path.join("sqs.sqlite"), &sqs_url, ACCOUNT_ID)?.guarded(s3.guards());
         let endpoints = Endpoints {
             s3: s3_url,
             dynamodb: dynamodb_url,
@@ -141,7 +144,6 @@ impl Cloud {
         let jobs =
             JobsServer::open(JobsOptions::new(path.to_owned(), s3.clone(), environment.clone()))?;
         let lambda = LambdaHost::new(host_options(path, environment, &s3))?;
-
         let servers = Servers { s3, dynamodb, lambda, sqs };
         let (stop, doors) = (CancellationToken::new(), Doors::default());
         let gate = |service| Gate::locked(service, endpoints.credentials.clone(), &doors);
@@ -184,6 +186,11 @@ impl Cloud {
     /// Accepts requests that are signed with the user's own keys at AWS, from now on.
     pub(crate) fn accept_any_signer(&self) {
         self.doors.accept_any_signer();
+    }
+
+    /// Replaces what decides the requests of functions, planner and trigger. None allows them all.
+    pub fn guard(&self, guard: Option<Arc<dyn Guard>>) {
+        self.servers.s3.guards().replace(guard);
     }
 
     /// Returns a configuration for SDKs of this process.

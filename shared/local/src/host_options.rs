@@ -23,6 +23,7 @@ pub(crate) fn host_options(
         environment,
         state: Some(path.to_owned()),
         tracer: Some(s3.tracer().clone()),
+        guards: s3.guards().clone(),
         ..HostOptions::new(path.join("logs"))
     }
 }

@@ -19,6 +19,7 @@ pub mod event_log;
 pub mod event_source;
 pub mod events;
 pub mod folder;
+pub mod guard;
 mod host_options;
 pub mod jobs;
 pub mod lambda;

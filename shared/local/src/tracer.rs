@@ -66,19 +66,27 @@ struct Environment {
     current: Option<(String, Bytes)>,
     /// What may be part of the results of all its invocations.
     base: Trace,
+    function: String,
     /// The group of its processes.
     group: Option<i32>,
 }
 
 impl Tracer {
-    /// Adds an environment and returns its access key, which follows from that of the folder.
+    /// Adds an environment of a function and returns its access key, derived from the folder's.
     ///
     /// The second key is for the planner in the process of a step. What it does is not traced.
-    pub(crate) fn open(&self, root: &Credentials) -> (Credentials, Credentials) {
+    pub(crate) fn open(&self, root: &Credentials, function: &str) -> (Credentials, Credentials) {
         let tag = uuid::Uuid::new_v4().simple().to_string();
         let key = root.derived(&tag);
-        self.0.lock().environments.insert(key.access_key_id.clone(), Environment::default());
+        let new = Environment { function: function.to_owned(), ..Environment::default() };
+        self.0.lock().environments.insert(key.access_key_id.clone(), new);
         (key, root.derived(&(tag + PLANNER)))
+    }
+
+    /// Returns the name of the function whose environment has this key, also as its second one.
+    pub(crate) fn function_of(&self, access_key: &str) -> Option<String> {
+        let first = access_key.strip_suffix(PLANNER).unwrap_or(access_key);
+        self.0.lock().environments.get(first).map(|environment| environment.function.clone())
     }
 
     /// Removes an environment. The traces of its attempts stay.
@@ -215,8 +223,7 @@ mod tests {
     use super::*;
 
     fn read(tracer: &Tracer, access_key: &str, key: &str) {
-        let uri = S3Uri::new("bucket", key);
-        tracer.record(access_key, |trace| trace.read(uri, Some("1".to_owned())));
+        tracer.record(access_key, |trace| trace.read(S3Uri::new("bucket", key), Some("1".into())));
     }
 
     fn reads(tracer: &Tracer, attempt: &str) -> Vec<String> {
@@ -228,14 +235,13 @@ mod tests {
     fn an_attempt_has_its_own_reads_and_those_that_its_environment_keeps() {
         let tracer = Tracer::default();
         let root = Credentials::default();
-        let open = || tracer.open(&root).0.access_key_id;
+        let open = || tracer.open(&root, "step").0.access_key_id;
         let (one, two) = (open(), open());
         read(&tracer, &one, "init");
         tracer.begin(&one, "e/A/1", &Bytes::from_static(br#"{"key": "in/a"}"#));
         tracer.begin(&two, "e/B/1", &Bytes::from_static(b"{}"));
-        for key in ["in/a", "global"] {
-            read(&tracer, &one, key);
-        }
+        read(&tracer, &one, "in/a");
+        read(&tracer, &one, "global");
         read(&tracer, &two, "other");
         tracer.end(&one);
         tracer.begin(&one, "e/C/1", &Bytes::from_static(br#"{"key": "in/c"}"#));
@@ -285,7 +291,7 @@ mod tests {
     #[test]
     fn the_oldest_traces_are_forgotten() {
         let tracer = Tracer::default();
-        let key = tracer.open(&Credentials::default()).0.access_key_id;
+        let key = tracer.open(&Credentials::default(), "step").0.access_key_id;
         for number in 0..=ATTEMPTS {
             tracer.begin(&key, &number.to_string(), &Bytes::new());
         }

@@ -18,6 +18,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Response, Uri};
 use sidestep_aws::plain_http_client;
 
+use crate::guard::{Caller, current_caller};
+
 /// A server of this process: answers one request.
 pub(crate) type Service = sidestep_admission::Answer;
 
@@ -93,14 +95,18 @@ impl HttpConnector for Connector {
             self.services.get(authority.as_str())?.upgrade()
         });
         match service {
-            Some(service) => HttpConnectorFuture::new(answer(service, request)),
+            Some(service) => HttpConnectorFuture::new(answer(service, request, current_caller())),
             None => self.others.call(request),
         }
     }
 }
 
 /// Hands one request to a server and returns its answer.
-async fn answer(service: Service, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+async fn answer(
+    service: Service,
+    request: HttpRequest,
+    caller: Option<Caller>,
+) -> Result<HttpResponse, ConnectorError> {
     let mut request =
         request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
     // On a socket the request line carries the path alone, and the host has a header.
@@ -110,6 +116,9 @@ async fn answer(service: Service, request: HttpRequest) -> Result<HttpResponse, 
     }
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = path.parse().map_err(|error| ConnectorError::user(Box::new(error)))?;
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
     // On a task of its own, so that the caller's other work goes on beside it, as on the wire.
     let answer = tokio::spawn(service(request.map(Body::new)));
     let response = answer.await.map_err(|error| ConnectorError::io(error.into()))?;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::cloud::{EventHandler, PlannerFailure};
 use crate::events::BoxError;
+use crate::guard::{Caller, as_caller};
 use crate::lambda::{FunctionError, Handler, InvocationMeta};
 
 /// The planner or the trigger on an engine of this process.
@@ -32,8 +33,13 @@ pub(super) struct InProcessFunction {
 
 impl InProcessFunction {
     async fn consume(&self, event: Value) -> Result<Value, EngineError> {
-        if matches!(self.consumer, Consumer::Trigger | Consumer::Job) {
-            return self.engine.consume(self.consumer, event).await;
+        // The role of the job function is not in the guard: its requests go unchecked.
+        if matches!(self.consumer, Consumer::Job) {
+            return self.engine.consume(Consumer::Job, event).await;
+        }
+        if matches!(self.consumer, Consumer::Trigger) {
+            let consumed = Box::pin(self.engine.consume(Consumer::Trigger, event));
+            return as_caller(Caller::Trigger, consumed).await;
         }
         if let Some(counter) = &self.counter {
             let usage = event["responsePayload"][RESERVED_KEY][USAGE].clone();
@@ -44,7 +50,8 @@ impl InProcessFunction {
                 counter.for_caller("queue").add(&delivery_usage());
             }
         }
-        let result = self.engine.consume(Consumer::Planner, event).await;
+        let consumed = Box::pin(self.engine.consume(Consumer::Planner, event));
+        let result = as_caller(Caller::Planner, consumed).await;
         // Other errors are about one event, which may not even belong to the execution that the
         // user is waiting for.
         if let Err(error @ (EngineError::Table(_) | EngineError::Store(_))) = &result {

@@ -17,6 +17,7 @@ use sidestep_admission::{Gate, Limits, Service};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::guard::{Guards, in_front};
 use crate::transport;
 
 /// How many requests are worked on at once. The database lets one at a time write to the disk.
@@ -45,6 +46,7 @@ impl DynamoDbServerError {
 pub struct DynamoDbServer {
     database: Database,
     turns: Arc<Semaphore>,
+    guards: Guards,
 }
 
 impl std::fmt::Debug for DynamoDbServer {
@@ -61,7 +63,12 @@ impl DynamoDbServer {
             None => ("a database in memory".to_owned(), Database::memory()),
         };
         let database = database.map_err(|source| DynamoDbServerError::Open { place, source })?;
-        Ok(Self { database, turns: Arc::new(Semaphore::new(AT_ONCE)) })
+        Ok(Self { database, turns: Arc::new(Semaphore::new(AT_ONCE)), guards: Guards::default() })
+    }
+
+    /// Returns the server behind a guard.
+    pub(crate) fn guarded(self, guards: &Guards) -> Self {
+        Self { guards: guards.clone(), ..self }
     }
 
     /// Serves every key until `shutdown`, then finishes the requests that are running.
@@ -87,9 +94,10 @@ impl DynamoDbServer {
     /// Returns the same protocol for requests of this process.
     pub(crate) fn service(&self) -> transport::Service {
         let server = self.clone();
-        Arc::new(move |request| {
-            let DynamoDbServer { database, turns } = server.clone();
+        let answer: transport::Service = Arc::new(move |request| {
+            let DynamoDbServer { database, turns, .. } = server.clone();
             Box::pin(async move { wire::answer(database, &turns, request).await })
-        })
+        });
+        in_front(Service::DynamoDb, self.guards.clone(), answer)
     }
 }

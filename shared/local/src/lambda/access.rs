@@ -26,15 +26,16 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// Takes an access key for an environment of the function, from the one that `given` holds.
+    /// Takes an access key for an environment of function `name`, from the one that `given` holds.
     pub(super) fn open(
         tracer: Option<&Tracer>,
+        name: &str,
         command: &Command,
         given: &BTreeMap<String, String>,
     ) -> Self {
         let part = |name| given.get(name).cloned().unwrap_or_default();
         let root = Credentials { access_key_id: part(VARIABLE), secret_access_key: part(SECRET) };
-        let keys = tracer.map(|tracer| (tracer.clone(), tracer.open(&root)));
+        let keys = tracer.map(|tracer| (tracer.clone(), tracer.open(&root, name)));
         let (tracer, planner) =
             keys.map(|(tracer, (own, planner))| ((tracer, own), planner)).unzip();
         Self { tracer, planner, signs_itself: command.environment.contains_key(VARIABLE) }

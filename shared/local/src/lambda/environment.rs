@@ -76,7 +76,8 @@ async fn spawn(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?.to_string();
     let options = &shared.options;
-    let access = Access::open(options.tracer.as_ref(), &command, &options.environment);
+    let name = function.config.name.as_str();
+    let access = Access::open(options.tracer.as_ref(), name, &command, &options.environment);
     let mut given = options.environment.clone();
     given.extend(access.variables());
     let environment = process::environment(function, &command, &options.region, &address, &given);

@@ -19,6 +19,7 @@ use super::log_key::LogKey;
 use super::metrics::{Counts, Load};
 use super::options::HostOptions;
 use super::shared::Shared;
+use crate::guard::in_front;
 use crate::transport;
 
 /// Runs Lambda functions on this machine. Clones are one host.
@@ -75,13 +76,14 @@ impl LambdaHost {
     /// Returns the same API for requests of this process.
     pub(crate) fn service(&self) -> transport::Service {
         let router = api::router(self.shared.clone());
-        Arc::new(move |request| {
+        let answer: transport::Service = Arc::new(move |request| {
             let router = router.clone();
             Box::pin(async move {
                 let Ok(response) = router.oneshot(request).await;
                 response
             })
-        })
+        });
+        in_front(Service::Lambda, self.shared.options.guards.clone(), answer)
     }
 
     /// Invokes a function by name or ARN with a JSON payload.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::log_key::LogKeyFn;
 use crate::account::{ACCOUNT_ID, REGION};
+use crate::guard::Guards;
 use crate::tracer::Tracer;
 
 /// The options of a Lambda host. [`HostOptions::new`] gives the defaults.
@@ -33,6 +34,8 @@ pub struct HostOptions {
     pub(crate) state: Option<PathBuf>,
     /// Traces what the functions' processes do. Each of them gets an access key of its own.
     pub(crate) tracer: Option<Tracer>,
+    /// Decides who may invoke and describe functions.
+    pub(crate) guards: Guards,
     /// How many processes may work at one time. The default is 4 per CPU.
     pub max_concurrency: usize,
     /// How many processes may initialise at one time. The default is one per CPU.
@@ -70,6 +73,7 @@ impl HostOptions {
             environment: BTreeMap::new(),
             state: None,
             tracer: None,
+            guards: Guards::default(),
             max_concurrency: 4 * cpus,
             max_starts: cpus,
             max_environments: 16 * cpus,

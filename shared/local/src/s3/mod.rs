@@ -10,8 +10,9 @@
 //! old object or the new one and never a mixture, and `kill -9` at any time leaves an object and
 //! its event or neither.
 //!
-//! Left out: versions, access control, tags, encryption, lifecycle. Signatures are checked by the
-//! gate in front; only those of forms and of version 2 come this far.
+//! Left out: versions, policies of buckets, tags, encryption, lifecycle. Signatures are checked by
+//! the gate in front; only those of forms and of version 2 come this far. The guard decides what a
+//! caller may do.
 
 mod aws_chunked;
 mod blob;
@@ -50,6 +51,7 @@ use sidestep_core::execution::trace::TRACE_BUCKET;
 use tokio::net::TcpListener;
 
 use crate::events::{self, EventSink, FunctionNotification};
+use crate::guard::Guards;
 use crate::tracer::Tracer;
 use crate::transport;
 
@@ -57,7 +59,7 @@ pub use error::S3ServerError;
 
 pub(crate) use store::{Store, now_ms, timestamp};
 
-use service::{Counts, Keys, Service};
+use service::{Access, Counts, Keys, Service};
 
 /// How long after its signature a form may arrive, in seconds: a week, as on AWS.
 const FORM_TIME: u32 = 7 * 24 * 60 * 60;
@@ -70,6 +72,7 @@ pub struct S3Server {
     counts: Counts,
     keys: Keys,
     tracer: Tracer,
+    guards: Guards,
 }
 
 impl fmt::Debug for S3Server {
@@ -86,15 +89,17 @@ impl S3Server {
         let store = Arc::new(Store::open(dir, region, account_id)?);
         let (counts, keys) = (Counts::default(), Keys::default());
         let tracer = Tracer::default();
-        let service = Service { store: Arc::clone(&store), tracer: tracer.clone() };
+        let guards = Guards::new(tracer.clone());
+        let service =
+            Service { store: Arc::clone(&store), tracer: tracer.clone(), guards: guards.clone() };
         let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(keys.clone());
-        builder.set_access(counts.clone());
+        builder.set_access(Access { counts: counts.clone(), guards: guards.clone() });
         // A form is valid until its policy ends, which may be days after its signature.
         let mut config = S3Config::default();
         config.presigned_url_max_skew_time_secs = FORM_TIME;
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-        Ok(Self { store, service: builder.build(), counts, keys, tracer })
+        Ok(Self { store, service: builder.build(), counts, keys, tracer, guards })
     }
 
     /// Serves every key until `shutdown`, then finishes the requests that are running.
@@ -180,6 +185,11 @@ impl S3Server {
     /// Returns what traces the attempts of functions.
     pub(crate) fn tracer(&self) -> &Tracer {
         &self.tracer
+    }
+
+    /// Returns the guard of the services.
+    pub(crate) fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     /// Returns how often each operation was requested over HTTP, by S3's name, such as `PutObject`.

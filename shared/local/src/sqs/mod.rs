@@ -33,6 +33,7 @@ use std::sync::Arc;
 use sidestep_admission::{Gate, Limits, Service};
 use tokio::net::TcpListener;
 
+use crate::guard::{Guards, in_front};
 use crate::transport;
 
 pub use error::SqsServerError;
@@ -46,13 +47,19 @@ use store::Store;
 #[derive(Debug, Clone)]
 pub struct SqsServer {
     store: Arc<Store>,
+    guards: Guards,
 }
 
 impl SqsServer {
     /// Opens the file at `path` and creates it if needed. URLs of queues begin with `endpoint`.
     pub fn open(path: &Path, endpoint: &str, account_id: &str) -> Result<Self, SqsServerError> {
         let prefix = format!("{endpoint}/{account_id}");
-        Ok(Self { store: Arc::new(Store::open(path, prefix)?) })
+        Ok(Self { store: Arc::new(Store::open(path, prefix)?), guards: Guards::default() })
+    }
+
+    /// Returns the server behind a guard.
+    pub(crate) fn guarded(self, guards: &Guards) -> Self {
+        Self { guards: guards.clone(), ..self }
     }
 
     /// Serves every key until `shutdown`, then finishes the requests that are running.
@@ -78,7 +85,9 @@ impl SqsServer {
     /// Returns the same protocol for requests of this process.
     pub(crate) fn service(&self) -> transport::Service {
         let store = Arc::clone(&self.store);
-        Arc::new(move |request| Box::pin(wire::answer(Arc::clone(&store), request)))
+        let answer: transport::Service =
+            Arc::new(move |request| Box::pin(wire::answer(Arc::clone(&store), request)));
+        in_front(Service::Sqs, self.guards.clone(), answer)
     }
 
     /// Creates a queue, unless there is one of this name, and returns its URL.

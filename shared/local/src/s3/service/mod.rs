@@ -3,9 +3,11 @@
 //! An operation that is not in the table answers `NotImplemented`: versioning, tagging, ACLs,
 //! policies, encryption and the rest.
 
+mod access;
 mod bucket;
 mod complete;
 mod condition;
+mod counts;
 mod list;
 mod list_uploads;
 mod object;
@@ -13,12 +15,9 @@ mod observer;
 mod read;
 mod upload;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
-use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
@@ -36,15 +35,20 @@ use s3s::dto::{
     UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
-use sidestep_admission::{Credentials, Secrets as _, Unverified};
+use sidestep_admission::{Credentials, Secrets as _};
 
 use super::store::Store;
+use crate::guard::Guards;
 use crate::tracer::Tracer;
+
+pub(crate) use self::access::Access;
+pub(crate) use self::counts::Counts;
 
 /// The operations over a store.
 pub(crate) struct Service {
     pub(crate) store: Arc<Store>,
     pub(crate) tracer: Tracer,
+    pub(crate) guards: Guards,
 }
 
 /// Implements each `s3s` operation by the method of the same name, which returns the output.
@@ -86,34 +90,6 @@ operations! {
     abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
     list_parts(ListPartsInput) -> ListPartsOutput;
     list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
-}
-
-/// How often each operation was requested, by S3's name.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Counts(Arc<Mutex<BTreeMap<String, u64>>>);
-
-impl Counts {
-    /// Returns a copy of the counts.
-    pub(crate) fn get(&self) -> BTreeMap<String, u64> {
-        self.0.lock().clone()
-    }
-}
-
-/// Counts every request, because here `s3s` has just resolved the operation.
-///
-/// A form and a request signed by version 2 come here unchecked: `s3s` has to have found a right
-/// signature in them.
-#[async_trait]
-impl S3Access for Counts {
-    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let is_unverified = context.extensions_mut().get::<Unverified>().is_some();
-        if is_unverified && context.credentials().is_none() {
-            return Err(s3_error!(AccessDenied, "the request is not signed"));
-        }
-        let mut counts = self.0.lock();
-        *counts.entry(context.s3_op().name().to_owned()).or_default() += 1;
-        Ok(())
-    }
 }
 
 /// The keys of the gate in front, for the signatures that only `s3s` can check.

@@ -3,22 +3,26 @@
 use std::io::SeekFrom;
 use std::ops::Range;
 
+use axum::http::Extensions;
 use bytes::Bytes;
 use s3s::dto::{
     ChecksumMode, ChecksumType, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
     StreamingBlob,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result, s3_error};
+use sidestep_aws::asked::Asked;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::Service;
+use super::access::refused;
 use super::condition::ReadCondition;
 use super::object::{etag, require_current_version};
 use crate::s3::checksum::set_checksums;
 use crate::s3::error::S3ServerError;
 use crate::s3::object::{Content, Object};
 use crate::s3::store::timestamp;
+use crate::s3::wire::Caller;
 
 /// How much is read from a blob at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -78,6 +82,7 @@ impl Service {
         let (bucket, key) = (input.bucket.clone(), input.key.clone());
         let opened = self.store.run(move |store| store.open_object(&bucket, &key)).await;
         observer.read(&input.bucket, &input.key, opened.as_ref().map(|(object, _)| object));
+        self.check_absence(&request.extensions, &input.bucket, &input.key, &opened).await?;
         let (object, content) = opened?;
         let range = checked!(input, object)?;
         let mut output = described!(GetObjectOutput, input, object, range);
@@ -96,9 +101,26 @@ impl Service {
         let (bucket, key) = (input.bucket.clone(), input.key.clone());
         let found = self.store.run(move |store| store.head_object(&bucket, &key)).await;
         observer.read(&input.bucket, &input.key, found.as_ref());
+        self.check_absence(&request.extensions, &input.bucket, &input.key, &found).await?;
         let object = found?;
         let range = checked!(input, object)?;
         Ok(described!(HeadObjectOutput, input, object, range))
+    }
+
+    /// Refuses to say that an object is missing to a caller who may not list its key, as S3 does.
+    async fn check_absence<T>(
+        &self,
+        extensions: &Extensions,
+        bucket: &str,
+        key: &str,
+        found: &Result<T, S3ServerError>,
+    ) -> S3Result<()> {
+        if !matches!(found, Err(S3ServerError::NoSuchKey { .. })) {
+            return Ok(());
+        }
+        let asked = || vec![Asked::list(bucket, Some(key.to_owned()))];
+        let signer = extensions.get::<Caller>().map(|caller| caller.0.as_str());
+        refused(self.guards.refusal(extensions, signer, asked).await)
     }
 }
 
