@@ -96,7 +96,8 @@ pub(crate) fn buckets(project: &Project) -> Result<Buckets, CommandError> {
     Ok(Buckets { existing, created })
 }
 
-fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
+/// Returns the uploads that start a pipeline.
+pub(crate) fn uploads(settings: &PipelineSettings) -> Vec<Upload> {
     let uploads = settings.triggers.iter().filter(|trigger| trigger.schedule.is_none());
     let upload = |trigger: &TriggerSettings| {
         // Only these properties name the object itself, so that a step can read it.
@@ -161,7 +162,8 @@ fn crates_with_sdk(crates: Vec<Crate>) -> Result<BTreeSet<Crate>, CommandError> 
     Ok(with_sdk)
 }
 
-fn function(settings: &FunctionSettings) -> Function {
+/// Returns a function without what its code tells.
+pub(crate) fn function(settings: &FunctionSettings) -> Function {
     let code = match (&settings.runtime, &settings.handler) {
         (Some(runtime), handler) => {
             // A program of its own finds no handler, but Lambda asks for one.

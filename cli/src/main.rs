@@ -35,6 +35,7 @@ mod refused;
 mod reload;
 mod remote;
 mod request;
+mod rights;
 mod runtime;
 mod schedules;
 mod served;

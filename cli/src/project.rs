@@ -16,7 +16,7 @@ use crate::state_folder::state_folder;
 pub(crate) const FILE: &str = "sidestep.toml";
 
 /// A project's folder and its settings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Project {
     pub(crate) folder: PathBuf,
     pub(crate) settings: Settings,

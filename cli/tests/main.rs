@@ -17,6 +17,7 @@ mod hostile;
 mod python;
 mod queues;
 mod recovery;
+mod rights;
 mod sagemaker;
 mod said;
 mod selection;

@@ -24,6 +24,7 @@ use crate::functions;
 use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::published::digests;
+use crate::rights::guard;
 
 /// How often executions of commands that joined are looked after.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -188,13 +189,15 @@ impl Session {
             let names: Vec<_> = asked.functions.keys().cloned().collect();
             let ready = functions::prepare(&project, &names)?;
             let uploads = project.uploads()?;
-            Ok::<_, CommandError>((ready.functions, uploads, project.settings.engine.handoff))
+            Ok::<_, CommandError>((ready.functions, uploads, project))
         });
-        let (functions, uploads, handoff) =
+        let (functions, uploads, project) =
             prepared.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
         if digests(&functions) != join.functions {
             return Err(user("its functions were edited meanwhile"));
         }
+        let handoff = project.settings.engine.handoff;
+        cloud.guard(guard(&project));
         for function in &functions {
             let (name, digest) = (function.name.to_string(), &function.code_sha256);
             if !self.owner().is_some_and(|owner| owner.serves(&name, digest)) {

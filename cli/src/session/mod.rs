@@ -32,6 +32,7 @@ use self::ticket::Ticket;
 use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::request::execution_id;
+use crate::rights::guard;
 use crate::served::Served;
 use crate::source_paths::SourcePaths;
 
@@ -99,6 +100,7 @@ impl Session {
     pub(crate) async fn replace(&self, old: &Served, new: &Served) -> Result<(), CommandError> {
         let Some(cloud) = &self.cloud else { return Ok(()) };
         let handoff = new.project.settings.engine.handoff;
+        cloud.guard(guard(&new.project));
         for function in &new.functions {
             register_step(cloud, with_handoff(function.clone(), handoff))?;
         }

@@ -23,6 +23,7 @@ use crate::jobs::{ProjectImages, job_operations};
 use crate::output::error::CommandError;
 use crate::project::Project;
 use crate::published::Published;
+use crate::rights::guard;
 use crate::source_paths::SourcePaths;
 use crate::triggers::TriggerSource;
 use crate::used_code::note_use;
@@ -72,6 +73,7 @@ impl Session {
         let state = project.state_folder();
         Published::remove(&state)?;
         note_use(&state, functions);
+        cloud.guard(guard(project));
         if let Some(limit) = project.settings.engine.max_parallel {
             cloud.lambda().limit(limit.get());
         }

@@ -16,7 +16,7 @@ use sidestep_core::uri::S3Uri;
 pub(crate) use jobs::{JobSettings, Packages};
 pub(crate) use queues::QueueSettings;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     #[serde(default)]
@@ -47,6 +47,22 @@ pub(crate) struct EngineSettings {
     pub(crate) handoff: Handoff,
     /// How many functions run at one time on this machine [default: 4 per CPU].
     pub(crate) max_parallel: Option<NonZeroUsize>,
+    /// What happens on this machine to a request that a role on AWS would not allow.
+    #[serde(default)]
+    pub(crate) rights: RightsSettings,
+}
+
+/// `rights` of `[engine]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RightsSettings {
+    /// It is refused, as on AWS.
+    Enforce,
+    /// It is done, and the user is told.
+    #[default]
+    Warn,
+    /// It is done.
+    Off,
 }
 
 /// `[serve]`: the API of `sidestep serve`.
@@ -122,7 +138,7 @@ fn default_timeout_seconds() -> u32 {
     60
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PipelineSettings {
     /// The definition's file, relative to the project's folder.
