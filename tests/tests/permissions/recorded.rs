@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use sidestep_aws::counter::Counter;
-use sidestep_aws::local_config;
 use sidestep_aws::object::S3ObjectStore;
 use sidestep_aws::recorder::Recorder;
 use sidestep_core::event::trigger::Trigger;
@@ -22,7 +21,7 @@ use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::objects::ObjectStore as _;
 use sidestep_engine::start::StartRequest;
 use sidestep_engine::sweep::Leases;
-use sidestep_local::cloud::{ACCOUNT_ID, REGION};
+use sidestep_local::cloud::{ACCOUNT_ID, REGION, config_of};
 use sidestep_local::deployment::{Planner, create_queues, local_engine};
 use sidestep_local::lambda::{Code as LocalCode, FunctionConfig};
 
@@ -132,7 +131,10 @@ async fn put_objects(setup: &Setup) -> S3ObjectStore {
     create_queues(setup.cloud.endpoints(), [QUEUE]).await.unwrap();
     setup.cloud.s3().create_bucket("inbox").await.unwrap();
     let endpoint = &setup.cloud.endpoints().s3;
-    let config = local_config(REGION).into_builder().endpoint_url(endpoint).build();
+    let config = config_of(&setup.cloud.endpoints().credentials)
+        .into_builder()
+        .endpoint_url(endpoint)
+        .build();
     let store = S3ObjectStore::new(&config);
     for (uri, text) in OBJECTS {
         store.replace(&S3Uri::parse(uri).unwrap(), text.into()).await.unwrap();
