@@ -19,13 +19,16 @@ use crate::output::error::{CommandError, OrError as _, user};
 
 /// The profile of deployed functions: small, for a short start. It is passed as options because a
 /// project's workspace need not have it.
+///
+/// A planner that is built here is built the same way. One that comes with a release has fat LTO,
+/// which takes longer and saves little (`docs/adr/0002-function-builds.md`).
 const FUNCTION_PROFILE: [&str; 8] = [
     "--profile",
     "function",
     "--config",
     "profile.function.inherits=\"release\"",
     "--config",
-    "profile.function.lto=\"fat\"",
+    "profile.function.lto=\"thin\"",
     "--config",
     "profile.function.codegen-units=1",
 ];
@@ -42,10 +45,12 @@ pub(crate) fn build(
     // First, because building takes long.
     let Programs { manifest, target, names } = Programs::of(folder, packages)?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let profile = if cfg!(debug_assertions) { "debug" } else { "function" };
     let mut command = Command::new(&cargo);
     command.current_dir(folder).env_clear().envs(inherited(env::vars_os()));
     let with_lambda = has_cargo_lambda(&cargo);
+    // A command under development builds quickly for its emulator.
+    let is_quick = cfg!(debug_assertions) && !with_lambda;
+    let profile = if is_quick { "debug" } else { "function" };
     if with_lambda {
         command.args(["lambda", "build"]);
         // It looks for `Cargo.toml` in the working folder only, and not upwards as cargo does.
@@ -58,7 +63,7 @@ pub(crate) fn build(
         check_host(architecture)?;
         command.arg("build");
     }
-    if profile == "function" {
+    if !is_quick {
         command.args(FUNCTION_PROFILE);
     }
     for package in packages {

@@ -2,6 +2,7 @@
 //!
 //! A script stands for cargo-lambda. Like it, it looks for `Cargo.toml` in the working folder only.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -50,19 +51,30 @@ const DEFINITION: &str = r#"{"Version": "2020-12-01", "Steps": [
     {"Name": "Step", "Type": "Lambda", "FunctionArn": "step", "Arguments": {}}]}"#;
 
 /// A project below a workspace of cargo, and an account.
-struct World {
-    emulator: Emulator,
-    top: tempfile::TempDir,
+pub(super) struct World {
+    pub(super) emulator: Emulator,
+    pub(super) top: tempfile::TempDir,
+    /// The folder of the programs that are found first.
+    tools: PathBuf,
 }
 
 impl World {
-    fn open() -> Option<Self> {
+    pub(super) fn open() -> Option<Self> {
+        let world = Self::with_tools(None)?;
+        let script = world.tools.join("cargo-lambda");
+        fs::create_dir_all(&world.tools).expect("created");
+        fs::write(&script, CARGO_LAMBDA).expect("written");
+        fs::set_permissions(script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        Some(world)
+    }
+
+    /// Opens a world with the programs of a folder.
+    pub(super) fn with_tools(tools: Option<PathBuf>) -> Option<Self> {
         let top = tempfile::tempdir().expect("a folder");
         let state = top.path().join("emulator");
         fs::create_dir_all(&state).expect("created");
         let emulator = Emulator::breakable(&state)?;
         let files = [
-            ("bin/cargo-lambda", CARGO_LAMBDA),
             ("workspace/Cargo.toml", "[workspace]\nmembers = [\"step\"]\nresolver = \"2\"\n"),
             (
                 "workspace/step/Cargo.toml",
@@ -78,28 +90,36 @@ impl World {
             fs::create_dir_all(path.parent().expect("a folder")).expect("created");
             fs::write(path, text).expect("written");
         }
-        let script = top.path().join("bin/cargo-lambda");
-        fs::set_permissions(script, fs::Permissions::from_mode(0o755)).expect("it is ours");
-        Some(Self { emulator, top })
+        let tools = tools.unwrap_or_else(|| top.path().join("bin"));
+        Some(Self { emulator, top, tools })
     }
 
-    fn project(&self) -> PathBuf {
+    pub(super) fn project(&self) -> PathBuf {
         self.top.path().join("workspace/pipelines/scan")
     }
 
     /// Runs the command in a folder, and returns what it says.
-    fn runs(&self, folder: &Path, arguments: &[&str]) -> String {
-        let mut path = self.top.path().join("bin").into_os_string();
-        path.push(":");
-        path.push(std::env::var_os("PATH").unwrap_or_default());
+    pub(super) fn runs(&self, folder: &Path, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidestep"));
-        command.args(arguments).current_dir(folder).env("PATH", path);
-        command.env("CARGO_TARGET_DIR", self.top.path().join("target"));
+        command.args(arguments).current_dir(folder).env("PATH", self.path());
+        command.env("CARGO_TARGET_DIR", self.target());
         self.succeeds(command)
     }
 
+    /// Returns the search path with the world's own programs first.
+    pub(super) fn path(&self) -> OsString {
+        let mut path = self.tools.clone().into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        path
+    }
+
+    pub(super) fn target(&self) -> PathBuf {
+        self.top.path().join("target")
+    }
+
     /// Runs the command, which may see the account only, and returns what it says.
-    fn succeeds(&self, mut command: Command) -> String {
+    pub(super) fn succeeds(&self, mut command: Command) -> String {
         command.envs(self.emulator.environment());
         let Output { status, stdout, stderr } = command.output().expect("the command runs");
         let said = String::from_utf8_lossy(&stdout) + String::from_utf8_lossy(&stderr);
@@ -107,7 +127,7 @@ impl World {
         said.into_owned()
     }
 
-    fn says(&self, arguments: &[&str], expected: &[&str]) {
+    pub(super) fn says(&self, arguments: &[&str], expected: &[&str]) {
         let said = self.runs(&self.project(), arguments);
         for part in expected {
             assert!(said.contains(part), "{arguments:?} does not say `{part}`: {said}");
@@ -146,11 +166,11 @@ fn a_stack_is_destroyed_and_deployed_again_with_its_data_or_without() {
 }
 
 /// Writes a release: the command, with planner and trigger beside it.
-fn release(folder: &Path) -> PathBuf {
+pub(super) fn release(folder: &Path) -> PathBuf {
     let program = folder.join("sidestep");
     fs::hard_link(env!("CARGO_BIN_EXE_sidestep"), &program).expect("on the same disk");
-    for name in ["planner", "trigger"] {
-        let path = folder.join(format!("lambda/arm64/{name}.zip"));
+    for name in ["arm64/planner", "arm64/trigger", "x86_64/planner", "x86_64/trigger"] {
+        let path = folder.join(format!("lambda/{name}.zip"));
         fs::create_dir_all(path.parent().expect("a folder")).expect("created");
         let mut writer = zip::ZipWriter::new(fs::File::create(path).expect("created"));
         let options = zip::write::SimpleFileOptions::default();

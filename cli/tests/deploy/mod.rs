@@ -8,6 +8,7 @@
 //! alarms on metric math.
 
 mod anew;
+mod cargo_lambda;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
