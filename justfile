@@ -58,6 +58,10 @@ kill rounds="20" seed="0":
 release:
     cargo build --locked --release -p sidestep-cli
 
+# Write NOTICE: the crates in the programs of a release, with their licences.
+notice:
+    infra/notice
+
 # Build a release: the command, with planner and trigger for Lambda beside it. Needs cargo-lambda.
 dist:
     infra/dist

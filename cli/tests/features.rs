@@ -6,15 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+/// Returns a line for each crate that `package` depends on by these edges.
+fn tree(package: &str, edges: &str, arguments: &[&str]) -> String {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--package", package, "--edges", edges, "--no-dedupe"]);
+    let output = cargo.args(["--prefix", "none"]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Returns the features by crate and version, of all that `package` depends on.
 fn features(package: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["tree", "--package", package, "--edges", "normal,build", "--no-dedupe"]);
-    cargo.args(["--prefix", "none", "--format", "{p}|{f}"]);
-    let output = cargo.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut crates = BTreeMap::<_, BTreeSet<_>>::new();
-    for line in String::from_utf8(output.stdout).unwrap().lines() {
+    for line in tree(package, "normal,build", &["--format", "{p}|{f}"]).lines() {
         let (name, features) = line.split_once('|').unwrap();
         crates.entry(name.to_owned()).or_default().insert(features.to_owned());
     }
@@ -34,4 +38,25 @@ fn the_command_and_a_function_share_every_crate_below_the_sdk_and_the_engine() {
         let (built, asked) = (&command[name], &function[name]);
         assert!(asked.is_subset(built), "features of `{name}`: {asked:?}, built with {built:?}");
     }
+}
+
+#[test]
+fn the_notice_names_every_crate_of_a_release() {
+    let notice = include_str!("../../NOTICE");
+    let (_, list) = notice.split_once("writes this list.\n\n").expect("a list");
+    let named: BTreeSet<_> = list.lines().collect();
+    let mut used = BTreeSet::new();
+    for program in ["sidestep-cli", "sidestep-planner", "sidestep-trigger"] {
+        let lines = tree(program, "normal", &["--target", "all", "--format", "{p}|{l}"]);
+        for line in lines.lines() {
+            let (package, licence) = line.split_once('|').expect("a licence");
+            let name = package.split(' ').next().expect("a name");
+            if !package.contains("(/") {
+                used.insert(format!("{name}: {}", licence.replace('/', " OR ")));
+            }
+        }
+    }
+    let missing: Vec<_> = used.iter().filter(|line| !named.contains(line.as_str())).collect();
+    let gone: Vec<_> = named.iter().filter(|line| !used.contains(**line)).collect();
+    assert!(missing.is_empty() && gone.is_empty(), "run `infra/notice`: {missing:?}, {gone:?}");
 }

@@ -29,7 +29,9 @@ impl Clock for SystemClock {
     }
 
     fn random(&self) -> [u8; 32] {
-        rand::random()
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).expect("the system has random bytes");
+        bytes
     }
 
     async fn sleep(&self, time: Duration) {
