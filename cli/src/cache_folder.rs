@@ -1,9 +1,12 @@
 //! The user's cache folder: what is installed once on this machine, for all projects.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +15,11 @@ use crate::output::error::{CommandError, OrError as _, user};
 
 /// File that is written last into a folder. A folder without it is made again.
 const COMPLETE: &str = "complete.json";
+/// The end of the name of the file beside a folder that its users lock. Its time is the last use's.
+const USED: &str = ".used";
+
+/// The locks on the folders that this process uses. They hold until it ends.
+static IN_USE: Mutex<BTreeMap<PathBuf, File>> = Mutex::new(BTreeMap::new());
 
 /// Returns the folder: `SIDESTEP_CACHE_DIR`, else `sidestep` in `XDG_CACHE_HOME` or in `~/.cache`.
 pub(crate) fn cache_folder() -> Result<PathBuf, CommandError> {
@@ -35,6 +43,9 @@ pub(crate) fn made_once<T: Serialize + DeserializeOwned>(
     is_whole: impl Fn(&T) -> bool,
     make: impl FnOnce() -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
+    if let Err(error) = note_use(folder) {
+        tracing::debug!(%error, folder = %folder.display(), "could not note the use of a folder");
+    }
     let complete = folder.join(COMPLETE);
     if let Some(made) = read(&complete).filter(|made| is_whole(made)) {
         return Ok(made);
@@ -56,6 +67,66 @@ pub(crate) fn made_once<T: Serialize + DeserializeOwned>(
     Ok(made)
 }
 
+/// Notes that this process uses a folder from now on, so that no collection removes it. Waits until
+/// a collection that removes it right now is done.
+fn note_use(folder: &Path) -> io::Result<()> {
+    let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    if in_use.contains_key(folder) {
+        return Ok(());
+    }
+    folder.parent().map_or(Ok(()), fs::create_dir_all)?;
+    let file = File::options().create(true).append(true).open(beside(folder, USED))?;
+    file.lock_shared()?;
+    file.set_modified(SystemTime::now())?;
+    in_use.insert(folder.to_owned(), file);
+    Ok(())
+}
+
+/// A folder that no process uses. While this is kept, none begins to.
+#[derive(Debug)]
+pub(crate) struct Unused {
+    pub(crate) folder: PathBuf,
+    _lock: File,
+}
+
+/// Returns the folders among those in `store` that no process has used since `cut_off`, by name. A
+/// folder without a note of its use counts from when it was made.
+pub(crate) fn unused(store: &Path, cut_off: SystemTime) -> io::Result<Vec<Unused>> {
+    let mut found = Vec::new();
+    if !store.is_dir() {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(store)? {
+        let entry = entry?;
+        let folder = entry.path();
+        if !entry.metadata()?.is_dir() {
+            continue;
+        }
+        let used = beside(&folder, USED);
+        let noted = used.metadata().or_else(|_| folder.join(COMPLETE).metadata());
+        let is_old = |time: SystemTime| time < cut_off;
+        // Without either file its making was cut short, or goes on.
+        let time = noted.or_else(|_| entry.metadata())?.modified()?;
+        let is_noted = used.exists();
+        let lock = File::options().create(true).append(true).open(&used)?;
+        if !is_noted {
+            lock.set_modified(time)?;
+        }
+        if is_old(time) && lock.try_lock().is_ok() {
+            found.push(Unused { folder, _lock: lock });
+        }
+    }
+    found.sort_by(|left, right| left.folder.cmp(&right.folder));
+    Ok(found)
+}
+
+/// Returns the path of a file beside a folder.
+fn beside(folder: &Path, end: &str) -> PathBuf {
+    let mut path = folder.as_os_str().to_owned();
+    path.push(end);
+    path.into()
+}
+
 /// Reads what a file holds; one that is damaged counts as missing.
 pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(file).ok()?).ok()
@@ -64,9 +135,7 @@ pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Option<T> {
 /// Locks the making of a folder. Dropping the file releases the lock.
 fn lock(folder: &Path) -> io::Result<File> {
     folder.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let mut path = folder.as_os_str().to_owned();
-    path.push(".lock");
-    let file = File::create(path)?;
+    let file = File::create(beside(folder, ".lock"))?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             eprintln!("another sidestep is installing the same packages: waiting until it ends");
@@ -100,6 +169,15 @@ mod tests {
         fs::write(folder.join("rest"), "").expect("written");
         assert_eq!(made(4), 4, "its making was cut short");
         assert!(!folder.join("rest").exists());
+
+        let cut_off = SystemTime::now() + std::time::Duration::from_mins(1);
+        let unused = || super::unused(top.path(), cut_off).expect("the folder is read");
+        assert!(unused().is_empty(), "this process uses it");
+        IN_USE.lock().expect("not poisoned").remove(&folder);
+        assert_eq!(unused().len(), 1);
+        let used = fs::metadata(beside(&folder, USED)).and_then(|file| file.modified());
+        let before = used.expect("a note of its use");
+        assert!(super::unused(top.path(), before).expect("read").is_empty(), "it was used since");
 
         let other = top.path().join("other");
         let fails = || Err::<u32, _>(user("no"));

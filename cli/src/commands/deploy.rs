@@ -27,7 +27,7 @@ use crate::remote::{Account, Remote};
 use crate::template::{checked, refuse};
 
 /// The stack that holds the bucket for code, one per account and region.
-const CODE_STACK: &str = "sidestep-code";
+pub(super) const CODE_STACK: &str = "sidestep-code";
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployOptions {

@@ -9,6 +9,7 @@
 
 mod anew;
 mod cargo_lambda;
+mod collected;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

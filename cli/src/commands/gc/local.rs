@@ -7,15 +7,19 @@ use std::time::SystemTime;
 
 use sidestep_engine::read::garbage::Mode;
 
+use crate::cache_folder::unused;
 use crate::output::error::{CommandError, OrError as _};
 
 /// Folders below the state folder that hold one folder for each copy of code.
 const CODE: [&str; 2] = ["functions", "vendored"];
 
-/// A file or a folder that was removed, or would be.
+/// Folders below the user's cache folder that hold what is installed for functions.
+const INSTALLED: [&str; 2] = ["python", "node"];
+
+/// Something that was removed, or would be.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Freed {
-    /// Relative to the state folder.
+    /// Relative to the state folder if it was there.
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
 }
@@ -51,6 +55,26 @@ pub(crate) fn collect_code(
             if metadata.is_dir() && is_old(&metadata, cut_off) {
                 freed.push(free(state, &path, size(&path)?, mode)?);
             }
+        }
+    }
+    Ok(freed)
+}
+
+/// Removes what was installed for functions in the user's cache folder, if no process has used it
+/// since the cut-off.
+pub(crate) fn collect_installed(
+    caches: &Path,
+    cut_off: SystemTime,
+    mode: Mode,
+) -> Result<Vec<Freed>, CommandError> {
+    let mut freed = Vec::new();
+    for kind in INSTALLED {
+        let store = caches.join(kind);
+        let unreadable = || format!("could not read folder `{}`", store.display());
+        for unused in unused(&store, cut_off).or_service(unreadable)? {
+            let bytes = size(&unused.folder)?;
+            // Its whole path, because it is not in the state folder.
+            freed.push(free(Path::new(""), &unused.folder, bytes, mode)?);
         }
     }
     Ok(freed)
@@ -142,5 +166,36 @@ mod tests {
         let left = ["logs/live.log", "logs/new.log", "functions/used/h.py", "functions/build.json"];
         assert!(left.iter().all(|file| state.join(file).is_file()));
         assert!(!state.join("functions/old").exists());
+    }
+
+    #[test]
+    fn what_is_installed_goes_when_no_process_has_used_it_for_long() {
+        let caches = tempfile::tempdir().unwrap();
+        let store = caches.path().join("python");
+        for name in ["old", "made", "used"] {
+            fs::create_dir_all(store.join(name).join("lib")).unwrap();
+            fs::write(store.join(name).join("lib/module.py"), "12345").unwrap();
+        }
+        let (now, day) = (SystemTime::now(), Duration::from_hours(24));
+        let age = |file: &str| {
+            fs::write(store.join(file), "").unwrap();
+            let handle = fs::File::options().append(true).open(store.join(file)).unwrap();
+            handle.set_modified(now - 2 * day).unwrap();
+        };
+        for file in ["old.used", "used.used", "made/complete.json"] {
+            age(file);
+        }
+        // Another process uses it.
+        let other = fs::File::open(store.join("used.used")).unwrap();
+        other.lock_shared().unwrap();
+        let collect = |mode| {
+            let freed = collect_installed(caches.path(), now - day, mode).unwrap();
+            freed.into_iter().map(|one| (one.path, one.bytes)).collect::<Vec<_>>()
+        };
+        let expected = ["made", "old"].map(|name| (store.join(name), 5));
+        assert_eq!(collect(Mode::DryRun), expected);
+        assert_eq!(collect(Mode::Remove), expected);
+        assert_eq!(collect(Mode::Remove), []);
+        assert!(store.join("used/lib").is_dir() && !store.join("old").exists());
     }
 }

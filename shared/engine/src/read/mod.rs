@@ -4,4 +4,5 @@ pub mod cache;
 mod describe;
 mod explain;
 pub mod garbage;
+mod pinned;
 mod stored;
