@@ -135,12 +135,15 @@ class Sdk3(Case):
             self.over(execution.arn)
 
     def test_run_conditions_and_what_completes_with_failures(self):
-        train = step("Train", do="fail")
-        publish = step("Publish", train.properties.Outputs["Value"])
-        notify = step("Notify", depends_on=[StepDependency(train, TriggerCondition.FAILED)])
-        clean = step("Clean", depends_on=[StepDependency(publish, TriggerCondition.ANY), "Audit"])
-        never = step("Never", depends_on=[StepDependency(train, TriggerCondition.STOPPED)])
-        pipeline = self.pipeline(train, publish, notify, step("Audit"), clean, never)
+        def graph(do):
+            train = step("Train", do=do)
+            publish = step("Publish", train.properties.Outputs["Value"])
+            notify = step("Notify", depends_on=[StepDependency(train, TriggerCondition.FAILED)])
+            clean = step("Clean", depends_on=[StepDependency(publish, TriggerCondition.ANY), "Audit"])
+            never = step("Never", depends_on=[StepDependency(train, TriggerCondition.STOPPED)])
+            return [train, publish, notify, step("Audit"), clean, never]
+
+        pipeline = self.pipeline(*graph("fail"))
         pipeline.upsert(role_arn=ROLE)
         execution = pipeline.start()
         found = self.over(execution.arn, "CompletedWithFailures")
@@ -159,10 +162,10 @@ class Sdk3(Case):
         self.assertEqual(attempts, {"Train": 2, "Notify": 2, "Audit": 1, "Clean": 2})
 
         # A failure that no step waited for fails the execution.
-        broken = self.pipeline(train, notify, step("Broken", do="fail"))
+        broken = self.pipeline(*graph("fail"), step("Broken", do="fail"))
         broken.update(role_arn=ROLE)
         self.over(broken.start().arn, "Failed")
-        well = self.pipeline(step("Train"), notify, clean, publish, step("Audit"))
+        well = self.pipeline(*graph(""))
         well.update(role_arn=ROLE)
         execution = well.start()
         execution.wait(delay=1, max_attempts=60)
