@@ -54,7 +54,7 @@ fn project(folder: &Path, steps: &[Value], parameters: &Value, more: &str) {
     fs::write(folder.join("pipeline.json"), definition.to_string()).unwrap();
     let function = "runtime = \"python3.13\"\nhandler = \"h.handler\"\npath = \"f\"\n";
     let settings = format!(
-        "[functions.f]\n{function}[functions.reader]\n{function}reads = [\"s3://inbox/in/\"]\n\
+        "[engine]\nrights = \"enforce\"\n[functions.f]\n{function}[functions.reader]\n{function}reads = [\"s3://inbox/in/\"]\n\
          [functions.environment]\n{function}environment = {{ DATA = \"s3://inbox/in/k.csv\" }}\n\
          [pipelines.p]\ndefinition = \"pipeline.json\"\n{more}"
     );

@@ -21,6 +21,8 @@ def handler(event, context):
 ";
 
 const SETTINGS: &str = r#"
+[engine]
+rights = "enforce"
 [functions.worker]
 runtime = "python3.12"
 handler = "h.handler"

@@ -13,7 +13,7 @@ fn approval() -> Project {
     project.define(&serde_json::from_str(corpus).unwrap());
     project.write(
         "sidestep.toml",
-        "[functions.build-candidate]\npackage = \"step\"\n\
+        "[engine]\nrights = \"enforce\"\n[functions.build-candidate]\npackage = \"step\"\n\
          environment = { ANSWER = '{\"candidate\":\"m-7\",\"score\":0.5}' }\n\
          [functions.deploy]\npackage = \"step\"\n[pipelines.test]\ndefinition = \"test.json\"\n",
     );
