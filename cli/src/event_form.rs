@@ -26,7 +26,16 @@ pub(crate) fn announce(
     settings: &FunctionSettings,
     environment: &mut BTreeMap<String, String>,
 ) -> Result<(), CommandError> {
-    let named = named_by(project, settings)?;
+    announce_named(name, settings, named_by(project, settings)?, environment)
+}
+
+/// Does [`announce`] for code that names what it names.
+pub(crate) fn announce_named(
+    name: &str,
+    settings: &FunctionSettings,
+    named: Named,
+    environment: &mut BTreeMap<String, String>,
+) -> Result<(), CommandError> {
     let has_sdk = named.has_sdk || environment.contains_key(SDK_VARIABLE);
     let gets_key = gets_key(name, settings, has_sdk, named)?;
     if has_sdk {
@@ -80,7 +89,7 @@ pub(crate) fn named_by(
 }
 
 /// Looks into the files of a function's folder. A file that cannot be read names nothing.
-fn named(folder: &Path, files: &[PathBuf]) -> Named {
+pub(crate) fn named(folder: &Path, files: &[PathBuf]) -> Named {
     let mut found = Named::default();
     for file in files {
         let Ok(bytes) = fs::read(folder.join(file)) else { continue };

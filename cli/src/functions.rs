@@ -68,7 +68,7 @@ fn described(settings: &FunctionSettings) -> Vec<(String, String)> {
 }
 
 /// Returns the function as it is registered.
-fn config(
+pub(crate) fn config(
     name: &str,
     settings: &FunctionSettings,
     code: Stored,

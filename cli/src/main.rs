@@ -5,6 +5,9 @@
 #[macro_use]
 mod output;
 
+mod address;
+mod admission;
+mod api_functions;
 mod blueprint;
 mod build;
 mod cache_folder;

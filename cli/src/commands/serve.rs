@@ -6,29 +6,28 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
-use sidestep_api::{AccessKeys, Admission, Api, ProjectPipeline, Registration};
+use sidestep_api::{Admission, Api, ProjectPipeline, Registration};
 use sidestep_aws::table::DynamoTable;
 use sidestep_engine::memory::definitions::Definition;
 use sidestep_engine::ports::freshness::Freshness;
 use sidestep_engine::ports::pipelines::PipelineStore;
-use sidestep_local::cloud::{CloudError, config_of};
-use sidestep_local::deployment::TABLE;
-use sidestep_local::folder::{self, published_endpoints};
+use sidestep_local::cloud::CloudError;
+use sidestep_local::folder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::env::key_of;
 use super::up::{GRACE, attend};
-use crate::jobs::job_operations;
-use crate::output::error::{CommandError, OrError as _, user};
+use crate::address;
+use crate::admission::admission;
+use crate::output::error::CommandError;
 use crate::output::exit_status::ExitStatus;
 use crate::project::Project;
 use crate::reload::{Gate, Reloader};
@@ -41,19 +40,12 @@ use crate::target::Target;
 /// How often the project is checked for edited definitions.
 const EDITS: Duration = Duration::from_secs(1);
 
-/// Variable that names the file of access keys; it goes before `[serve] keys`.
-const KEYS_FILE: &str = "SIDESTEP_SERVE_KEYS";
-
 #[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
-    /// Address of the API; any but loopback needs access keys [default: a free port on loopback]
-    #[arg(
-        long,
-        value_name = "ADDRESS:PORT",
-        default_value = "127.0.0.1:0",
-        hide_default_value = true
-    )]
-    pub(crate) listen: SocketAddr,
+    /// Address of all services together, on AWS of the API alone; any but loopback needs access
+    /// keys [default: 127.0.0.1:4566, or another port if that is in use]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Print the endpoints as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -65,42 +57,18 @@ pub(crate) async fn serve(
     options: &ServeOptions,
 ) -> Result<ExitStatus, CommandError> {
     let project = Project::find(project)?;
-    let admission = admission(&project)?;
-    if admission == Admission::Loopback && !options.listen.ip().is_loopback() {
-        let problem = format!("`{}` is not a loopback address", options.listen.ip());
-        let hint = format!(
-            "requests from other machines must be signed: name a file of access keys with `keys = \"FILE\"` in `[serve]`, or in {KEYS_FILE}"
-        );
-        return Err(user(problem).hint(hint));
-    }
-    let listener = TcpListener::bind(options.listen).await.map_err(|error| {
-        user(format!("could not serve the API on {}: {error}", options.listen))
-            .hint("choose another address with `--listen`; without it a free port is taken")
-    })?;
+    let admission = admission(&project, options.listen)?;
     match target {
-        Target::Local => Box::pin(local(&project, options, listener, admission)).await,
-        Target::Aws => aws(&project, options, listener, admission).await,
+        Target::Local => {
+            let listener = address::bind(options.listen).await?;
+            Box::pin(local(&project, options, listener, admission)).await
+        }
+        Target::Aws => {
+            let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let listener = address::bind(Some(options.listen.unwrap_or(free))).await?;
+            aws(&project, options, listener, admission).await
+        }
     }
-}
-
-/// Returns who may call the API: signed requests only, if a file of access keys is named.
-///
-/// Keys are never an argument or a variable, because other users of the machine can see those.
-fn admission(project: &Project) -> Result<Admission, CommandError> {
-    let named = std::env::var_os(KEYS_FILE).filter(|name| !name.is_empty()).map(PathBuf::from);
-    let settings = project.settings.serve.keys.as_ref();
-    let Some(path) = named.or_else(|| settings.map(|keys| project.folder.join(keys))) else {
-        return Ok(Admission::Loopback);
-    };
-    let shown = path.display();
-    let text = std::fs::read_to_string(&path)
-        .or_user(|| format!("could not read the access keys in `{shown}`"))?;
-    let keys = AccessKeys::parse(&text).map_err(|error| user(format!("`{shown}`: {error}")))?;
-    let mode = std::fs::metadata(&path)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        eprintln!("note: other users of this machine can read `{shown}`; run `chmod 600` on it");
-    }
-    Ok(Admission::Signed(keys))
 }
 
 /// Serves the embedded cloud and the API.
@@ -117,7 +85,11 @@ async fn local(
     let gate = Arc::new(Gate::default());
     let freshness = Some(Arc::clone(&gate) as Arc<dyn Freshness>);
     let (functions, triggers) = (&served.functions, &served.triggers);
-    let owned = Session::own_unless_in_use(project, functions, triggers, None, freshness).await?;
+    let place = address::url(&listener)?;
+    let mut free = Some(listener);
+    let owned =
+        Session::own_unless_in_use(project, functions, triggers, None, freshness, &mut free)
+            .await?;
     let session = match owned {
         Some(session) => session,
         None => Session::run(project, functions, None, Joining::Ups).await?,
@@ -126,34 +98,36 @@ async fn local(
     if let Some(reloader) = &reloader {
         reloader.published().write(&session.state)?;
     }
-    let endpoints = match &session.cloud {
-        Some(cloud) => cloud.endpoints().clone(),
-        None => published_endpoints(&session.state)
-            .ok_or_else(|| user("`sidestep up` has just ended").hint("try again"))?,
-    };
-    let config = match &session.cloud {
-        Some(cloud) => cloud.config(),
-        None => config_of(&endpoints.credentials),
-    };
-    let config = config.into_builder().endpoint_url(&endpoints.dynamodb).build();
-    let store = Arc::new(DynamoTable::new(&config, TABLE));
-    let api = Api::new(Arc::clone(&session.engine), store, left_out);
-    let api = Arc::new(api.with_others(job_operations(session.cloud.as_ref())));
+    let api = session.api(left_out)?;
     let mut registered = Registered::default();
     register(project, &api, &mut registered, |definition| definition).await;
     let edits = follow_edits(&project.folder, Arc::clone(&api), registered);
-    let mut all = json!({ "SageMaker": format!("http://{}", listener.local_addr()?) });
-    if let (Some(all), Value::Object(others)) = (all.as_object_mut(), json!(endpoints)) {
+    session.serve_address(&api, admission.clone()).await?;
+    let mut all = json!({ "SageMaker": place });
+    if let (Some(all), Value::Object(others)) = (all.as_object_mut(), json!(session.endpoints)) {
         all.extend(others);
     }
-    announce(options, &all, Some(key_of(&endpoints)));
+    announce(options, &all, session.endpoints.as_ref().map(key_of));
     let result = tokio::select! {
-        result = sidestep_api::serve(listener, api, admission) => result.map_err(Into::into),
+        result = beside(free, api, admission) => result,
         result = attend(&session, reloader) => result,
         never = edits => match never {},
     };
     session.close(GRACE).await;
     result.map(|()| ExitStatus::Succeeded)
+}
+
+/// Serves the API alone on an address, beside an `up` that has the others. Waits for ever without
+/// one.
+async fn beside(
+    address: Option<TcpListener>,
+    api: Arc<Api>,
+    admission: Admission,
+) -> Result<(), CommandError> {
+    match address {
+        Some(listener) => Ok(sidestep_api::serve(listener, api, admission).await?),
+        None => std::future::pending().await,
+    }
 }
 
 /// Serves the API over the project's stack.
@@ -251,9 +225,10 @@ fn announce(options: &ServeOptions, endpoints: &Value, key: Option<Value>) {
     for (service, url) in endpoints.as_object().into_iter().flatten() {
         println!("{service:<9} {}", url.as_str().unwrap_or_default());
     }
-    let url = endpoints["SageMaker"].as_str().unwrap_or_default();
     if key.is_some() {
-        println!("`sidestep env` prints the key of the other services");
+        println!("try: eval \"$(sidestep env)\" && aws sagemaker list-pipelines");
+        return;
     }
+    let url = endpoints["SageMaker"].as_str().unwrap_or_default();
     println!("try: AWS_ENDPOINT_URL_SAGEMAKER={url} aws sagemaker list-pipelines");
 }

@@ -1,6 +1,7 @@
 //! `sidestep up`: serves the embedded cloud in the foreground; uploads start pipelines.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use sidestep_local::folder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::env::key_of;
+use crate::address;
+use crate::admission::admission;
 use crate::commands::list::refused;
 use crate::drives::{BEAT, Beats};
 use crate::output::error::CommandError;
@@ -37,7 +40,11 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct UpOptions {
-    /// Port of S3 on 127.0.0.1 [default: a free one]
+    /// Address of all services together; any but loopback needs access keys [default:
+    /// 127.0.0.1:4566, or another port if that is in use]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Port of S3 alone on 127.0.0.1 [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) s3_port: u16,
     /// Port of DynamoDB [default: a free one]
@@ -61,7 +68,9 @@ pub(crate) async fn up(
     project: Option<&Path>,
     options: &UpOptions,
 ) -> Result<ExitStatus, CommandError> {
-    folder::check(&Project::find(project)?.state_folder()).map_err(CloudError::from)?;
+    let found = Project::find(project)?;
+    let admission = admission(&found, options.listen)?;
+    folder::check(&found.state_folder()).map_err(CloudError::from)?;
     let served = Served::read(project)?;
     served.note_left_out();
     let ports = Ports {
@@ -73,7 +82,10 @@ pub(crate) async fn up(
     let gate = Arc::new(Gate::default());
     let freshness = Arc::clone(&gate) as Arc<dyn Freshness>;
     let Served { project, functions, triggers, .. } = &served;
-    let session = Session::own(project, functions, triggers, ports, freshness).await?;
+    let places = (ports, address::bind(options.listen).await?);
+    let session = Session::own(project, functions, triggers, places, freshness).await?;
+    let api = session.api(served.left_out.clone())?;
+    session.serve_address(&api, admission).await?;
     for source in triggers {
         let Definition { text, format } = &source.definition;
         let parsed = parse(text.as_bytes(), *format).map_err(EngineError::Definition)?;
@@ -98,7 +110,8 @@ async fn serve(
         println!("{}", json!({ "Endpoints": endpoints, "Credentials": key_of(endpoints) }));
     } else {
         println!(
-            "S3        {}\nDynamoDB  {}\nLambda    {}\nSQS       {}",
+            "all       {}\nS3        {}\nDynamoDB  {}\nLambda    {}\nSQS       {}",
+            endpoints.aws.as_deref().unwrap_or_default(),
             endpoints.s3,
             endpoints.dynamodb,
             endpoints.lambda,

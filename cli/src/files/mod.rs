@@ -72,11 +72,11 @@ pub(crate) fn copy(
 
 /// Returns true if `folder` holds these files, with this digest, and no others.
 fn is_copy(files: &[PathBuf], expected: &[u8; 32], folder: &Path) -> Result<bool, CommandError> {
-    Ok(copied_files(folder)? == files && digest(folder, files)? == *expected)
+    Ok(all_files(folder)? == files && digest(folder, files)? == *expected)
 }
 
 /// Returns all files of a copy, sorted. The link to packages that were installed for it is none.
-fn copied_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
+pub(crate) fn all_files(folder: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut walk = ignore::WalkBuilder::new(folder);
     walk.standard_filters(false);
     let mut files = Vec::new();
@@ -156,7 +156,7 @@ mod tests {
         for change in changes {
             change();
             assert_eq!(copied(), whole);
-            assert_eq!(copied_files(&folder).expect("listed"), files);
+            assert_eq!(all_files(&folder).expect("listed"), files);
             assert_eq!(fs::read_to_string(folder.join("a.py")).expect("read"), "1");
         }
     }

@@ -58,6 +58,28 @@ pub(crate) fn stored(
     Ok(Stored { command, sha256: lambda_digest(&code(&digest), settings) })
 }
 
+/// Returns how to run code that is in the store already, with the packages that it has.
+pub(crate) fn unpacked(
+    project: &Project,
+    function: &FolderFunction<'_>,
+    digest: &[u8; 32],
+) -> Result<Stored, CommandError> {
+    let FolderFunction { name, settings, runtime, version, handler, path } = function;
+    let interpreter = interpreter::interpreter(*version, name)?;
+    let store = project.state_folder().join("functions");
+    let code = format!("\0{runtime}\0{}\0", interpreter.version);
+    let command = Command {
+        program: interpreter.program,
+        args: vec![runtime_client(&store, "bootstrap.mjs", BOOTSTRAP)?.into()],
+        working_dir: Some((*path).to_owned()),
+        environment: settings.environment.clone(),
+        runtime: (*runtime).to_owned(),
+        handler: (*handler).to_owned(),
+    };
+    let code = [digest.as_slice(), code.as_bytes(), handler.as_bytes()].concat();
+    Ok(Stored { command, sha256: lambda_digest(&code, settings) })
+}
+
 /// Returns the files of the function itself. What npm installed beside them is installed anew.
 pub(crate) fn code(folder: &Path, project: &Project) -> Result<Vec<PathBuf>, CommandError> {
     let packages = Packages::of(folder, &project.folder)?;

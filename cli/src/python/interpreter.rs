@@ -81,7 +81,8 @@ impl Search<'_> {
             .into_iter()
             .chain(self.named(self.minor))
             .find(is_right)
-            .or_else(|| self.of_uv().filter(is_right));
+            .or_else(|| self.of_uv().filter(is_right))
+            .filter(|_| self.minor >= OLDEST);
         if let Some(found) = right {
             return Ok(Interpreter { on_path, ..found });
         }

@@ -15,6 +15,7 @@ pub(crate) use job::{JobPython, job_python};
 pub(crate) use requirements::Requirements;
 pub(crate) use vendored::vendored;
 
+use self::interpreter::Interpreter;
 use crate::files::{code_files, copy};
 use crate::output::error::CommandError;
 use crate::project::Project;
@@ -65,10 +66,48 @@ pub(crate) fn stored(
         runtime: (*runtime).to_owned(),
         handler: (*handler).to_owned(),
     };
-    let mut code = digest.to_vec();
     let packages = own.map_or_else(String::new, |own| own.digest);
-    let on_path = interpreter.on_path.unwrap_or_default();
-    let rest = [runtime, handler, &*interpreter.version, &*on_path, &*packages];
-    code.extend(format!("\0{}\0", rest.join("\0")).into_bytes());
+    let code = code_of(&digest, function, &interpreter, &packages);
     Ok(Stored { command, sha256: lambda_digest(&code, settings) })
+}
+
+/// Returns how to run code that is in the store already, with what Lambda's runtimes bring alone.
+pub(crate) fn unpacked(
+    project: &Project,
+    function: &FolderFunction<'_>,
+    digest: &[u8; 32],
+) -> Result<Stored, CommandError> {
+    let FolderFunction { name, settings, runtime, version, handler, path } = function;
+    let interpreter =
+        interpreter::interpreter(*version, &project.folder, &format!("function `{name}`"))?;
+    let brought = environment::brought(&interpreter)?;
+    let store = project.state_folder().join("functions");
+    let command = Command {
+        program: brought.python,
+        args: vec![
+            runtime_client(&store, "bootstrap.py", BOOTSTRAP)?.into(),
+            brought.packages.into(),
+        ],
+        working_dir: Some((*path).to_owned()),
+        environment: settings.environment.clone(),
+        runtime: (*runtime).to_owned(),
+        handler: (*handler).to_owned(),
+    };
+    let code = code_of(digest, function, &interpreter, "");
+    Ok(Stored { command, sha256: lambda_digest(&code, settings) })
+}
+
+/// Returns what the digest of a function's code is made of.
+fn code_of(
+    digest: &[u8; 32],
+    function: &FolderFunction<'_>,
+    interpreter: &Interpreter,
+    packages: &str,
+) -> Vec<u8> {
+    let FolderFunction { runtime, handler, .. } = function;
+    let on_path = interpreter.on_path.as_deref().unwrap_or_default();
+    let rest = [*runtime, *handler, &*interpreter.version, on_path, packages];
+    let mut code = digest.to_vec();
+    code.extend(format!("\0{}\0", rest.join("\0")).into_bytes());
+    code
 }

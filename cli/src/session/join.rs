@@ -61,7 +61,8 @@ impl Session {
                 Joined::Held(run) => holder = Some(run),
                 Joined::None => {}
             }
-            let owned = Self::own_unless_in_use(project, functions, &[], counter, None).await?;
+            let owned =
+                Self::own_unless_in_use(project, functions, &[], counter, None, &mut None).await?;
             if let Some(session) = owned {
                 return Ok(session);
             }

@@ -13,22 +13,26 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use sidestep_api::{Admission, Api, answering};
+use sidestep_aws::table::DynamoTable;
 use sidestep_core::definition::Pipeline;
 use sidestep_core::name::{ExecutionId, ParameterName};
 use sidestep_core::parse::parse;
 use sidestep_engine::engine::Engine;
 use sidestep_engine::error::EngineError;
 use sidestep_engine::memory::definitions::Definition;
-use sidestep_local::cloud::{Cloud, CloudError, Ports};
+use sidestep_local::clients::serve_clients;
+use sidestep_local::cloud::{Cloud, CloudError, Ports, config_of};
 use sidestep_local::deployment::{
-    cloud_engine, create_queues, create_resources, register_step, replace_triggers, serve_queues,
-    upload_files, with_handoff,
+    TABLE, cloud_engine, create_queues, create_resources, register_step, replace_triggers,
+    serve_queues, upload_files, with_handoff,
 };
 use sidestep_local::folder::{Endpoints, FolderError, published_endpoints};
 
 use self::owner::Owner;
 use self::setup::{register_all, watched};
 use self::ticket::Ticket;
+use crate::jobs::job_operations;
 use crate::output::error::{CommandError, user};
 use crate::project::Project;
 use crate::request::execution_id;
@@ -128,6 +132,31 @@ impl Session {
         let urls: BTreeSet<_> = named.chain(pipeline.queue_urls().map(Into::into)).collect();
         let given = urls.iter().map(|url| &**url).filter(|url| !url.is_empty());
         Ok(create_queues(endpoints, given).await?)
+    }
+
+    /// Returns SageMaker's API over this session. `left_out` says why functions cannot run here.
+    pub(crate) fn api(&self, left_out: BTreeMap<String, String>) -> Result<Arc<Api>, CommandError> {
+        let gone = || user("`sidestep up` has just ended").hint("try again");
+        let endpoints = self.endpoints.as_ref().ok_or_else(gone)?;
+        let base = match &self.cloud {
+            Some(cloud) => cloud.config(),
+            None => config_of(&endpoints.credentials),
+        };
+        let config = base.into_builder().endpoint_url(&endpoints.dynamodb).build();
+        let store = Arc::new(DynamoTable::new(&config, TABLE));
+        let api = Api::new(Arc::clone(&self.engine), store, left_out);
+        Ok(Arc::new(api.with_others(job_operations(self.cloud.as_ref()))))
+    }
+
+    /// Lets clients in on the one address of this session's cloud, if it has one.
+    pub(crate) async fn serve_address(
+        &self,
+        api: &Arc<Api>,
+        admission: Admission,
+    ) -> Result<(), CommandError> {
+        let Some(cloud) = &self.cloud else { return Ok(()) };
+        cloud.answer_sagemaker(answering(Arc::clone(api), admission));
+        Ok(serve_clients(cloud).await?)
     }
 
     /// Returns the execution that the user names by an id, an ARN or `latest`.

@@ -14,11 +14,13 @@ use sidestep_local::deployment::{
     Planner, TABLE, cloud_engine, counted_cloud_engine, create_resources, deploy,
     pause_notifications, register_step, serve_queues, upload_files, with_handoff,
 };
-use sidestep_local::folder::FolderError;
+use sidestep_local::folder::{FolderError, StateFolder};
 use sidestep_local::lambda::{Code, FunctionConfig};
+use tokio::net::TcpListener;
 
 use super::setup::{register_all, watched};
 use super::{STARTER, Session};
+use crate::api_functions::MachineRuntimes;
 use crate::jobs::{ProjectImages, job_operations};
 use crate::output::error::CommandError;
 use crate::project::Project;
@@ -30,35 +32,37 @@ use crate::used_code::note_use;
 
 impl Session {
     /// Starts a cloud with these functions and triggers, and the project's files in its S3.
+    ///
+    /// `address` is the one on which all services are.
     pub(crate) async fn own(
         project: &Project,
         functions: &[FunctionConfig],
         triggers: &[TriggerSource],
-        ports: Ports,
+        (ports, address): (Ports, TcpListener),
         freshness: Arc<dyn Freshness>,
     ) -> Result<Self, CommandError> {
-        let cloud = Cloud::start(&project.state_folder(), ports).await?;
+        let folder = StateFolder::open(&project.state_folder()).map_err(CloudError::from)?;
+        let cloud = Cloud::start_in(folder, ports, Some(address)).await?;
         Self::around(cloud, project, functions, triggers, None, Some(freshness)).await
     }
 
     /// Starts a cloud on free ports as [`Session::own`] does; returns `None` if another process
-    /// uses the project's state.
+    /// uses the project's state. Only then `address` is left.
     pub(crate) async fn own_unless_in_use(
         project: &Project,
         functions: &[FunctionConfig],
         triggers: &[TriggerSource],
         counter: Option<&Counter>,
         freshness: Option<Arc<dyn Freshness>>,
+        address: &mut Option<TcpListener>,
     ) -> Result<Option<Self>, CommandError> {
-        match Cloud::start(&project.state_folder(), Ports::default()).await {
-            Err(CloudError::Folder(FolderError::InUse { .. })) => Ok(None),
-            started => {
-                let started = started?;
-                let own =
-                    Self::around(started, project, functions, triggers, counter, freshness).await?;
-                Ok(Some(own))
-            }
-        }
+        let folder = match StateFolder::open(&project.state_folder()) {
+            Err(FolderError::InUse { .. }) => return Ok(None),
+            opened => opened.map_err(CloudError::from)?,
+        };
+        let cloud = Cloud::start_in(folder, Ports::default(), address.take()).await?;
+        let own = Self::around(cloud, project, functions, triggers, counter, freshness).await?;
+        Ok(Some(own))
     }
 
     /// Sets up a cloud that has just started.
@@ -93,6 +97,9 @@ impl Session {
                 command.environment.insert("SIDESTEP_COUNT".to_owned(), "1".to_owned());
             }
             register_step(&cloud, function)?;
+        }
+        for why in cloud.accept_functions(Arc::new(MachineRuntimes::new(project))) {
+            eprintln!("note: {why}");
         }
         create_resources(&cloud).await?;
         let registered = register_all(&planner, triggers).await?;

@@ -108,7 +108,7 @@ fn no_web_page_and_no_key_of_another_reaches_a_service_of_up() {
     let simple = "Content-Type: text/plain";
     let multipart = "Content-Type: multipart/form-data; boundary=x";
     let planner = "/2015-03-31/functions/sidestep-planner/invocations";
-    for service in ["S3", "DynamoDB", "Lambda", "SQS"] {
+    for service in ["Aws", "S3", "DynamoDB", "Lambda", "SQS"] {
         let address = up.address(service);
         let here = format!("Host: {address}\r\n");
         let tries = [
@@ -147,6 +147,65 @@ fn no_web_page_and_no_key_of_another_reaches_a_service_of_up() {
 }
 
 #[test]
+fn each_service_of_the_one_address_asks_for_its_own_signature() {
+    let project = project();
+    let up = Up::start(project.command(&["up", "--json"]));
+    let address = up.address("Aws").to_owned();
+    let url = format!("http://{address}/");
+    let page = "Origin: http://evil.example\r\nSec-Fetch-Site: cross-site\r\n";
+    let form = ("application/x-www-form-urlencoded", "");
+    let json = |target| ("application/x-amz-json-1.1", target);
+    for (service, (content_type, target), body) in [
+        (Service::Sts, form, "Action=GetCallerIdentity&Version=2011-06-15"),
+        (Service::Iam, form, "Action=GetRole&Version=2010-05-08&RoleName=r"),
+        (Service::Logs, json("Logs_20140328.DescribeLogGroups"), "{}"),
+        (Service::Events, json("AWSEvents.PutEvents"), "{\"Entries\": []}"),
+        (Service::DynamoDb, json("DynamoDB_20120810.ListTables"), "{}"),
+        (Service::Sqs, json("AmazonSQS.ListQueues"), "{}"),
+    ] {
+        let ask = |host: &str, more: &str, credentials: Option<(Service, &Credentials)>| {
+            let mut named = vec![("content-type", content_type)];
+            named.extend(Some(("x-amz-target", target)).filter(|_| !target.is_empty()));
+            let signed = credentials.map_or_else(Vec::new, |(scope, credentials)| {
+                sign(credentials, scope, ("POST", &url), &named, body.as_bytes())
+            });
+            let own = named.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+            let proof = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+            let lines: String = own.chain(proof).collect();
+            exchange(
+                &address,
+                &format!(
+                    "POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}{more}Content-Length: {}\r\n\r\n{body}",
+                    body.len()
+                ),
+            )
+        };
+        let (right, other) = (up.credentials(), Credentials::generate());
+        let guessed = Credentials { access_key_id: right.access_key_id.clone(), ..other.clone() };
+        let here = address.as_str();
+        for (what, answer) in [
+            ("unsigned", ask(here, "", None)),
+            ("a foreign key", ask(here, "", Some((service, &other)))),
+            ("a guessed secret", ask(here, "", Some((service, &guessed)))),
+            ("a foreign host", ask("evil.example", "", Some((service, &right)))),
+            ("a page", ask(here, page, Some((service, &right)))),
+        ] {
+            assert!(answer.starts_with("HTTP/1.1 4"), "{service:?}, {what}: {answer}");
+            assert!(!answer.to_lowercase().contains("access-control-"), "{what}: {answer}");
+        }
+        for other in [Service::S3, Service::Lambda] {
+            // It goes to that service, which has no such operation.
+            let answer = ask(here, "", Some((other, &right)));
+            assert!(!answer.starts_with("HTTP/1.1 2"), "{service:?}, {other:?}: {answer}");
+        }
+        let answer = ask(here, "", Some((service, &right)));
+        let is_empty_list = service == Service::Events && answer.contains("ValidationException");
+        assert!(answer.starts_with("HTTP/1.1 200") || is_empty_list, "{service:?}: {answer}");
+    }
+    assert_eq!(executions(&project), 0);
+}
+
+#[test]
 fn the_state_and_its_key_are_closed_to_other_users_and_env_prints_the_key() {
     let project = project();
     fs::create_dir(project.state()).unwrap();
@@ -162,8 +221,8 @@ fn the_state_and_its_key_are_closed_to_other_users_and_env_prints_the_key() {
     let Credentials { access_key_id, secret_access_key } = up.credentials();
     assert!(printed.contains(&format!("export AWS_ACCESS_KEY_ID={access_key_id}\n")), "{printed}");
     assert!(printed.contains(&format!("export AWS_SECRET_ACCESS_KEY={secret_access_key}\n")));
-    let s3 = format!("export AWS_ENDPOINT_URL_S3=http://{}\n", up.address("S3"));
-    assert!(printed.contains(&s3), "{printed}");
+    let one = format!("export AWS_ENDPOINT_URL=http://{}\n", up.address("Aws"));
+    assert!(printed.contains(&one), "{printed}");
     drop(up);
     let again = Up::start(project.command(&["up", "--json"]));
     assert_eq!(again.credentials().access_key_id, access_key_id);

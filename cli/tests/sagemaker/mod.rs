@@ -143,6 +143,46 @@ fn clients_of((name, packages): Packages, script: &str, folder: &TempDir, argume
     assert!(output.status.success(), "{script} failed:\n{said}");
 }
 
+/// Runs a script of real clients for each server of a project, one after the other, with what
+/// `sidestep env` prints and nothing else.
+fn clients_of_env(scripts_of_starts: &[&[&str]]) {
+    let Some(environment) = environment(&target_folder(), "sagemaker", &PACKAGES) else { return };
+    let python = program(&environment, "python");
+    let own = python.parent().unwrap().to_owned();
+    let inherited = std::env::var_os("PATH").unwrap();
+    let folders = [own].into_iter().chain(std::env::split_paths(&inherited));
+    let path = std::env::join_paths(folders).unwrap();
+    let folder = project(PYTHON);
+    for script in scripts_of_starts {
+        let mut command = sidestep(folder.path(), &["serve", "--json"]);
+        let serve = Serve::start({
+            command.env("PATH", &path);
+            command
+        });
+        assert_eq!(serve.endpoint("Aws"), serve.endpoint("SageMaker"));
+        let printed = sidestep(folder.path(), &["env", "--json"]).output().unwrap();
+        let variables: std::collections::BTreeMap<String, String> =
+            serde_json::from_slice(&printed.stdout)
+                .unwrap_or_else(|_| panic!("{}", said(&printed)));
+        let output = Command::new(&python)
+            .arg(scripts().join(script[0]))
+            .args(&script[1..])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .env("PATH", &path)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("SIDESTEP", env!("CARGO_BIN_EXE_sidestep"))
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .envs(&variables)
+            .output()
+            .unwrap();
+        println!("{}{}", String::from_utf8_lossy(&output.stdout), said(&output));
+        assert!(output.status.success(), "{script:?} failed:\n{}", said(&output));
+    }
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -160,6 +200,16 @@ fn the_unmodified_sdk_3_upserts_starts_selects_retries_and_knows_run_conditions(
 #[test]
 fn every_answer_of_every_operation_is_as_the_service_model_says() {
     clients("api.py");
+}
+
+#[test]
+fn one_address_and_what_env_prints_are_all_that_clients_need() {
+    clients_of_env(&[&["address.py"]]);
+}
+
+#[test]
+fn functions_that_the_sdk_makes_run_hit_and_are_there_after_a_restart() {
+    clients_of_env(&[&["functions.py"], &["functions.py", "again"]]);
 }
 
 #[test]

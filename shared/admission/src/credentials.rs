@@ -6,8 +6,6 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::signature::Secrets;
-
 /// Separates the root's id from the tag of a derived key. No id of a root contains it.
 const TAGGED: char = '_';
 
@@ -91,8 +89,9 @@ impl Credentials {
 const MIN_ID: usize = 16;
 const MIN_SECRET: usize = 32;
 
-impl Secrets for Credentials {
-    fn secret(&self, access_key_id: &str) -> Option<String> {
+impl Credentials {
+    /// Returns the secret of this key, or of one that it has for a tag.
+    pub(crate) fn secret_for(&self, access_key_id: &str) -> Option<String> {
         if access_key_id == self.access_key_id {
             return Some(self.secret_access_key.clone());
         }
@@ -116,6 +115,7 @@ impl fmt::Debug for Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signature::Secrets as _;
 
     #[test]
     fn a_key_is_written_and_read_and_its_secret_never_shown() {

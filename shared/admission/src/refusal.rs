@@ -10,7 +10,7 @@ use crate::service::Service;
 use crate::signature::Refused;
 
 /// Where a user finds the key that is missing.
-const HINT: &str = "`sidestep env` prints the credentials of this state folder.";
+const HINT: &str = "The embedded services accept the key of their state folder; your shell has it after `eval \"$(sidestep env)\"`.";
 
 /// Why a request is not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,8 @@ impl Refusal {
     pub(crate) fn response(&self, service: Service) -> Response<Body> {
         let (content_type, body) = if service == Service::S3 {
             ("application/xml", self.xml())
+        } else if service.is_query() {
+            ("text/xml", self.query_xml())
         } else {
             let document = json!({ "__type": self.code(), "message": self.to_string() });
             ("application/x-amz-json-1.0", document.to_string())
@@ -62,6 +64,7 @@ impl Refusal {
             Self::Foreign(_) => "AccessDeniedException",
             Self::Signature(Refused::Missing) => "MissingAuthenticationTokenException",
             Self::Signature(Refused::UnknownKey) => "UnrecognizedClientException",
+            Self::Signature(Refused::Expired) => "ExpiredTokenException",
             Self::Signature(Refused::Incomplete(_)) => "IncompleteSignatureException",
             Self::Signature(Refused::Invalid(_)) => "InvalidSignatureException",
             Self::TooLarge => "RequestEntityTooLarge",
@@ -75,15 +78,39 @@ impl Refusal {
         let code = match self {
             Self::Foreign(_) | Self::Signature(Refused::Missing) => "AccessDenied",
             Self::Signature(Refused::UnknownKey) => "InvalidAccessKeyId",
+            Self::Signature(Refused::Expired) => "ExpiredToken",
             Self::Signature(Refused::Incomplete(_)) => "AuthorizationHeaderMalformed",
             Self::Signature(Refused::Invalid(_)) => "SignatureDoesNotMatch",
             Self::TooLarge => "EntityTooLarge",
             Self::TooSlow => "RequestTimeout",
             Self::Starting => "ServiceUnavailable",
         };
-        let message = self.to_string().replace('&', "&amp;").replace('<', "&lt;");
+        let message = self.escaped();
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
         )
+    }
+
+    /// Returns the document of the error in the Query protocol, with the codes of STS and IAM.
+    fn query_xml(&self) -> String {
+        let code = match self {
+            Self::Foreign(_) => "AccessDenied",
+            Self::Signature(Refused::Missing) => "MissingAuthenticationToken",
+            Self::Signature(Refused::UnknownKey) => "InvalidClientTokenId",
+            Self::Signature(Refused::Expired) => "ExpiredToken",
+            Self::Signature(Refused::Incomplete(_)) => "IncompleteSignature",
+            Self::Signature(Refused::Invalid(_)) => "SignatureDoesNotMatch",
+            Self::TooLarge => "RequestEntityTooLarge",
+            Self::TooSlow => "RequestTimeout",
+            Self::Starting => "ServiceUnavailable",
+        };
+        let message = self.escaped();
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        )
+    }
+
+    fn escaped(&self) -> String {
+        self.to_string().replace('&', "&amp;").replace('<', "&lt;")
     }
 }

@@ -99,7 +99,7 @@ impl From<Refused> for ApiError {
     fn from(error: Refused) -> Self {
         match error {
             Refused::Missing => Self::MissingAuthentication,
-            Refused::UnknownKey => Self::UnrecognizedClient,
+            Refused::UnknownKey | Refused::Expired => Self::UnrecognizedClient,
             Refused::Incomplete(text) => Self::IncompleteSignature(text),
             Refused::Invalid(text) => Self::InvalidSignature(text),
         }

@@ -46,16 +46,21 @@ pub async fn serve(
     api: Arc<Api>,
     admission: Admission,
 ) -> std::io::Result<()> {
+    let (limits, never) = (Limits::default(), std::future::pending());
+    let answer = answering(api, admission);
+    sidestep_admission::serve(listener, limits, Gate::ajar(), answer, never).await
+}
+
+/// Returns the API for a server that has others, too.
+pub fn answering(api: Arc<Api>, admission: Admission) -> Answer {
     let router = router(api, admission);
-    let answer: Answer = Arc::new(move |request| {
+    Arc::new(move |request| {
         let router = router.clone();
         Box::pin(async move {
             let Ok(response) = router.oneshot(request).await;
             response
         })
-    });
-    let (limits, never) = (Limits::default(), std::future::pending());
-    sidestep_admission::serve(listener, limits, Gate::ajar(), answer, never).await
+    })
 }
 
 /// Returns a router that has the API at every path, as AWS's endpoints do.

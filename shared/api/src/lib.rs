@@ -38,6 +38,6 @@ pub use sidestep_admission::{AccessKeys, AccessKeysError};
 
 pub use self::api::{Api, OtherAnswer, OtherOperations};
 pub use self::error::ApiError;
-pub use self::http::{Admission, router, serve};
+pub use self::http::{Admission, answering, router, serve};
 pub use self::operation::Operation;
 pub use self::project::{ProjectPipeline, Registration};

@@ -12,28 +12,30 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use sidestep_admission::{Doors, Gate, raise_descriptors};
+use sidestep_admission::{Answer, Doors, Gate, raise_descriptors};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::address::{Address, OneAddress, SageMaker};
 use crate::delivery::{BatchFunction, FunctionSink};
-use crate::dynamodb::{DynamoDbServer, DynamoDbServerError};
+use crate::dynamodb::DynamoDbServer;
 use crate::event_source::EventSources;
-use crate::folder::{Endpoints, FolderError, StateFolder};
+use crate::folder::{Endpoints, StateFolder};
 use crate::guard::Guard;
 use crate::host_options::host_options;
-use crate::jobs::{JobsError, JobsOptions, JobsServer};
-use crate::lambda::{HostError, LambdaHost};
+use crate::jobs::{JobsOptions, JobsServer};
+use crate::lambda::{LambdaHost, Runtimes};
 use crate::open_s3::open_s3;
-use crate::s3::{S3Server, S3ServerError};
+use crate::s3::S3Server;
 use crate::servers::{Listeners, Servers, ended};
-use crate::sqs::{Batches, SqsServer, SqsServerError};
+use crate::sqs::{Batches, SqsServer};
 use crate::transport::Services;
 use crate::variables::variables;
 
 pub use crate::account::{ACCOUNT_ID, REGION};
+pub use crate::cloud_error::{CloudError, PlannerFailure};
 pub use crate::config::config_of;
 pub use crate::delivery::EventHandler;
 
@@ -44,47 +46,6 @@ pub struct Ports {
     pub dynamodb: u16,
     pub lambda: u16,
     pub sqs: u16,
-}
-
-/// Why the embedded cloud could not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CloudError {
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The address could not be taken, most often because the port is in use.
-    #[error("could not serve {service} on {address}")]
-    Listen { service: &'static str, address: SocketAddr, source: io::Error },
-    #[error(transparent)]
-    S3(#[from] S3ServerError),
-    #[error(transparent)]
-    DynamoDb(#[from] DynamoDbServerError),
-    #[error(transparent)]
-    Lambda(#[from] HostError),
-    #[error(transparent)]
-    Sqs(#[from] SqsServerError),
-    #[error(transparent)]
-    Jobs(#[from] JobsError),
-}
-
-impl CloudError {
-    /// Returns true if the disk that holds the state folder is full.
-    pub fn is_disk_full(&self) -> bool {
-        match self {
-            Self::S3(S3ServerError::DiskFull { .. })
-            | Self::Sqs(SqsServerError::DiskFull { .. }) => true,
-            Self::DynamoDb(error) => error.is_disk_full(),
-            _ => false,
-        }
-    }
-}
-
-/// The failure of a store that keeps a planner in this process from going on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannerFailure {
-    /// The error and its causes on one line.
-    pub causes: String,
-    pub is_disk_full: bool,
 }
 
 /// The running servers.
@@ -101,6 +62,8 @@ pub struct Cloud {
     sources: EventSources,
     /// Where functions call SageMaker, until it is served.
     sagemaker: Option<TcpListener>,
+    /// SageMaker's API on the one address.
+    api: SageMaker,
     doors: Doors,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -113,7 +76,18 @@ impl Cloud {
     /// Events are not delivered before [`Cloud::deliver_events`], and requests from outside wait
     /// for [`Cloud::open_doors`].
     pub async fn start(path: &Path, ports: Ports) -> Result<Self, CloudError> {
-        let folder = StateFolder::open(path)?;
+        Self::start_in(StateFolder::open(path)?, ports, None).await
+    }
+
+    /// Starts the servers of a folder, with all services on `address`, too.
+    ///
+    /// Without it they are on a free port. Where it is not loopback, functions have one that is.
+    pub async fn start_in(
+        folder: StateFolder,
+        ports: Ports,
+        address: Option<TcpListener>,
+    ) -> Result<Self, CloudError> {
+        let path = folder.path();
         raise_descriptors();
         let s3 = open_s3(&path.join("s3")).await?;
         let dynamodb =
@@ -122,32 +96,36 @@ impl Cloud {
         let (dynamodb_socket, dynamodb_url) = listen("DynamoDB", ports.dynamodb).await?;
         let (lambda_socket, lambda_url) = listen("Lambda", ports.lambda).await?;
         let (sqs_socket, sqs_url) = listen("SQS", ports.sqs).await?;
-        let (other, other_url) = listen("other services", 0).await?;
+        let one = one_address(address).await?;
         let (sagemaker, sagemaker_url) = listen("SageMaker", 0).await?;
         let listeners = Listeners {
             s3: s3_socket,
             dynamodb: dynamodb_socket,
             lambda: lambda_socket,
             sqs: sqs_socket,
-            other,
         };
         let sqs =
             SqsServer::open(&path.join("sqs.sqlite"), &sqs_url, ACCOUNT_ID)?.guarded(s3.guards());
         let endpoints = Endpoints {
+            aws: Some(one.url.clone()),
             s3: s3_url,
             dynamodb: dynamodb_url,
             lambda: lambda_url,
             sqs: Some(sqs_url),
             credentials: folder.credentials()?,
         };
-        let environment = variables(&endpoints, &sagemaker_url, &other_url);
+        let environment = variables(&endpoints, &sagemaker_url);
         let jobs =
             JobsServer::open(JobsOptions::new(path.to_owned(), s3.clone(), environment.clone()))?;
         let lambda = LambdaHost::new(host_options(path, environment, &s3))?;
         let servers = Servers { s3, dynamodb, lambda, sqs };
         let (stop, doors) = (CancellationToken::new(), Doors::default());
         let gate = |service| Gate::locked(service, endpoints.credentials.clone(), &doors);
-        let tasks = servers.spawn(listeners, gate, &stop);
+        let mut tasks = servers.spawn(listeners, gate, &stop);
+        let api = SageMaker::default();
+        let key = (path, &endpoints.credentials);
+        let address = Address::new(&servers, key, gate, api.clone());
+        address.spawn(one.listeners, &stop, &mut tasks);
         let services = servers.services(&endpoints);
         Ok(Self {
             folder,
@@ -157,6 +135,7 @@ impl Cloud {
             services,
             sources: EventSources::default(),
             sagemaker: Some(sagemaker),
+            api,
             doors,
             tasks,
             stop,
@@ -234,6 +213,21 @@ impl Cloud {
         &self.jobs
     }
 
+    /// Accepts functions that are made through the API, and registers those of earlier times.
+    ///
+    /// Returns why some could not be.
+    pub fn accept_functions(&self, runtimes: Arc<dyn Runtimes>) -> Vec<String> {
+        let Servers { s3, lambda, .. } = &self.servers;
+        lambda.accept_functions(self.folder.path(), s3, runtimes)
+    }
+
+    /// Answers requests to SageMaker on the one address. Before that they wait.
+    ///
+    /// It decides itself whom it lets in.
+    pub fn answer_sagemaker(&self, answer: Answer) {
+        self.api.set(answer);
+    }
+
     /// Returns the Lambda host.
     pub fn lambda(&self) -> &LambdaHost {
         &self.servers.lambda
@@ -288,6 +282,12 @@ impl Cloud {
             tracing::debug!(%error, "could not remove the file of endpoints");
         }
     }
+}
+
+async fn one_address(given: Option<TcpListener>) -> Result<OneAddress, CloudError> {
+    let (service, address) = ("all services", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let taken = OneAddress::of(given).await;
+    taken.map_err(|source| CloudError::Listen { service, address, source })
 }
 
 /// Binds a port on loopback and returns the listener with its URL.

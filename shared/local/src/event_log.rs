@@ -32,13 +32,18 @@ pub struct EventLog {
 impl EventLog {
     /// Makes the log of a state folder. The file is created with the first event.
     pub fn new(state: &Path) -> Self {
-        Self { path: state.join(FILE) }
+        Self::named(state, FILE)
+    }
+
+    /// Makes a log of a state folder in a file of its own.
+    pub(crate) fn named(state: &Path, file: &str) -> Self {
+        Self { path: state.join(file) }
     }
 
     /// Appends lines, after starting a new file if the old one is full.
-    fn append(&self, text: &str) -> std::io::Result<()> {
+    pub(crate) fn append(&self, text: &str) -> std::io::Result<()> {
         if fs::metadata(&self.path).is_ok_and(|file| file.len() >= LIMIT) {
-            fs::rename(&self.path, self.path.with_file_name("events.1.jsonl"))?;
+            fs::rename(&self.path, self.path.with_extension("1.jsonl"))?;
         }
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         // In one write, so that lines of several processes do not mix.

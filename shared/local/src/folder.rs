@@ -14,6 +14,9 @@ const FOLDER_VERSION: u32 = 1;
 /// The servers' addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
+    /// All services on one port; absent if the serving process is of a version that had none.
+    #[serde(rename = "Aws", default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<String>,
     #[serde(rename = "S3")]
     pub s3: String,
     #[serde(rename = "DynamoDB")]
@@ -199,7 +202,10 @@ fn close(folder: &Path) -> Result<(), FolderError> {
     fs::set_permissions(folder, Permissions::from_mode(PRIVATE)).map_err(io_error("close", folder))
 }
 
-fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+pub(crate) fn io_error(
+    operation: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_owned();
     move |source| FolderError::Io { operation, path, source }
 }
@@ -268,7 +274,8 @@ mod tests {
         let (s3, dynamodb, lambda) = (address(1), address(2), address(3));
         let owner = StateFolder::open(path.path()).unwrap();
         let credentials = owner.credentials().unwrap();
-        let endpoints = Endpoints { s3, dynamodb, lambda, sqs: Some(address(4)), credentials };
+        let (aws, sqs) = (Some(address(5)), Some(address(4)));
+        let endpoints = Endpoints { aws, s3, dynamodb, lambda, sqs, credentials };
         assert_eq!(published_endpoints(path.path()), None);
         owner.publish_endpoints(&endpoints).unwrap();
         assert_eq!(published_endpoints(path.path()), Some(endpoints));
@@ -277,11 +284,11 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_of_a_version_without_sqs_are_read() {
+    fn endpoints_of_a_version_without_all_services_are_read() {
         let path = tempfile::tempdir().unwrap();
         let owner = StateFolder::open(path.path()).unwrap();
         owner.write(ENDPOINTS, r#"{"S3":"a","DynamoDB":"b","Lambda":"c"}"#).unwrap();
         let found = published_endpoints(path.path()).unwrap();
-        assert_eq!((found.lambda.as_str(), found.sqs), ("c", None));
+        assert_eq!((found.lambda.as_str(), found.sqs, found.aws), ("c", None, None));
     }
 }

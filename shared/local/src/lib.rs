@@ -1,4 +1,5 @@
 //! The embedded cloud: DynamoDB, S3, Lambda and SQS of one state folder, served on loopback.
+//! [`cloud`] also serves them on one address, with STS, IAM, CloudWatch Logs and EventBridge.
 //!
 //! [`cloud`] runs the four servers, [`jobs`] runs SageMaker's jobs as processes, [`deployment`] sets up on them what a stack sets up on AWS. The
 //! rest of sidestep reaches them through the same SDKs as AWS, so what works here works there.
@@ -9,7 +10,10 @@
 //! ```
 
 mod account;
+mod address;
+pub mod clients;
 pub mod cloud;
+mod cloud_error;
 mod config;
 mod delivery;
 pub mod deployment;

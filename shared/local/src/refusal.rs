@@ -3,37 +3,22 @@
 //! Functions find it by `AWS_ENDPOINT_URL`. Without it such a call would go to AWS itself, with
 //! credentials that AWS refuses, or wait for a network that is not there.
 
-use std::io;
-use std::sync::Arc;
-
 use axum::Json;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use sidestep_admission::{Answer, Gate, Limits, Service};
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 /// The error code of each answer.
 const CODE: &str = "ServiceNotEmbedded";
 
-/// Refuses every request until `shutdown` resolves.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let answer: Answer = Arc::new(|request| Box::pin(async move { refuse(request.headers()) }));
-    let gate = Gate::open(Service::Runtime);
-    sidestep_admission::serve(listener, Limits::default(), gate, answer, shutdown).await
-}
-
 /// Refuses a request in the protocol of its service.
-fn refuse(headers: &HeaderMap) -> Response {
+pub(crate) fn refuse(headers: &HeaderMap) -> Response {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let service = service_of(text(AUTHORIZATION)).unwrap_or_else(|| "unknown".to_owned());
     let message = format!(
-        "the embedded cloud has no service `{service}`; to let the function reach AWS with your \
+        "the embedded cloud has no service `{service}`; to let a function reach AWS with your \
          profile, set `network = 'aws'` below its `[functions.NAME]` in `sidestep.toml`"
     );
     let request_id = Uuid::new_v4().to_string();

@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use crate::dynamodb::DynamoDbServer;
 use crate::folder::Endpoints;
 use crate::lambda::LambdaHost;
-use crate::refusal;
 use crate::s3::S3Server;
 use crate::sqs::SqsServer;
 use crate::transport::Services;
@@ -32,8 +31,6 @@ pub(crate) struct Listeners {
     pub(crate) dynamodb: TcpListener,
     pub(crate) lambda: TcpListener,
     pub(crate) sqs: TcpListener,
-    /// For requests to services that are not here.
-    pub(crate) other: TcpListener,
 }
 
 impl Servers {
@@ -59,10 +56,6 @@ impl Servers {
         });
         let (at, end) = (gate(Service::Sqs), stopped());
         tasks.spawn(async move { ended("SQS", sqs.serve_behind(at, listeners.sqs, end)).await });
-        let end = stopped();
-        tasks.spawn(async move {
-            ended("other services", refusal::serve(listeners.other, end)).await;
-        });
         tasks
     }
 

@@ -9,15 +9,11 @@ pub(crate) const SAGEMAKER: &str = "AWS_ENDPOINT_URL_SAGEMAKER";
 
 /// Returns the variables by which a function reaches the servers through any AWS SDK.
 ///
-/// `sagemaker` is the address of SageMaker's API for pipelines, and `others` the one that refuses
-/// all other services.
-pub(crate) fn variables(
-    endpoints: &Endpoints,
-    sagemaker: &str,
-    others: &str,
-) -> BTreeMap<String, String> {
+/// `sagemaker` is the address of SageMaker's API for them. The one address has the services that
+/// have no port of their own, and refuses those that are not here.
+pub(crate) fn variables(endpoints: &Endpoints, sagemaker: &str) -> BTreeMap<String, String> {
     [
-        ("AWS_ENDPOINT_URL", others),
+        ("AWS_ENDPOINT_URL", endpoints.aws.as_deref().unwrap_or_default()),
         ("AWS_ENDPOINT_URL_S3", endpoints.s3.as_str()),
         ("AWS_ENDPOINT_URL_DYNAMODB", &endpoints.dynamodb),
         ("AWS_ENDPOINT_URL_LAMBDA", &endpoints.lambda),

@@ -3,8 +3,8 @@
 //! This is pure: the request, the keys and the time are arguments. The `Authorization` header is
 //! judged before the body is read. Then the signature is computed again by the crate that AWS's own
 //! SDK signs with. One rule is stricter than AWS's: all `x-amz-*` headers must be signed, because
-//! the operation is one of them. `Date` in place of `X-Amz-Date` and session tokens are refused.
-//! S3 alone has presigned URLs and bodies that are signed by their hash.
+//! the operation is one of them. `Date` in place of `X-Amz-Date` is refused, and so is a session
+//! token that is not that of the key. S3 alone has presigned URLs and bodies that are signed by their hash.
 //!
 //! Errors: <https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html>.
 
@@ -31,7 +31,7 @@ pub use self::rules::{Refused, Secrets};
 pub use self::signer::sign;
 
 use self::rules::{
-    ALGORITHM, CONTENT_SHA256, DATE, S3, SKEW_MS, Scope, check_signed, incomplete, invalid,
+    ALGORITHM, CONTENT_SHA256, DATE, S3, SKEW_MS, Scope, TOKEN, check_signed, incomplete, invalid,
     mismatch, text,
 };
 
@@ -74,9 +74,13 @@ impl Claim {
         })?;
         let Scope { access_key_id, region, signed_at_ms } = Scope::read(credential, date, service)?;
         check_signed(headers, &signed_headers)?;
-        if headers.contains_key("x-amz-security-token") || keys.secret(access_key_id).is_none() {
+        keys.secret(access_key_id).ok_or(Refused::UnknownKey)?;
+        let name = HeaderName::from_static(TOKEN);
+        let token = text(headers, &name);
+        if token.is_none() && headers.contains_key(&name) {
             return Err(Refused::UnknownKey);
         }
+        keys.check_token(access_key_id, token, now_ms)?;
         if now_ms.abs_diff(signed_at_ms) > SKEW_MS {
             let what = if signed_at_ms < now_ms { "expired" } else { "not yet current" };
             return Err(invalid(format!(

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use super::claim::Claim;
 use super::rules::{
-    ALGORITHM, Refused, S3, SKEW_MS, Scope, Secrets, check_signed, incomplete, invalid,
+    ALGORITHM, Refused, S3, SKEW_MS, Scope, Secrets, TOKEN, check_signed, incomplete, invalid,
 };
 
 /// The parameters that the signer adds.
@@ -70,9 +70,8 @@ impl Presigned {
         let names = self.part("x-amz-signedheaders")?;
         let signed_headers: Vec<_> = names.split(';').map(str::to_owned).collect();
         check_signed(headers, &signed_headers)?;
-        if self.0.contains_key("x-amz-security-token") || keys.secret(access_key_id).is_none() {
-            return Err(Refused::UnknownKey);
-        }
+        keys.secret(access_key_id).ok_or(Refused::UnknownKey)?;
+        keys.check_token(access_key_id, self.0.get(TOKEN).map(String::as_str), now_ms)?;
         let is_early = now_ms.saturating_add(SKEW_MS) < signed_at_ms;
         if is_early || now_ms > signed_at_ms.saturating_add(seconds * 1000) {
             return Err(invalid("Request has expired"));

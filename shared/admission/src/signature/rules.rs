@@ -8,6 +8,7 @@ use time::macros::format_description;
 pub(super) const SKEW_MS: u64 = 15 * 60 * 1000;
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 pub(super) const DATE: &str = "x-amz-date";
+pub(super) const TOKEN: &str = "x-amz-security-token";
 
 /// The one service whose paths are signed as they are, and that has presigned URLs.
 pub(super) const S3: &str = "s3";
@@ -17,6 +18,16 @@ pub(super) const CONTENT_SHA256: &str = "x-amz-content-sha256";
 pub trait Secrets {
     /// Returns the secret of a key that is known.
     fn secret(&self, access_key_id: &str) -> Option<String>;
+
+    /// Checks the session token of a request, which most keys have none of.
+    fn check_token(
+        &self,
+        _access_key_id: &str,
+        token: Option<&str>,
+        _now_ms: u64,
+    ) -> Result<(), Refused> {
+        if token.is_some() { Err(Refused::UnknownKey) } else { Ok(()) }
+    }
 }
 
 /// Why a signature is not accepted.
@@ -25,9 +36,12 @@ pub enum Refused {
     /// The request is not signed, but only signed ones are accepted.
     #[error("Missing Authentication Token")]
     Missing,
-    /// The access key is not a known one. A session token belongs to none.
+    /// The access key is not a known one, or the session token is not that of the key.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
+    /// The credentials of a role are good for a while.
+    #[error("The security token included in the request is expired")]
+    Expired,
     /// The `Authorization` header cannot be read.
     #[error("{0}")]
     Incomplete(String),

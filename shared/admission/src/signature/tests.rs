@@ -87,6 +87,7 @@ fn name(error: &Refused) -> &'static str {
     match error {
         Refused::Missing => "missing",
         Refused::UnknownKey => "unknown key",
+        Refused::Expired => "expired",
         Refused::Incomplete(_) => "incomplete",
         Refused::Invalid(_) => "invalid",
     }

@@ -29,7 +29,7 @@ pub use error::DeploymentError;
 pub use names::{ARTIFACT_BUCKET, JOB, PLANNER, REPORTS, TABLE, TIMERS, TRIGGER};
 pub use queue_worker::serve_queues;
 pub use resources::{create_queues, create_resources, pause_notifications};
-pub use step_function::{planner_environment, register_step, with_handoff};
+pub use step_function::{as_step, planner_environment, register_step, with_handoff};
 pub use uploads::{removed_files, upload_files};
 
 use in_process::InProcessFunction;

@@ -11,7 +11,15 @@ use crate::cloud::Cloud;
 use crate::lambda::{Code, Destination, FunctionConfig, HostError, Network, RecursiveLoop};
 
 /// Registers a step's function, with the planner as destination of its results.
-pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), HostError> {
+pub fn register_step(cloud: &Cloud, function: FunctionConfig) -> Result<(), HostError> {
+    if function.network == Network::Aws {
+        cloud.accept_any_signer();
+    }
+    cloud.lambda().register(as_step(function)?)
+}
+
+/// Returns the function as one of a step: the planner gets its results.
+pub fn as_step(mut function: FunctionConfig) -> Result<FunctionConfig, HostError> {
     let planner = Destination::Function(FunctionName::parse(PLANNER)?);
     function.on_success = Some(planner.clone());
     function.on_failure = Some(planner);
@@ -19,10 +27,7 @@ pub fn register_step(cloud: &Cloud, mut function: FunctionConfig) -> Result<(), 
     function.max_retry_attempts = 0;
     // The deployed template allows it, too, for every function that one chain can visit so often.
     function.recursive_loop = RecursiveLoop::Allow;
-    if function.network == Network::Aws {
-        cloud.accept_any_signer();
-    }
-    cloud.lambda().register(function)
+    Ok(function)
 }
 
 /// Gives a step's function the variables by which it commits its result itself.

@@ -1,7 +1,7 @@
 //! The Lambda API over HTTP, as far as SDKs and the AWS CLI invoke and inspect functions with it.
 //!
-//! Operations: `Invoke`, `GetFunction`, `GetFunctionConfiguration`, `ListFunctions`. Signatures are
-//! checked by the gate in front.
+//! Operations: `Invoke`, `GetFunction`, `GetFunctionConfiguration`, `ListFunctions`; those that
+//! change functions are in `functions_api.rs`. Signatures are checked by the gate in front.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html>
 
@@ -21,15 +21,16 @@ use sidestep_core::execution::invocation::ATTEMPT_HEADER;
 
 use super::body::{self, ReadBody};
 use super::error::InvokeError;
+use super::functions_api::{self, described};
 use super::invocation::{Function, InvocationType, InvokeOutput, InvokeRequest};
 use super::limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES};
 use super::reference::function_of;
-use super::response::{configuration, invoked, ok, refused};
+use super::response::{invoked, ok, refused};
 use super::shared::Shared;
 
 /// Returns the routes of the API.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+    functions_api::router()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
         .route("/2015-03-31/functions/{name}", get(get_function))
         .route("/2015-03-31/functions/{name}/configuration", get(get_configuration))
@@ -98,7 +99,14 @@ async fn get_function(
 ) -> Response {
     shared.metrics.operation("GetFunction");
     match find(&shared, &name, &uri) {
-        Ok(function) => ok(&json!({ "Configuration": configuration(&function) })),
+        Ok(function) => {
+            // The code is in no bucket; its place says which it is.
+            let location = format!("file:{}", function.config.code_sha256);
+            ok(&json!({
+                "Configuration": described(&shared, &function),
+                "Code": { "RepositoryType": "S3", "Location": location },
+            }))
+        }
         Err(error) => refused(&error),
     }
 }
@@ -110,7 +118,7 @@ async fn get_configuration(
 ) -> Response {
     shared.metrics.operation("GetFunctionConfiguration");
     match find(&shared, &name, &uri) {
-        Ok(function) => ok(&configuration(&function)),
+        Ok(function) => ok(&described(&shared, &function)),
         Err(error) => refused(&error),
     }
 }
@@ -118,7 +126,7 @@ async fn get_configuration(
 async fn list_functions(State(shared): State<Arc<Shared>>) -> Response {
     shared.metrics.operation("ListFunctions");
     let functions: Vec<Value> =
-        shared.scheduler.functions().iter().map(|function| configuration(function)).collect();
+        shared.scheduler.functions().iter().map(|function| described(&shared, function)).collect();
     ok(&json!({ "Functions": functions }))
 }
 

@@ -1,5 +1,6 @@
 //! The Lambda host as its users see it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +12,17 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::api;
+use super::control::{Control, Runtimes};
 use super::error::{HostError, InvokeError};
 use super::function::FunctionConfig;
-use super::invocation::{Function, InvocationType, InvokeOutput, InvokeRequest};
+use super::invocation::{InvocationType, InvokeOutput, InvokeRequest};
 use super::log::LogLine;
 use super::log_key::LogKey;
 use super::metrics::{Counts, Load};
 use super::options::HostOptions;
 use super::shared::Shared;
 use crate::guard::in_front;
+use crate::s3::S3Server;
 use crate::transport;
 
 /// Runs Lambda functions on this machine. Clones are one host.
@@ -39,12 +42,35 @@ impl LambdaHost {
     /// Attempts that run finish with the old code, and queued events run with the code for which
     /// they were accepted. The old code stays under its version.
     pub fn register(&self, config: FunctionConfig) -> Result<(), HostError> {
-        config.check()?;
-        let HostOptions { region, account_id, .. } = &self.shared.options;
-        let arn = format!("arn:aws:lambda:{region}:{account_id}:function:{}", config.name);
-        let version = Function::version_of(&config.code_sha256);
-        self.shared.scheduler.register(Arc::new(Function { config, arn, version }));
-        Ok(())
+        self.shared.register(config)
+    }
+
+    /// Accepts functions that are made through the API, from now on, and registers those of
+    /// earlier times. Returns why some could not be. The project's own go before them.
+    pub(crate) fn accept_functions(
+        &self,
+        state: &Path,
+        s3: &S3Server,
+        runtimes: Arc<dyn Runtimes>,
+    ) -> Vec<String> {
+        let (control, mut failed) = Control::open(state, s3.clone(), runtimes);
+        let control = Arc::new(control);
+        if self.shared.control.set(Arc::clone(&control)).is_err() {
+            return failed;
+        }
+        for made in control.functions() {
+            let registered = made.and_then(|function| {
+                let name = function.name.clone();
+                if self.shared.scheduler.function_named(&name).is_some() {
+                    return Err(format!(
+                        "function `{name}` of the project goes before that of the API"
+                    ));
+                }
+                self.register(function).map_err(|error| error.to_string())
+            });
+            failed.extend(registered.err());
+        }
+        failed
     }
 
     /// Bounds how many processes work at one time, from now on; see

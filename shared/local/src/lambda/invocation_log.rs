@@ -43,7 +43,7 @@ impl InvocationLog {
     /// Opens the log of an invocation. The file is created with the first line.
     pub(super) fn open(logs: &Arc<Logs>, invocation: &Arc<Invocation>) -> Self {
         let key = logs.name(invocation);
-        logs.remember(&invocation.request_id, &key);
+        logs.remember(invocation, &key);
         Self {
             logs: logs.clone(),
             invocation: invocation.clone(),

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,8 +25,11 @@ use super::limits::{LIVE_LOG_LINES, REMEMBERED};
 use super::log_key::{LogKey, LogKeyFn};
 
 /// The timestamps of Lambda: UTC with milliseconds.
-pub(super) const TIMESTAMP: &[BorrowedFormatItem<'static>] =
+pub(crate) const TIMESTAMP: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// Ends the names of the files that say which invocations a function had: one a line.
+pub(crate) const INVOCATIONS: &str = ".invocations";
 
 /// A line of an invocation's log, as followers get it.
 #[derive(Debug, Clone)]
@@ -108,8 +112,17 @@ impl Logs {
         chosen.unwrap_or_else(|| LogKey::for_request(function, &invocation.request_id))
     }
 
-    /// Keeps the key of a request, so that the log can be found by the request's id.
-    pub(super) fn remember(&self, request_id: &Arc<str>, key: &LogKey) {
+    /// Keeps the key of a request, so that the log can be found by the request's id, and by the
+    /// function.
+    pub(super) fn remember(&self, invocation: &Invocation, key: &LogKey) {
+        let (function, request_id) = (&invocation.function.config.name, &invocation.request_id);
+        let at = OffsetDateTime::now_utc().format(TIMESTAMP).unwrap_or_default();
+        let path = self.folder.join(format!("{function}{INVOCATIONS}"));
+        let file = fs::OpenOptions::new().create(true).append(true).open(path);
+        let line = format!("{at}\t{request_id}\t{key}\n");
+        if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+            tracing::warn!(%key, %error, "this log is not found by its function");
+        }
         let mut recent = self.recent.lock();
         if recent.len() == REMEMBERED {
             recent.pop_front();

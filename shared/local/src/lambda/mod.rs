@@ -20,12 +20,14 @@ mod answer;
 mod api;
 mod attempt;
 mod body;
+mod control;
 mod destination;
 mod dispatch;
 mod environment;
 mod environment_handle;
 mod error;
 mod function;
+mod functions_api;
 mod host;
 mod in_process;
 mod invocation;
@@ -48,6 +50,7 @@ mod shared;
 mod watchdog;
 mod worker;
 
+pub use control::{Runtimes, UnpackedFunction};
 pub use error::{HostError, InvokeError};
 pub use function::{
     Code, Command, Destination, FunctionConfig, FunctionError, Handler, InvocationMeta, Network,
@@ -57,6 +60,7 @@ pub use host::LambdaHost;
 pub use invocation::{InvocationType, InvokeOutput, InvokeRequest};
 pub use limits::{EVENT_PAYLOAD_BYTES, REQUEST_PAYLOAD_BYTES, RESPONSE_PAYLOAD_BYTES};
 pub use log::LogLine;
+pub(crate) use log::{INVOCATIONS, TIMESTAMP};
 pub use log_key::{InvalidLogKey, LogKey, LogKeyFn};
 pub use metrics::{Counts, Load};
 pub use options::HostOptions;

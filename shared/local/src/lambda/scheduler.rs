@@ -6,6 +6,7 @@
 //! retired.
 
 mod end;
+mod find;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,7 +23,6 @@ use super::function::Code;
 use super::invocation::{Function, Job};
 use super::limits::{IN_PROCESS_CONCURRENCY, QUEUED_BYTES, QUEUED_EVENT_OVERHEAD_BYTES};
 use super::metrics::Load;
-use super::reference::Named;
 
 /// The queues, limits and idle environments of a host.
 #[derive(Debug)]
@@ -63,6 +63,8 @@ struct Entry {
     queue: VecDeque<(u64, Job)>,
     running: usize,
     idle: Vec<EnvironmentHandle>,
+    /// The function was removed. What runs ends, and what is queued still runs.
+    is_gone: bool,
 }
 
 /// The environment for an attempt: an idle one, or one that is to be started.
@@ -93,27 +95,12 @@ impl Scheduler {
         if let Some(entry) = state.functions.get_mut(&name) {
             entry.function = function;
             entry.idle.clear();
+            entry.is_gone = false;
         } else {
-            let entry = Entry { function, queue: VecDeque::new(), running: 0, idle: Vec::new() };
+            let (queue, idle) = (VecDeque::new(), Vec::new());
+            let entry = Entry { function, queue, running: 0, idle, is_gone: false };
             state.functions.insert(name, entry);
         }
-    }
-
-    /// Returns a function: the code that was registered last, or the version that is named.
-    pub(super) fn function(&self, named: &Named) -> Option<Arc<Function>> {
-        let state = self.lock();
-        let newest = state.functions.get(&named.name).map(|entry| &entry.function)?;
-        match &named.version {
-            Some(version) if *version != newest.version => {
-                state.versions.get(&(named.name.clone(), version.clone())).cloned()
-            }
-            _ => Some(newest.clone()),
-        }
-    }
-
-    /// Returns all functions, by name.
-    pub(super) fn functions(&self) -> Vec<Arc<Function>> {
-        self.lock().functions.values().map(|entry| entry.function.clone()).collect()
     }
 
     /// Takes a place for a synchronous attempt, which [`Scheduler::release`] gives back.

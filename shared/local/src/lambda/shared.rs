@@ -4,12 +4,15 @@
 //! one, and a destination is invoked like any function. Here is only the data. Accepting requests,
 //! which starts attempts, is in `dispatch.rs`; so the imports of this folder make no circle.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::control::Control;
 use super::error::HostError;
+use super::function::FunctionConfig;
+use super::invocation::Function;
 use super::log::Logs;
 use super::metrics::Metrics;
 use super::options::HostOptions;
@@ -26,6 +29,8 @@ pub(super) struct Shared {
     pub(super) metrics: Metrics,
     pub(super) watchdog: Watchdog,
     pub(super) sandboxes: Sandboxes,
+    /// The functions that are made through the API, once the host accepts them.
+    pub(super) control: OnceLock<Arc<Control>>,
     /// The processes that may still begin to initialise.
     pub(super) starts: Arc<Semaphore>,
     /// Cancelled when a shutdown has run out of grace.
@@ -47,8 +52,19 @@ impl Shared {
             watchdog: Watchdog::start(),
             sandboxes: Sandboxes::new(options.state.clone()),
             starts: Arc::new(Semaphore::new(options.max_starts.max(1))),
+            control: OnceLock::new(),
             kill: CancellationToken::new(),
             options,
         })
+    }
+
+    /// Adds a function, or replaces the one of that name.
+    pub(super) fn register(&self, config: FunctionConfig) -> Result<(), HostError> {
+        config.check()?;
+        let HostOptions { region, account_id, .. } = &self.options;
+        let arn = format!("arn:aws:lambda:{region}:{account_id}:function:{}", config.name);
+        let version = Function::version_of(&config.code_sha256);
+        self.scheduler.register(Arc::new(Function { config, arn, version }));
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@
 mod aws_chunked;
 mod blob;
 mod checksum;
+mod content;
 mod error;
 mod files;
 mod form;

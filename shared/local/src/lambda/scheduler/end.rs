@@ -1,5 +1,7 @@
 //! How a host comes to its end: what runs may finish, and nothing else begins.
 
+use sidestep_core::name::FunctionName;
+
 use super::Scheduler;
 
 impl Scheduler {
@@ -25,6 +27,14 @@ impl Scheduler {
         state.running == 0
             && state.settling == 0
             && entries.all(|entry| entry.function.is_process() || entry.queue.is_empty())
+    }
+
+    /// Removes a function: no request finds it any more.
+    pub(in crate::lambda) fn unregister(&self, name: &FunctionName) {
+        if let Some(entry) = self.lock().functions.get_mut(name) {
+            entry.is_gone = true;
+            entry.idle.clear();
+        }
     }
 
     /// Refuses new work, drops queued events and ends idle environments.
