@@ -8,13 +8,9 @@ use crate::project::Project;
 /// Returns the bucket and the key, or the prefix, that a request to S3 is about.
 pub(super) fn object_of(asked: &Asked) -> Option<(&str, &str)> {
     let named = asked.resource.strip_prefix("arn:aws:s3:::")?;
-    match named.split_once('/') {
-        Some(found) => Some(found),
-        None => {
-            let prefix = asked.context.get("s3:prefix").and_then(|prefixes| prefixes.first());
-            Some((named, prefix.map_or("", String::as_str)))
-        }
-    }
+    let prefix = asked.context.get("s3:prefix").and_then(|prefixes| prefixes.first());
+    let listed = || (named, prefix.map_or("", String::as_str));
+    Some(named.split_once('/').unwrap_or_else(listed))
 }
 
 /// Returns which setting or which change of the definition would allow the request.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use sidestep_local::guard::{Asked, Caller, Guard};
 use tokio::sync::OnceCell;
 
-use self::roles::{Roles, role_of};
+use self::roles::{Denial, Roles, role_of};
 use self::told::tell;
 use crate::project::Project;
 use crate::settings::RightsSettings;
@@ -60,12 +60,14 @@ impl Guard for StackGuard {
                 return is_enforced.then(|| format!("permissions cannot be checked: {why}"));
             }
         };
-        let denied_by = roles.denies(caller, asked)?;
-        tell(self.mode, &self.project, caller, asked, denied_by.as_deref());
+        let denial = roles.denies(caller, asked)?;
+        tell(self.mode, &self.project, caller, asked, &denial);
         let (Asked { action, resource, .. }, role) = (asked, role_of(caller));
-        let why = match denied_by {
-            Some(statement) => format!("with an explicit deny in {statement}"),
-            None => format!("because no identity-based policy allows the {action} action"),
+        let why = match denial {
+            Denial::By(statement) => format!("with an explicit deny in {statement}"),
+            Denial::Missing => {
+                format!("because no identity-based policy allows the {action} action")
+            }
         };
         let advice = advice::advice(&self.project, caller, asked);
         is_enforced.then(|| {

@@ -39,9 +39,8 @@ impl Roles {
         permissions.map(Self).map_err(|error| error.to_string())
     }
 
-    /// Returns `None` if the caller may do what it asks for, else the statement that denies it, if
-    /// it is not a missing one.
-    pub(super) fn denies(&self, caller: &Caller, asked: &Asked) -> Option<Option<String>> {
+    /// Returns why the caller may not do what it asks for, and `None` if it may.
+    pub(super) fn denies(&self, caller: &Caller, asked: &Asked) -> Option<Denial> {
         let role = role_id(caller);
         let mut decisions =
             requests(asked).into_iter().map(|request| self.0.decide(&role, &request));
@@ -49,8 +48,18 @@ impl Roles {
         if first.is_allowed() || decisions.any(|decision| decision.is_allowed()) {
             return None;
         }
-        Some(first.by.filter(|_| first.verdict == Verdict::Denied))
+        let by = first.by.filter(|_| first.verdict == Verdict::Denied);
+        Some(by.map_or(Denial::Missing, Denial::By))
     }
+}
+
+/// Why a role does not allow a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Denial {
+    /// No statement allows it.
+    Missing,
+    /// This statement denies it.
+    By(String),
 }
 
 /// Returns the id in the template of a caller's role.

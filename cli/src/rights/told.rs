@@ -8,7 +8,7 @@ use sidestep_local::deployment::ARTIFACT_BUCKET;
 use sidestep_local::guard::{Asked, Caller};
 
 use super::advice::{advice, object_of};
-use super::roles::role_id;
+use super::roles::{Denial, role_id};
 use crate::output::printable::Printable;
 use crate::project::Project;
 use crate::settings::RightsSettings;
@@ -26,7 +26,7 @@ pub(super) fn tell(
     project: &Project,
     caller: &Caller,
     asked: &Asked,
-    denied_by: Option<&str>,
+    denial: &Denial,
 ) {
     let kind = (caller.clone(), asked.action.clone(), kind(asked));
     let is_new = TOLD.lock().is_ok_and(|mut told| told.len() < KINDS && told.insert(kind));
@@ -35,16 +35,16 @@ pub(super) fn tell(
     }
     let (who, role) = (name_of(caller), role_id(caller));
     let (action, what) = (&asked.action, what(asked));
-    let why = match denied_by {
-        Some(statement) => format!("{statement} denies it"),
-        None => format!("no statement of `{role}` allows it"),
+    let why = match denial {
+        Denial::By(statement) => format!("{statement} denies it"),
+        Denial::Missing => format!("no statement of `{role}` allows it"),
     };
     let begin = match mode {
         RightsSettings::Enforce => "warning: refused:",
         _ => "warning: on AWS,",
     };
     eprintln!("{begin} {who} may not {action} on {}: {why}", Printable(&what));
-    if denied_by.is_none() {
+    if *denial == Denial::Missing {
         eprintln!("  missing: {}", Printable(&statement(asked)));
     }
     eprintln!("hint: {}", Printable(&advice(project, caller, asked)));

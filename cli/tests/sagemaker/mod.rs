@@ -146,7 +146,8 @@ fn clients_of((name, packages): Packages, script: &str, folder: &TempDir, argume
 /// Runs a script of real clients for each server of a project, one after the other, with what
 /// `sidestep env` prints and nothing else.
 fn clients_of_env(scripts_of_starts: &[&[&str]]) {
-    let Some(environment) = environment(&target_folder(), "sagemaker", &PACKAGES) else { return };
+    let (name, packages) = SDK_2;
+    let Some(environment) = environment(&target_folder(), name, packages) else { return };
     let python = program(&environment, "python");
     let own = python.parent().unwrap().to_owned();
     let inherited = std::env::var_os("PATH").unwrap();
