@@ -149,6 +149,8 @@ fn lock(folder: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -170,10 +172,15 @@ mod tests {
         assert_eq!(made(4), 4, "its making was cut short");
         assert!(!folder.join("rest").exists());
 
-        let cut_off = SystemTime::now() + std::time::Duration::from_mins(1);
+        let cut_off = SystemTime::now() + Duration::from_mins(1);
         let unused = || super::unused(top.path(), cut_off).expect("the folder is read");
         assert!(unused().is_empty(), "this process uses it");
         IN_USE.lock().expect("not poisoned").remove(&folder);
+        // A process that another test starts at this moment holds a copy of the lock.
+        let until = Instant::now() + Duration::from_secs(10);
+        while unused().is_empty() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         assert_eq!(unused().len(), 1);
         let used = fs::metadata(beside(&folder, USED)).and_then(|file| file.modified());
         let before = used.expect("a note of its use");

@@ -113,8 +113,8 @@ async fn lambda_passes_the_suite_of_functions() {
     };
     cloud.open_doors();
     let endpoint = cloud.endpoints().lambda.as_str();
-    let config = config_of(&cloud.endpoints().credentials);
-    let config = config.into_builder().endpoint_url(endpoint).build();
+    let base = config_of(&cloud.endpoints().credentials);
+    let config = base.into_builder().endpoint_url(endpoint).build();
     function::suite(&LambdaFunctions::new(&config), "known", invoked, || register("other")).await;
 }
 

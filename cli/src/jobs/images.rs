@@ -169,8 +169,9 @@ fn of_project(folder: &Path) -> Result<JobPython, String> {
     let code = "import sys; print(getattr(sys, '_base_executable', None) or sys.executable); \
         print('.'.join(map(str, sys.version_info[:3])))";
     let output = Command::new(&program).args(["-c", code]).output();
-    let text = output.ok().filter(|output| output.status.success());
-    let text = text.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    let succeeded = output.ok().filter(|output| output.status.success());
+    let text =
+        succeeded.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
     let mut lines = text.lines();
     match (lines.next(), lines.next()) {
         (Some(interpreter), Some(version)) => Ok(JobPython {
@@ -191,8 +192,8 @@ fn refusal(image: &str, repository: &str, reason: &str) -> String {
 
 /// Splits an image into the last part of its repository, and its tag.
 fn parts(image: &str) -> (&str, &str) {
-    let name = image.rsplit('/').next().unwrap_or(image);
-    let name = name.split('@').next().unwrap_or(name);
+    let last = image.rsplit('/').next().unwrap_or(image);
+    let name = last.split('@').next().unwrap_or(last);
     name.split_once(':').unwrap_or((name, ""))
 }
 

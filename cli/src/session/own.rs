@@ -7,6 +7,7 @@ use std::time::Duration;
 use sidestep_api::{Admission, Api};
 use sidestep_aws::counter::Counter;
 use sidestep_aws::table::DynamoTable;
+use sidestep_engine::engine::Engine;
 use sidestep_engine::options::EngineOptions;
 use sidestep_engine::ports::freshness::Freshness;
 use sidestep_local::cloud::{Cloud, CloudError, Ports, config_of};
@@ -108,14 +109,9 @@ impl Session {
         let place = counter.map_or(Planner::InProcess, |counter| Planner::Counted(counter.clone()));
         deploy(&mut cloud, &planner, &registered, place).await?;
         serve_queues(&cloud, functions).await?;
-        let base = config_of(&cloud.endpoints().credentials).into_builder();
-        let config = base.endpoint_url(&cloud.endpoints().dynamodb).build();
-        let store = Arc::new(DynamoTable::new(&config, TABLE));
         cloud.jobs().set_images(Arc::new(ProjectImages::of(project)));
         cloud.jobs().start().map_err(CloudError::from)?;
-        let api = Api::new(planner.clone(), store, BTreeMap::new());
-        let api = Arc::new(api.with_others(job_operations(Some(&cloud))));
-        cloud.serve_sagemaker(|listener| sidestep_api::serve(listener, api, Admission::Loopback));
+        serve_api(&mut cloud, &planner);
         cloud.drained(Duration::from_secs(10)).await;
         cloud.folder().publish_endpoints(cloud.endpoints())?;
         let endpoints = Some(cloud.endpoints().clone());
@@ -129,4 +125,14 @@ impl Session {
         let cloud = Some(cloud);
         Ok(Self { engine, cloud, endpoints, state, starter, owner, ticket, sources })
     }
+}
+
+/// Answers the calls that functions make of SageMaker.
+fn serve_api(cloud: &mut Cloud, planner: &Arc<Engine>) {
+    let base = config_of(&cloud.endpoints().credentials).into_builder();
+    let config = base.endpoint_url(&cloud.endpoints().dynamodb).build();
+    let store = Arc::new(DynamoTable::new(&config, TABLE));
+    let pipelines = Api::new(planner.clone(), store, BTreeMap::new());
+    let api = Arc::new(pipelines.with_others(job_operations(Some(cloud))));
+    cloud.serve_sagemaker(|listener| sidestep_api::serve(listener, api, Admission::Loopback));
 }

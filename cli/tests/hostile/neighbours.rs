@@ -49,9 +49,9 @@ impl Up {
     fn put(&self, key: &str, credentials: &Credentials) -> String {
         let address = self.address("S3");
         let url = format!("http://{address}/inbox/{key}");
-        let signed = sign(credentials, Service::S3, ("PUT", &url), &[], b"body");
+        let headers = sign(credentials, Service::S3, ("PUT", &url), &[], b"body");
         let signed: String =
-            signed.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
+            headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
         exchange(
             address,
             &format!(
@@ -85,9 +85,9 @@ fn project() -> Project {
 
 /// Returns how many executions there are.
 fn executions(project: &Project) -> usize {
-    let listed = project.run(&["list", "--json"]);
+    let output = project.run(&["list", "--json"]);
     let listed: Value =
-        serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{}", said(&listed)));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
     listed["PipelineExecutionSummaries"].as_array().unwrap().len()
 }
 
@@ -216,8 +216,8 @@ fn the_state_and_its_key_are_closed_to_other_users_and_env_prints_the_key() {
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(project.state()), 0o700);
     assert_eq!(mode(project.state().join("credentials")), 0o600);
-    let printed = project.run(&["env"]);
-    let printed = String::from_utf8(printed.stdout).unwrap();
+    let output = project.run(&["env"]);
+    let printed = String::from_utf8(output.stdout).unwrap();
     let Credentials { access_key_id, secret_access_key } = up.credentials();
     assert!(printed.contains(&format!("export AWS_ACCESS_KEY_ID={access_key_id}\n")), "{printed}");
     assert!(printed.contains(&format!("export AWS_SECRET_ACCESS_KEY={secret_access_key}\n")));

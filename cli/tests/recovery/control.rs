@@ -80,7 +80,10 @@ fn a_failed_execution_is_taken_up_again_with_the_code_it_began_with() {
     let attempts = |name: &str| step(&execution, name)["AttemptCount"].clone();
     assert_eq!((attempts("A"), attempts("B")), (json!(1), json!(2)));
     let said = project.expect(2, &["retry", "latest"]);
-    assert!(said.contains("only a Failed or Stopped one can be retried"), "{said}");
+    assert!(
+        said.contains("only a Failed, CompletedWithFailures or Stopped one can be retried"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -117,9 +117,9 @@ impl Project {
         let (url, target) = (format!("http://{address}/"), "AmazonSQS.ReceiveMessage");
         let headers = [("x-amz-target", target)];
         let bytes = body.as_bytes();
-        let signed = sign(&credentials, Service::Sqs, ("POST", &url), &headers, bytes);
-        let signed = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
-        let signed: String = signed.collect();
+        let added = sign(&credentials, Service::Sqs, ("POST", &url), &headers, bytes);
+        let lines = added.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat());
+        let signed: String = lines.collect();
         let mut stream = TcpStream::connect(address).unwrap();
         write!(
             stream,

@@ -160,11 +160,11 @@ class Api(Case):
         self.assertEqual(values, {"Month": "2013-01", "N": "7", "Flag": "false", "Mode": "a"})
 
     def test_job_steps_are_stored_and_refused_at_start_with_their_list(self):
-        train = {"Name": "Train", "Type": "Training", "Arguments": {}}
-        process = {"Name": "Process", "Type": "Processing", "Arguments": {}}
-        self.create(lambda_step("A"), train, process)
+        tune = {"Name": "Tune", "Type": "Tuning", "Arguments": {}}
+        cluster = {"Name": "Cluster", "Type": "EMR", "Arguments": {}}
+        self.create(lambda_step("A"), tune, cluster)
         text = self.refused("ValidationException", self.start)
-        for part in ["`Train` (Training)", "`Process` (Processing)"]:
+        for part in ["`Tune` (Tuning)", "`Cluster` (EMR)"]:
             self.assertIn(part, text)
         self.assertNotIn("`A`", text)
 
@@ -225,7 +225,7 @@ class Api(Case):
                       "constraint: Member must satisfy regular expression pattern", text)
         self.assertIn("Value null at 'roleArn' failed to satisfy constraint: Member must not be null", text)
         with self.assertRaises(free.exceptions.ClientError) as caught:
-            free.describe_training_job(TrainingJobName="t")
+            free.describe_compilation_job(CompilationJobName="t")
         self.assertEqual(caught.exception.response["Error"]["Code"], "UnknownOperationException")
         self.assertIn("StartPipelineExecution", str(caught.exception))
 

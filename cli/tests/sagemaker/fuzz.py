@@ -141,11 +141,13 @@ class Fuzz(Case):
             self.answered(*send("SageMaker.StartPipelineExecution", body), body)
 
     def test_envelopes_that_are_none_are_refused(self):
-        for target in [None, "", "SageMaker", "SageMaker.", "SageMaker.Nothing", "DynamoDB_20120810.ListTables",
-                       "SageMaker." + "x" * 5000, "sagemaker.ListPipelines", "SageMaker.ListPipelines.x"]:
+        for target in [None, "", "SageMaker", "SageMaker.", "SageMaker.Nothing", "SageMaker." + "x" * 5000, "sagemaker.ListPipelines", "SageMaker.ListPipelines.x"]:
             status, body = send(target, "{}")
             self.assertEqual(self.answered(status, body, target), 400)
             self.assertEqual(json.loads(body)["__type"], "UnknownOperationException")
+        # The address is that of other services, too, which want a signature.
+        status, body = send("DynamoDB_20120810.ListTables", "{}")
+        self.assertEqual((status, json.loads(body)["__type"]), (400, "MissingAuthenticationTokenException"))
         for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH"]:
             status, body = send("SageMaker.ListPipelines", "{}", method)
             self.assertEqual(self.answered(status, body, method), 400)

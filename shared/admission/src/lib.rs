@@ -1,7 +1,7 @@
 //! Which requests the servers of sidestep on this machine let in, and how many connections.
 //!
-//! [`serve`] serves the API of `sidestep serve` and the embedded services. It bounds connections and
-//! the time for a request's head. Before a server sees a request, its [`Gate`] checks:
+//! [`serve`] serves the API of `sidestep serve` and the embedded services. It bounds connections
+//! and the time for a request's head. Before a server sees a request, its [`Gate`] checks:
 //!
 //! ```text
 //! connection -> serve: caps, time limits

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Every operation is a thin layer: `sidestep-core` decides what may run, be reused or be retried,
-//! and an execution that is started here is like any other. What else SageMaker has, such as jobs, is
-//! asked of [`OtherOperations`] first, or refused by name.
+//! and an execution that is started here is like any other. What else SageMaker has, such as jobs,
+//! is asked of [`OtherOperations`] first, or refused by name.
 
 mod answer;
 mod api;

@@ -83,8 +83,8 @@ async fn finish(server: &Server, answer: &Value) {
             })
             .collect();
         for token in &waiting {
-            let outputs = answer.as_object().unwrap().iter();
-            let outputs = outputs.map(|(name, value)| {
+            let members = answer.as_object().unwrap().iter();
+            let outputs = members.map(|(name, value)| {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 json!({ "Name": name, "Value": text })
             });
@@ -98,7 +98,7 @@ async fn finish(server: &Server, answer: &Value) {
     }
 }
 
-/// Creates, describes and starts one definition. Returns its end, or why it does not start.
+/// Returns the end of a definition that it creates and starts, or why it does not start.
 async fn outcome(name: &str, text: &str) -> String {
     let server = Server::new();
     let definition: Value = serde_json::from_str(text).unwrap();

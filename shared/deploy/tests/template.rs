@@ -47,10 +47,7 @@ fn the_job_function_may_make_the_jobs_of_the_definitions_and_pass_their_roles() 
     assert_eq!(pattern["detail"]["TrainingJobStatus"], json!(["Completed", "Failed", "Stopped"]));
     let engine = with_jobs["Resources"]["EnginePolicy"]["Properties"].to_string();
     assert!(engine.contains("acme-lake/raw*") && engine.contains("acme-lake/models*"), "{engine}");
-    assert!(
-        engine.contains("JobsRole") && engine.contains("function:${AWS::StackName}-job"),
-        "{engine}"
-    );
+    assert!(engine.contains("JobsRole") && engine.contains("function:jobs-job"), "{engine}");
     assert!(with_jobs["Parameters"]["JobCode"].is_object());
     let without = template(&fixture::everything());
     assert!(

@@ -57,7 +57,7 @@ impl Doors {
         self.opened.send_replace(true);
     }
 
-    /// Accepts requests that are signed with a key of the user at AWS, which nothing here can check.
+    /// Accepts requests that a key of the user at AWS signed, which nothing here can check.
     ///
     /// Web pages stay out: none can send a signature without asking first.
     pub fn accept_any_signer(&self) {

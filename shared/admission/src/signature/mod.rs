@@ -4,7 +4,8 @@
 //! judged before the body is read. Then the signature is computed again by the crate that AWS's own
 //! SDK signs with. One rule is stricter than AWS's: all `x-amz-*` headers must be signed, because
 //! the operation is one of them. `Date` in place of `X-Amz-Date` is refused, and so is a session
-//! token that is not that of the key. S3 alone has presigned URLs and bodies that are signed by their hash.
+//! token that is not that of the key. S3 alone has presigned URLs and bodies that are signed by
+//! their hash.
 //!
 //! Errors: <https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html>.
 

@@ -92,8 +92,8 @@ pub fn may_go(
     executions: &[KnownExecution],
     objects: &[StoredObject],
 ) -> bool {
-    let past = executions.iter().filter(|execution| execution.is_past(cut_off_ms));
-    let past: BTreeSet<_> = past.map(|execution| &execution.execution_id).collect();
+    let ended = executions.iter().filter(|execution| execution.is_past(cut_off_ms));
+    let past: BTreeSet<_> = ended.map(|execution| &execution.execution_id).collect();
     objects.iter().any(|object| {
         place(artifact_bucket, &object.uri).is_some_and(|(execution, _)| past.contains(&execution))
     })

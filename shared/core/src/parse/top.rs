@@ -90,8 +90,8 @@ impl<'d> Reader<'d> {
         Some(ExperimentConfig { experiment_name: experiment_name?, trial_name: trial_name? })
     }
 
-    /// Reads `MlflowConfig`, which every definition of SDK 3 has and which is `null` by default. Its
-    /// members may be `null` too.
+    /// Reads `MlflowConfig`, which every definition of SDK 3 has and which is `null` by default.
+    /// Its members may be `null` too.
     fn mlflow(&mut self, node: Node<'d>) -> Option<MlflowConfig> {
         if matches!(node.content(), Content::Null)
             || !self.object(node, &["MlflowResourceArn", "MlflowExperimentName"])

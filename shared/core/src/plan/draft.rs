@@ -205,8 +205,8 @@ impl<'a> Draft<'a> {
     /// Returns true if a step ran because of each failure, so that the execution ends as
     /// `CompletedWithFailures`. One that is stopped has not completed.
     fn is_followed_up(&self) -> bool {
-        let failed = |index: &StepIndex| counts_as_failed(self.pipeline, &self.states, *index);
-        let failed: Vec<_> = self.pipeline.indexes().filter(failed).collect();
+        let counts = |index: &StepIndex| counts_as_failed(self.pipeline, &self.states, *index);
+        let failed: Vec<_> = self.pipeline.indexes().filter(counts).collect();
         !self.is_stopping && are_followed_up(self.pipeline, &self.states, &failed)
     }
 

@@ -267,8 +267,8 @@ impl<'a> Resolver<'a> {
         value
     }
 
-    /// Returns true if the reading step finds `null` in `step`: it did not succeed, and the reader's
-    /// trigger rule or its trigger lets it start all the same.
+    /// Returns true if the reading step finds `null` in `step`: it did not succeed, and the
+    /// reader's trigger rule or its trigger lets it start all the same.
     fn reads_null(&self, step: StepIndex) -> bool {
         let allows_failure = |reader| self.pipeline.step(reader).allows_failure(step);
         !self.states[step.0].phase.has_succeeded() && self.reader.is_some_and(allows_failure)

@@ -66,8 +66,8 @@ fn written(answer: &impl Serialize) -> Result<String, DynoxideError> {
 fn unreadable(message: &str) -> DynoxideError {
     let is_class = |class: &&str| class.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
     let class = message.split(':').next().filter(is_class).unwrap_or_default();
-    let text = message[class.len()..].trim_start_matches(':');
-    let text = text.rfind(" at line ").map_or(text, |end| &text[..end]).to_owned();
+    let rest = message[class.len()..].trim_start_matches(':');
+    let text = rest.rfind(" at line ").map_or(rest, |end| &rest[..end]).to_owned();
     let is_invalid = ["missing field", "unknown variant", "invalid type: null", "AttributeValue"]
         .iter()
         .any(|reason| text.contains(reason));

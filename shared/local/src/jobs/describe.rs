@@ -37,8 +37,8 @@ pub(crate) fn described(record: &Record) -> Value {
 /// Returns the event that EventBridge would deliver.
 pub(crate) fn event(record: &Record) -> Value {
     let detail = members(record, Times::Milliseconds);
-    let time = timestamp(record.modified_ms);
-    let time = time.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+    let modified = timestamp(record.modified_ms);
+    let time = modified.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
     json!({
         "version": "0",
         "id": uuid::Uuid::new_v4().to_string(),
@@ -61,8 +61,8 @@ pub(crate) fn summary(record: &Record) -> Value {
         JobKind::Processing => ["FailureReason", "ExitMessage", "ProcessingEndTime"],
         JobKind::Training => ["SecondaryStatus", "TrainingEndTime", "LastModifiedTime"],
     };
-    let names = shown.iter().map(String::as_str).chain(others);
-    let names = names.chain(["CreationTime", "LastModifiedTime"]);
+    let own = shown.iter().map(String::as_str).chain(others);
+    let names = own.chain(["CreationTime", "LastModifiedTime"]);
     let pairs = names.filter_map(|name| Some((name.to_owned(), all.get(name)?.clone())));
     Value::Object(pairs.collect())
 }
@@ -103,8 +103,8 @@ fn of_training(record: &Record, times: Times) -> Vec<(&'static str, Value)> {
     ];
     if state.status.is_final() {
         all.push(("ModelArtifacts", json!({ "S3ModelArtifacts": artifacts(record) })));
-        let seconds = state.started_ms.zip(state.ended_ms).map(|(start, end)| (end - start) / 1000);
-        let seconds = seconds.unwrap_or_default().max(0);
+        let took = state.started_ms.zip(state.ended_ms).map(|(start, end)| (end - start) / 1000);
+        let seconds = took.unwrap_or_default().max(0);
         all.push(("TrainingTimeInSeconds", json!(seconds)));
         all.push(("BillableTimeInSeconds", json!(seconds)));
     }

@@ -155,8 +155,8 @@ pub(crate) fn image_use(kind: JobKind, request: &Value) -> ImageUse {
     };
     let has_entry = |name: &str| specification[name].as_array().is_some_and(|all| !all.is_empty());
     let has_script = request["HyperParameters"][SCRIPT].is_string();
-    let arguments = specification["ContainerArguments"].as_array();
-    let arguments: Vec<_> = arguments.into_iter().flatten().filter_map(Value::as_str).collect();
+    let listed = specification["ContainerArguments"].as_array();
+    let arguments: Vec<_> = listed.into_iter().flatten().filter_map(Value::as_str).collect();
     let after = |name: &str| {
         let at = arguments.iter().position(|one| *one == name)?;
         arguments.get(at + 1).map(|version| (*version).to_owned())

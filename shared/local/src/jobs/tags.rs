@@ -26,14 +26,14 @@ pub(crate) fn tags(store: &Store, call: &Call, request: &Value) -> Result<Value,
     match call {
         Call::AddTags => store.add_tags(arn, &tags_of(request.get("Tags"))?)?,
         Call::DeleteTags => {
-            let keys = request["TagKeys"].as_array().into_iter().flatten();
-            let keys: Vec<_> = keys.filter_map(|key| Some(key.as_str()?.to_owned())).collect();
+            let named = request["TagKeys"].as_array().into_iter().flatten();
+            let keys: Vec<_> = named.filter_map(|key| Some(key.as_str()?.to_owned())).collect();
             store.delete_tags(arn, &keys)?;
             return Ok(json!({}));
         }
         _ => {}
     }
-    let tags = store.tags(arn)?;
-    let tags = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
+    let kept = store.tags(arn)?;
+    let tags = kept.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
     Ok(json!({ "Tags": tags.collect::<Value>() }))
 }

@@ -1,13 +1,11 @@
 //! The operating system's side of an environment: spawn, limit, measure, kill.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::future;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
+use std::{env, future, io};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::unix::pipe;
@@ -54,9 +52,8 @@ const OF_THE_USER: [&str; 19] = [
 /// How much is read at a time: the capacity of a pipe.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// How many chunks are read when a pipe is emptied: more than a pipe can hold.
-///
-/// A process that keeps on writing does not hold the host up.
+/// How many chunks are read when a pipe is emptied: more than a pipe can hold. A process that keeps
+/// on writing does not hold the host up.
 const DRAINED_CHUNKS: usize = 32;
 
 /// A process of a function, which leads a process group of its own.

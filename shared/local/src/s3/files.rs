@@ -71,12 +71,12 @@ impl S3Server {
         bucket: &str,
         key: &str,
     ) -> Result<(), S3ServerError> {
-        let file = tokio::fs::File::open(path).await;
-        let file = file.map_err(S3ServerError::file("read a job's output"))?;
+        let opened = tokio::fs::File::open(path).await;
+        let file = opened.map_err(S3ServerError::file("read a job's output"))?;
         let body = StreamingBlob::wrap(ReaderStream::with_capacity(file, CHUNK_BYTES));
-        let received =
+        let stored =
             receive(&self.store.blobs, Some(body), Claims::default(), INLINE_BYTES_MAX).await;
-        let received = received.map_err(|error| {
+        let received = stored.map_err(|error| {
             let source = io::Error::other(error.to_string());
             S3ServerError::file("store a job's output")(source)
         })?;

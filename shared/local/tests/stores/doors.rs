@@ -28,8 +28,8 @@ impl EventHandler for Heard {
 async fn an_upload_before_the_cloud_is_set_up_is_notified() {
     let folder = tempfile::tempdir().unwrap();
     let mut cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
-    let config = config_of(&cloud.endpoints().credentials);
-    let config = config.into_builder().endpoint_url(&cloud.endpoints().s3).build();
+    let base = config_of(&cloud.endpoints().credentials);
+    let config = base.into_builder().endpoint_url(&cloud.endpoints().s3).build();
     let upload = tokio::spawn(async move {
         let uri = S3Uri::parse("s3://inbox/early").unwrap();
         S3ObjectStore::new(&config).replace(&uri, "content".into()).await

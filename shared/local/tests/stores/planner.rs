@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde_json::json;
 use sidestep_engine::options::EngineOptions;
 use sidestep_local::cloud::{Cloud, Ports};
-use sidestep_local::deployment::{PLANNER, Planner, TABLE, deploy, local_engine};
+use sidestep_local::deployment::{PLANNER, Planner, TABLE, cloud_engine, deploy};
 use sidestep_local::lambda::InvocationType;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_fails_the_planner_is_told_to_who_waits() {
     let folder = tempfile::tempdir().unwrap();
     let mut cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
-    let engine = Arc::new(local_engine(cloud.endpoints(), EngineOptions::default()));
+    let engine = Arc::new(cloud_engine(&cloud, EngineOptions::default()));
     deploy(&mut cloud, &engine, &[], Planner::InProcess).await.unwrap();
     let mut failed = cloud.failed().subscribe();
     let sweep = json!({ "Sweep": true }).to_string();

@@ -110,10 +110,10 @@ impl Layout {
             }
             (name, one)
         });
-        let described = Value::Object(described.collect());
-        self.write("input/config/inputdataconfig.json", &described)?;
-        let instance = record.text("/ResourceConfig/InstanceType");
-        let instance = if instance.is_empty() { "local" } else { instance };
+        let channels = Value::Object(described.collect());
+        self.write("input/config/inputdataconfig.json", &channels)?;
+        let named = record.text("/ResourceConfig/InstanceType");
+        let instance = if named.is_empty() { "local" } else { named };
         let group = "homogeneousCluster";
         let resources = json!({
             "current_host": "algo-1",

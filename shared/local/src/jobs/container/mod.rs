@@ -242,11 +242,11 @@ impl Job<'_> {
             JobKind::Training => layout.text("output/failure"),
             JobKind::Processing => None,
         };
-        let words = written.unwrap_or_else(|| log.last_lines());
-        let words = if words.trim().is_empty() {
+        let said = written.unwrap_or_else(|| log.last_lines());
+        let words = if said.trim().is_empty() {
             "See job logs for more information".to_owned()
         } else {
-            words
+            said
         };
         // The last words of a log say what went wrong, the first words of a file do.
         let room = REASON_CHARS - "AlgorithmError: ".len() - ending.chars().count();

@@ -45,8 +45,8 @@ impl Way {
 pub(super) fn possible(folder: &Path) -> Way {
     let tries = [Way::Contained, Way::Mounted];
     let works = |way: &&Way| try_out(folder, **way).is_ok_and(|works| works);
-    let way = if cfg!(target_os = "linux") { tries.iter().find(works) } else { None };
-    let way = way.copied().unwrap_or(Way::Rewrite);
+    let found = if cfg!(target_os = "linux") { tries.iter().find(works) } else { None };
+    let way = found.copied().unwrap_or(Way::Rewrite);
     tracing::debug!(?way, "tried how jobs get `/opt/ml`");
     way
 }
@@ -136,8 +136,8 @@ fn mounts(layout: &Layout, stage: &Path, paths: &Paths<'_>) -> Vec<u8> {
 
 /// Returns the names of folders of the machine's `/tmp` that stay visible for the job.
 fn needed(paths: &Paths<'_>, root: &Path) -> BTreeSet<OsString> {
-    let homes = ["HOME", "XDG_CACHE_HOME", "SIDESTEP_CACHE_DIR"].map(env::var_os);
-    let homes = homes.into_iter().flatten().map(PathBuf::from);
+    let variables = ["HOME", "XDG_CACHE_HOME", "SIDESTEP_CACHE_DIR"].map(env::var_os);
+    let homes = variables.into_iter().flatten().map(PathBuf::from);
     let given = paths.protected.iter().chain(paths.visible).cloned();
     let all = homes.chain(given).chain([root.to_owned()]);
     let names =

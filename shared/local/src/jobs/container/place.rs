@@ -2,8 +2,8 @@
 
 /// Splits a URI into its bucket and its key.
 pub(super) fn split(uri: &str) -> Result<(&str, &str), String> {
-    let rest = uri.strip_prefix("s3://").filter(|rest| !rest.is_empty());
-    let rest = rest.ok_or_else(|| {
+    let named = uri.strip_prefix("s3://").filter(|rest| !rest.is_empty());
+    let rest = named.ok_or_else(|| {
         format!("ClientError: invalid S3 URI '{uri}': expected 's3://BUCKET/KEY'")
     })?;
     Ok(rest.split_once('/').unwrap_or((rest, "")))

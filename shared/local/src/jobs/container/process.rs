@@ -234,7 +234,13 @@ mod tests {
             Process::spawn(&argv, &std::env::vars().collect(), &job).expect("started");
         let stop = CancellationToken::new();
         if is_stopped {
-            stop.cancel();
+            let (stop, ready) = (stop.clone(), job.join("ready"));
+            tokio::spawn(async move {
+                while !ready.exists() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                stop.cancel();
+            });
         }
         let bounds = Bounds {
             stop: &stop,
@@ -251,14 +257,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_ends_whatever_it_does_and_the_log_says_how() {
-        let deaf = "trap '' TERM; while :; do sleep 0.05; done";
+        let deaf = "trap '' TERM; touch ready; while :; do sleep 0.05; done";
         let chatty = "i=0; while [ $i -lt 3000 ]; do echo 0123456789; i=$((i+1)); done";
         let large = "head -c 3000000 /dev/zero > big; sleep 60";
         for (script, seconds, is_stopped, bytes, expected, words) in [
             ("exit 3", 60, false, 1 << 30, Exit::Code(3), ""),
             ("kill -9 $$", 60, false, 1 << 30, Exit::Code(137), ""),
             ("sleep 60 & exit 0", 60, false, 1 << 30, Exit::Code(0), ""),
-            ("sleep 60", 60, true, 1 << 30, Exit::Stopped, "SIGTERM"),
+            ("touch ready; sleep 60", 60, true, 1 << 30, Exit::Stopped, "SIGTERM"),
             (deaf, 60, true, 1 << 30, Exit::Stopped, "SIGKILL"),
             ("sleep 60", 0, false, 1 << 30, Exit::OutOfTime, "SIGTERM"),
             (chatty, 60, false, 1 << 30, Exit::Code(0), "0123456789"),

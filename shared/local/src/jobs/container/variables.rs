@@ -37,6 +37,23 @@ const INHERITED: [&str; 19] = [
     "no_proxy",
 ];
 
+/// What every job gets.
+const FIXED: [(&str, &str); 12] = [
+    ("AWS_REGION", REGION),
+    ("AWS_DEFAULT_REGION", REGION),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("AWS_CONFIG_FILE", "/dev/null"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ("SAGEMAKER_VALIDATE_ROLE", "false"),
+    // The SDKs' bootstraps ask `sudo` for more if the user is another one.
+    ("USER", "root"),
+    ("LOGNAME", "root"),
+    ("LANG", "C.UTF-8"),
+    ("PYTHONUNBUFFERED", "1"),
+    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+    ("PIP_ROOT_USER_ACTION", "ignore"),
+];
+
 /// Returns all variables of a job's process.
 pub(super) fn variables(
     machine: &Machine,
@@ -65,21 +82,7 @@ pub(super) fn variables(
         // The training toolkit's own name for it.
         put("S3_ENDPOINT_URL", endpoint.clone());
     }
-    for (name, value) in [
-        ("AWS_REGION", REGION),
-        ("AWS_DEFAULT_REGION", REGION),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_CONFIG_FILE", "/dev/null"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
-        ("SAGEMAKER_VALIDATE_ROLE", "false"),
-        // The SDKs' bootstraps ask `sudo` for more if the user is another one.
-        ("USER", "root"),
-        ("LOGNAME", "root"),
-        ("LANG", "C.UTF-8"),
-        ("PYTHONUNBUFFERED", "1"),
-        ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
-        ("PIP_ROOT_USER_ACTION", "ignore"),
-    ] {
+    for (name, value) in FIXED {
         put(name, value.to_owned());
     }
     match record.kind {

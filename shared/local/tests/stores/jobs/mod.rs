@@ -75,9 +75,9 @@ impl Bench {
     }
 
     fn client(&self) -> aws_sdk_s3::Client {
-        let config = self.cloud.config().into_builder();
-        let config = config.endpoint_url(&self.cloud.endpoints().s3).build();
-        let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        let base = self.cloud.config().into_builder();
+        let shared = base.endpoint_url(&self.cloud.endpoints().s3).build();
+        let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
     }
 

@@ -69,8 +69,8 @@ async fn a_processing_job_has_its_container_and_ends_with_its_outputs() {
     assert_eq!(ended["ExitMessage"], "two rows");
     assert_eq!(ended["Newer"]["kept"], true);
     assert!(ended["CreationTime"].is_f64() && ended["Tags"].is_null(), "{ended}");
-    let result = bench.text("out/good/deep/result.json").await.unwrap();
-    let result: Value = serde_json::from_str(&result).unwrap();
+    let text = bench.text("out/good/deep/result.json").await.unwrap();
+    let result: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(result["rows"], json!(["a.csv", "deep/b.csv", "rows.csv"]));
     assert_eq!(result["args"], json!(["--rows", "2"]));
     assert_eq!(result["env"], json!(["1", "yes", "us-east-1", "good"]));
@@ -80,8 +80,8 @@ async fn a_processing_job_has_its_container_and_ends_with_its_outputs() {
 
     let (status, answer) = bench.call("CreateProcessingJob", &processing("good", "EndOfJob")).await;
     assert_eq!((status, answer["__type"].as_str()), (400, Some("ResourceInUse")));
-    let tags = json!({ "ResourceArn": JobKind::Processing.arn("good") });
-    let tags = bench.accepted("ListTags", &tags).await;
+    let of_job = json!({ "ResourceArn": JobKind::Processing.arn("good") });
+    let tags = bench.accepted("ListTags", &of_job).await;
     assert_eq!(tags["Tags"], json!([{ "Key": "k", "Value": "v" }]));
     let event = bench.events.lock().pop().expect("an event");
     assert_eq!(event["detail-type"], "SageMaker Processing Job State Change");
