@@ -1,9 +1,9 @@
 //! The embedded cloud: DynamoDB, S3, Lambda and SQS of one state folder, served on loopback.
 //! [`cloud`] also serves them on one address, with STS, IAM, CloudWatch Logs and EventBridge.
 //!
-//! [`cloud`] runs the four servers, [`jobs`] runs SageMaker's jobs as processes, [`deployment`] sets
-//! up on them what a stack sets up on AWS. The rest of sidestep reaches them through the same SDKs
-//! as AWS, so what works here works there.
+//! [`cloud`] runs the four servers, [`jobs`] runs SageMaker's jobs as processes, and [`deployment`]
+//! sets up on them what a stack sets up on AWS. The rest of sidestep reaches them through the same
+//! SDKs as AWS, so what works here works there.
 //!
 //! ```text
 //! deployment -> cloud -> dynamodb, s3, lambda, sqs     -> files below `.sidestep/`
