@@ -19,7 +19,7 @@ pub(super) struct Known {
 const MINOR: u32 = 11;
 
 /// What nearly every image of AWS has.
-const COMMON: [&str; 5] = ["boto3", "numpy<2", "pandas<2.3", "requests", "PyYAML"];
+const COMMON: [&str; 5] = ["boto3", "numpy<2", "pandas<3", "requests", "PyYAML"];
 
 /// Returns what stands in for an image: its repository and its tag. The error says why nothing
 /// does.
