@@ -40,6 +40,7 @@ const DEADLINE: Duration = Duration::from_mins(5);
 async fn start(folder: &std::path::Path, batch_seconds: Option<u32>) -> (Cloud, Arc<Engine>) {
     let mut cloud = Cloud::start(folder, Ports::default()).await.unwrap();
     create_resources(&cloud).await.unwrap();
+    cloud.open_doors();
     let options = EngineOptions { is_sole_planner: true, ..EngineOptions::default() };
     let engine = Arc::new(local_engine(cloud.endpoints(), options));
     let program = PathBuf::from(env!("CARGO_BIN_EXE_noop-step"));

@@ -33,6 +33,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let mut cloud = Cloud::start(folder.path(), Ports::default()).await.unwrap();
         create_resources(&cloud).await.unwrap();
+        cloud.open_doors();
         let mut endpoints = cloud.endpoints().clone();
         let dynamodb = Proxy::serve(&endpoints.dynamodb).await.unwrap();
         let s3 = Proxy::serve(&endpoints.s3).await.unwrap();
